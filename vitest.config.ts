@@ -3,7 +3,10 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["packages/*/test/**/*.test.ts", "examples/test/**/*.test.ts"],
+    // Real processes: a test that ends a worker thread or crashes the engine must not take the others with it.
     pool: "forks",
     testTimeout: 20_000,
+    hookTimeout: 20_000,
+    allowOnly: false,
   },
 });
