@@ -1,0 +1,16 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import type { Outcome, Task } from "./outcome.ts";
+
+/** Does the task with better-sqlite3 in a process of its own, so that neither run finds the other's heap or caches. */
+export async function runInChild(task: Task): Promise<Outcome> {
+  const child = fork(new URL("./with-better-sqlite3.ts", import.meta.url));
+  let outcome: Outcome | undefined;
+  child.once("message", (message) => {
+    outcome = message as Outcome;
+  });
+  child.send(task);
+  const [code] = (await once(child, "exit")) as [number | null];
+  if (code !== 0 || outcome === undefined) throw new Error(`The child process ended with code ${code}`);
+  return outcome;
+}

@@ -1,0 +1,115 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+const bin = (name: string): string => join(root, "node_modules/.bin", name);
+
+let directory: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "packaging-"));
+});
+
+afterAll(async () => {
+  await rm(directory, { recursive: true });
+});
+
+describe.each(["core", "worker"])("the packed @sqlite-aio/%s", (name) => {
+  let tarball: string;
+  let files: string[];
+
+  beforeAll(async () => {
+    tarball = await pack(name);
+    const { stdout } = await run("tar", ["-tzf", tarball]);
+    files = stdout
+      .trim()
+      .split("\n")
+      .map((file) => file.replace(/^package\//, ""));
+  }, 120_000);
+
+  it("passes publint", async () => {
+    const { stdout } = await run(bin("publint"), ["run", tarball, "--strict"]);
+    expect(stdout).toContain("All good!");
+  });
+
+  it("has types that resolve for everyone who can import it", async () => {
+    const { stdout } = await run(bin("attw"), [tarball, "--profile", "esm-only", "--format", "json"], {
+      maxBuffer: 2 ** 26,
+    });
+    const { analysis } = JSON.parse(stdout) as { analysis: { types: unknown; problems: Problem[] } };
+    expect(analysis.types).toMatchObject({ kind: "included" });
+    const relevant = analysis.problems.filter(
+      ({ resolutionKind = "" }) => !["node10", "node16-cjs"].includes(resolutionKind),
+    );
+    expect(relevant).toEqual([]);
+  });
+
+  it("brings its code, types, sources and licence, and no tests", async () => {
+    expect(files).toEqual(
+      expect.arrayContaining(["package.json", "LICENSE", "dist/index.js", "dist/index.d.ts", "src/index.ts"]),
+    );
+    const beside = files.filter((file) => !/^(dist|src)\/|^(package\.json|LICENSE|README\.md)$/.test(file));
+    expect(beside).toEqual([]);
+    expect(files.filter((file) => /test|tsbuildinfo/.test(file))).toEqual([]);
+    expect(await packed(tarball, "LICENSE")).toBe(await readFile(join(root, "LICENSE"), "utf8"));
+  });
+
+  it("brings every file that its exports name, and every source that its maps name", async () => {
+    const manifest = JSON.parse(await packed(tarball, "package.json")) as Manifest;
+    const targets = Object.values(manifest.exports).flatMap((target) =>
+      typeof target === "string" ? [target] : Object.values(target),
+    );
+    expect(targets.map((target) => target.replace("./", "")).filter((file) => !files.includes(file))).toEqual(
+      [],
+    );
+
+    const maps = files.filter((file) => file.endsWith(".map"));
+    expect(maps.length).toBeGreaterThan(0);
+    for (const map of maps) {
+      const { sources } = JSON.parse(await packed(tarball, map)) as { sources: string[] };
+      for (const source of sources) expect(files, map).toContain(join(map, "..", source));
+    }
+  });
+
+  it("says on which Node it runs and depends on published versions only", async () => {
+    const { engines, dependencies } = JSON.parse(await packed(tarball, "package.json")) as Manifest;
+    expect(engines).toEqual({ node: ">=22.14" });
+    for (const [dependency, range] of Object.entries(dependencies))
+      expect(range, dependency).toMatch(/^\^\d/);
+  });
+});
+
+interface Problem {
+  readonly kind: string;
+  readonly resolutionKind?: string;
+}
+
+interface Manifest {
+  readonly exports: Record<string, string | Record<string, string>>;
+  readonly engines: Record<string, string>;
+  readonly dependencies: Record<string, string>;
+}
+
+/** Packs as a release would. pnpm is the one that runs this test, or else the one npx brings. */
+async function pack(name: string): Promise<string> {
+  const pnpm = process.env["npm_config_user_agent"]?.startsWith("pnpm/")
+    ? process.env["npm_execpath"]
+    : undefined;
+  const args = ["pack", "--json", "--pack-destination", directory];
+  const cwd = join(root, "packages", name);
+  const { stdout } = pnpm
+    ? await run(pnpm, args, { cwd })
+    : await run("npx", ["-y", "pnpm@12", ...args], { cwd });
+  return (JSON.parse(stdout) as { filename: string }).filename;
+}
+
+async function packed(tarball: string, file: string): Promise<string> {
+  const { stdout } = await run("tar", ["-xzOf", tarball, `package/${file}`], { maxBuffer: 2 ** 26 });
+  return stdout;
+}
