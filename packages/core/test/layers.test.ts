@@ -115,12 +115,13 @@ describe("the layers", () => {
     expect(late.filter(inCore)).toEqual([]);
   });
 
-  it("use threads only in the channel, in the thread's entry and where the thread waits for an answer", () => {
+  it("use threads only in the channel, in the thread's entry and where the thread looks at its ports", () => {
     expect(filesThatLoad("node:worker_threads")).toEqual(
       only(
         "packages/core/src/channel.ts",
         "packages/worker/src/entry.ts",
         "packages/worker/src/functions.ts",
+        "packages/worker/src/poller.ts",
       ),
     );
   });

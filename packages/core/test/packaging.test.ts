@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -83,6 +83,32 @@ describe.each(["core", "worker"])("the packed @sqlite-aio/%s", (name) => {
     for (const [dependency, range] of Object.entries(dependencies))
       expect(range, dependency).toMatch(/^\^\d/);
   });
+});
+
+describe("both tarballs, unpacked where nothing of the workspace is", () => {
+  it("open a database and answer a query", async () => {
+    const app = await mkdtemp(join(directory, "app-"));
+    const modules = join(app, "node_modules");
+    for (const name of ["core", "worker"]) {
+      const target = join(modules, "@sqlite-aio", name);
+      await mkdir(target, { recursive: true });
+      await run("tar", ["-xzf", await pack(name), "-C", target, "--strip-components=1"]);
+    }
+    for (const name of ["comlink", "better-sqlite3"]) {
+      await symlink(join(root, "packages/worker/node_modules", name), join(modules, name));
+    }
+    const program = `
+      import { connect } from "@sqlite-aio/core";
+      await using db = await connect("new.db");
+      await db.execute("CREATE TABLE t (a)");
+      await db.executeInsert("INSERT INTO t VALUES (?)", ["packed"]);
+      await db.commit();
+      console.log(JSON.stringify(await db.executeFetchall("SELECT a FROM t")));
+    `;
+    await writeFile(join(app, "program.mjs"), program);
+    const { stdout, stderr } = await run(process.execPath, ["program.mjs"], { cwd: app });
+    expect([stdout, stderr]).toEqual(['[["packed"]]\n', ""]);
+  }, 120_000);
 });
 
 interface Problem {
