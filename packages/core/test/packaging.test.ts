@@ -105,8 +105,9 @@ describe("both tarballs, unpacked where nothing of the workspace is", () => {
       await db.commit();
       console.log(JSON.stringify(await db.executeFetchall("SELECT a FROM t")));
     `;
-    await writeFile(join(app, "program.mjs"), program);
-    const { stdout, stderr } = await run(process.execPath, ["program.mjs"], { cwd: app });
+    await writeFile(join(app, "package.json"), '{ "type": "module" }');
+    await writeFile(join(app, "program.js"), program);
+    const { stdout, stderr } = await run(process.execPath, ["program.js"], { cwd: app });
     expect([stdout, stderr]).toEqual(['[["packed"]]\n', ""]);
   }, 120_000);
 });
