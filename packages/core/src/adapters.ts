@@ -1,0 +1,59 @@
+/** Flags of the `detectTypes` option, as in CPython's sqlite3. */
+export const PARSE_DECLTYPES = 1;
+/** See {@link PARSE_DECLTYPES}. */
+export const PARSE_COLNAMES = 2;
+
+// biome-ignore lint: a class is known by its constructor, whatever its parameters.
+type Constructor<T> = abstract new (...args: never[]) => T;
+
+const adapters = new Map<unknown, (value: never) => unknown>();
+const converters = new Map<string, (bytes: Buffer) => unknown>();
+
+/**
+ * Lets instances of `type` be bound: `adapter` gives the value to store, one of the types that bind by themselves.
+ *
+ * @example
+ * registerAdapter(Date, (date) => date.toISOString());
+ */
+export function registerAdapter<T>(type: Constructor<T>, adapter: (value: T) => unknown): void {
+  if (typeof type !== "function") throw new TypeError("registerAdapter: the first argument must be a class");
+  if (typeof adapter !== "function")
+    throw new TypeError("registerAdapter: the second argument must be a function");
+  adapters.set(type, adapter as (value: never) => unknown);
+}
+
+/**
+ * Converts columns declared as `typeName` (with `PARSE_DECLTYPES`) or selected `AS "name [typeName]"` (with
+ * `PARSE_COLNAMES`): `converter` is given the bytes of a value that is not NULL. Case does not count in the name.
+ */
+export function registerConverter(typeName: string, converter: (bytes: Buffer) => unknown): void {
+  if (typeof typeName !== "string")
+    throw new TypeError("registerConverter: the first argument must be a string");
+  if (typeof converter !== "function")
+    throw new TypeError("registerConverter: the second argument must be a function");
+  converters.set(typeName.toUpperCase(), converter);
+}
+
+/** What the adapter of the value's class makes of it; undefined if there is none. */
+export function adapt(value: object): { readonly value: unknown } | undefined {
+  const adapter = adapters.get(value.constructor);
+  return adapter === undefined ? undefined : { value: adapter(value as never) };
+}
+
+/** The converter of a column, by its name and declared type, under the given flags. */
+export function converterOf(
+  detectTypes: number,
+  name: string,
+  declared: string | null,
+): ((bytes: Buffer) => unknown) | undefined {
+  if ((detectTypes & PARSE_COLNAMES) !== 0) {
+    const typeName = /\[([^\]]*)\]/.exec(name)?.[1];
+    if (typeName !== undefined) {
+      const found = converters.get(typeName.toUpperCase());
+      if (found !== undefined) return found;
+    }
+  }
+  if ((detectTypes & PARSE_DECLTYPES) === 0 || declared === null) return undefined;
+  const typeName = /^[^ (]+/.exec(declared)?.[0] ?? "";
+  return converters.get(typeName.toUpperCase());
+}

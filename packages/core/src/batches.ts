@@ -1,0 +1,128 @@
+import { encodePacket, Op, sizeOf, type SqlValue } from "@sqlite-aio/worker/wire";
+import { bindParameters, type Parameters } from "./bind.js";
+import { Call } from "./call.js";
+import { ProgrammingError, SqliteError } from "./errors.js";
+import type { CallOptions } from "./options.js";
+import { addParameterSet, type Runner, toError } from "./runner.js";
+import type { CachedStatement } from "./statement-cache.js";
+
+/** Bounds of one batch: what the caller's loop packs in about a millisecond. */
+const BATCH_SETS = 1000;
+const BATCH_BYTES = 256 * 1024;
+/** Batches under way: one being run, one that is there when it is done. */
+const MAX_BATCHES = 2;
+
+type Caller = (...args: never[]) => unknown;
+
+/** Runs a statement for each parameter set; gives the rows changed, -1 if it is no DML. */
+export async function executeBatches(
+  runner: Runner,
+  sql: string,
+  sets: Iterable<Parameters> | AsyncIterable<Parameters>,
+  options: CallOptions | undefined,
+  caller: Caller,
+): Promise<number> {
+  const statement = runner.statement(sql);
+  if (typeof sets === "object" && sets !== null && Symbol.asyncIterator in sets) {
+    const batches = new Batches(runner, statement, options, caller);
+    return batches.drain(sets);
+  }
+  if (sets === null || typeof sets !== "object" || !(Symbol.iterator in sets)) {
+    throw new TypeError("executemany: the parameter sets must be an Iterable or an AsyncIterable");
+  }
+  // Nobody else's statement comes between the sets. A lease would let an AsyncIterable that reads from this
+  // connection wait for itself, so there others may come between two batches.
+  const lane = await runner.lane.lease();
+  try {
+    const batches = new Batches(runner.within(lane, runner.scoped), statement, options, caller);
+    return await batches.drain(sets);
+  } finally {
+    lane.end(new ProgrammingError("executemany is over", { code: "SQLITE_MISUSE" }));
+  }
+}
+
+class Batches {
+  readonly #runner: Runner;
+  readonly #statement: CachedStatement;
+  readonly #options: CallOptions | undefined;
+  readonly #caller: Caller;
+  readonly #underWay: { call: Call; first: number }[] = [];
+  #batch: SqlValue[][] = [];
+  #bytes = 0;
+  #sets = 0;
+  #changes = 0;
+  #counted = false;
+
+  constructor(runner: Runner, statement: CachedStatement, options: CallOptions | undefined, caller: Caller) {
+    this.#runner = runner;
+    this.#statement = statement;
+    this.#options = options;
+    this.#caller = caller;
+  }
+
+  async drain(sets: Iterable<Parameters> | AsyncIterable<Parameters>): Promise<number> {
+    try {
+      if (Symbol.asyncIterator in sets) {
+        for await (const set of sets) if (this.#add(set)) await this.#send();
+      } else {
+        for (const set of sets) if (this.#add(set)) await this.#send();
+      }
+    } catch (error) {
+      // What came before the wrong set counts, as in CPython.
+      await this.#send();
+      while (this.#underWay.length > 0) await this.#receive();
+      throw error;
+    }
+    await this.#send();
+    while (this.#underWay.length > 0) await this.#receive();
+    return this.#counted ? this.#changes : -1;
+  }
+
+  /** True when the batch is full. */
+  #add(set: Parameters): boolean {
+    let values: SqlValue[];
+    try {
+      values = bindParameters(this.#statement.parameters, set);
+    } catch (error) {
+      if (error instanceof SqliteError) addParameterSet(error, this.#sets + this.#batch.length);
+      throw error;
+    }
+    for (const value of values) this.#bytes += sizeOf(value);
+    return this.#batch.push(values) >= BATCH_SETS || this.#bytes >= BATCH_BYTES;
+  }
+
+  async #send(): Promise<void> {
+    if (this.#batch.length === 0) return;
+    const { count } = this.#statement.parameters;
+    const transfer: ArrayBuffer[] = [];
+    const packed = count === 0 ? this.#batch : encodePacket(this.#batch, count, "auto", transfer);
+    const call = new Call(Op.MANY, this.#statement, [this.#runner.flags, packed]);
+    call.transfer = transfer;
+    this.#runner.submit(call, this.#options, this.#caller);
+    call.promise.catch(() => {});
+    this.#underWay.push({ call, first: this.#sets });
+    this.#sets += this.#batch.length;
+    this.#batch = [];
+    this.#bytes = 0;
+    if (this.#underWay.length >= MAX_BATCHES) await this.#receive();
+  }
+
+  async #receive(): Promise<void> {
+    const { call, first } = this.#underWay.shift()!;
+    try {
+      await call.promise;
+    } catch (reason) {
+      for (const { call: later } of this.#underWay.splice(0)) this.#runner.giveUp(later, reason);
+      this.#batch = [];
+      const error = toError(reason, call);
+      if (error instanceof SqliteError && error.parameterSet !== undefined) {
+        addParameterSet(error, first + error.parameterSet);
+      }
+      throw error;
+    }
+    if (call.changes >= 0) {
+      this.#counted = true;
+      this.#changes += call.changes;
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import { type Fault, Op } from "@sqlite-aio/worker/wire";
+import type { CachedStatement, Shape } from "./statement-cache.js";
+
+/** Where a call is on its way. */
+export const Stage = {
+  /** Behind others, or behind somebody's transaction. */
+  WAITING: 0,
+  /** In a frame the thread has, or will have. */
+  SENT: 1,
+  /** Answered, rejected or given up. */
+  SETTLED: 2,
+} as const;
+
+/** One operation on its way to the thread and back. */
+export class Call {
+  readonly code: number;
+  readonly statement: CachedStatement | null;
+  readonly fields: readonly unknown[];
+  readonly promise: Promise<Call>;
+  #resolve!: (call: Call) => void;
+  #reject!: (reason: unknown) => void;
+
+  /** Memory that goes to the thread with the operation. */
+  transfer: readonly ArrayBuffer[] = [];
+  /** Build objects, not arrays. */
+  objects = false;
+  /** Must run whatever is cancelled: the end of a transaction. */
+  essential = false;
+  /** Where the caller is, if it was worth taking. */
+  stack: string | undefined = undefined;
+  sql: string | undefined;
+
+  stage: number = Stage.WAITING;
+  sequence = 0;
+  /** Marked in the control block. */
+  cancelled = false;
+
+  rows: unknown[] = [];
+  shape: Shape | null = null;
+  /** The cursor has more rows. */
+  more = false;
+  changes = -1;
+  lastInsertRowid: number | bigint = 0;
+  value: unknown = undefined;
+  refused = false;
+  settledHook: (() => void) | null = null;
+
+  constructor(code: number, statement: CachedStatement | null, fields: readonly unknown[]) {
+    this.code = code;
+    this.statement = statement;
+    this.fields = fields;
+    this.sql = statement?.sql;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  get settled(): boolean {
+    return this.stage === Stage.SETTLED;
+  }
+
+  /** Appends the operation to `frame`, and to `transfer` the memory of copies that were made for it. */
+  write(frame: unknown[], transfer: ArrayBuffer[]): void {
+    frame.push(this.code);
+    if (this.statement !== null) frame.push(this.statement.id);
+    for (const field of this.fields) {
+      frame.push(field);
+      if (field instanceof Uint8Array && field.byteLength > 0) transfer.push(field.buffer as ArrayBuffer);
+    }
+    if (this.transfer.length > 0) transfer.push(...this.transfer);
+  }
+
+  resolve(): void {
+    if (this.#settle()) this.#resolve(this);
+  }
+
+  /** With an error, or a {@link Fault} that becomes one where the caller's stack is known. */
+  reject(reason: unknown): void {
+    if (this.#settle()) this.#reject(reason);
+  }
+
+  #settle(): boolean {
+    if (this.stage === Stage.SETTLED) return false;
+    this.stage = Stage.SETTLED;
+    this.settledHook?.();
+    return true;
+  }
+
+  /** The cursor this call opened or reads, 0 for none. */
+  get cursor(): number {
+    if (this.code === Op.QUERY) return this.fields[2] as number;
+    return this.code === Op.FETCH ? (this.fields[0] as number) : 0;
+  }
+}
+
+/** A rejection that is not an error yet. */
+export class FaultReason {
+  readonly fault: Fault;
+  readonly thrown: unknown;
+
+  constructor(fault: Fault, thrown: unknown) {
+    this.fault = fault;
+    this.thrown = thrown;
+  }
+}

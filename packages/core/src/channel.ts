@@ -1,0 +1,385 @@
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { availableParallelism } from "node:os";
+import {
+  Answer,
+  appendCells,
+  appendPacket,
+  callerEndpoint,
+  cancel,
+  type Control,
+  createControl,
+  type Fault,
+  type Frame,
+  MAX_FRAME_OPS,
+  MORE_COMING,
+  Op,
+  type Opened,
+  openControl,
+  type Outcome,
+  type Packet,
+  type Reply,
+  State,
+  stop,
+  type ThreadApi,
+  type ThreadData,
+  uncancel,
+} from "@sqlite-aio/worker/wire";
+import { entry } from "@sqlite-aio/worker";
+import { type Remote, transfer, wrap } from "comlink";
+import { Call, FaultReason, Stage } from "./call.js";
+import { Closures } from "./closures.js";
+import { ConnectionClosedError, type CrashOutcome, fromFault, WorkerCrashedError } from "./errors.js";
+import type { ThreadOptions } from "./options.js";
+import { StatementCache } from "./statement-cache.js";
+
+/** Calls of `run` under way: one being worked on, one that is there when it is done. */
+const MAX_CALLS = 2;
+
+/** One word for all threads of the process: how many are polling their port. */
+const pollers = new SharedArrayBuffer(4);
+
+/** A thread and what is under way to it. Everything pending is settled when the thread answers, errors or exits. */
+export class Channel {
+  readonly statements: StatementCache;
+  readonly closures: Closures;
+  readonly #worker: Worker;
+  readonly #control: Control;
+  readonly #remote: Remote<ThreadApi>;
+  readonly #run: (frame: Frame) => Promise<Reply>;
+  /** Calls that are not in a frame yet. */
+  #queue: Call[] = [];
+  /** Calls in frames, in the order of their answers. */
+  readonly #sent: Call[] = [];
+  #sequence = 0;
+  #calls = 0;
+  #streaming = false;
+  #scheduled = false;
+  #releases: number[] = [];
+  /** What keeps the process alive: calls, and calls besides the frames. */
+  #pending = 0;
+  #dead: ((outcome: CrashOutcome) => Error) | null = null;
+  readonly #outOfBand = new Set<(reason: Error) => void>();
+  readonly exited: Promise<void>;
+
+  inTransaction = false;
+  totalChanges = 0;
+  lastInsertRowid: number | bigint = 0;
+  executed = 0;
+  onTrace: ((sql: string) => void) | null = null;
+  onDeath: ((error: Error) => void) | null = null;
+
+  private constructor(options: ThreadOptions) {
+    this.statements = new StatementCache(options.cachedStatements);
+    const block = createControl();
+    this.#control = openControl(block);
+    const { port1, port2 } = new MessageChannel();
+    this.closures = new Closures(port1, this.#control);
+    const data: ThreadData = {
+      control: block,
+      callbacks: port2,
+      pollers,
+      maxPollers: Math.max(1, availableParallelism() - 1),
+    };
+    const workerOptions = {
+      workerData: data,
+      transferList: [port2 as MessagePort],
+      name: "sqlite-aio",
+      ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
+    };
+    this.#worker = options.createWorker?.(entry, workerOptions) ?? new Worker(entry, workerOptions);
+    this.#remote = wrap<ThreadApi>(callerEndpoint(this.#worker as never));
+    this.#run = this.#remote.run as unknown as (frame: Frame) => Promise<Reply>;
+    this.exited = new Promise((resolve) => {
+      this.#worker.once("exit", (code) => {
+        this.#die(() => new Error(`exited with code ${code}`));
+        this.closures.close();
+        resolve();
+      });
+    });
+    this.#worker.once("error", (error) => this.#die(() => error));
+    this.#worker.on("messageerror", (error) => this.#die(() => error));
+    this.#worker.unref();
+  }
+
+  /** Starts a thread and opens its handle. */
+  static async open(options: ThreadOptions): Promise<{ channel: Channel; opened: Opened }> {
+    const channel = new Channel(options);
+    try {
+      const opened = await channel.outOfBand((remote) => remote.open(options.open));
+      return { channel, opened };
+    } catch (error) {
+      await channel.terminate();
+      throw error;
+    }
+  }
+
+  /** Calls that are not settled. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  get alive(): boolean {
+    return this.#dead === null;
+  }
+
+  /** The one way to the thread. The call is posted at the end of the tick, together with its neighbours. */
+  send(call: Call): void {
+    if (this.#dead !== null) {
+      call.reject(this.#dead("not-started"));
+      return;
+    }
+    if (call.statement !== null) call.statement.pending++;
+    this.hold();
+    this.#queue.push(call);
+    this.#schedule();
+  }
+
+  /** The rest of a cursor's rows is not wanted. */
+  release(cursor: number): void {
+    if (this.#dead !== null) return;
+    this.#releases.push(cursor);
+    this.#schedule();
+  }
+
+  /**
+   * Gives up a call. True if it certainly never runs; a running statement goes on without its caller, which is
+   * rejected at once.
+   */
+  cancel(call: Call, reason: unknown): boolean {
+    if (call.settled) return false;
+    if (call.stage === Stage.SENT) {
+      call.cancelled = true;
+      const never = cancel(this.#control, call.sequence);
+      call.reject(reason);
+      return never;
+    }
+    const at = this.#queue.indexOf(call);
+    if (at >= 0) {
+      this.#queue.splice(at, 1);
+      this.#forget(call);
+    }
+    call.reject(reason);
+    return true;
+  }
+
+  /** Gives up everything that is waiting or running, but for what must run. */
+  cancelAll(reason: () => unknown): void {
+    for (const call of [...this.#sent, ...this.#queue]) if (!call.essential) this.cancel(call, reason());
+  }
+
+  /** A Comlink call besides the frames, for what is asynchronous in the thread. Rejects when the thread dies. */
+  async outOfBand<T>(ask: (remote: Remote<ThreadApi>) => Promise<Outcome<T>>): Promise<T> {
+    if (this.#dead !== null) throw this.#dead("not-started");
+    this.hold();
+    let lost!: (reason: Error) => void;
+    try {
+      const outcome = await new Promise<Outcome<T>>((resolve, reject) => {
+        lost = reject;
+        this.#outOfBand.add(lost);
+        ask(this.#remote).then(resolve, reject);
+      });
+      if (outcome.ok) return outcome.value;
+      throw fromFault(outcome.fault, undefined, this.closures.takeThrown(outcome.fault.callback));
+    } finally {
+      this.#outOfBand.delete(lost);
+      this.unhold();
+    }
+  }
+
+  /** Keeps the process alive until {@link unhold}. */
+  hold(): void {
+    if (this.#pending++ === 0) this.#worker.ref();
+  }
+
+  unhold(): void {
+    if (--this.#pending === 0) this.#worker.unref();
+  }
+
+  /** Closes the handle and ends the thread; what is pending rejects as closed. */
+  async close(): Promise<void> {
+    try {
+      if (this.#dead === null) await this.outOfBand((remote) => remote.close());
+    } finally {
+      await this.terminate();
+    }
+  }
+
+  /** Ends the thread. A native call that is running ends first. */
+  async terminate(): Promise<void> {
+    stop(this.#control);
+    this.#die(null);
+    this.#worker.ref();
+    await this.#worker.terminate();
+    await this.exited;
+  }
+
+  #die(cause: (() => Error) | null): void {
+    if (this.#dead !== null) return;
+    const error = cause?.();
+    this.#dead =
+      error === undefined
+        ? () => new ConnectionClosedError()
+        : (outcome) =>
+            new WorkerCrashedError(
+              outcome === "unknown"
+                ? `the connection's thread died (${error.message}); the call may have done its work`
+                : `the connection's thread died (${error.message}); the call had not begun`,
+              outcome,
+              { cause: error },
+            );
+    for (const call of this.#sent.splice(0)) {
+      call.reject(this.#dead(cancel(this.#control, call.sequence) ? "not-started" : "unknown"));
+      this.#forget(call);
+    }
+    const queue = this.#queue;
+    this.#queue = [];
+    for (const call of queue) {
+      call.reject(this.#dead("not-started"));
+      this.#forget(call);
+    }
+    for (const lost of this.#outOfBand) lost(this.#dead("unknown"));
+    if (error !== undefined) this.onDeath?.(error);
+  }
+
+  #forget(call: Call): void {
+    if (call.statement !== null) this.statements.settled(call.statement);
+    this.unhold();
+  }
+
+  /** At the end of the tick: after the microtasks that are queued now, and after those that they queue. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => process.nextTick(() => this.#flush()));
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    if (this.#dead !== null) return;
+    if (this.#calls < MAX_CALLS && (this.#queue.length > 0 || this.#releases.length > 0)) this.#post();
+    // An answer is owed, or packets are coming: the thread needs a call to answer.
+    const wanted = this.#sent.length === 0 ? 0 : this.#streaming ? MAX_CALLS : 1;
+    while (this.#calls < wanted) this.#post();
+  }
+
+  #post(): void {
+    const frame: Frame = [];
+    const list: ArrayBuffer[] = [];
+    for (const id of this.statements.takeForgotten()) frame.push(Op.FORGET, id);
+    for (const cursor of this.#releases) frame.push(Op.RELEASE, cursor);
+    this.#releases = [];
+    const calls = this.#queue.length > MAX_FRAME_OPS ? this.#queue.splice(0, MAX_FRAME_OPS) : this.#queue;
+    if (calls === this.#queue) this.#queue = [];
+    for (const call of calls) {
+      const { statement } = call;
+      if (statement !== null && !statement.defined) {
+        statement.defined = true;
+        frame.push(Op.DEFINE, statement.id, statement.sql, statement.parameters.names);
+      }
+      this.#sequence = this.#sequence === 0x7fffffff ? 1 : this.#sequence + 1;
+      call.sequence = this.#sequence;
+      call.stage = Stage.SENT;
+      call.write(frame, list);
+      this.#sent.push(call);
+    }
+    this.#calls++;
+    this.#run(list.length === 0 ? frame : transfer(frame, list)).then(
+      (reply) => this.#answered(reply),
+      (error: Error) => this.#die(() => error),
+    );
+  }
+
+  #answered(reply: Reply): void {
+    this.#calls--;
+    this.inTransaction = ((reply[0] as number) & State.IN_TRANSACTION) !== 0;
+    this.totalChanges = reply[1] as number;
+    let at = 3;
+    for (let shapes = reply[2] as number; shapes > 0; shapes--, at += 3) {
+      const statement = this.statements.byId(reply[at] as number);
+      if (statement === undefined) continue;
+      statement.shape = { names: reply[at + 1] as string[], types: reply[at + 2] as (string | null)[] };
+    }
+    this.#streaming = false;
+    while (at < reply.length) at = this.#answer(reply, at);
+    this.#flush();
+  }
+
+  /** Hands one answer to the call that waits for it; gives the position of the next one. */
+  #answer(reply: Reply, at: number): number {
+    const call = this.#sent[0]!;
+    const code = reply[at] as number;
+    switch (code) {
+      case Answer.TRACE:
+        this.onTrace?.(reply[at + 1] as string);
+        return at + 2;
+      case Answer.DONE:
+      case Answer.COUNTS:
+        call.changes = reply[at + 1] as number;
+        call.lastInsertRowid = this.lastInsertRowid = reply[at + 2] as number | bigint;
+        if (code === Answer.DONE) this.#finish(call);
+        return at + 3;
+      case Answer.ROWS: {
+        const rows = reply[at + 2] as number;
+        const columns = reply[at + 3] as number;
+        if (!call.settled) {
+          const names = (call.shape ??= call.statement?.shape ?? null)?.names ?? null;
+          appendCells(call.rows, reply, at + 4, rows, columns, call.objects ? names : null);
+        }
+        this.#more(call, reply[at + 1] as number);
+        return at + 4 + rows * columns;
+      }
+      case Answer.PACKET: {
+        if (!call.settled) {
+          const names = (call.shape ??= call.statement?.shape ?? null)?.names ?? null;
+          appendPacket(call.rows, reply[at + 2] as Packet, call.objects ? names : null);
+        }
+        this.#more(call, reply[at + 1] as number);
+        return at + 3;
+      }
+      case Answer.FAULT:
+        this.#fail(call, reply[at + 1] as Fault);
+        return at + 2;
+      case Answer.VALUE:
+        call.value = reply[at + 1];
+        this.#finish(call);
+        return at + 2;
+      case Answer.REFUSED:
+        call.refused = true;
+        this.#finish(call);
+        return at + 1;
+      default:
+        this.#sent.shift();
+        this.#settled(call);
+        return at + 1;
+    }
+  }
+
+  #more(call: Call, more: number): void {
+    if (more === MORE_COMING) {
+      this.#streaming = true;
+      return;
+    }
+    call.more = more !== 0;
+    if (call.more && call.settled) this.release(call.cursor);
+    this.#finish(call);
+  }
+
+  #finish(call: Call): void {
+    this.#sent.shift();
+    if (call.statement !== null) call.statement.proven = true;
+    call.resolve();
+    this.#settled(call);
+  }
+
+  #fail(call: Call, fault: Fault): void {
+    this.#sent.shift();
+    call.reject(new FaultReason(fault, this.closures.takeThrown(fault.callback)));
+    this.#settled(call);
+  }
+
+  #settled(call: Call): void {
+    this.executed++;
+    if (call.cancelled) uncancel(this.#control, call.sequence);
+    this.#forget(call);
+  }
+}

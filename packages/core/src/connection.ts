@@ -1,0 +1,345 @@
+import { Mode, Op, Verb } from "@sqlite-aio/worker/wire";
+import { type BackupOptions, backUp } from "./backup.js";
+import type { Parameters } from "./bind.js";
+import { Call } from "./call.js";
+import { Cursor } from "./cursor.js";
+import { NotSupportedError, OperationalError, ProgrammingError } from "./errors.js";
+import { type FunctionOptions, functionSpec, type SqlFunction } from "./functions.js";
+import { type CallOptions, checkIsolationLevel, type IsolationLevel } from "./options.js";
+import { closedReason } from "./queue.js";
+import { type AnyRow, makeRows, type RowFactory, type TextFactory } from "./row-maker.js";
+import { type Runner, toError } from "./runner.js";
+import { inTransaction, type TransactionOptions } from "./transaction.js";
+
+/** A promise for a cursor that can also be iterated at once. */
+export type PendingCursor = Promise<Cursor> & AsyncIterable<AnyRow>;
+
+/**
+ * One SQLite handle in a thread of its own, with aiosqlite's methods in camelCase. Calls are run in the order in
+ * which they were made; each rejects with an error of section "Errors" of the README.
+ */
+export class Connection {
+  readonly #runner: Runner;
+  readonly #path: string;
+  #closing: Promise<void> | null = null;
+
+  /** @internal Use `connect()`. */
+  constructor(runner: Runner, path: string) {
+    this.#runner = runner;
+    this.#path = path;
+  }
+
+  /** A transaction is open, as of the latest answer. */
+  get inTransaction(): boolean {
+    return this.#runner.channel.inTransaction;
+  }
+
+  /** Rows changed since the connection was opened, as of the latest answer. */
+  get totalChanges(): number {
+    return this.#runner.channel.totalChanges;
+  }
+
+  /** Which BEGIN comes before the first INSERT, UPDATE, DELETE or REPLACE; null is autocommit. */
+  get isolationLevel(): IsolationLevel {
+    return this.#runner.settings.isolationLevel;
+  }
+
+  /** As in CPython before 3.12, setting null commits nothing here: what is open stays open. */
+  set isolationLevel(level: IsolationLevel) {
+    this.#runner.settings.isolationLevel = checkIsolationLevel(level);
+  }
+
+  /** How rows are made: null for arrays, `Row` for objects, or a function; for cursors made from now on. */
+  get rowFactory(): RowFactory {
+    return this.#runner.settings.rowFactory;
+  }
+
+  set rowFactory(factory: RowFactory) {
+    if (factory !== null && typeof factory !== "function")
+      throw new TypeError("rowFactory must be null or a function");
+    this.#runner.settings.rowFactory = factory;
+  }
+
+  /** How TEXT is read: `String`, `Buffer`, or a function of its UTF-8 bytes. */
+  get textFactory(): TextFactory {
+    return this.#runner.settings.textFactory;
+  }
+
+  set textFactory(factory: TextFactory) {
+    if (typeof factory !== "function")
+      throw new TypeError("textFactory must be String, Buffer or a function");
+    this.#runner.settings.textFactory = factory;
+  }
+
+  /** A cursor that has run nothing yet. */
+  async cursor(): Promise<Cursor> {
+    if (this.#runner.closed) throw closedReason();
+    return new Cursor(this, this.#runner);
+  }
+
+  /**
+   * Runs one statement, at once; gives a promise for its cursor, which can be iterated without awaiting it first.
+   *
+   * @example
+   * for await (const [id, name] of db.execute("SELECT id, name FROM city")) console.log(id, name);
+   */
+  execute(sql: string, parameters?: Parameters, options?: CallOptions): PendingCursor {
+    const pending = this.#execute(sql, parameters, options) as PendingCursor;
+    pending[Symbol.asyncIterator] = iteratePending;
+    return pending;
+  }
+
+  async #execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<Cursor> {
+    return await new Cursor(this, this.#runner).execute(sql, parameters, options);
+  }
+
+  /** Runs a DML statement once for each parameter set of an Iterable or AsyncIterable, in bounded memory. */
+  async executemany(
+    sql: string,
+    parameterSets: Iterable<Parameters> | AsyncIterable<Parameters>,
+    options?: CallOptions,
+  ): Promise<Cursor> {
+    return await new Cursor(this, this.#runner).executemany(sql, parameterSets, options);
+  }
+
+  /** Commits an open transaction, then runs the statements of a script. */
+  async executescript(sql: string, options?: CallOptions): Promise<Cursor> {
+    return await new Cursor(this, this.#runner).executescript(sql, options);
+  }
+
+  /** Runs one statement and gives all its rows, in one round trip. */
+  async executeFetchall<R = AnyRow>(
+    sql: string,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): Promise<R[]> {
+    const runner = this.#runner;
+    const call = runner.query(Mode.ALL, sql, parameters, 0);
+    runner.submit(call, options, this.executeFetchall);
+    try {
+      await call.promise;
+    } catch (reason) {
+      throw toError(reason, call);
+    }
+    return this.#rows(call) as R[];
+  }
+
+  /** Runs one INSERT and gives the row of `SELECT last_insert_rowid()`, in one round trip. */
+  async executeInsert<R = AnyRow>(
+    sql: string,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): Promise<R | null> {
+    const runner = this.#runner;
+    const insert = runner.query(Mode.RUN, sql, parameters, 0);
+    const rowid = runner.query(Mode.GET, "SELECT last_insert_rowid()", undefined, 0);
+    runner.submit(insert, options, this.executeInsert);
+    runner.submit(rowid, options, null);
+    rowid.promise.catch(() => {});
+    await runner.settle(insert);
+    await runner.settle(rowid);
+    return (this.#rows(rowid)[0] ?? null) as R | null;
+  }
+
+  #rows(call: Call): unknown[] {
+    return makeRows(call.rows, call.shape, this.#runner.settings, () =>
+      describing(new Cursor(this, this.#runner), call),
+    );
+  }
+
+  /** Commits the open transaction, if there is one. */
+  async commit(options?: CallOptions): Promise<void> {
+    this.#refuseScoped("commit");
+    await this.#runner.perform(this.#runner.control(Verb.COMMIT), options);
+  }
+
+  /** Rolls the open transaction back, if there is one. */
+  async rollback(options?: CallOptions): Promise<void> {
+    this.#refuseScoped("rollback");
+    await this.#runner.perform(this.#runner.control(Verb.ROLLBACK), options);
+  }
+
+  /**
+   * Runs `fn` in a transaction that nobody else can enter: commits when it returns, rolls back when it throws. `tx`
+   * has the connection's calls; a transaction inside is a SAVEPOINT.
+   *
+   * @example
+   * await db.transaction(async (tx) => {
+   *   await tx.execute("UPDATE account SET balance = balance - 10 WHERE id = 1");
+   *   await tx.execute("UPDATE account SET balance = balance + 10 WHERE id = 2");
+   * }, { mode: "immediate" });
+   */
+  async transaction<T>(fn: (tx: Connection) => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
+    return await inTransaction(this.#runner, (runner) => new Connection(runner, this.#path), fn, options);
+  }
+
+  /** Gives up every call that waits or runs, with an OperationalError of code `SQLITE_INTERRUPT`. */
+  async interrupt(): Promise<void> {
+    const { channel, root, settings } = this.#runner;
+    settings.interrupts++;
+    const reason = (): Error => new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" });
+    root.cancelWaiting(reason);
+    channel.cancelAll(reason);
+  }
+
+  /**
+   * Makes a JavaScript function callable from SQL. A closure runs on the main thread while the connection's thread
+   * waits; a module's export runs in that thread. `parameters` is -1 for any number.
+   *
+   * @example
+   * await db.createFunction("slug", 1, (text: string) => text.toLowerCase().replaceAll(" ", "-"));
+   * await db.createFunction("slug", 1, new URL("./slug.js", import.meta.url), { export: "slug" });
+   */
+  async createFunction(
+    name: string,
+    parameters: number,
+    fn: SqlFunction | URL,
+    options: FunctionOptions = {},
+  ): Promise<void> {
+    const { channel } = this.#runner;
+    const spec = functionSpec(name, parameters, fn, options, channel.closures);
+    await this.#alone(() => channel.outOfBand((remote) => remote.createFunction(spec)));
+  }
+
+  /** Allows {@link loadExtension}. Off until then. */
+  async enableLoadExtension(enabled: boolean, options?: CallOptions): Promise<void> {
+    await this.#runner.perform(this.#runner.method("enableLoadExtension", enabled === true), options);
+  }
+
+  /** Loads a SQLite extension. Rejects with "not authorized" unless that is enabled. */
+  async loadExtension(path: string, entryPoint?: string, options?: CallOptions): Promise<void> {
+    if (typeof path !== "string") throw new TypeError("the path of an extension must be a string");
+    const args = entryPoint === undefined ? [path] : [path, entryPoint];
+    await this.#runner.perform(this.#runner.method("loadExtension", ...args), options);
+  }
+
+  /** Calls `callback` with the text of each statement that runs, its parameters filled in; null ends that. */
+  async setTraceCallback(callback: ((sql: string) => void) | null): Promise<void> {
+    if (callback !== null && typeof callback !== "function")
+      throw new TypeError("the callback must be a function or null");
+    const { channel } = this.#runner;
+    await this.#runner.perform(this.#runner.method("trace", callback !== null));
+    channel.onTrace = callback;
+  }
+
+  /** Needs `@sqlite-aio/native`. */
+  async setProgressHandler(_handler: (() => unknown) | null, _n: number): Promise<void> {
+    throw needsNative("setProgressHandler");
+  }
+
+  /** Needs `@sqlite-aio/native`. */
+  async setAuthorizer(_authorizer: ((...args: never[]) => number) | null): Promise<void> {
+    throw needsNative("setAuthorizer");
+  }
+
+  /** The database as lines of SQL, the same text as CPython's `iterdump()`. */
+  async *iterdump(): AsyncGenerator<string, void, undefined> {
+    const runner = this.#runner;
+    const id = ++runner.settings.lastCursor;
+    const limit = runner.settings.iterChunkSize;
+    let call = await runner.perform(runner.method("dump", id, limit));
+    try {
+      for (;;) {
+        const next = call.more ? runner.perform(new Call(Op.FETCH, null, [id, limit])) : null;
+        next?.catch(() => {});
+        for (const row of call.rows) yield (row as [string])[0];
+        if (next === null) return;
+        call = await next;
+      }
+    } finally {
+      runner.channel.release(id);
+    }
+  }
+
+  /** Copies the database into a file or another connection, in steps between which other work goes on. */
+  async backup(target: Connection | string, options: BackupOptions = {}): Promise<void> {
+    const to =
+      typeof target === "string" || !(target instanceof Connection)
+        ? target
+        : { runner: target.#runner, path: target.#path };
+    if (target === this) throw new ProgrammingError("target cannot be the same connection instance");
+    await backUp(this.#runner, to, options);
+  }
+
+  /** The database as the bytes of its file. */
+  async serialize(options?: CallOptions): Promise<Uint8Array> {
+    const call = await this.#runner.perform(this.#runner.method("serialize"), options);
+    return call.value as Uint8Array;
+  }
+
+  /** Runs what was called before, rolls back what is not committed, and ends the thread. A second call is the first. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** As {@link close}, and safe without awaiting. */
+  stop(): Promise<void> {
+    const closing = this.close();
+    closing.catch(() => {});
+    return closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#refuseScoped("close");
+    const runner = this.#runner;
+    const lane = await runner.root.lease().catch((error: unknown) => {
+      this.#closing = null;
+      throw error;
+    });
+    runner.closed = true;
+    try {
+      const barrier = runner.control(Verb.BARRIER);
+      lane.submit(barrier);
+      await barrier.promise.catch(() => {});
+      await runner.channel.close();
+    } finally {
+      runner.root.end(closedReason());
+    }
+  }
+
+  /** Runs `work` when all that was called before is done, and before what is called after. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    const lane = await this.#runner.lane.lease();
+    try {
+      const barrier = this.#runner.control(Verb.BARRIER);
+      lane.submit(barrier);
+      await this.#runner.settle(barrier);
+      return await work();
+    } finally {
+      lane.end(new ProgrammingError("the call is over"));
+    }
+  }
+
+  #refuseScoped(method: string): void {
+    if (!this.#runner.scoped) return;
+    throw new ProgrammingError(
+      `${method}() has no meaning inside transaction(): return to commit, throw to roll back`,
+      {
+        code: "SQLITE_MISUSE",
+      },
+    );
+  }
+}
+
+async function* iteratePending(this: Promise<Cursor>): AsyncGenerator<AnyRow, void, undefined> {
+  const cursor = await this;
+  try {
+    yield* cursor;
+  } finally {
+    await cursor[Symbol.asyncDispose]();
+  }
+}
+
+function needsNative(method: string): NotSupportedError {
+  return new NotSupportedError(`${method}() needs the package @sqlite-aio/native, which is not installed`);
+}
+
+function describing(cursor: Cursor, call: Call): Cursor {
+  cursor.describe(call.shape);
+  return cursor;
+}

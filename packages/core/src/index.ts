@@ -1,0 +1,31 @@
+export { PARSE_COLNAMES, PARSE_DECLTYPES, registerAdapter, registerConverter } from "./adapters.js";
+export type { BackupOptions } from "./backup.js";
+export type { Bindable, Parameters } from "./bind.js";
+export { capabilities } from "./capabilities.js";
+export { connect } from "./connect.js";
+export { Connection, type PendingCursor } from "./connection.js";
+export { type ColumnDescription, Cursor } from "./cursor.js";
+export {
+  ConnectionClosedError,
+  type CrashOutcome,
+  DatabaseError,
+  DataError,
+  type ErrorDetails,
+  IntegrityError,
+  InterfaceError,
+  InternalError,
+  NotSupportedError,
+  OperationalError,
+  PoolTimeoutError,
+  ProgrammingError,
+  QueueFullError,
+  SqliteError,
+  Warning,
+  WorkerCrashedError,
+} from "./errors.js";
+export type { FunctionOptions, SqlFunction } from "./functions.js";
+export type { CallOptions, ConnectOptions, IsolationLevel } from "./options.js";
+export { Row } from "./row.js";
+export type { AnyRow, RowFactory, TextFactory } from "./row-maker.js";
+export type { TransactionOptions } from "./transaction.js";
+export { paramstyle, sqliteVersion, sqliteVersionInfo, version } from "./version.js";

@@ -1,0 +1,142 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { type Call, Stage } from "./call.js";
+import type { Channel } from "./channel.js";
+import { ConnectionClosedError, ProgrammingError } from "./errors.js";
+
+const current = new AsyncLocalStorage<Lane>();
+
+interface LeaseRequest {
+  readonly grant: (lane: Lane) => void;
+  readonly refuse: (reason: unknown) => void;
+}
+
+/**
+ * First in, first out, with exclusive leases: while a lane has a child, only the child's calls reach the thread, and
+ * the lane's own wait in order. A connection is the root lane, a transaction a child, a savepoint the child of that.
+ */
+export class Lane {
+  readonly #channel: Channel;
+  readonly #parent: Lane | null;
+  #child: Lane | null = null;
+  #waiting: (Call | LeaseRequest)[] = [];
+  #ended: Error | null = null;
+
+  constructor(channel: Channel, parent: Lane | null = null) {
+    this.#channel = channel;
+    this.#parent = parent;
+  }
+
+  /** How many calls wait here for a lease to end. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  get leased(): boolean {
+    return this.#child !== null;
+  }
+
+  /** Sends the call in its turn. Throws if its turn can never come. */
+  submit(call: Call): void {
+    if (this.#ended !== null) throw this.#ended;
+    if (this.#child === null && this.#waiting.length === 0) {
+      this.#channel.send(call);
+      return;
+    }
+    this.#refuseDeadlock();
+    this.#waiting.push(call);
+  }
+
+  /** Rejects the calls that wait here for a lease to end. */
+  cancelWaiting(reason: () => Error): void {
+    for (const entry of [...this.#waiting]) {
+      if ("grant" in entry || entry.essential) continue;
+      this.#waiting.splice(this.#waiting.indexOf(entry), 1);
+      entry.reject(reason());
+    }
+  }
+
+  /** Takes a waiting call out of the queue; false if it is not here. */
+  withdraw(call: Call): boolean {
+    const at = this.#waiting.indexOf(call);
+    if (at < 0) return false;
+    this.#waiting.splice(at, 1);
+    this.#advance();
+    return true;
+  }
+
+  /** A child lane, as soon as all that waited before has been sent. `onQueued` gets a way to withdraw the request. */
+  lease(onQueued?: (withdraw: (reason: unknown) => void) => void): Promise<Lane> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
+    if (this.#child === null && this.#waiting.length === 0) return Promise.resolve(this.#open());
+    this.#refuseDeadlock();
+    return new Promise((grant, refuse) => {
+      const request: LeaseRequest = { grant, refuse };
+      this.#waiting.push(request);
+      onQueued?.((reason) => {
+        const at = this.#waiting.indexOf(request);
+        if (at < 0) return;
+        this.#waiting.splice(at, 1);
+        refuse(reason);
+        this.#advance();
+      });
+    });
+  }
+
+  /** Ends a child lane: its further calls are refused with `reason`, its waiting ones too, and the parent goes on. */
+  end(reason: Error): void {
+    if (this.#ended !== null) return;
+    this.#child?.end(reason);
+    this.#ended = reason;
+    this.#refuseAll(reason);
+    const parent = this.#parent;
+    if (parent !== null && parent.#child === this) {
+      parent.#child = null;
+      parent.#advance();
+    }
+  }
+
+  /** Runs `fn` so that calls made inside it are known to come from this lane. */
+  run<T>(fn: () => T): T {
+    return current.run(this, fn);
+  }
+
+  #open(): Lane {
+    this.#child = new Lane(this.#channel, this);
+    return this.#child;
+  }
+
+  #advance(): void {
+    while (this.#child === null) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      if ("grant" in next) next.grant(this.#open());
+      else if (next.stage !== Stage.SETTLED) this.#channel.send(next);
+    }
+  }
+
+  #refuseAll(reason: Error): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const entry of waiting) {
+      if ("grant" in entry) entry.refuse(reason);
+      else entry.reject(reason);
+    }
+  }
+
+  /** A call from inside the lease that it would wait for would wait for itself. */
+  #refuseDeadlock(): void {
+    for (let lane = current.getStore() ?? null; lane !== null; lane = lane.#parent) {
+      if (lane === this.#child) {
+        throw new ProgrammingError(
+          "this handle was used inside its own transaction and would wait for itself: use the handle that the callback was given",
+          { code: "SQLITE_MISUSE" },
+        );
+      }
+    }
+  }
+}
+
+/** Why a lane of a closed connection takes no calls. */
+export function closedReason(): Error {
+  return new ConnectionClosedError();
+}

@@ -1,0 +1,173 @@
+import { Flag, Mode, Op, type SqlValue, type IntegerMode } from "@sqlite-aio/worker/wire";
+import { bindParameters, type Parameters } from "./bind.js";
+import { Call, FaultReason } from "./call.js";
+import type { Channel } from "./channel.js";
+import { ConnectionClosedError, fromFault, OperationalError, QueueFullError, SqliteError } from "./errors.js";
+import { type CallOptions, checkSignal, type IsolationLevel, integer } from "./options.js";
+import type { Lane } from "./queue.js";
+import { buildsObjects, type RowFactory, type TextFactory } from "./row-maker.js";
+import { type CachedStatement, checkSql } from "./statement-cache.js";
+
+/** What a connection's calls have in common; a transaction's share them with their connection. */
+export interface Settings {
+  isolationLevel: IsolationLevel;
+  rowFactory: RowFactory;
+  textFactory: TextFactory;
+  readonly detectTypes: number;
+  readonly integers: IntegerMode;
+  readonly iterChunkSize: number;
+  readonly maxQueue: number;
+  lastCursor: number;
+  /** How often `interrupt()` was called: a cursor half read at the time is over. */
+  interrupts: number;
+}
+
+const BEGIN_FLAG: Readonly<Record<string, number>> = { DEFERRED: 1, IMMEDIATE: 2, EXCLUSIVE: 3 };
+
+/** Makes calls, sends them down a lane, and turns what comes back into results and errors. */
+export class Runner {
+  readonly channel: Channel;
+  readonly root: Lane;
+  readonly lane: Lane;
+  readonly settings: Settings;
+  /** Belongs to a `transaction()`, which begins and ends by itself. */
+  readonly scoped: boolean;
+  /** Cursors that hold rows in the thread. */
+  readonly cursors = new Set<number>();
+  closed = false;
+
+  constructor(channel: Channel, root: Lane, lane: Lane, settings: Settings, scoped = false) {
+    this.channel = channel;
+    this.root = root;
+    this.lane = lane;
+    this.settings = settings;
+    this.scoped = scoped;
+  }
+
+  /** The runner of a lease; `scoped` if it is a transaction's. */
+  within(lane: Lane, scoped: boolean): Runner {
+    return new Runner(this.channel, this.root, lane, this.settings, scoped);
+  }
+
+  get flags(): number {
+    const { settings } = this;
+    const begin = settings.isolationLevel === null || this.scoped ? 0 : BEGIN_FLAG[settings.isolationLevel]!;
+    return begin | (settings.detectTypes !== 0 ? Flag.BIGINT : 0);
+  }
+
+  statement(sql: string): CachedStatement {
+    if (this.closed) throw new ConnectionClosedError();
+    return this.channel.statements.get(sql);
+  }
+
+  /** A statement to be run once. Throws what is wrong with the text or the parameters. */
+  query(mode: number, sql: string, parameters: Parameters | undefined, cursor: number): Call {
+    const statement = this.statement(sql);
+    const values: SqlValue[] = bindParameters(statement.parameters, parameters);
+    const limit = mode === Mode.CURSOR ? this.settings.iterChunkSize : -1;
+    const call = new Call(Op.QUERY, statement, [mode, this.flags, cursor, limit, values.length, ...values]);
+    call.objects = buildsObjects(this.settings);
+    return call;
+  }
+
+  control(verb: number, argument = 0): Call {
+    const call = new Call(Op.CONTROL, null, [verb, argument]);
+    call.essential = true;
+    return call;
+  }
+
+  method(name: string, ...args: unknown[]): Call {
+    return new Call(Op.CALL, null, [name, args]);
+  }
+
+  script(sql: string, flags: number): Call {
+    checkSql(sql);
+    const call = new Call(Op.SCRIPT, null, [sql, flags]);
+    call.sql = sql;
+    return call;
+  }
+
+  /**
+   * Sends a call. `caller` is the public method: a statement that has not run yet gets the place it was called from,
+   * which costs 2 us; for the others the engine's async stack traces name it, as long as the promise is awaited.
+   */
+  submit(call: Call, options: CallOptions | undefined, caller: ((...args: never[]) => unknown) | null): void {
+    if (this.closed) throw new ConnectionClosedError();
+    const { maxQueue } = this.settings;
+    if (!call.essential && this.channel.pending + this.root.waiting >= maxQueue) {
+      throw new QueueFullError(`${maxQueue} calls are waiting or running already (maxQueue)`, {
+        sql: call.sql,
+      });
+    }
+    if (caller !== null && call.statement?.proven !== true) Error.captureStackTrace(call, caller);
+    if (options !== undefined) this.#watch(call, options);
+    this.lane.submit(call);
+  }
+
+  /** Gives up a call, wherever it is. */
+  giveUp(call: Call, reason: unknown): void {
+    if (this.lane.withdraw(call)) call.reject(reason);
+    else this.channel.cancel(call, reason);
+  }
+
+  /** Waits for a call's answer. Rejects with an error that knows the caller. */
+  async settle(call: Call): Promise<Call> {
+    try {
+      return await call.promise;
+    } catch (reason) {
+      throw toError(reason, call);
+    }
+  }
+
+  /** Sends a call and waits. */
+  async perform(
+    call: Call,
+    options?: CallOptions,
+    caller: ((...args: never[]) => unknown) | null = null,
+  ): Promise<Call> {
+    this.submit(call, options, caller);
+    try {
+      return await call.promise;
+    } catch (reason) {
+      throw toError(reason, call);
+    }
+  }
+
+  #watch(call: Call, options: CallOptions): void {
+    const signal = checkSignal(options.signal);
+    const timeout = integer(options.timeout, "timeout", 0, 0);
+    signal?.throwIfAborted();
+    let timer: NodeJS.Timeout | undefined;
+    const onAbort = (): void => this.giveUp(call, signal?.reason);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (timeout > 0) timer = setTimeout(() => this.giveUp(call, timeoutError(timeout, call.sql)), timeout);
+    call.settledHook = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    };
+  }
+}
+
+function timeoutError(timeout: number, sql: string | undefined): OperationalError {
+  return new OperationalError(`interrupted: the timeout of ${timeout} ms is over`, {
+    code: "SQLITE_INTERRUPT",
+    sql,
+  });
+}
+
+/** The error for a rejected call. Made in the continuation of the caller's await, so that its stack names the caller. */
+export function toError(reason: unknown, call: Call): unknown {
+  if (!(reason instanceof FaultReason)) return reason;
+  const { fault, thrown } = reason;
+  const error = fromFault(fault, call.sql, thrown);
+  if (fault.set !== undefined) addParameterSet(error, fault.set);
+  if (call.stack !== undefined) {
+    error.stack = `${error.name}: ${error.message}\n${call.stack.slice(call.stack.indexOf("\n    at") + 1)}`;
+  }
+  return error;
+}
+
+/** Names the parameter set of an executemany that an error is about. */
+export function addParameterSet(error: SqliteError, set: number): void {
+  Object.assign(error, { parameterSet: set });
+}

@@ -1,0 +1,18 @@
+/** Version of this package. */
+export const version = "0.1.0";
+
+/** Placeholders in SQL are written `?`. */
+export const paramstyle = "qmark";
+
+/** Version of SQLite: the one this release was tested with, and from the first opened connection on the one in use. */
+export let sqliteVersion = "3.54.1";
+
+/** {@link sqliteVersion} as numbers. */
+export let sqliteVersionInfo: readonly [number, number, number] = [3, 54, 1];
+
+/** @internal */
+export function foundSqliteVersion(found: string): void {
+  sqliteVersion = found;
+  const [major = 0, minor = 0, patch = 0] = found.split(".").map(Number);
+  sqliteVersionInfo = [major, minor, patch];
+}

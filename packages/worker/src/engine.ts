@@ -1,0 +1,53 @@
+import type { SqlValue } from "./wire/protocol.js";
+
+/** The part of better-sqlite3's Statement that is used here. */
+export interface EngineStatement {
+  readonly reader: boolean;
+  readonly readonly: boolean;
+  raw(toggle?: boolean): this;
+  pluck(toggle?: boolean): this;
+  safeIntegers(toggle?: boolean): this;
+  bind(...args: unknown[]): this;
+  all(...args: unknown[]): SqlValue[][];
+  get(...args: unknown[]): unknown;
+  run(...args: unknown[]): { changes: number; lastInsertRowid: number | bigint };
+  iterate(...args: unknown[]): IterableIterator<SqlValue[]>;
+  columns(): { name: string; type: string | null }[];
+}
+
+/** The part of better-sqlite3's Database that is used here. */
+export interface EngineDatabase {
+  readonly inTransaction: boolean;
+  readonly memory: boolean;
+  readonly open: boolean;
+  prepare(sql: string): EngineStatement;
+  exec(sql: string): this;
+  pragma(source: string, options?: { simple?: boolean }): unknown;
+  function(name: string, options: object, fn: (...args: never[]) => unknown): this;
+  loadExtension(path: string, entryPoint?: string): this;
+  backup(
+    path: string,
+    options: { attached: string; progress(info: { totalPages: number; remainingPages: number }): number },
+  ): Promise<unknown>;
+  serialize(): Buffer;
+  unsafeMode(on: boolean): this;
+  close(): this;
+}
+
+export type EngineConstructor = new (
+  path: string | Buffer,
+  options: { readonly: boolean; fileMustExist: boolean; timeout: number },
+) => EngineDatabase;
+
+/** Loads a module with better-sqlite3's API; a CommonJS one has the class as its default export. */
+export async function loadEngine(specifier: string): Promise<EngineConstructor> {
+  const module = (await import(specifier)) as { default?: unknown; Database?: unknown };
+  const candidates = [
+    module.default,
+    (module.default as { default?: unknown } | undefined)?.default,
+    module.Database,
+  ];
+  const Database = candidates.find((candidate) => typeof candidate === "function");
+  if (Database === undefined) throw new TypeError(`the engine "${specifier}" exports no Database class`);
+  return Database as EngineConstructor;
+}

@@ -1,0 +1,48 @@
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { expose, transfer } from "comlink";
+import { Callbacks } from "./functions.js";
+import { Poller } from "./poller.js";
+import { Pump } from "./pump.js";
+import { Session } from "./session.js";
+import { openControl } from "./wire/control.js";
+import { serverEndpoint } from "./wire/endpoint.js";
+import { toFault } from "./wire/fault.js";
+import type { Outcome, ThreadApi, ThreadData } from "./wire/open.js";
+
+if (parentPort === null)
+  throw new Error("@sqlite-aio/worker/entry is started by @sqlite-aio/core in a thread");
+const port: MessagePort = parentPort;
+const data = workerData as ThreadData;
+const control = openControl(data.control);
+const session = new Session(control, new Callbacks(data.callbacks as MessagePort, control));
+const pump = new Pump(session, control);
+
+async function outcome<T>(work: () => T | Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { ok: true, value: await work() };
+  } catch (error) {
+    return { ok: false, fault: toFault(error) };
+  }
+}
+
+const api: ThreadApi = {
+  open: (options) => outcome(() => session.open(options)),
+  run: (frame) => {
+    const { reply, transfer: list } = pump.run(frame);
+    return list.length === 0 ? reply : transfer(reply, list);
+  },
+  backup: (options) => outcome(() => session.backup(options).then(() => null)),
+  createFunction: (spec) => outcome(() => session.define(spec).then(() => null)),
+  replace: (image) => outcome(() => session.replace(image)),
+  close: () => outcome(() => (session.close(), null)),
+};
+
+/** After an answer has left: what remains, then a look for the next call. */
+const goOn = (): void => {
+  pump.proceed();
+  if (pump.idle) poller.poll();
+};
+const endpoint = serverEndpoint(port, () => queueMicrotask(goOn));
+const poller = new Poller(port, endpoint.deliver, new Int32Array(data.pollers), data.maxPollers);
+port.on("message", () => poller.turned());
+expose(api, endpoint);

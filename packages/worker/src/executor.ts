@@ -1,0 +1,342 @@
+import { arraySource, lineSource, statementSource, ThreadCursor } from "./cursors.js";
+import { dump } from "./dump.js";
+import { splitScript } from "./script.js";
+import type { Session } from "./session.js";
+import { Statement } from "./statements.js";
+import type { Packet } from "./wire/packet.js";
+import { Flag, Mode, MORE_COMING, MORE_WAITING, Op, type SqlValue, Verb } from "./wire/protocol.js";
+import { packetRows } from "./wire/rows.js";
+import { UsageError } from "./wire/fault.js";
+
+/** What became of one step of an operation. */
+export const Step = {
+  /** Answered. */
+  DONE: 0,
+  /** One packet is answered, the operation goes on. */
+  MORE: 1,
+} as const;
+
+const BEGIN_SQL = ["", "BEGIN", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"];
+
+/** An operation taken off its frame. */
+export interface Operation {
+  readonly code: number;
+  readonly fields: readonly unknown[];
+  /** Null for all but QUERY and MANY. */
+  readonly statement: Statement | null;
+  /** What the operation keeps between steps. */
+  cursor: ThreadCursor | null;
+  script: Generator<string> | null;
+  piece: string | null;
+  batch: SqlValue[][] | null;
+  at: number;
+  changes: number;
+}
+
+/** Runs operations on a session's handle and writes their answers. */
+export class Executor {
+  readonly #session: Session;
+  readonly #statements = new Map<number, Statement>();
+  readonly #cursors = new Map<number, ThreadCursor>();
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  get openCursors(): number {
+    return this.#cursors.size;
+  }
+
+  define(id: number, sql: string, names: readonly (string | null)[] | null): void {
+    this.#statements.set(id, new Statement(id, sql, names));
+  }
+
+  forget(id: number): void {
+    this.#statements.delete(id);
+  }
+
+  statement(id: number): Statement {
+    const statement = this.#statements.get(id);
+    if (statement === undefined) throw new UsageError("PROTOCOL", `statement ${id} is not defined`);
+    return statement;
+  }
+
+  release(cursor: number): void {
+    this.#cursors.get(cursor)?.close();
+    this.#cursors.delete(cursor);
+  }
+
+  /** Closes every cursor and lets go of every prepared statement, as before the handle is closed or replaced. */
+  reset(): void {
+    for (const id of [...this.#cursors.keys()]) this.release(id);
+    for (const statement of this.#statements.values()) statement.reset();
+  }
+
+  /** Lets prepared statements be prepared again at their next use. */
+  invalidate(): void {
+    for (const statement of this.#statements.values()) statement.reset();
+  }
+
+  /** One step of `operation`. Whatever it throws has changed nothing, so that it may be tried again. */
+  step(operation: Operation): number {
+    const { fields } = operation;
+    switch (operation.code) {
+      case Op.QUERY:
+        return this.#query(operation);
+      case Op.FETCH:
+        return this.#fetch(fields[0] as number, fields[1] as number);
+      case Op.SCRIPT:
+        return this.#script(operation);
+      case Op.MANY:
+        return this.#many(operation);
+      case Op.CONTROL:
+        this.#control(fields[0] as number, fields[1] as number);
+        return Step.DONE;
+      case Op.CALL:
+        return this.#call(fields[0] as string, fields[1] as readonly unknown[]);
+      default:
+        throw new UsageError("PROTOCOL", `operation ${operation.code} is not known`);
+    }
+  }
+
+  #query(operation: Operation): number {
+    const { out, db } = this.#session;
+    if (operation.cursor !== null) return this.#stream(operation);
+    const statement = operation.statement!;
+    const [, mode, flags, id, limit, , ...values] = operation.fields as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      ...SqlValue[],
+    ];
+    statement.prepare(db);
+    if (statement.empty) {
+      out.done(-1, this.#session.lastInsertRowid);
+      return Step.DONE;
+    }
+    if ((flags & Flag.READ_ONLY) !== 0 && !statement.readonly) {
+      out.refused();
+      return Step.DONE;
+    }
+    if (statement.dml) this.#beginFor(flags);
+    this.#session.trace(statement, values);
+    const bindings = statement.bindings(values);
+    if (!statement.reader || mode === Mode.RUN) {
+      this.#run(statement, bindings);
+      return Step.DONE;
+    }
+    if (!statement.readonly) return this.#returning(operation, statement, bindings, mode, flags, id, limit);
+    const handle = statement.handle(db);
+    out.gaveRows(statement);
+    if (!statement.keepsSchema) this.#session.schemaMayHaveChanged();
+    if (mode === Mode.GET) {
+      const row = handle.get(...bindings) as SqlValue[] | undefined;
+      out.rows(row === undefined ? [] : [row], row?.length ?? 0, 0, flags);
+      return Step.DONE;
+    }
+    // A result that was small last time is read in one call, a third faster than stepping; the rest is streamed.
+    if (mode === Mode.ALL && statement.lastRows <= SMALL_RESULT) {
+      const rows = handle.all(...bindings);
+      if (rows.length <= SMALL_RESULT) {
+        out.rows(rows, rows[0]?.length ?? 0, 0, flags);
+        return Step.DONE;
+      }
+      operation.cursor = new ThreadCursor(arraySource(rows), null, flags);
+      return this.#stream(operation);
+    }
+    const cursor = new ThreadCursor(statementSource(statement, handle, bindings), null, flags);
+    if (mode === Mode.CURSOR) return this.#open(cursor, id, limit, flags);
+    operation.cursor = cursor;
+    return this.#stream(operation);
+  }
+
+  /** A statement that writes and gives rows is run to its end at once, so that no write waits for a reader. */
+  #returning(
+    operation: Operation,
+    statement: Statement,
+    bindings: unknown[],
+    mode: number,
+    flags: number,
+    id: number,
+    limit: number,
+  ): number {
+    const { out } = this.#session;
+    const rows = this.#session.mutate(() => statement.handle(this.#session.db).all(...bindings));
+    this.#session.wrote();
+    if (!statement.keepsSchema) this.#session.schemaMayHaveChanged();
+    out.gaveRows(statement);
+    this.#session.writeCounts();
+    if (mode === Mode.GET) {
+      out.rows(rows.slice(0, 1), rows[0]?.length ?? 0, 0, flags);
+      return Step.DONE;
+    }
+    const cursor = new ThreadCursor(arraySource(rows), null, flags);
+    if (mode === Mode.CURSOR) return this.#open(cursor, id, limit, flags);
+    operation.cursor = cursor;
+    return this.#stream(operation);
+  }
+
+  #run(statement: Statement, bindings: unknown[]): void {
+    const session = this.#session;
+    const info = session.mutate(() => statement.handle(session.db).run(...bindings));
+    if (!statement.readonly) session.wrote();
+    if (!statement.keepsSchema) session.schemaMayHaveChanged();
+    session.lastInsertRowid = info.lastInsertRowid;
+    session.out.done(statement.dml ? info.changes : -1, info.lastInsertRowid);
+  }
+
+  #open(cursor: ThreadCursor, id: number, limit: number, flags: number): number {
+    const rows = cursor.take(limit);
+    if (!cursor.done) this.#cursors.set(id, cursor);
+    this.#session.out.rows(rows, cursor.columns, cursor.done ? 0 : MORE_WAITING, flags);
+    return Step.DONE;
+  }
+
+  #stream(operation: Operation): number {
+    const cursor = operation.cursor!;
+    if (this.#session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
+    const rows = cursor.take(-1);
+    operation.at += rows.length;
+    this.#session.out.rows(rows, cursor.columns, cursor.done ? 0 : MORE_COMING, cursor.flags);
+    if (!cursor.done) return Step.MORE;
+    operation.statement!.lastRows = operation.at;
+    return Step.DONE;
+  }
+
+  #fetch(id: number, limit: number): number {
+    const { out } = this.#session;
+    const cursor = this.#cursors.get(id);
+    if (cursor === undefined) {
+      out.rows([], 0, 0, 0);
+      return Step.DONE;
+    }
+    let rows: SqlValue[][];
+    try {
+      rows = cursor.take(limit);
+    } catch (error) {
+      this.release(id);
+      throw error;
+    }
+    if (cursor.done) this.#cursors.delete(id);
+    const more = cursor.done ? 0 : limit < 0 ? MORE_COMING : MORE_WAITING;
+    out.rows(rows, cursor.columns, more, cursor.flags);
+    return more === MORE_COMING ? Step.MORE : Step.DONE;
+  }
+
+  #script(operation: Operation): number {
+    const session = this.#session;
+    const [sql, flags] = operation.fields as [string, number];
+    operation.script ??= splitScript(sql);
+    if ((flags & Flag.COMMIT_FIRST) !== 0 && operation.at === 0 && session.db.inTransaction)
+      this.#exec("COMMIT");
+    for (;;) {
+      operation.piece ??= operation.script.next().value ?? null;
+      if (operation.piece === null) break;
+      const { piece } = operation;
+      operation.at++;
+      session.trace(null, [], piece);
+      session.mutate(() => session.db.exec(piece));
+      session.wrote();
+      operation.piece = null;
+      if (session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
+    }
+    session.schemaMayHaveChanged();
+    session.out.done(-1, session.lastInsertRowid);
+    return Step.DONE;
+  }
+
+  #many(operation: Operation): number {
+    const session = this.#session;
+    const statement = operation.statement!;
+    const [, flags, batch] = operation.fields as [number, number, Packet | SqlValue[][]];
+    operation.batch ??= typeof batch[0] === "number" ? packetRows(batch as Packet) : (batch as SqlValue[][]);
+    statement.prepare(session.db);
+    if (statement.reader && statement.readonly) {
+      throw new UsageError("NOT_DML", "executemany() can only execute DML statements.");
+    }
+    const sets = operation.batch;
+    session.mutate(() => {
+      const handle = statement.handle(session.db);
+      while (operation.at < sets.length) {
+        if (statement.dml) this.#beginFor(flags);
+        const values = sets[operation.at]!;
+        session.trace(statement, values);
+        const info = handle.run(...statement.bindings(values));
+        operation.changes += info.changes;
+        session.lastInsertRowid = info.lastInsertRowid;
+        operation.at++;
+        if (session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
+      }
+    });
+    session.wrote();
+    session.out.done(statement.dml ? operation.changes : -1, session.lastInsertRowid);
+    return Step.DONE;
+  }
+
+  #control(verb: number, argument: number): void {
+    const { db, out } = this.#session;
+    const open = db.inTransaction;
+    switch (verb) {
+      case Verb.BEGIN:
+        this.#exec(BEGIN_SQL[argument] ?? "BEGIN");
+        break;
+      case Verb.COMMIT:
+        if (open) this.#exec("COMMIT");
+        break;
+      case Verb.ROLLBACK:
+        if (open) this.#exec("ROLLBACK");
+        break;
+      case Verb.FINISH:
+        this.#finish(open);
+        break;
+      case Verb.SAVEPOINT:
+        this.#exec(`SAVEPOINT "sqlite_aio_${argument}"`);
+        break;
+      case Verb.RELEASE:
+        this.#exec(`RELEASE "sqlite_aio_${argument}"`);
+        break;
+      case Verb.ROLLBACK_TO:
+        if (open) this.#exec(`ROLLBACK TO "sqlite_aio_${argument}"; RELEASE "sqlite_aio_${argument}"`);
+        break;
+      default:
+        break;
+    }
+    out.value(open);
+  }
+
+  /** Deferred constraints and other processes can make COMMIT fail; the transaction must not stay behind. */
+  #finish(open: boolean): void {
+    if (!open) throw new UsageError("NO_TRANSACTION", "the transaction was ended inside its callback");
+    try {
+      this.#exec("COMMIT");
+    } catch (error) {
+      if (this.#session.mayRetry(error)) throw error;
+      if (this.#session.db.inTransaction) this.#exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #call(method: string, args: readonly unknown[]): number {
+    if (method === "dump") {
+      const [id, limit] = args as [number, number];
+      return this.#open(new ThreadCursor(lineSource(dump(this.#session.db as never)), 1, 0), id, limit, 0);
+    }
+    this.#session.call(method, args);
+    return Step.DONE;
+  }
+
+  #beginFor(flags: number): void {
+    const begin = flags & Flag.BEGIN;
+    if (begin !== 0 && !this.#session.db.inTransaction) this.#exec(BEGIN_SQL[begin]!);
+  }
+
+  #exec(sql: string): void {
+    this.#session.trace(null, [], sql);
+    this.#session.mutate(() => this.#session.db.exec(sql));
+  }
+}
+
+const SMALL_RESULT = 512;

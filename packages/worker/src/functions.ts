@@ -1,0 +1,91 @@
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import type { EngineDatabase } from "./engine.js";
+import { awaitReply, type Control, repliesSeen } from "./wire/control.js";
+import { CallbackError, FunctionError } from "./wire/fault.js";
+import type { FunctionSpec } from "./wire/open.js";
+import type { SqlValue } from "./wire/protocol.js";
+import { fromEngine, type IntegerMode, toBinding } from "./wire/value.js";
+
+/** An answer to a callback request. */
+type CallbackReply = { ok: true; value: SqlValue } | { ok: false; error: number; message: string };
+
+/** How long the thread spins for the main side's answer before it parks: a wake-up costs more. */
+const SPIN_MS = 0.1;
+
+/** Calls of closures that live on the main side: the thread asks, and waits for the answer. */
+export class Callbacks {
+  readonly #port: MessagePort;
+  readonly #control: Control;
+
+  constructor(port: MessagePort, control: Control) {
+    this.#port = port;
+    this.#control = control;
+  }
+
+  /** The value that closure `number` gives for `args`. Throws a {@link CallbackError} if it throws. */
+  call(number: number, args: readonly unknown[]): SqlValue {
+    const seen = repliesSeen(this.#control);
+    this.#port.postMessage([number, args]);
+    awaitReply(this.#control, seen, SPIN_MS);
+    const received = receiveMessageOnPort(this.#port) as { message: CallbackReply } | undefined;
+    if (received === undefined) throw new Error("the main thread announced an answer that is not there");
+    const { message } = received;
+    if (!message.ok) throw new CallbackError(message.error, message.message);
+    return message.value;
+  }
+}
+
+/** Defines a SQL function on the handle; a module function is loaded into this thread first. */
+export async function defineFunction(
+  db: EngineDatabase,
+  spec: FunctionSpec,
+  callbacks: Callbacks,
+  integers: IntegerMode,
+): Promise<void> {
+  const { source } = spec;
+  if ("closure" in source) {
+    register(db, spec, (...args) =>
+      callbacks.call(
+        source.closure,
+        args.map((arg) => fromEngine(arg, integers)),
+      ),
+    );
+    return;
+  }
+  const module = (await import(source.module)) as Record<string, unknown>;
+  const fn = module[source.export];
+  if (typeof fn !== "function") {
+    throw new TypeError(`the module ${source.module} has no function "${source.export}"`);
+  }
+  register(db, spec, (...args) => {
+    try {
+      return toResult(fn(...args.map((arg) => fromEngine(arg, integers))));
+    } catch (error) {
+      throw new FunctionError(error);
+    }
+  });
+}
+
+function register(db: EngineDatabase, spec: FunctionSpec, fn: (...args: SqlValue[]) => SqlValue): void {
+  const call = (...args: SqlValue[]): SqlValue => toBinding(fn(...args));
+  // better-sqlite3 reads the number of parameters off the function.
+  if (spec.parameters >= 0) Object.defineProperty(call, "length", { value: spec.parameters });
+  db.function(
+    spec.name,
+    {
+      varargs: spec.parameters < 0,
+      deterministic: spec.deterministic,
+      directOnly: spec.directOnly,
+      safeIntegers: true,
+    },
+    call,
+  );
+}
+
+/** What a module function returned, in the forms that parameters take. */
+function toResult(value: unknown): SqlValue {
+  if (value === undefined || value === null) return null;
+  if (typeof value === "boolean") return value ? 1 : 0;
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  return value as SqlValue;
+}

@@ -1,0 +1,2 @@
+/** The file a thread starts with. */
+export const entry = new URL("./entry.js", import.meta.url);

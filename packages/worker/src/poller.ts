@@ -1,0 +1,62 @@
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+
+/** How long a thread looks for the next message before it parks: a wake-up costs about as much. */
+const POLL_MS = 0.1;
+/** Polling goes on within microtasks; after this long the event loop gets a turn. */
+const TURN_MS = 10;
+/** So many polls in vain, and the thread parks at once until a message comes soon after it did. */
+const MAX_MISSES = 4;
+
+/** Takes messages off a port without parking the thread, as long as that has been paying off. */
+export class Poller {
+  readonly #port: MessagePort;
+  readonly #deliver: (message: unknown) => void;
+  /** How many threads of the process are polling, and how many may. */
+  readonly #pollers: Int32Array<SharedArrayBuffer>;
+  readonly #limit: number;
+  #misses = 0;
+  #parked = 0;
+  #turned = 0;
+
+  constructor(
+    port: MessagePort,
+    deliver: (message: unknown) => void,
+    pollers: Int32Array<SharedArrayBuffer>,
+    limit: number,
+  ) {
+    this.#port = port;
+    this.#deliver = deliver;
+    this.#pollers = pollers;
+    this.#limit = limit;
+  }
+
+  /** A message came the ordinary way: the event loop has turned, and would polling have caught it? */
+  turned(): void {
+    this.#turned = performance.now();
+    if (this.#turned - this.#parked < POLL_MS) this.#misses = 0;
+  }
+
+  /** Delivers the next message if it comes soon. */
+  poll(): void {
+    const began = performance.now();
+    this.#parked = began;
+    if (this.#misses >= MAX_MISSES || began - this.#turned > TURN_MS) return;
+    if (Atomics.add(this.#pollers, 0, 1) >= this.#limit) {
+      Atomics.sub(this.#pollers, 0, 1);
+      return;
+    }
+    let received: { message: unknown } | undefined;
+    let now = began;
+    do {
+      received = receiveMessageOnPort(this.#port);
+      now = performance.now();
+    } while (received === undefined && now - began < POLL_MS);
+    Atomics.sub(this.#pollers, 0, 1);
+    this.#parked = now;
+    if (received === undefined) this.#misses++;
+    else {
+      this.#misses = 0;
+      this.#deliver(received.message);
+    }
+  }
+}

@@ -1,0 +1,303 @@
+import { type EngineDatabase, type EngineStatement, loadEngine } from "./engine.js";
+import { Executor } from "./executor.js";
+import { type Callbacks, defineFunction } from "./functions.js";
+import { ReplyWriter } from "./reply-writer.js";
+import type { Statement } from "./statements.js";
+import { type Control, isCancelled } from "./wire/control.js";
+import { UsageError } from "./wire/fault.js";
+import type { BackupOptions, FunctionSpec, Opened, OpenOptions } from "./wire/open.js";
+import { type Reply, type SqlValue, State } from "./wire/protocol.js";
+
+/** SQLite's busy handler sleeps inside a native call, which nothing can end; so it waits in slices of this many ms. */
+const BUSY_SLICE_MS = 20;
+
+const RETRIED = new Set(["SQLITE_BUSY", "SQLITE_BUSY_RECOVERY", "SQLITE_BUSY_TIMEOUT"]);
+
+/** One handle, and what is known of its state. */
+export class Session {
+  readonly out = new ReplyWriter();
+  readonly executor = new Executor(this);
+  readonly #control: Control;
+  readonly #callbacks: Callbacks;
+  readonly #functions = new Map<string, FunctionSpec>();
+  #db: EngineDatabase | null = null;
+  #options: OpenOptions | null = null;
+  #probes: {
+    schemaVersion: EngineStatement;
+    totalChanges: EngineStatement;
+    counts: EngineStatement;
+    databases: EngineStatement;
+  } | null = null;
+  #epoch = 0;
+  #schemaVersion: unknown = null;
+  #attached = false;
+  #totalChanges = 0;
+  #wrote = false;
+  #tracing = false;
+  #loadExtension = false;
+  /** The operation being run, and until when a lock may hold it up. */
+  #sequence = 0;
+  #deadline = 0;
+  #attempted = 0;
+  lastInsertRowid: number | bigint = 0;
+
+  constructor(control: Control, callbacks: Callbacks) {
+    this.#control = control;
+    this.#callbacks = callbacks;
+  }
+
+  get db(): EngineDatabase {
+    if (this.#db === null) throw new UsageError("CLOSED", "Connection closed");
+    return this.#db;
+  }
+
+  get inTransaction(): boolean {
+    return this.#db?.inTransaction ?? false;
+  }
+
+  async open(options: OpenOptions): Promise<Opened> {
+    this.#options = options;
+    const Database = await loadEngine(options.engine);
+    const source = options.image === null ? options.path : Buffer.from(options.image);
+    const db = new Database(source, {
+      readonly: options.readonly,
+      fileMustExist: options.fileMustExist,
+      timeout: Math.min(options.timeout, BUSY_SLICE_MS),
+    });
+    this.#db = db;
+    this.out.integers = options.integers;
+    try {
+      return await this.#configure(db, options);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  async #configure(db: EngineDatabase, options: OpenOptions): Promise<Opened> {
+    const isKey = ([name]: readonly [string, string]): boolean => KEY_PRAGMAS.has(name.toLowerCase());
+    // A key comes before anything that reads the file.
+    for (const [name, literal] of options.pragmas.filter(isKey)) db.exec(`PRAGMA ${name} = ${literal}`);
+    db.exec("PRAGMA trusted_schema = OFF");
+    const pragmas: (readonly [string, string])[] = [
+      ["foreign_keys", "ON"],
+      ["synchronous", "FULL"],
+    ];
+    pragmas.push(...options.pragmas.filter((pragma) => !isKey(pragma)));
+    for (const [name, literal] of pragmas)
+      await this.#patiently(() => db.exec(`PRAGMA ${name} = ${literal}`));
+    if (options.image !== null) checkImage(db);
+    for (const { path, entryPoint } of options.extensions) {
+      if (entryPoint === null) db.loadExtension(path);
+      else db.loadExtension(path, entryPoint);
+    }
+    for (const spec of [...options.functions, ...this.#functions.values()]) await this.define(spec);
+    if (options.setup !== null) {
+      const module = (await import(options.setup)) as { default?: unknown };
+      if (typeof module.default !== "function") {
+        throw new TypeError(`the setup module ${options.setup} has no default export to call`);
+      }
+      await module.default(db);
+    }
+    if (options.queryOnly) db.exec("PRAGMA query_only = ON");
+    this.#probes = {
+      schemaVersion: db.prepare("PRAGMA schema_version").pluck(),
+      totalChanges: db.prepare("SELECT total_changes()").pluck(),
+      counts: db.prepare("SELECT changes(), last_insert_rowid()").raw().safeIntegers(),
+      databases: db.prepare("SELECT count(*) FROM pragma_database_list WHERE name <> 'temp'").pluck(),
+    };
+    this.#wrote = true;
+    this.schemaMayHaveChanged();
+    return { sqliteVersion: String(db.prepare("SELECT sqlite_version()").pluck().get()), token: null };
+  }
+
+  /** Runs what another connection's lock may hold up, as often as the timeout allows. */
+  async #patiently(work: () => unknown): Promise<void> {
+    const deadline = performance.now() + (this.#options?.timeout ?? 0);
+    for (;;) {
+      try {
+        work();
+        return;
+      } catch (error) {
+        if (!RETRIED.has(codeOf(error)) || performance.now() > deadline) throw error;
+      }
+      await new Promise(setImmediate);
+    }
+  }
+
+  close(): void {
+    const db = this.#db;
+    if (db === null) return;
+    this.executor.reset();
+    this.#probes = null;
+    this.#db = null;
+    db.close();
+  }
+
+  /** Replaces the contents, by a fresh handle with all that the old one was given. */
+  async replace(image: Uint8Array): Promise<Opened> {
+    const options = this.#options;
+    if (options === null || !this.db.memory) {
+      throw new UsageError("NOT_MEMORY", "only an in-memory or temporary database can be replaced");
+    }
+    if (this.db.inTransaction) throw new UsageError("SQLITE_ERROR", "target is in transaction");
+    this.close();
+    return this.open({ ...options, image });
+  }
+
+  async define(spec: FunctionSpec): Promise<void> {
+    this.#requireNoCursor("a function cannot be created");
+    await defineFunction(this.db, spec, this.#callbacks, this.out.integers);
+    this.#functions.set(`${spec.name.toLowerCase()}/${spec.parameters}`, spec);
+    this.schemaMayHaveChanged();
+  }
+
+  async backup(options: BackupOptions): Promise<void> {
+    const pages = options.pages > 0 ? Math.min(options.pages, 0x7fffffff) : 0x7fffffff;
+    let remaining = -1;
+    await this.db.backup(options.path, {
+      attached: options.name,
+      progress: (info) => {
+        // The engine's first report comes before its first step.
+        const first = remaining === -1;
+        const stuck = info.remainingPages === remaining && remaining > 0;
+        remaining = info.remainingPages;
+        if (!first && options.progress !== 0) {
+          this.#callbacks.call(options.progress, [stuck ? 5 : 0, info.remainingPages, info.totalPages]);
+        }
+        if (stuck) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, options.sleep);
+        return pages;
+      },
+    });
+  }
+
+  /** The rare methods, by name. */
+  call(method: string, args: readonly unknown[]): void {
+    switch (method) {
+      case "serialize": {
+        this.#requireNoCursor("the database cannot be serialized");
+        const image = new Uint8Array(this.db.serialize());
+        this.out.value(image, [image.buffer]);
+        return;
+      }
+      case "enableLoadExtension":
+        this.#loadExtension = args[0] === true;
+        break;
+      case "loadExtension":
+        if (!this.#loadExtension) throw new UsageError("SQLITE_ERROR", "not authorized");
+        this.#requireNoCursor("an extension cannot be loaded");
+        this.db.loadExtension(...(args as [string]));
+        this.schemaMayHaveChanged();
+        break;
+      case "trace":
+        this.#tracing = args[0] === true;
+        break;
+      default:
+        throw new UsageError("PROTOCOL", `there is no method "${method}"`);
+    }
+    this.out.value(null);
+  }
+
+  #requireNoCursor(what: string): void {
+    if (this.executor.openCursors > 0)
+      throw new UsageError("SQLITE_BUSY", `${what} while a cursor is half read`);
+  }
+
+  /** Runs what may write: the engine refuses that beside an open iterator unless told otherwise. */
+  mutate<T>(work: () => T): T {
+    if (this.executor.openCursors === 0) return work();
+    // Only for the moment: unsafe mode also takes SQLite's defensive flag off.
+    this.db.unsafeMode(true);
+    try {
+      return work();
+    } finally {
+      this.db.unsafeMode(false);
+    }
+  }
+
+  wrote(): void {
+    this.#wrote = true;
+  }
+
+  /** Column names are to be looked at again. */
+  schemaMayHaveChanged(): void {
+    this.#epoch++;
+    const count = this.#probes?.databases.get();
+    this.#attached = typeof count === "number" && count > 1;
+  }
+
+  /** The counts of a statement that wrote and gives rows. */
+  writeCounts(): void {
+    const [changes, rowid] = this.#probes?.counts.get() as [bigint, bigint];
+    this.lastInsertRowid = rowid;
+    this.out.counts(Number(changes), rowid);
+  }
+
+  trace(statement: Statement | null, values: readonly SqlValue[], sql = ""): void {
+    if (!this.#tracing) return;
+    this.out.trace(statement === null ? sql : expanded(this.db, statement, values));
+  }
+
+  beginAttempt(sequence: number, first: boolean, now: number): void {
+    this.#sequence = sequence;
+    this.#attempted = now;
+    if (first) this.#deadline = now + (this.#options?.timeout ?? 0);
+  }
+
+  /** The running operation was cancelled, or the thread is to stop. */
+  get interrupted(): boolean {
+    return isCancelled(this.#control, this.#sequence);
+  }
+
+  /**
+   * Whether a lock was met that is worth waiting for. SQLite answers BUSY without waiting where waiting could never
+   * end (two readers that both want to write), so inside a transaction only a BUSY that took its time counts.
+   */
+  mayRetry(error: unknown): boolean {
+    if (!RETRIED.has(codeOf(error))) return false;
+    const now = performance.now();
+    if (now > this.#deadline || this.interrupted) return false;
+    return !this.db.inTransaction || now - this.#attempted > BUSY_SLICE_MS / 2;
+  }
+
+  takeReply(): { reply: Reply; transfer: ArrayBuffer[] } {
+    const db = this.#db;
+    if (db === null || this.#probes === null) return this.out.take(0, this.#totalChanges, this.#epoch);
+    if (this.out.anyRows) this.#lookAtSchema();
+    if (this.#wrote) {
+      this.#wrote = false;
+      this.#totalChanges = Number(this.#probes.totalChanges.get());
+    }
+    return this.out.take(db.inTransaction ? State.IN_TRANSACTION : 0, this.#totalChanges, this.#epoch);
+  }
+
+  /** Once per reply, not per row: another connection may have altered a table (0.8 us against 3 us per statement). */
+  #lookAtSchema(): void {
+    try {
+      const version = this.#probes?.schemaVersion.get();
+      if (version === this.#schemaVersion && !this.#attached) return;
+      this.#schemaVersion = version;
+    } catch {
+      // Locked: look at every statement instead.
+    }
+    this.#epoch++;
+  }
+}
+
+const KEY_PRAGMAS = new Set(["cipher", "legacy", "kdf_iter", "key", "hexkey", "textkey"]);
+
+/** SQLite opens any bytes as a database and finds out at the first query. */
+function checkImage(db: EngineDatabase): void {
+  const result = db.prepare("PRAGMA quick_check(1)").pluck().get();
+  if (result !== "ok")
+    throw new UsageError("SQLITE_CORRUPT", `the image is not a sound database: ${String(result)}`);
+}
+
+function expanded(db: EngineDatabase, statement: Statement, values: readonly SqlValue[]): string {
+  if (values.length === 0) return statement.sql;
+  return String(db.prepare(statement.sql).bind(...statement.bindings(values)));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error ? String(Reflect.get(error, "code")) : "";
+}

@@ -1,0 +1,150 @@
+import type { EngineDatabase, EngineStatement } from "./engine.js";
+import { UsageError } from "./wire/fault.js";
+import { statementKeyword } from "./wire/parameters.js";
+import type { SqlValue } from "./wire/protocol.js";
+import { toBinding } from "./wire/value.js";
+
+const DML = new Set(["INSERT", "UPDATE", "DELETE", "REPLACE"]);
+
+/** Statements that leave the schema and the list of databases as they are. */
+const KEEPS_SCHEMA = new Set([
+  "SELECT",
+  "WITH",
+  "VALUES",
+  "BEGIN",
+  "COMMIT",
+  "END",
+  "SAVEPOINT",
+  "RELEASE",
+  "EXPLAIN",
+  ...DML,
+]);
+
+/** Below this many milliseconds a statement is not worth an answer of its own to those before it. */
+const QUICK_MS = 0.25;
+
+/** A statement the main side has given a number; prepared when first used. */
+export class Statement {
+  readonly id: number;
+  readonly sql: string;
+  readonly #names: readonly (string | null)[] | null;
+  #handle: EngineStatement | null = null;
+  /** The handle of the last execution. */
+  #latest: EngineStatement | null = null;
+  /** The handle is being stepped by an open cursor, so that another use needs a handle of its own. */
+  #lent = false;
+  #cost = Number.POSITIVE_INFINITY;
+
+  reader = false;
+  readonly = false;
+  /** CPython opens a transaction before INSERT, UPDATE, DELETE and REPLACE; here also when they follow a WITH. */
+  dml = false;
+  keepsSchema = false;
+  /** The statement has no text to run: only white space and comments. */
+  empty = false;
+
+  /** Column names and declared types as last sent, and the schema epoch they belong to. */
+  names: readonly string[] | null = null;
+  types: readonly (string | null)[] | null = null;
+  epoch = -1;
+  /** How many rows it gave last. */
+  lastRows = Number.POSITIVE_INFINITY;
+
+  constructor(id: number, sql: string, names: readonly (string | null)[] | null) {
+    this.id = id;
+    this.sql = sql;
+    this.#names = names;
+  }
+
+  get prepared(): boolean {
+    return this.#handle !== null || this.empty;
+  }
+
+  /** Whether it has always ended soon, of late. */
+  get quick(): boolean {
+    return this.#cost < QUICK_MS;
+  }
+
+  spent(ms: number): void {
+    this.#cost = this.#cost === Number.POSITIVE_INFINITY ? ms : Math.max(ms, this.#cost * 0.9);
+  }
+
+  /** Columns of the last execution. */
+  columns(): { name: string; type: string | null }[] {
+    return this.#latest?.columns() ?? [];
+  }
+
+  /** Compiles the text, unless that is done. */
+  prepare(db: EngineDatabase): void {
+    if (this.prepared) return;
+    const handle = this.#compile(db);
+    if (handle === null) {
+      this.empty = true;
+      return;
+    }
+    const keyword = statementKeyword(this.sql);
+    this.reader = handle.reader;
+    this.readonly = handle.readonly;
+    this.dml = DML.has(keyword) || (keyword === "WITH" && !handle.readonly);
+    this.keepsSchema = KEEPS_SCHEMA.has(keyword);
+    this.#handle = handle;
+  }
+
+  /** A handle that nobody is stepping; the caller that keeps stepping it says so with {@link lend}. */
+  handle(db: EngineDatabase): EngineStatement {
+    this.prepare(db);
+    const handle = this.#lent ? this.#compile(db) : this.#handle;
+    if (handle === null) throw new Error("there is no statement to run");
+    this.#latest = handle;
+    return handle;
+  }
+
+  lend(handle: EngineStatement): void {
+    if (handle === this.#handle) this.#lent = true;
+  }
+
+  giveBack(handle: EngineStatement): void {
+    if (handle === this.#handle) this.#lent = false;
+  }
+
+  /** Prepare again at the next use. */
+  reset(): void {
+    this.#handle = null;
+    this.#latest = null;
+    this.#lent = false;
+    this.epoch = -1;
+  }
+
+  #compile(db: EngineDatabase): EngineStatement | null {
+    const handle = prepareOne(db, this.sql);
+    if (handle?.reader) handle.raw().safeIntegers();
+    return handle;
+  }
+
+  /** The engine's arguments for parameters given in index order. */
+  bindings(values: readonly SqlValue[]): unknown[] {
+    if (values.length === 0) return [];
+    if (this.#names === null) return [values.map(toBinding)];
+    const anonymous: SqlValue[] = [];
+    const named: Record<string, SqlValue> = Object.create(null);
+    for (let i = 0; i < values.length; i++) {
+      const name = this.#names[i];
+      if (name == null) anonymous.push(toBinding(values[i]!));
+      else named[name.slice(1)] = toBinding(values[i]!);
+    }
+    return anonymous.length === 0 ? [named] : [anonymous, named];
+  }
+}
+
+/** Null if `sql` has no statement; its own error if it has several. */
+function prepareOne(db: EngineDatabase, sql: string): EngineStatement | null {
+  try {
+    return db.prepare(sql);
+  } catch (error) {
+    if (error instanceof RangeError && error.message.includes("no statements")) return null;
+    if (error instanceof RangeError && error.message.includes("more than one")) {
+      throw new UsageError("MULTIPLE", "You can only execute one statement at a time.");
+    }
+    throw error;
+  }
+}

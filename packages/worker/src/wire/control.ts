@@ -1,0 +1,122 @@
+/**
+ * The control block: a SharedArrayBuffer of words that both sides read without a message, because a thread that is
+ * inside SQLite reads no messages.
+ */
+const WORDS = 8;
+const RING = 4096;
+
+/** Number of the operation the thread has begun, counted from 1 and wrapping at 2^31. */
+const RUNNING = 0;
+/** Above zero while the main side is about to interrupt: the thread begins nothing meanwhile. */
+const INTERRUPTING = 1;
+/** How many callback requests the main side has answered. */
+const REPLIES = 2;
+/** Non-zero: begin no further operation, close. */
+const STOPPED = 3;
+
+export interface Control {
+  readonly words: Int32Array<SharedArrayBuffer>;
+  readonly cancelled: Uint8Array<SharedArrayBuffer>;
+}
+
+export function createControl(): SharedArrayBuffer {
+  return new SharedArrayBuffer(WORDS * 4 + RING);
+}
+
+export function openControl(block: SharedArrayBuffer): Control {
+  return { words: new Int32Array(block, 0, WORDS), cancelled: new Uint8Array(block, WORDS * 4, RING) };
+}
+
+/** The number after `sequence`. */
+export function nextSequence(sequence: number): number {
+  return sequence === 0x7fffffff ? 1 : sequence + 1;
+}
+
+/**
+ * Thread: marks operation `sequence` as begun, and says whether it may run. The store comes before the load, and
+ * {@link cancel} does the reverse, so one of the two sides always sees the other.
+ */
+export function begin(control: Control, sequence: number): boolean {
+  Atomics.store(control.words, RUNNING, sequence);
+  if (Atomics.load(control.words, INTERRUPTING) !== 0) waitWhileInterrupting(control);
+  const slot = sequence & (RING - 1);
+  if (Atomics.load(control.cancelled, slot) === 0) return Atomics.load(control.words, STOPPED) === 0;
+  Atomics.store(control.cancelled, slot, 0);
+  return false;
+}
+
+/** Thread: whether the running operation was cancelled after it began, or the thread is to stop. */
+export function isCancelled(control: Control, sequence: number): boolean {
+  return Atomics.load(control.cancelled, sequence & (RING - 1)) !== 0 || isStopped(control);
+}
+
+function waitWhileInterrupting(control: Control): void {
+  for (;;) {
+    const pending = Atomics.load(control.words, INTERRUPTING);
+    if (pending === 0) return;
+    Atomics.wait(control.words, INTERRUPTING, pending, 1000);
+  }
+}
+
+/**
+ * Main: marks operation `sequence` as cancelled. True if the thread has not begun it and so never will. The mark of
+ * an operation that had begun must be taken back with {@link uncancel} when its answer is there, or it would meet
+ * the operation that uses the slot next.
+ */
+export function cancel(control: Control, sequence: number): boolean {
+  Atomics.store(control.cancelled, sequence & (RING - 1), 1);
+  const ahead = (sequence - Atomics.load(control.words, RUNNING) + 0x7fffffff) % 0x7fffffff;
+  return ahead > 0 && ahead < RING;
+}
+
+export function uncancel(control: Control, sequence: number): void {
+  Atomics.store(control.cancelled, sequence & (RING - 1), 0);
+}
+
+/** Main: whether the thread is inside operation `sequence` at this moment. */
+export function isRunning(control: Control, sequence: number): boolean {
+  return Atomics.load(control.words, RUNNING) === sequence;
+}
+
+/** Main: keeps the thread from beginning an operation until {@link lowerInterrupt}. */
+export function raiseInterrupt(control: Control): void {
+  Atomics.add(control.words, INTERRUPTING, 1);
+}
+
+export function lowerInterrupt(control: Control): void {
+  Atomics.sub(control.words, INTERRUPTING, 1);
+  Atomics.notify(control.words, INTERRUPTING);
+}
+
+/** Main: the thread begins no further operation. */
+export function stop(control: Control): void {
+  Atomics.store(control.words, STOPPED, 1);
+}
+
+export function isStopped(control: Control): boolean {
+  return Atomics.load(control.words, STOPPED) !== 0;
+}
+
+/** Main: tells the waiting thread that one more callback request is answered. */
+export function announceReply(control: Control): void {
+  Atomics.add(control.words, REPLIES, 1);
+  Atomics.notify(control.words, REPLIES);
+}
+
+export function repliesSeen(control: Control): number {
+  return Atomics.load(control.words, REPLIES);
+}
+
+/** Thread: returns when more than `seen` requests are answered; spins `spinMs` first, since a wake-up costs 100 us. */
+export function awaitReply(control: Control, seen: number, spinMs: number): void {
+  const deadline = performance.now() + spinMs;
+  while (Atomics.load(control.words, REPLIES) === seen) {
+    if (performance.now() > deadline) Atomics.wait(control.words, REPLIES, seen);
+  }
+}
+
+/** Thread: sleeps `ms` without turning its event loop. */
+export function sleep(control: Control, ms: number): void {
+  const word = Atomics.load(control.words, REPLIES);
+  Atomics.wait(control.words, REPLIES, word, ms);
+}

@@ -1,0 +1,92 @@
+import type { Endpoint } from "comlink";
+
+/** What both a Worker and a MessagePort are to us. */
+export interface Port {
+  postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
+  on(event: "message", listener: (message: unknown) => void): unknown;
+}
+
+/** Comlink's messages, as far as the compact form needs them. */
+interface ApplyMessage {
+  id: string;
+  type: "APPLY";
+  path: string[];
+  argumentList: { type: "RAW"; value: unknown }[];
+}
+interface ReturnMessage {
+  id: string | number;
+  type: string;
+  value: unknown;
+}
+
+type Listener = (event: { data: unknown }) => void;
+
+/** The one call that crosses in the compact form. */
+const HOT = "run";
+
+/**
+ * Main side. Comlink's envelope of a call is an object with a random id of four parts, a path and wrapped arguments;
+ * for `run` it crosses as `[number, frame]` and its answer as `[number, reply]` (`[number, error,
+ * true]` if the thread threw), and Comlink sees its own form on both sides. Answers come in order, so the ids wait in a queue.
+ */
+export function callerEndpoint(port: Port): Endpoint {
+  const ids: string[] = [];
+  let calls = 0;
+  return {
+    postMessage(message: unknown, transfer?: unknown) {
+      const call = message as ApplyMessage;
+      if (call.type === "APPLY" && call.path.length === 1 && call.path[0] === HOT) {
+        // Post first: if it throws, no id is left behind.
+        port.postMessage([++calls, call.argumentList[0]?.value], transfer as ArrayBuffer[] | undefined);
+        ids.push(call.id);
+      } else port.postMessage(message, transfer as ArrayBuffer[] | undefined);
+    },
+    addEventListener(_type: string, listener: unknown) {
+      port.on("message", (data) => {
+        if (!Array.isArray(data)) (listener as Listener)({ data });
+        else if (data.length === 2)
+          (listener as Listener)({ data: { id: ids.shift(), type: "RAW", value: data[1] } });
+        else
+          (listener as Listener)({
+            data: { id: ids.shift(), type: "HANDLER", name: "throw", value: data[1] },
+          });
+      });
+    },
+    removeEventListener() {},
+  };
+}
+
+export interface ServerEndpoint extends Endpoint {
+  /** Hands a message that was taken off the port by other means to Comlink. */
+  deliver(message: unknown): void;
+}
+
+/** Thread side of {@link callerEndpoint}; `posted` runs after each answer to `run` has left. */
+export function serverEndpoint(port: Port, posted: () => void): ServerEndpoint {
+  let listener: Listener | undefined;
+  const deliver = (data: unknown): void => {
+    if (!Array.isArray(data)) listener?.({ data });
+    else {
+      listener?.({
+        data: { id: data[0], type: "APPLY", path: [HOT], argumentList: [{ type: "RAW", value: data[1] }] },
+      });
+    }
+  };
+  port.on("message", deliver);
+  return {
+    deliver,
+    postMessage(message: unknown, transfer?: unknown) {
+      const answer = message as ReturnMessage;
+      if (typeof answer.id === "number") {
+        const compact: unknown[] = [answer.id, answer.value];
+        if (answer.type !== "RAW") compact.push(true);
+        port.postMessage(compact, transfer as ArrayBuffer[] | undefined);
+        posted();
+      } else port.postMessage(message, transfer as ArrayBuffer[] | undefined);
+    },
+    addEventListener(_type: string, added: unknown) {
+      listener = added as Listener;
+    },
+    removeEventListener() {},
+  };
+}

@@ -1,0 +1,67 @@
+/** An error as it crosses the thread boundary; the main side makes an error of the right class of it. */
+export interface Fault {
+  /**
+   * `engine`: SQLite's own; `usage`: better-sqlite3's TypeError or RangeError, or ours;
+   * `callback`: thrown by a closure of the main side; `function`: thrown by a module's SQL function.
+   */
+  readonly kind: "engine" | "usage" | "callback" | "function";
+  /** SQLite's extended code such as `SQLITE_CONSTRAINT_UNIQUE`, or one of ours. */
+  readonly code: string;
+  readonly message: string;
+  readonly name: string;
+  readonly stack: string;
+  /** For `callback`: the number under which the main side kept what the closure threw. */
+  readonly callback?: number;
+  /** For executemany: the index within the batch of the parameter set that failed. */
+  readonly set?: number;
+  /** SQLite ended the open transaction by itself. */
+  readonly rolledBack?: boolean;
+}
+
+/** Thrown in the thread when a closure of the main side threw there. */
+export class CallbackError extends Error {
+  readonly callback: number;
+
+  constructor(callback: number, message: string) {
+    super(message);
+    this.name = "CallbackError";
+    this.callback = callback;
+  }
+}
+
+/** Thrown in the thread when a SQL function from a module threw `cause`. */
+export class FunctionError extends Error {
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.name = "FunctionError";
+  }
+}
+
+/** Thrown in the thread for what is wrong with a request; `code` tells the main side which class to make of it. */
+export class UsageError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = "UsageError";
+    this.code = code;
+  }
+}
+
+/** The envelope of whatever was thrown. */
+export function toFault(error: unknown): Fault {
+  if (!(error instanceof Error)) {
+    return { kind: "usage", code: "ERROR", message: String(error), name: "Error", stack: "" };
+  }
+  const code: unknown = Reflect.get(error, "code");
+  const base = { message: error.message, name: error.name, stack: error.stack ?? "" };
+  if (error instanceof CallbackError)
+    return { ...base, kind: "callback", code: "SQLITE_ERROR", callback: error.callback };
+  if (error instanceof FunctionError) {
+    const { cause } = error;
+    const origin = cause instanceof Error ? { name: cause.name, stack: cause.stack ?? "" } : {};
+    return { ...base, ...origin, kind: "function", code: "SQLITE_ERROR" };
+  }
+  if (typeof code === "string" && code.startsWith("SQLITE_")) return { ...base, kind: "engine", code };
+  return { ...base, kind: "usage", code: typeof code === "string" ? code : "ERROR" };
+}

@@ -1,0 +1,113 @@
+/**
+ * The words both sides speak. A frame is one flat array of operations, a reply one flat array of answers, in the
+ * order in which the operations were queued. Flat, because a structured clone of 64 small objects costs more than
+ * the 64 queries they describe.
+ */
+
+/** Operations, each `[code, ...fields]`. All but DEFINE, FORGET and RELEASE are answered exactly once. */
+export const Op = {
+  /** `id, sql, parameter names | null`: gives a statement its number; it is prepared when first used. */
+  DEFINE: 0,
+  /** `id`: the main side's cache let go of the statement. */
+  FORGET: 1,
+  /** `id, mode, flags, cursor, limit, n, ...n parameters` */
+  QUERY: 2,
+  /** `cursor, limit`: the next rows; a negative limit asks for all that is left. */
+  FETCH: 3,
+  /** `cursor`: the rest of its rows is not wanted. */
+  RELEASE: 4,
+  /** `sql, flags`: statements separated by semicolons. */
+  SCRIPT: 5,
+  /** `id, flags, batch`: the statement once for each parameter set of the batch. */
+  MANY: 6,
+  /** `verb, argument`: see {@link Verb}. */
+  CONTROL: 7,
+  /** `method, arguments`: a call that is too rare to have a code of its own. */
+  CALL: 8,
+} as const;
+
+/** What a QUERY wants of its rows. */
+export const Mode = {
+  /** Open a cursor and send up to `limit` rows; the rest waits for FETCH. */
+  CURSOR: 0,
+  /** Send every row. */
+  ALL: 1,
+  /** Send the first row. */
+  GET: 2,
+  /** Send no row, only the counts. */
+  RUN: 3,
+} as const;
+
+/** Bits of the `flags` field of QUERY, SCRIPT and MANY. */
+export const Flag = {
+  /** Two bits: which BEGIN precedes a DML statement outside a transaction, 0 for none (see {@link Verb} BEGIN). */
+  BEGIN: 3,
+  /** Answer REFUSED instead of running a statement that may write. */
+  READ_ONLY: 4,
+  /** Read every INTEGER as bigint, whatever the connection's setting. */
+  BIGINT: 8,
+  /** May share a transaction with its neighbours (group commit). */
+  GROUP: 16,
+  /** Commit an open transaction first (`executescript`). */
+  COMMIT_FIRST: 32,
+} as const;
+
+/** Transaction control that depends on state only the thread knows. */
+export const Verb = {
+  /** argument: 1 deferred, 2 immediate, 3 exclusive */
+  BEGIN: 0,
+  /** Commit if a transaction is open; it stays open when COMMIT fails, as in CPython. */
+  COMMIT: 1,
+  /** Roll back if a transaction is open. */
+  ROLLBACK: 2,
+  /** Commit the transaction that must be open; when COMMIT fails, roll it back. */
+  FINISH: 3,
+  /** argument: number of the savepoint */
+  SAVEPOINT: 4,
+  RELEASE: 5,
+  ROLLBACK_TO: 6,
+  /** Answer when all before it is done. */
+  BARRIER: 7,
+} as const;
+
+/** Answers, each `[code, ...fields]`. */
+export const Answer = {
+  /** `changes, lastInsertRowid`; changes is -1 where SQLite does not count. */
+  DONE: 0,
+  /** `more, rows, columns, ...cells` row by row */
+  ROWS: 1,
+  /** `more, packet` */
+  PACKET: 2,
+  /** `fault` */
+  FAULT: 3,
+  /** `value` */
+  VALUE: 4,
+  /** Never begun: cancelled before its turn. */
+  SKIPPED: 5,
+  /** Not run: it may write, and READ_ONLY was set. */
+  REFUSED: 6,
+  /** `sql`: answers nothing; the statement of the operation answered next, for the trace callback. */
+  TRACE: 7,
+  /** `changes, lastInsertRowid`: answers nothing; the counts of a statement whose rows come next. */
+  COUNTS: 8,
+} as const;
+
+/** Bit of the `more` field: rows follow in further answers to the same operation. */
+export const MORE_COMING = 1;
+/** Bit of the `more` field: the cursor holds more rows for FETCH. */
+export const MORE_WAITING = 2;
+
+/**
+ * The head of a reply: `[state, totalChanges, shape count, ...(id, names, declared types)]`, then the answers.
+ * A shape travels when a statement first gives rows and when its columns have changed since.
+ */
+export const State = {
+  IN_TRANSACTION: 1,
+} as const;
+
+/** Operations a frame may hold; the ring of cancelled operations in the control block is larger than two frames. */
+export const MAX_FRAME_OPS = 1024;
+
+export type Frame = unknown[];
+export type Reply = unknown[];
+export type SqlValue = null | number | bigint | string | Uint8Array;
