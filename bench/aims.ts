@@ -1,0 +1,100 @@
+import { medianOf, type Results } from "./results.ts";
+
+/** A bound on a figure of sqlite-aio: on its ratio to another driver's in the same run, or on the figure itself. */
+export interface Aim {
+  readonly subject: string;
+  readonly trial: string;
+  readonly metric: string;
+  readonly atLeast?: number;
+  readonly atMost?: number;
+  readonly against?: Reference;
+  readonly unit?: string;
+}
+
+interface Reference {
+  readonly driver: string;
+  /** Where it is another trial's figure that counts. */
+  readonly trial?: string;
+}
+
+export interface Verdict {
+  readonly aim: Aim;
+  readonly figures: readonly {
+    readonly driver: string;
+    readonly value: number | undefined;
+    readonly met: boolean;
+  }[];
+}
+
+export const OURS = ["sqlite-aio-connection", "sqlite-aio-pool"] as const;
+
+const speed = { metric: "opsPerSecond" };
+const wall = { metric: "wallMs" };
+const stall = { metric: "stallMs" };
+const point1 = { subject: "Point read, one caller", trial: "point-1", ...speed };
+const point64 = { subject: "Point read, 64 in flight", trial: "point-64", ...speed };
+const fetched = { subject: "100,000 rows as objects", trial: "fetch" };
+const iterated = { subject: "Iterate 1,000,000 rows", trial: "iterate" };
+const batch = { subject: "100,000 rows in one transaction", trial: "transaction" };
+
+export const AIMS: readonly Aim[] = [
+  { ...point1, atLeast: 8, against: { driver: "comlink" } },
+  { ...point1, atLeast: 4, against: { driver: "sqlite3" } },
+  { ...point1, atLeast: 0.55, against: { driver: "frames-without-comlink" } },
+  { ...point64, atLeast: 4, against: { driver: "comlink" } },
+  { ...point64, atLeast: 2, against: { driver: "sqlite3" } },
+  { ...point64, atLeast: 40, against: { driver: "better-sqlite3-pool" } },
+  { ...point64, atLeast: 0.6, against: { driver: "better-sqlite3" } },
+  {
+    subject: "Point read, 512 in flight",
+    trial: "point-512",
+    ...speed,
+    atLeast: 0.7,
+    against: { driver: "better-sqlite3" },
+  },
+  { ...fetched, ...stall, atMost: 0.1, against: { driver: "better-sqlite3" } },
+  { ...fetched, ...stall, atMost: 0.08, against: { driver: "comlink" } },
+  { ...fetched, ...stall, atMost: 0.03, against: { driver: "sqlite3" } },
+  { ...fetched, ...wall, atMost: 0.35, against: { driver: "comlink" } },
+  { ...fetched, ...wall, atMost: 1.4, against: { driver: "better-sqlite3" } },
+  { ...iterated, ...stall, atMost: 5, unit: "ms" },
+  { ...iterated, ...wall, atMost: 1.3, against: { driver: "better-sqlite3" } },
+  { ...iterated, metric: "heapGrowthMb", atMost: 5, unit: "MB" },
+  {
+    subject: "Durable inserts, 64 in flight",
+    trial: "insert-full-64",
+    ...speed,
+    atLeast: 20,
+    against: { driver: "better-sqlite3", trial: "insert-full-1" },
+  },
+  { ...batch, ...wall, atMost: 1.25, against: { driver: "better-sqlite3" } },
+  { ...batch, ...stall, atMost: 0.1, against: { driver: "better-sqlite3" } },
+  { subject: "Mixed, 64 callers", trial: "mixed", metric: "tickerP99Ms", atMost: 2, unit: "ms" },
+  { subject: "Idle connection", trial: "idle", metric: "idleCpuPerSecondMs", atMost: 0.5, unit: "ms/s" },
+  {
+    subject: "Opening a connection",
+    trial: "open",
+    metric: "openMs",
+    atMost: 1.5,
+    against: { driver: "bare-worker" },
+  },
+  { subject: "A million calls", trial: "million", metric: "rssGrowthMb", atMost: 5, unit: "MB" },
+  { subject: "A million calls", trial: "million", metric: "handlesGrowth", atMost: 0, unit: "handles" },
+];
+
+/** The aims this run has figures for, a verdict for each of the two ways to use the library. */
+export function judge(results: Results): readonly Verdict[] {
+  return AIMS.map((aim) => ({ aim, figures: OURS.map((driver) => figure(results, aim, driver)) })).filter(
+    ({ figures }) => figures.some(({ value }) => value !== undefined),
+  );
+}
+
+function figure(results: Results, aim: Aim, driver: string): Verdict["figures"][number] {
+  const own = medianOf(results, aim.trial, driver, aim.metric);
+  const other =
+    aim.against && medianOf(results, aim.against.trial ?? aim.trial, aim.against.driver, aim.metric);
+  if (own === undefined || (aim.against && other === undefined))
+    return { driver, value: undefined, met: false };
+  const value = other === undefined ? own : own / other;
+  return { driver, value, met: value >= (aim.atLeast ?? -Infinity) && value <= (aim.atMost ?? Infinity) };
+}

@@ -1,0 +1,105 @@
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
+import type { Value } from "./driver.ts";
+
+/** Raise it when the contents change: the old files are then left alone and new ones are written. */
+const GENERATION = 1;
+const DIRECTORY = fileURLToPath(new URL("./.data/", import.meta.url));
+
+export const ITEM_COUNT = 100_000;
+export const ORDER_COUNT = 1_000_000;
+export const BATCH_TABLES = 8;
+
+export const ITEM_BY_KEY = "select id, name, price, stock from items where id = ?";
+export const ORDER_COLUMNS = "id, customer, city, amount, quantity, note";
+const ORDERS_SCHEMA =
+  "id integer primary key, customer text, city text, amount real, quantity integer, note text";
+
+export type DatasetName = "items" | "orders" | "scratch";
+
+const WRITERS: Readonly<Record<DatasetName, (database: DatabaseSync) => void>> = {
+  items: writeItems,
+  orders: writeOrders,
+  scratch: writeScratch,
+};
+
+/** Writes the database once; every later run reads the same bytes. */
+export function prepareDataset(name: DatasetName): void {
+  const file = datasetFile(name);
+  if (existsSync(file)) return;
+  mkdirSync(DIRECTORY, { recursive: true });
+  const unfinished = `${file}.unfinished`;
+  rmSync(unfinished, { force: true });
+  const database = new DatabaseSync(unfinished);
+  database.exec("pragma journal_mode = off; pragma synchronous = off; begin");
+  WRITERS[name](database);
+  database.exec("commit; pragma journal_mode = wal");
+  database.close();
+  renameSync(unfinished, file);
+}
+
+export function datasetFile(name: DatasetName): string {
+  return `${DIRECTORY}${name}-${GENERATION}.db`;
+}
+
+/** A copy of its own for a trial that writes. */
+export function copyDataset(name: DatasetName, label: string): string {
+  const copy = `${DIRECTORY}${label}.db`;
+  removeDatabase(copy);
+  copyFileSync(datasetFile(name), copy);
+  return copy;
+}
+
+export function removeDatabase(file: string): void {
+  for (const suffix of ["", "-wal", "-shm", "-tshm"]) rmSync(file + suffix, { force: true });
+}
+
+/** Six columns of the kinds applications store: a key, a distinct text, a repeated text, a real, a small integer, a text that may be NULL. */
+export function* orders(count: number): Generator<readonly Value[]> {
+  const random = sequence(20_240_229);
+  for (let id = 1; id <= count; id++) {
+    const note = random() < 0.3 ? `leave with neighbour ${Math.floor(random() * 1_000)}` : null;
+    yield [
+      id,
+      `customer-${Math.floor(random() * 1e9).toString(36)}`,
+      `city-${Math.floor(random() * 200)}`,
+      Math.floor(random() * 1e6) / 100 + 0.001,
+      1 + Math.floor(random() * 20),
+      note,
+    ];
+  }
+}
+
+function writeItems(database: DatabaseSync): void {
+  database.exec("create table items (id integer primary key, name text, price real, stock integer)");
+  const insert = database.prepare("insert into items values (?, ?, ?, ?)");
+  const random = sequence(20_230_315);
+  for (let id = 1; id <= ITEM_COUNT; id++) {
+    insert.run(id, `item number ${id}`, Math.floor(random() * 1e5) / 100 + 0.001, Math.floor(random() * 500));
+  }
+}
+
+function writeOrders(database: DatabaseSync): void {
+  database.exec(`create table orders (${ORDERS_SCHEMA})`);
+  insertAll(database.prepare("insert into orders values (?, ?, ?, ?, ?, ?)"), orders(ORDER_COUNT));
+}
+
+function writeScratch(database: DatabaseSync): void {
+  database.exec("create table log (id integer primary key, name text, price real, stock integer)");
+  for (let table = 0; table < BATCH_TABLES; table++)
+    database.exec(`create table batch_${table} (${ORDERS_SCHEMA})`);
+}
+
+function insertAll(insert: StatementSync, rows: Iterable<readonly Value[]>): void {
+  for (const row of rows) insert.run(...row);
+}
+
+/** A linear congruential generator: the same numbers on every machine. */
+function sequence(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}

@@ -1,0 +1,50 @@
+/** What every driver under measurement offers to the trials, and nothing more than the trials use. */
+
+export type Value = number | string | null;
+export type Row = Readonly<Record<string, Value>>;
+export type Parameters = readonly Value[];
+
+/** A driver that answers on the spot returns the value itself: it must not be charged for a promise it does not need. */
+export type Eventually<T> = T | Promise<T>;
+
+export interface Settings {
+  readonly synchronous: "FULL" | "NORMAL";
+  /** How many callers the trial keeps waiting, for drivers that document different calls for one and for many. */
+  readonly callers: number;
+}
+
+export interface Session {
+  get(sql: string, parameters: Parameters): Eventually<Row | undefined>;
+  all?(sql: string, parameters: Parameters): Eventually<readonly Row[]>;
+  /** Calls `visit` for each row, in order, the way the driver documents reading a result it does not hold whole. */
+  iterate?(sql: string, visit: (row: Row) => void): Eventually<void>;
+  /** One statement, committed when the call returns or resolves. */
+  run?(sql: string, parameters: Parameters): Eventually<unknown>;
+  /** All rows in one transaction, the way the driver documents bulk insertion. */
+  insertMany?(sql: string, rows: readonly Parameters[]): Eventually<void>;
+  close(): Eventually<void>;
+}
+
+export type Capability = Exclude<keyof Session, "close">;
+
+export interface Driver {
+  readonly name: string;
+  readonly title: string;
+  /** Packages whose versions belong beside the figures; `node:` ones are the runtime's own. */
+  readonly packages: readonly string[];
+  /** Whether queries run on the thread that calls: such a driver is given its callers one after another, tick by tick. */
+  readonly blocks: boolean;
+  /** How the driver is used here, for the page that states the settings. */
+  readonly usage: string;
+  readonly capabilities: readonly Capability[];
+  /** Leaves this driver out unless a trial names it (a baseline or a variant). */
+  readonly onlyWhenNamed?: boolean;
+  open(file: string, settings: Settings): Promise<Session>;
+}
+
+export const ALL_CAPABILITIES: readonly Capability[] = ["get", "all", "iterate", "run", "insertMany"];
+
+/** The pragmas every driver runs on every connection, so that nobody wins by a default. */
+export function pragmas({ synchronous }: Settings): readonly string[] {
+  return ["journal_mode = WAL", `synchronous = ${synchronous}`, "cache_size = -16000"];
+}

@@ -1,0 +1,94 @@
+import {
+  ALL_CAPABILITIES,
+  type Driver,
+  type Parameters,
+  pragmas,
+  type Row,
+  type Settings,
+} from "../driver.ts";
+import { loadPackage } from "../packages.ts";
+
+interface Connection {
+  execute(sql: string, parameters?: Parameters): Promise<unknown>;
+  executeFetchall(sql: string, parameters?: Parameters): Promise<Row[]>;
+  executemany(sql: string, rows: Iterable<Parameters>): Promise<unknown>;
+  transaction(work: (transaction: Connection) => Promise<unknown>): Promise<void>;
+  commit(): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface CursorLike extends AsyncIterable<Row> {}
+
+interface LeasedConnection extends Connection, AsyncDisposable {}
+
+interface Pool {
+  get(sql: string, parameters?: Parameters): Promise<Row | undefined>;
+  all(sql: string, parameters?: Parameters): Promise<Row[]>;
+  run(sql: string, parameters?: Parameters): Promise<unknown>;
+  iterate(sql: string, parameters?: Parameters): AsyncIterable<Row>;
+  acquire(): Promise<LeasedConnection>;
+  close(): Promise<void>;
+}
+
+interface Library {
+  Row: unknown;
+  connect(file: string, options: object): Promise<Connection & { rowFactory: unknown }>;
+  createPool(file: string, options: object): Promise<Pool>;
+}
+
+export const sqliteAioConnection: Driver = {
+  name: "sqlite-aio-connection",
+  title: "sqlite-aio (connection)",
+  packages: ["@sqlite-aio/core", "@sqlite-aio/worker", "better-sqlite3"],
+  blocks: false,
+  usage:
+    "`connect()` with `isolationLevel: null` and rows as objects; `transaction()` with `executemany()` for bulk",
+  capabilities: ALL_CAPABILITIES,
+  async open(file, settings) {
+    const { connect, Row } = await loadPackage<Library>("@sqlite-aio/core");
+    const database = await connect(file, { isolationLevel: null, pragmas: pragmaOptions(settings) });
+    database.rowFactory = Row;
+    return {
+      get: async (sql, parameters) => (await database.executeFetchall(sql, parameters))[0],
+      all: (sql, parameters) => database.executeFetchall(sql, parameters),
+      run: (sql, parameters) => database.execute(sql, parameters),
+      iterate: async (sql, visit) => {
+        for await (const row of database.execute(sql) as unknown as CursorLike) visit(row);
+      },
+      insertMany: (sql, rows) => database.transaction((transaction) => transaction.executemany(sql, rows)),
+      close: () => database.close(),
+    };
+  },
+};
+
+export const sqliteAioPool: Driver = {
+  name: "sqlite-aio-pool",
+  title: "sqlite-aio (pool)",
+  packages: ["@sqlite-aio/core", "@sqlite-aio/worker", "better-sqlite3"],
+  blocks: false,
+  usage: "`createPool()` with its defaults; `acquire()` and `executemany()` for bulk",
+  capabilities: ALL_CAPABILITIES,
+  async open(file, settings) {
+    const { createPool } = await loadPackage<Library>("@sqlite-aio/core");
+    const pool = await createPool(file, { pragmas: pragmaOptions(settings) });
+    return {
+      get: (sql, parameters) => pool.get(sql, parameters),
+      all: (sql, parameters) => pool.all(sql, parameters),
+      run: (sql, parameters) => pool.run(sql, parameters),
+      iterate: async (sql, visit) => {
+        for await (const row of pool.iterate(sql)) visit(row);
+      },
+      insertMany: async (sql, rows) => {
+        await using connection = await pool.acquire();
+        await connection.executemany(sql, rows);
+        await connection.commit();
+      },
+      close: () => pool.close(),
+    };
+  },
+};
+
+/** The pragmas of every other driver, in the form of the library's option. */
+function pragmaOptions(settings: Settings): Readonly<Record<string, string>> {
+  return Object.fromEntries(pragmas(settings).map((pragma) => pragma.split(" = ") as [string, string]));
+}

@@ -1,0 +1,135 @@
+import {
+  ALL_CAPABILITIES,
+  type Driver,
+  type Parameters,
+  pragmas,
+  type Row,
+  type Session,
+} from "../driver.ts";
+import { loadPackage } from "../packages.ts";
+import { preparedOnce, StatementShelf } from "./prepared.ts";
+
+type Callback<Answer> = (error: Error | null, answer: Answer) => void;
+
+interface Queries {
+  get(...given: [...unknown[], Callback<Row | undefined>]): unknown;
+  all(...given: [...unknown[], Callback<Row[]>]): unknown;
+  run(sql: string, parameters: Parameters, done: Callback<void>): unknown;
+  run(parameters: Parameters, done?: Callback<void>): unknown;
+}
+
+interface Statement extends Queries {
+  finalize(done: Callback<void>): void;
+}
+
+interface Database extends Queries {
+  prepare(sql: string): Statement;
+  exec(sql: string, done: Callback<void>): void;
+  each(sql: string, row: Callback<Row>, done: Callback<number>): void;
+  close(done: Callback<void>): void;
+}
+
+interface Sqlite3 {
+  Database: new (file: string, opened: (error: Error | null) => void) => Database;
+}
+
+/** With one caller a kept statement is the fastest documented use, with many the calls on the database: one statement serves one call at a time. */
+export const sqlite3: Driver = {
+  name: "sqlite3",
+  title: "sqlite3",
+  packages: ["sqlite3"],
+  blocks: false,
+  usage:
+    "one caller: statements prepared once and kept; many: `db.get`, `db.run` (the faster documented use of each)",
+  capabilities: ALL_CAPABILITIES,
+  async open(file, settings) {
+    const database = await openDatabase(file, pragmas(settings));
+    const base = commonCalls(database);
+    if (settings.callers > 1) {
+      return {
+        ...base,
+        get: (sql, parameters) => promised((done) => database.get(sql, parameters, done)),
+        run: (sql, parameters) => promised((done) => database.run(sql, parameters, done)),
+      };
+    }
+    const statements: Statement[] = [];
+    const prepared = preparedOnce((sql) => {
+      const statement = database.prepare(sql);
+      statements.push(statement);
+      return statement;
+    });
+    return {
+      ...base,
+      get: (sql, parameters) => promised((done) => prepared(sql).get(parameters, done)),
+      run: (sql, parameters) => promised((done) => prepared(sql).run(parameters, done)),
+      close: async () => {
+        for (const statement of statements) await finalize(statement);
+        await base.close();
+      },
+    };
+  },
+};
+
+/** Not in the package's documentation, and the best that can be made of it: as many statements of one text as there are callers. */
+export const sqlite3Pooled: Driver = {
+  name: "sqlite3-pooled",
+  title: "sqlite3 (a statement per caller, by hand)",
+  packages: ["sqlite3"],
+  blocks: false,
+  usage: "a hand-made shelf of prepared statements, one lent to each call",
+  capabilities: ["get"],
+  onlyWhenNamed: true,
+  async open(file, settings) {
+    const database = await openDatabase(file, pragmas(settings));
+    const shelf = new StatementShelf(async (sql) => database.prepare(sql));
+    const base = commonCalls(database);
+    return {
+      get: (sql, parameters) =>
+        shelf.lend(sql, (statement) => promised<Row | undefined>((done) => statement.get(parameters, done))),
+      close: async () => {
+        for (const statement of shelf.all()) await finalize(statement);
+        await base.close();
+      },
+    };
+  },
+};
+
+async function openDatabase(file: string, settings: readonly string[]): Promise<Database> {
+  const { Database } = await loadPackage<Sqlite3>("sqlite3");
+  const database = await new Promise<Database>((resolve, reject) => {
+    const opened: Database = new Database(file, (error) => (error ? reject(error) : resolve(opened)));
+  });
+  for (const pragma of settings) await promised<void>((done) => database.exec(`pragma ${pragma}`, done));
+  return database;
+}
+
+function commonCalls(
+  database: Database,
+): Required<Pick<Session, "all" | "iterate" | "insertMany">> & { close(): Promise<void> } {
+  return {
+    all: (sql, parameters) => promised((done) => database.all(sql, parameters, done)),
+    iterate: (sql, visit) =>
+      promised((done) => {
+        const onRow: Callback<Row> = (error, row) => (error ? done(error) : visit(row));
+        database.each(sql, onRow, (error) => done(error));
+      }),
+    insertMany: async (sql, rows) => {
+      await promised<void>((done) => database.exec("begin", done));
+      const insert = database.prepare(sql);
+      for (const row of rows) insert.run(row);
+      await finalize(insert);
+      await promised<void>((done) => database.exec("commit", done));
+    },
+    close: () => promised((done) => database.close(done)),
+  };
+}
+
+function finalize(statement: Statement): Promise<void> {
+  return promised((done) => statement.finalize(done));
+}
+
+function promised<Answer>(start: (done: Callback<Answer>) => void): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    start((error, answer) => (error ? reject(error) : resolve(answer)));
+  });
+}

@@ -1,0 +1,26 @@
+import { availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
+
+export interface Environment {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGb: number;
+  readonly system: string;
+  readonly node: string;
+  readonly v8: string;
+  readonly date: string;
+  /** Processes that wanted a core in the minute before the run, this one not among them. */
+  readonly loadBefore: number;
+}
+
+export function environment(): Environment {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: availableParallelism(),
+    memoryGb: Math.round(totalmem() / 2 ** 30),
+    system: `${type()} ${release()} ${process.arch}`,
+    node: process.versions.node,
+    v8: process.versions.v8,
+    date: new Date().toISOString(),
+    loadBefore: loadavg()[0] ?? 0,
+  };
+}

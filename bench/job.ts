@@ -1,0 +1,19 @@
+import type { Effort, Metrics } from "./measure.ts";
+
+/** What the command asks of a child process, and what it is answered: plain data, sent over the child's channel. */
+export type Job =
+  | { readonly kind: "probe"; readonly driver: string }
+  | { readonly kind: "trial"; readonly driver: string; readonly trial: string; readonly effort: Effort };
+
+export type Answer =
+  | { readonly kind: "metrics"; readonly metrics: Metrics }
+  | { readonly kind: "probe"; readonly probe: Probe }
+  | { readonly kind: "failed"; readonly message: string };
+
+/** What a driver says of itself once it is open, as evidence that the settings are the ones stated. */
+export interface Probe {
+  readonly packages: Readonly<Record<string, string>>;
+  readonly sqlite: string;
+  readonly journalMode: string;
+  readonly synchronous: string;
+}

@@ -1,0 +1,163 @@
+import { type Aim, judge, OURS, type Verdict } from "./aims.ts";
+import { CHARTS } from "./chart.ts";
+import { pragmas } from "./driver.ts";
+import { short, styleOf } from "./metrics.ts";
+import { type DriverResult, medianOf, type Results, type TrialEntry, type TrialResult } from "./results.ts";
+import type { Summary } from "./statistics.ts";
+
+type Cells = readonly string[];
+
+/** Everything: settings, aims, a table for each trial. `charts` leads from the document to the folder of the charts. */
+export function fullReport(results: Results, charts: string): string {
+  return [
+    provenance(results),
+    ...CHARTS.map(({ file, title }) => `![${title}](${charts}/${file})`),
+    "### Aims",
+    aimsTable(results),
+    ...results.trials.flatMap((trial) => [
+      `### ${trial.title}`,
+      trial.description,
+      trialTable(results, trial),
+    ]),
+    "### Settings",
+    settings(results),
+  ].join("\n\n");
+}
+
+/** For the front page: the charts and the two figures that decide, speed and stall. */
+export function shortReport(results: Results, charts: string): string {
+  return [
+    ...CHARTS.slice(0, 2).map(({ file, title }) => `![${title}](${charts}/${file})`),
+    overview(results),
+    provenance(results),
+  ].join("\n\n");
+}
+
+/** Plain lines for the terminal. */
+export function terminalReport(results: Results): string {
+  const tables = results.trials.map((trial) => `\n${trial.title}\n${trialTable(results, trial)}`);
+  return [...tables, "\nAims", aimsTable(results)].join("\n");
+}
+
+function provenance({ environment, rounds, mode, drivers }: Results): string {
+  const { cpu, cores, memoryGb, node, system, date, loadBefore } = environment;
+  const sentences = [
+    `${date.slice(0, 10)}, ${cpu}, ${cores} cores, ${memoryGb} GB, ${system}, Node ${node}; load before the run ${loadBefore.toFixed(1)}.`,
+    `Medians of ${rounds} ${rounds === 1 ? "round" : "rounds"}${mode === "quick" ? " (a quick run)" : ""}, each driver in a fresh process each time, rounds interleaved; in brackets the lowest and highest round.`,
+    "A stall is the longest time the main loop went without a turn.",
+    ...drivers.flatMap(absence),
+  ];
+  return sentences.join(" ");
+}
+
+function overview(results: Results): string {
+  const columns = [
+    ["point-1", "opsPerSecond", "point read, one caller, calls/s"],
+    ["point-64", "opsPerSecond", "64 in flight, calls/s"],
+    ["insert-full-64", "opsPerSecond", "durable inserts, 64 in flight, calls/s"],
+    ["fetch", "wallMs", "100,000 rows, ms"],
+    ["fetch", "stallMs", "100,000 rows, longest stall, ms"],
+    ["aggregate", "stallMs", "aggregate, longest stall, ms"],
+  ] as const;
+  const rows = results.drivers
+    .map(({ name, title }) => {
+      const figures = columns.map(([trial, metric]) => {
+        const median = medianOf(results, trial, name, metric);
+        return median === undefined ? "" : styleOf(metric).format(median);
+      });
+      return [title].concat(figures);
+    })
+    .filter(([, ...figures]) => figures.some((figure) => figure !== ""));
+  return table(["driver", ...columns.map(([, , label]) => label)], rows);
+}
+
+function absence({ title, skipped }: DriverResult): readonly string[] {
+  return skipped === undefined ? [] : [`**${title} was left out: it did not load (${firstLine(skipped)}).**`];
+}
+
+function trialTable(results: Results, { columns, drivers }: TrialResult): string {
+  const rows = drivers.map((entry) => [titleOf(results, entry.driver), ...cellsOf(entry, columns)]);
+  return table(["driver", ...columns.map((metric) => styleOf(metric).label)], rows);
+}
+
+/** Only the first column carries its spread: the table would be unreadable with all of them, and results.json has the rest. */
+function cellsOf({ metrics, failures }: TrialEntry, columns: readonly string[]): Cells {
+  if (Object.keys(metrics).length === 0)
+    return columns.map((_, index) => (index === 0 ? `failed: ${firstLine(failures[0] ?? "")}` : ""));
+  return columns.map((metric, index) => {
+    const summary = metrics[metric];
+    if (!summary) return "";
+    const text = styleOf(metric).format(summary.median);
+    return index === 0 ? `${text}${spread(metric, summary)}` : text;
+  });
+}
+
+function spread(metric: string, { min, max, rounds }: Summary): string {
+  const { format } = styleOf(metric);
+  return rounds.length < 2 ? "" : ` (${format(min)} - ${format(max)})`;
+}
+
+function aimsTable(results: Results): string {
+  const rows = judge(results).map(({ aim, figures }) =>
+    [aim.subject, bound(results, aim)].concat(figures.map((figure) => verdict(aim, figure))),
+  );
+  return table(["trial", "aim", ...OURS.map((driver) => titleOf(results, driver))], rows);
+}
+
+function bound(results: Results, { metric, atLeast, atMost, against, unit }: Aim): string {
+  const sign = atLeast === undefined ? "<=" : ">=";
+  const value = atLeast ?? atMost ?? 0;
+  const { label } = styleOf(metric);
+  if (!against) return `${label.replace(/, .*$/, "")} ${sign} ${value} ${unit ?? ""}`.trim();
+  const where = against.trial
+    ? ` in "${results.trials.find(({ name }) => name === against.trial)?.title ?? against.trial}"`
+    : "";
+  return `${label.replace(/, .*$/, "")} ${sign} ${value} x ${titleOf(results, against.driver)}${where}`;
+}
+
+function verdict({ unit }: Aim, { value, met }: Verdict["figures"][number]): string {
+  if (value === undefined) return "not measured";
+  const digits = Math.abs(value) < 0.1 ? value.toFixed(3) : short(value);
+  return `${digits}${unit ? ` ${unit}` : " x"}, ${met ? "met" : "**missed**"}`;
+}
+
+function settings({ drivers, effort }: Results): string {
+  const common = pragmas({ synchronous: "FULL", callers: 1 }).map((pragma) => `\`${pragma}\``);
+  const rows = drivers.map((driver) => [
+    driver.title,
+    driver.usage,
+    driver.probe?.sqlite ?? "-",
+    versions(driver),
+  ]);
+  return [
+    `Every connection of every driver runs ${common.join(", ")} (synchronous NORMAL where the trial says so); what each reports back of it is in results.json. ` +
+      `Calls are timed for ${effort.timedMs} ms after ${effort.warmUpMs} ms to warm up. A driver that runs its queries on the calling thread gets its callers one after another, tick by tick, ` +
+      "with a turn of the loop after each millisecond; each caller's latency counts from the start of its tick. Processor time is of the whole process, all threads.",
+    table(["driver", "how it is used", "SQLite", "versions"], rows),
+  ].join("\n\n");
+}
+
+function versions({ probe, skipped }: DriverResult): string {
+  if (!probe) return `did not load: ${firstLine(skipped ?? "")}`;
+  return Object.entries(probe.packages)
+    .map(([name, version]) => (name.startsWith("node:") ? version : `${name} ${version}`))
+    .join(", ");
+}
+
+function titleOf(results: Results, name: string): string {
+  return results.drivers.find((driver) => driver.name === name)?.title ?? name;
+}
+
+function firstLine(text: string): string {
+  return (text.split("\n")[0] ?? "").replaceAll("|", "\\|").slice(0, 120);
+}
+
+function table(head: Cells, rows: readonly Cells[]): string {
+  const width = head.map((cell, column) =>
+    Math.max(cell.length, 3, ...rows.map((row) => (row[column] ?? "").length)),
+  );
+  const line = (cells: Cells): string =>
+    `| ${width.map((size, column) => (cells[column] ?? "").padEnd(size)).join(" | ")} |`;
+  const rule = `| ${width.map((size, column) => (column === 0 ? "-".repeat(size) : `${"-".repeat(size - 1)}:`)).join(" | ")} |`;
+  return [line(head), rule, ...rows.map(line)].join("\n");
+}

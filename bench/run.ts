@@ -1,0 +1,87 @@
+import { prepareDataset } from "./datasets.ts";
+import type { Driver } from "./driver.ts";
+import { DRIVERS } from "./drivers.ts";
+import { environment } from "./environment.ts";
+import { installPeers } from "./install.ts";
+import { launch } from "./launch.ts";
+import { type Options, readOptions, usage } from "./options.ts";
+import { publish, writeResults } from "./publish.ts";
+import { terminalReport } from "./report.ts";
+import type { DriverResult, Results } from "./results.ts";
+import { runAll } from "./schedule.ts";
+import { TRIALS } from "./trials.ts";
+
+const PROBE_LIMIT_MS = 30_000;
+const BUSY = 0.5;
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  if (options.help) say(usage());
+  else await bench(options);
+}
+
+async function bench(options: Options): Promise<void> {
+  const start = performance.now();
+  installPeers(say);
+  const machine = environment();
+  if (machine.loadBefore > BUSY)
+    say(`\n!!! The machine is busy (load ${machine.loadBefore.toFixed(1)}): the figures will show it.\n`);
+  const trials = TRIALS.filter(({ name }) => options.trials.includes(name));
+  for (const name of new Set(["items" as const, ...trials.map(({ dataset }) => dataset)]))
+    prepareDataset(name);
+  const { loaded, reports } = await probeAll(DRIVERS.filter(({ name }) => options.drivers.includes(name)));
+  const { rounds, effort, mode } = options;
+  const measured = await runAll({ trials, drivers: loaded, rounds, effort, say });
+  const results: Results = {
+    mode,
+    rounds,
+    effort,
+    seconds: Math.round((performance.now() - start) / 1_000),
+    environment: machine,
+    drivers: reports,
+    trials: measured,
+  };
+  say(terminalReport(results));
+  say(`written: ${(await writeResults(results, options)).join(", ")}`);
+  if (options.publish) say(`published in: ${publish(results).join(", ") || "no document has the markers"}`);
+  say(`${results.seconds} s`);
+}
+
+interface Probed {
+  readonly loaded: readonly Driver[];
+  readonly reports: readonly DriverResult[];
+}
+
+/** Opens each driver once before anything is timed: what does not load is named here and left out, never passed over. */
+async function probeAll(drivers: readonly Driver[]): Promise<Probed> {
+  const loaded: Driver[] = [];
+  const reports: DriverResult[] = [];
+  for (const driver of drivers) {
+    const report = await probe(driver);
+    reports.push(report);
+    if (report.skipped === undefined) loaded.push(driver);
+  }
+  return { loaded, reports };
+}
+
+async function probe({ name, ...driver }: Driver): Promise<DriverResult> {
+  const about = { name, title: driver.title, usage: driver.usage };
+  const answer = await launch({ kind: "probe", driver: name }, PROBE_LIMIT_MS);
+  if (answer.kind === "probe") {
+    const { packages, sqlite, journalMode, synchronous } = answer.probe;
+    const versions = Object.entries(packages).map((item) => item.join(" "));
+    say(
+      `${name.padEnd(24)} SQLite ${sqlite}, ${journalMode}, synchronous ${synchronous}  (${versions.join(", ")})`,
+    );
+    return { ...about, probe: answer.probe };
+  }
+  const skipped = answer.kind === "failed" ? answer.message : "answered another question";
+  say(`\n!!! SKIPPED ${name}: it does not load.\n    ${skipped}\n`);
+  return { ...about, skipped };
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+await main();

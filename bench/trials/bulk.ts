@@ -1,0 +1,35 @@
+import { costOf, type Metrics, stallsOf } from "../measure.ts";
+import { quantile, sorted } from "../statistics.ts";
+
+export interface BulkWork {
+  /** One long call; numbered from 0, the one that warms up included. */
+  readonly work: (number: number) => Promise<void>;
+  readonly repeats: number;
+  readonly warmUp?: boolean;
+  readonly reset?: () => void;
+}
+
+/** A call that takes longer than this is timed once a process: its spread comes from the rounds. */
+const LONG_MS = 1_000;
+
+/** Times one long call by itself, `repeats` times if it is short enough. */
+export async function timeBulk({ work, repeats, warmUp = true, reset }: BulkWork): Promise<Metrics> {
+  let number = 0;
+  const next = (): Promise<void> => work(number++);
+  const warm = warmUp ? await costOf(next) : undefined;
+  const walls: number[] = [];
+  let cpuMs = 0;
+  const stalls = await stallsOf({
+    repeats: warm && warm.wallMs > LONG_MS ? 1 : repeats,
+    timed: async () => {
+      const cost = await costOf(next);
+      walls.push(cost.wallMs);
+      cpuMs += cost.cpuMs;
+    },
+    again: next,
+    ...(reset && { reset }),
+  });
+  return { ...stalls, wallMs: quantile(sorted(walls), 0.5), cpuSeconds: cpuMs / walls.length / 1_000 };
+}
+
+export const BULK_COLUMNS: readonly string[] = ["wallMs", "stallMs", "stallP99Ms", "cpuSeconds", "peakRssMb"];

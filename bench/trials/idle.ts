@@ -1,0 +1,28 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { ITEM_BY_KEY } from "../datasets.ts";
+import { costOf, rssMb } from "../measure.ts";
+import type { Trial } from "../trial.ts";
+
+const SETTLE_MS = 1_000;
+
+export const idle: Trial = {
+  name: "idle",
+  title: "Idle connection",
+  description:
+    "One open connection that has answered one query, left alone: processor time of the whole process.",
+  dataset: "items",
+  writes: false,
+  settings: { synchronous: "FULL", callers: 1 },
+  needs: ["get"],
+  drivers: ["sqlite-aio-connection", "sqlite-aio-pool", "better-sqlite3"],
+  maxRounds: 2,
+  columns: ["idleCpuMs", "idleSeconds", "idleCpuPerSecondMs", "rssMb"],
+  async run({ open, effort }) {
+    const session = await open();
+    await session.get(ITEM_BY_KEY, [1]);
+    await delay(SETTLE_MS);
+    const { cpuMs } = await costOf(() => delay(effort.idleMs));
+    const idleSeconds = effort.idleMs / 1_000;
+    return { idleCpuMs: cpuMs, idleSeconds, idleCpuPerSecondMs: cpuMs / idleSeconds, rssMb: rssMb() };
+  },
+};
