@@ -19,7 +19,7 @@ export function registerAdapter<T>(type: Constructor<T>, adapter: (value: T) => 
   if (typeof type !== "function") throw new TypeError("registerAdapter: the first argument must be a class");
   if (typeof adapter !== "function")
     throw new TypeError("registerAdapter: the second argument must be a function");
-  adapters.set(type, adapter as (value: never) => unknown);
+  adapters.set(type, adapter);
 }
 
 /**

@@ -33,7 +33,7 @@ export function bindParameters(list: ParameterList, given: Parameters | null | u
     throw new ProgrammingError(`parameters must be an array or an object, not ${describe(given)}`, MISUSE);
   }
   if (Symbol.iterator in given) return bindArray(list, [...(given as Iterable<Bindable>)]);
-  return bindObject(list, given as Readonly<Record<string, Bindable>>);
+  return bindObject(list, given);
 }
 
 const MISUSE = { code: "SQLITE_MISUSE" } as const;

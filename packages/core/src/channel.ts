@@ -1,4 +1,4 @@
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { MessageChannel, Worker } from "node:worker_threads";
 import { availableParallelism } from "node:os";
 import {
   Answer,
@@ -26,7 +26,7 @@ import {
 } from "@sqlite-aio/worker/wire";
 import { entry } from "@sqlite-aio/worker";
 import { type Remote, transfer, wrap } from "comlink";
-import { Call, FaultReason, Stage } from "./call.js";
+import { type Call, FaultReason, Stage } from "./call.js";
 import { Closures } from "./closures.js";
 import { ConnectionClosedError, type CrashOutcome, fromFault, WorkerCrashedError } from "./errors.js";
 import type { ThreadOptions } from "./options.js";
@@ -82,13 +82,13 @@ export class Channel {
     };
     const workerOptions = {
       workerData: data,
-      transferList: [port2 as MessagePort],
+      transferList: [port2],
       name: "sqlite-aio",
       ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
     };
     this.#worker = options.createWorker?.(entry, workerOptions) ?? new Worker(entry, workerOptions);
-    this.#remote = wrap<ThreadApi>(callerEndpoint(this.#worker as never));
-    this.#run = this.#remote.run as unknown as (frame: Frame) => Promise<Reply>;
+    this.#remote = wrap<ThreadApi>(callerEndpoint(this.#worker));
+    this.#run = this.#remote.run;
     this.exited = new Promise((resolve) => {
       this.#worker.once("exit", (code) => {
         this.#die(() => new Error(`exited with code ${code}`));

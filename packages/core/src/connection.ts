@@ -203,7 +203,7 @@ export class Connection {
 
   /** Allows {@link loadExtension}. Off until then. */
   async enableLoadExtension(enabled: boolean, options?: CallOptions): Promise<void> {
-    await this.#runner.perform(this.#runner.method("enableLoadExtension", enabled === true), options);
+    await this.#runner.perform(this.#runner.method("enableLoadExtension", enabled), options);
   }
 
   /** Loads a SQLite extension. Rejects with "not authorized" unless that is enabled. */

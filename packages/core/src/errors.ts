@@ -165,7 +165,7 @@ const ENGINE_USAGE: readonly (readonly [RegExp, ErrorClass, string, string | nul
   [/is too big|string longer than/, DataError, "SQLITE_TOOBIG", null],
   [/^User-defined function/, OperationalError, "SQLITE_ERROR", null],
   [/connection is busy|statement is busy/, OperationalError, "SQLITE_BUSY", null],
-  [/connection is not open/, ConnectionClosedError as ErrorClass, "SQLITE_AIO_CLOSED", "Connection closed"],
+  [/connection is not open/, ConnectionClosedError, "SQLITE_AIO_CLOSED", "Connection closed"],
 ];
 
 /** @internal The error for a fault; `thrown` is what the closure of a `callback` fault threw. */

@@ -258,7 +258,7 @@ export function integer(value: unknown, name: string, fallback: number, least: n
     throw new TypeError(`option "${name}" must be an integer`);
   if (value < least) throw new RangeError(`option "${name}" must be at least ${least}`);
   if (value > 0x7fffffff && fallback !== Number.MAX_SAFE_INTEGER) {
-    throw new RangeError(`option "${name}" must be at most ${0x7fffffff}`);
+    throw new RangeError(`option "${name}" must be at most 2147483647`);
   }
   return value;
 }

@@ -48,11 +48,8 @@ export class Lane {
 
   /** Rejects the calls that wait here for a lease to end. */
   cancelWaiting(reason: () => Error): void {
-    for (const entry of [...this.#waiting]) {
-      if ("grant" in entry || entry.essential) continue;
-      this.#waiting.splice(this.#waiting.indexOf(entry), 1);
-      entry.reject(reason());
-    }
+    const calls = this.#waiting.filter((entry) => !("grant" in entry) && !entry.essential) as Call[];
+    for (const call of calls) if (this.withdraw(call)) call.reject(reason());
   }
 
   /** Takes a waiting call out of the queue; false if it is not here. */

@@ -2,7 +2,13 @@ import { Flag, Mode, Op, type SqlValue, type IntegerMode } from "@sqlite-aio/wor
 import { bindParameters, type Parameters } from "./bind.js";
 import { Call, FaultReason } from "./call.js";
 import type { Channel } from "./channel.js";
-import { ConnectionClosedError, fromFault, OperationalError, QueueFullError, SqliteError } from "./errors.js";
+import {
+  ConnectionClosedError,
+  fromFault,
+  OperationalError,
+  QueueFullError,
+  type SqliteError,
+} from "./errors.js";
 import { type CallOptions, checkSignal, type IsolationLevel, integer } from "./options.js";
 import type { Lane } from "./queue.js";
 import { buildsObjects, type RowFactory, type TextFactory } from "./row-maker.js";

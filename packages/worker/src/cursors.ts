@@ -21,7 +21,7 @@ export class ThreadCursor {
   #ahead: IteratorResult<SqlValue[], unknown>;
   #open = true;
   /** What a step threw after rows that are still to be handed out. */
-  #failure: unknown = null;
+  #failure: Error | null = null;
 
   /** `flags` are those of the operation that opened it, `columns` null where the first row tells. Throws what the first step throws. */
   constructor(source: RowSource, columns: number | null, flags: number) {
@@ -52,7 +52,7 @@ export class ThreadCursor {
       try {
         this.#ahead = this.#step();
       } catch (error) {
-        this.#failure = error;
+        this.#failure = error as Error;
       }
     }
     return rows;

@@ -12,6 +12,8 @@ export interface EngineStatement {
   get(...args: unknown[]): unknown;
   run(...args: unknown[]): { changes: number; lastInsertRowid: number | bigint };
   iterate(...args: unknown[]): IterableIterator<SqlValue[]>;
+  /** The text with its bound parameters filled in. */
+  toString(): string;
   columns(): { name: string; type: string | null }[];
 }
 

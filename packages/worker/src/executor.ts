@@ -68,7 +68,8 @@ export class Executor {
 
   /** Closes every cursor and lets go of every prepared statement, as before the handle is closed or replaced. */
   reset(): void {
-    for (const id of [...this.#cursors.keys()]) this.release(id);
+    for (const cursor of this.#cursors.values()) cursor.close();
+    this.#cursors.clear();
     for (const statement of this.#statements.values()) statement.reset();
   }
 
@@ -322,7 +323,7 @@ export class Executor {
   #call(method: string, args: readonly unknown[]): number {
     if (method === "dump") {
       const [id, limit] = args as [number, number];
-      return this.#open(new ThreadCursor(lineSource(dump(this.#session.db as never)), 1, 0), id, limit, 0);
+      return this.#open(new ThreadCursor(lineSource(dump(this.#session.db)), 1, 0), id, limit, 0);
     }
     this.#session.call(method, args);
     return Step.DONE;

@@ -27,9 +27,9 @@ export class Callbacks {
     const seen = repliesSeen(this.#control);
     this.#port.postMessage([number, args]);
     awaitReply(this.#control, seen, SPIN_MS);
-    const received = receiveMessageOnPort(this.#port) as { message: CallbackReply } | undefined;
+    const received = receiveMessageOnPort(this.#port);
     if (received === undefined) throw new Error("the main thread announced an answer that is not there");
-    const { message } = received;
+    const message = received.message as CallbackReply;
     if (!message.ok) throw new CallbackError(message.error, message.message);
     return message.value;
   }

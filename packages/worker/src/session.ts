@@ -228,7 +228,8 @@ export class Session {
 
   /** The counts of a statement that wrote and gives rows. */
   writeCounts(): void {
-    const [changes, rowid] = this.#probes?.counts.get() as [bigint, bigint];
+    if (this.#probes === null) return;
+    const [changes, rowid] = this.#probes.counts.get() as [bigint, bigint];
     this.lastInsertRowid = rowid;
     this.out.counts(Number(changes), rowid);
   }
@@ -295,7 +296,10 @@ function checkImage(db: EngineDatabase): void {
 
 function expanded(db: EngineDatabase, statement: Statement, values: readonly SqlValue[]): string {
   if (values.length === 0) return statement.sql;
-  return String(db.prepare(statement.sql).bind(...statement.bindings(values)));
+  return db
+    .prepare(statement.sql)
+    .bind(...statement.bindings(values))
+    .toString();
 }
 
 function codeOf(error: unknown): string {

@@ -128,8 +128,8 @@ export class Statement {
     const anonymous: SqlValue[] = [];
     const named: Record<string, SqlValue> = Object.create(null);
     for (let i = 0; i < values.length; i++) {
-      const name = this.#names[i];
-      if (name == null) anonymous.push(toBinding(values[i]!));
+      const name = this.#names[i] ?? null;
+      if (name === null) anonymous.push(toBinding(values[i]!));
       else named[name.slice(1)] = toBinding(values[i]!);
     }
     return anonymous.length === 0 ? [named] : [anonymous, named];
