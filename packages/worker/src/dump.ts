@@ -28,16 +28,16 @@ interface VirtualTable {
  * The SQL lines that restore the database, with the text of CPython's `Connection.iterdump()`. Rows are read one at a
  * time, so what another connection writes meanwhile may show, unless a transaction is open.
  *
- * Where CPython's text does not restore, this goes its own way:
- * - Virtual tables. CPython 3.11 to 3.15 write their declarations into `sqlite_master` and copy the shadow tables, which
- *   a connection in defensive mode (better-sqlite3's default) refuses and others notice only when they reopen the
- *   file; and they insert the rows as well, which fails. Here the built-in ones are declared after everything else and
- *   get their rows, with the rowid; CPython's way remains for contentless indexes and modules unknown here, whose
- *   data can be had in no other way.
+ * Where CPython's text loses data or does not restore, this goes its own way:
+ * - Virtual tables. CPython writes their declarations into `sqlite_master` and copies the shadow tables, which a
+ *   connection in defensive mode (better-sqlite3's default) refuses and others notice only when they reopen the file;
+ *   and it inserts the rows as well, which fails. Here the built-in ones are declared after everything else and get
+ *   their rows, with the rowid; CPython's way remains for contentless indexes and for modules unknown here, whose data
+ *   can be had in no other way.
  * - `PRAGMA foreign_keys=OFF;` stands first not only when keys are violated, as from CPython 3.13 on, but also when
  *   they are enforced here and rows come before the rows they refer to: CPython leaves keys unenforced by default.
- * - Text with a NUL, which `quote()` cuts off; names with a quote; a comment at the end of a declaration; sequences
- *   when no table with AUTOINCREMENT is left.
+ * - Text with a NUL, which `quote()` cuts off; table names with an apostrophe; a comment at the end of a declaration;
+ *   sequences when no table with AUTOINCREMENT is left; temporary tables that hide one of the database's.
  */
 export function* dump(db: DumpSource): Generator<string> {
   const tables = all(
