@@ -56,7 +56,7 @@ interface Bar {
   readonly value: number;
   readonly min: number;
   readonly max: number;
-  readonly own: boolean;
+  readonly color: string;
   readonly text: string;
 }
 
@@ -68,9 +68,11 @@ interface DrawnPanel {
 const WIDTH = 920;
 const BAR_HEIGHT = 19;
 const PANEL_GAP = 58;
-const HEAD = 52;
+const HEAD = 66;
+const AXIS_START = 1.02;
 const OWN_COLOR = "#1f6feb";
-const PEER_COLOR = "#b3bac5";
+const PEER_COLOR = "#8c96a3";
+const BLOCKING_COLOR = "#d0d7de";
 const INK = "#24292f";
 
 /** Draws what the run has figures for; a chart without any is left out. */
@@ -89,10 +91,11 @@ function fill(results: Results, { trial: name, metric }: Panel): DrawnPanel {
   const bars = (trial?.drivers ?? []).flatMap(({ driver, metrics }): Bar[] => {
     const summary = metrics[metric];
     if (!summary) return [];
-    const label = results.drivers.find((candidate) => candidate.name === driver)?.title ?? driver;
+    const about = results.drivers.find((candidate) => candidate.name === driver);
     const { median: value, min, max } = summary;
     const own = (OURS as readonly string[]).includes(driver);
-    return [{ label, value, min, max, own, text: styleOf(metric).format(value) }];
+    const color = own ? OWN_COLOR : about?.blocks ? BLOCKING_COLOR : PEER_COLOR;
+    return [{ label: about?.title ?? driver, value, min, max, color, text: styleOf(metric).format(value) }];
   });
   return { title: trial?.title ?? name, bars };
 }
@@ -114,7 +117,16 @@ function draw(
     backgroundColor: "#ffffff",
     textStyle: { fontFamily: "system-ui, sans-serif", color: INK },
     title: [
-      { text: title, left: 12, top: 10, textStyle: { fontSize: 16, color: INK } },
+      {
+        text: title,
+        subtext:
+          "blue: sqlite-aio; light grey: drivers whose queries run on the main thread; line: lowest to highest round",
+        left: 12,
+        top: 8,
+        itemGap: 5,
+        textStyle: { fontSize: 16, color: INK },
+        subtextStyle: { fontSize: 11, color: "#57606a" },
+      },
       ...panels.map((panel, index) => ({
         text: panel.title,
         left: 12,
@@ -156,11 +168,10 @@ function barsOf({ bars }: DrawnPanel, index: number, logarithmic: boolean): obje
     xAxisIndex: index,
     yAxisIndex: index,
     barWidth: BAR_HEIGHT - 7,
-    data: bars.map(({ value, own, text }) => ({
-      // A logarithmic axis begins at 1: a shorter bar would be drawn backwards.
-      value: logarithmic ? Math.max(1.02, value) : value,
-      itemStyle: { color: own ? OWN_COLOR : PEER_COLOR },
-      label: { show: true, position: "right", distance: 8, formatter: text, fontSize: 11, color: INK },
+    // A logarithmic axis begins at 1: a shorter bar would be drawn backwards.
+    data: bars.map(({ value, color }) => ({
+      value: logarithmic ? Math.max(AXIS_START, value) : value,
+      itemStyle: { color },
     })),
   };
 }
@@ -170,21 +181,37 @@ interface CustomApi {
   coord(point: readonly number[]): readonly [number, number];
 }
 
-/** From the lowest round to the highest. */
+/** A line from the lowest round to the highest, with the median written past its end. */
 function whiskersOf({ bars }: DrawnPanel, index: number): object {
   return {
     type: "custom",
     xAxisIndex: index,
     yAxisIndex: index,
-    data: bars.map(({ min, max }, row) => [Math.max(1.02, min), row, Math.max(1.02, max)]),
+    data: bars.map(({ min, max }, row) => [Math.max(AXIS_START, min), row, Math.max(AXIS_START, max)]),
     encode: { x: [0, 2], y: 1 },
-    renderItem: (_: unknown, api: CustomApi) => {
+    renderItem: ({ dataIndex }: { readonly dataIndex: number }, api: CustomApi) => {
       const [left, y] = api.coord([api.value(0), api.value(1)]);
       const [right] = api.coord([api.value(2), api.value(1)]);
       return {
-        type: "line",
-        shape: { x1: left, y1: y, x2: right, y2: y },
-        style: { stroke: INK, lineWidth: 1.2 },
+        type: "group",
+        children: [
+          {
+            type: "line",
+            shape: { x1: left, y1: y, x2: right, y2: y },
+            style: { stroke: INK, lineWidth: 1.2 },
+          },
+          {
+            type: "text",
+            style: {
+              text: bars[dataIndex]?.text,
+              x: right + 8,
+              y,
+              fill: INK,
+              font: "11px sans-serif",
+              verticalAlign: "middle",
+            },
+          },
+        ],
       };
     },
   };

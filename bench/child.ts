@@ -1,8 +1,9 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { copyDataset, datasetFile, removeDatabase } from "./datasets.ts";
 import type { Session, Settings } from "./driver.ts";
 import { driverNamed } from "./drivers.ts";
 import type { Answer, Job, Probe } from "./job.ts";
-import type { Metrics } from "./measure.ts";
+import { type Effort, type Metrics, stallsOf } from "./measure.ts";
 import { versionOf } from "./packages.ts";
 import { TRIALS } from "./trials.ts";
 
@@ -14,7 +15,15 @@ async function main(): Promise<void> {
 
 async function answerTo(job: Job): Promise<Answer> {
   if (job.kind === "probe") return { kind: "probe", probe: await probe(job.driver) };
-  return { kind: "metrics", metrics: await runTrial(job) };
+  return {
+    kind: "metrics",
+    metrics: job.kind === "baseline" ? await doNothing(job.effort) : await runTrial(job),
+  };
+}
+
+/** What the recorders see of a loop that has nothing to do: the machine's own part in every stall. */
+function doNothing({ timedMs, turnsMs }: Effort): Promise<Metrics> {
+  return stallsOf({ timed: () => delay(timedMs), again: () => delay(turnsMs) });
 }
 
 async function runTrial({

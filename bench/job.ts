@@ -3,6 +3,7 @@ import type { Effort, Metrics } from "./measure.ts";
 /** What the command asks of a child process, and what it is answered: plain data, sent over the child's channel. */
 export type Job =
   | { readonly kind: "probe"; readonly driver: string }
+  | { readonly kind: "baseline"; readonly effort: Effort }
   | { readonly kind: "trial"; readonly driver: string; readonly trial: string; readonly effort: Effort };
 
 export type Answer =

@@ -39,12 +39,12 @@ export function terminalReport(results: Results): string {
   return [...tables, "\nAims", aimsTable(results)].join("\n");
 }
 
-function provenance({ environment, rounds, mode, drivers }: Results): string {
+function provenance({ environment, rounds, mode, drivers, baseline }: Results): string {
   const { cpu, cores, memoryGb, node, system, date, loadBefore } = environment;
   const sentences = [
     `${date.slice(0, 10)}, ${cpu}, ${cores} cores, ${memoryGb} GB, ${system}, Node ${node}; load before the run ${loadBefore.toFixed(1)}.`,
     `Medians of ${rounds} ${rounds === 1 ? "round" : "rounds"}${mode === "quick" ? " (a quick run)" : ""}, each driver in a fresh process each time, rounds interleaved; in brackets the lowest and highest round.`,
-    "A stall is the longest time the main loop went without a turn.",
+    `A stall is the longest that a 1 ms timer on the main loop was late (a process that does nothing shows ${short(baseline["stallMs"]?.median ?? Number.NaN)} ms here).`,
     ...drivers.flatMap(absence),
   ];
   return sentences.join(" ");

@@ -11,6 +11,8 @@ export interface Results {
   readonly seconds: number;
   readonly environment: Environment;
   readonly drivers: readonly DriverResult[];
+  /** The recorders' figures for a process that does nothing. */
+  readonly baseline: Readonly<Record<string, Summary>>;
   readonly trials: readonly TrialResult[];
 }
 
@@ -18,6 +20,8 @@ export interface DriverResult {
   readonly name: string;
   readonly title: string;
   readonly usage: string;
+  /** Whether its queries run on the thread that calls. */
+  readonly blocks: boolean;
   readonly probe?: Probe;
   /** Why the driver was left out. */
   readonly skipped?: string;

@@ -31,7 +31,7 @@ async function bench(options: Options): Promise<void> {
     prepareDataset(name);
   const { loaded, reports } = await probeAll(DRIVERS.filter(({ name }) => options.drivers.includes(name)));
   const { rounds, effort, mode } = options;
-  const measured = await runAll({ trials, drivers: loaded, rounds, effort, say });
+  const { baseline, trials: measured } = await runAll({ trials, drivers: loaded, rounds, effort, say });
   const results: Results = {
     mode,
     rounds,
@@ -39,6 +39,7 @@ async function bench(options: Options): Promise<void> {
     seconds: Math.round((performance.now() - start) / 1_000),
     environment: machine,
     drivers: reports,
+    baseline,
     trials: measured,
   };
   say(terminalReport(results));
@@ -65,7 +66,7 @@ async function probeAll(drivers: readonly Driver[]): Promise<Probed> {
 }
 
 async function probe({ name, ...driver }: Driver): Promise<DriverResult> {
-  const about = { name, title: driver.title, usage: driver.usage };
+  const about = { name, title: driver.title, usage: driver.usage, blocks: driver.blocks };
   const answer = await launch({ kind: "probe", driver: name }, PROBE_LIMIT_MS);
   if (answer.kind === "probe") {
     const { packages, sqlite, journalMode, synchronous } = answer.probe;

@@ -1,7 +1,7 @@
 import type { Driver } from "./driver.ts";
 import { launch } from "./launch.ts";
 import type { Effort, Metrics } from "./measure.ts";
-import { combine, type TrialResult } from "./results.ts";
+import { combine, type Results } from "./results.ts";
 import { takesPart, type Trial } from "./trial.ts";
 
 const LIMIT_MS = 120_000;
@@ -14,22 +14,21 @@ interface Plan {
   readonly say: (line: string) => void;
 }
 
+type Measured = Pick<Results, "baseline" | "trials">;
+
 /**
  * Goes through all trials and drivers once a round, one process at a time: whatever else the machine does meanwhile falls on
  * every driver alike, and no driver has its rounds side by side. Every other round takes the drivers backwards.
  */
-export async function runAll({
-  trials,
-  drivers,
-  rounds,
-  effort,
-  say,
-}: Plan): Promise<readonly TrialResult[]> {
+export async function runAll({ trials, drivers, rounds, effort, say }: Plan): Promise<Measured> {
   const tallies = trials.map((trial) => ({
     trial,
     entries: drivers.filter((driver) => takesPart(trial, driver)).map((driver) => new Tally(driver)),
   }));
+  const idle: Metrics[] = [];
   for (let round = 0; round < rounds; round++) {
+    const answer = await launch({ kind: "baseline", effort }, LIMIT_MS);
+    if (answer.kind === "metrics") idle.push(answer.metrics);
     for (const { trial, entries } of tallies) {
       if (round >= (trial.maxRounds ?? rounds)) continue;
       const start = performance.now();
@@ -41,13 +40,14 @@ export async function runAll({
       );
     }
   }
-  return tallies.map(({ trial: { name, title, description, columns }, entries }) => ({
+  const results = tallies.map(({ trial: { name, title, description, columns }, entries }) => ({
     name,
     title,
     description,
     columns,
     drivers: entries.map((tally) => tally.result()),
   }));
+  return { baseline: combine(idle), trials: results };
 }
 
 class Tally {

@@ -24,7 +24,7 @@ interface Database {
 /** Only preparing and collecting leave the calling thread in this package's promise API: the statement's calls run on it. */
 export const libsql: Driver = {
   name: "libsql",
-  title: "libsql (promise API)",
+  title: "libsql, promise API",
   packages: ["libsql"],
   blocks: true,
   usage: "`libsql/promise`, statements prepared once and kept; BEGIN and COMMIT around a loop for bulk",

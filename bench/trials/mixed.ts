@@ -17,11 +17,10 @@ export const mixed: Trial = {
   needs: ["get", "run"],
   columns: [
     "opsPerSecond",
-    "tickerP99Ms",
+    "stallP99Ms",
+    "stallMs",
     "p50Us",
     "p99Us",
-    "stallMs",
-    "stallP99Ms",
     "cpuUsPerCall",
     "cpuSeconds",
     "peakRssMb",
