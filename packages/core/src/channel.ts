@@ -62,6 +62,8 @@ export class Channel {
   readonly exited: Promise<void>;
 
   inTransaction = false;
+  /** The thread's connection was changed beyond its transaction; see the wire's State. */
+  tainted = false;
   totalChanges = 0;
   lastInsertRowid: number | bigint = 0;
   executed = 0;
@@ -292,6 +294,7 @@ export class Channel {
   #answered(reply: Reply): void {
     this.#calls--;
     this.inTransaction = ((reply[0] as number) & State.IN_TRANSACTION) !== 0;
+    this.tainted = ((reply[0] as number) & State.TAINTED) !== 0;
     this.totalChanges = reply[1] as number;
     let at = 3;
     for (let shapes = reply[2] as number; shapes > 0; shapes--, at += 3) {

@@ -76,6 +76,7 @@ function makeConnection(channel: Channel, options: ConnectionOptions): Connectio
     integers: options.thread.open.integers,
     iterChunkSize: options.iterChunkSize,
     maxQueue: options.maxQueue,
+    lasting: true,
     lastCursor: 0,
     interrupts: 0,
   });

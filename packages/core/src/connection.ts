@@ -198,7 +198,7 @@ export class Connection {
   ): Promise<void> {
     const { channel } = this.#runner;
     const spec = functionSpec(name, parameters, fn, options, channel.closures);
-    await this.#alone(() => channel.outOfBand((remote) => remote.createFunction(spec)));
+    await this.#alone(() => channel.outOfBand((remote) => remote.createFunction(spec, this.#runner.settings.lasting)));
   }
 
   /** Allows {@link loadExtension}. Off until then. */

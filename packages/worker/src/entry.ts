@@ -32,7 +32,8 @@ const api: ThreadApi = {
     return list.length === 0 ? reply : transfer(reply, list);
   },
   backup: (options) => outcome(() => session.backup(options).then(() => null)),
-  createFunction: (spec) => outcome(() => session.define(spec).then(() => null)),
+  createFunction: (spec, lasting) => outcome(() => session.define(spec, lasting).then(() => null)),
+  reopen: () => outcome(() => session.reopen()),
   replace: (image) => outcome(() => session.replace(image)),
   close: () => outcome(() => (session.close(), null)),
 };

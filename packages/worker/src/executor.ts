@@ -3,7 +3,9 @@ import { dump } from "./dump.js";
 import { splitScript } from "./script.js";
 import type { Session } from "./session.js";
 import { Statement } from "./statements.js";
+import { Taint, taintOf } from "./taint.js";
 import type { Packet } from "./wire/packet.js";
+import { statementKeyword } from "./wire/parameters.js";
 import { Flag, Mode, MORE_COMING, MORE_WAITING, Op, type SqlValue, Verb } from "./wire/protocol.js";
 import { packetRows } from "./wire/rows.js";
 import { UsageError } from "./wire/fault.js";
@@ -133,6 +135,7 @@ export class Executor {
     const handle = statement.handle(db);
     out.gaveRows(statement);
     if (!statement.keepsSchema) this.#session.schemaMayHaveChanged();
+    if (statement.taint !== Taint.NONE) this.#session.taintBy(statement.taint);
     if (mode === Mode.GET) {
       const row = handle.get(...bindings) as SqlValue[] | undefined;
       out.rows(row === undefined ? [] : [row], row?.length ?? 0, 0, flags);
@@ -185,6 +188,7 @@ export class Executor {
     const info = session.mutate(() => statement.handle(session.db).run(...bindings));
     if (!statement.readonly) session.wrote();
     if (!statement.keepsSchema) session.schemaMayHaveChanged();
+    if (statement.taint !== Taint.NONE) session.taintBy(statement.taint);
     session.lastInsertRowid = info.lastInsertRowid;
     session.out.done(statement.dml ? info.changes : -1, info.lastInsertRowid);
   }
@@ -241,6 +245,7 @@ export class Executor {
       session.trace(null, [], piece);
       session.mutate(() => session.db.exec(piece));
       session.wrote();
+      session.taintBy(taintOf(statementKeyword(piece), piece));
       operation.piece = null;
       if (session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
     }
@@ -292,6 +297,11 @@ export class Executor {
         break;
       case Verb.FINISH:
         this.#finish(open);
+        break;
+      case Verb.SCRUB:
+        if (open) this.#exec("ROLLBACK");
+        for (const cursor of this.#cursors.values()) cursor.close();
+        this.#cursors.clear();
         break;
       case Verb.SAVEPOINT:
         this.#exec(`SAVEPOINT "sqlite_aio_${argument}"`);

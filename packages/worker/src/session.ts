@@ -3,6 +3,7 @@ import { Executor } from "./executor.js";
 import { type Callbacks, defineFunction } from "./functions.js";
 import { ReplyWriter } from "./reply-writer.js";
 import type { Statement } from "./statements.js";
+import { Taint } from "./taint.js";
 import { type Control, isCancelled } from "./wire/control.js";
 import { UsageError } from "./wire/fault.js";
 import type { BackupOptions, FunctionSpec, Opened, OpenOptions } from "./wire/open.js";
@@ -27,6 +28,7 @@ export class Session {
     totalChanges: EngineStatement;
     counts: EngineStatement;
     databases: EngineStatement;
+    tempObjects: EngineStatement;
   } | null = null;
   #epoch = 0;
   #schemaVersion: unknown = null;
@@ -34,6 +36,7 @@ export class Session {
   #totalChanges = 0;
   #wrote = false;
   #tracing = false;
+  #tainted = false;
   #loadExtension = false;
   /** The operation being run, and until when a lock may hold it up. */
   #sequence = 0;
@@ -105,8 +108,12 @@ export class Session {
       totalChanges: db.prepare("SELECT total_changes()").pluck(),
       counts: db.prepare("SELECT changes(), last_insert_rowid()").raw().safeIntegers(),
       databases: db.prepare("SELECT count(*) FROM pragma_database_list WHERE name <> 'temp'").pluck(),
+      tempObjects: db.prepare("SELECT count(*) FROM sqlite_temp_schema").pluck(),
     };
     this.#wrote = true;
+    this.#tainted = false;
+    this.#tracing = false;
+    this.#loadExtension = false;
     this.schemaMayHaveChanged();
     return { sqliteVersion: String(db.prepare("SELECT sqlite_version()").pluck().get()), token: null };
   }
@@ -134,6 +141,16 @@ export class Session {
     db.close();
   }
 
+  /** A fresh handle on the same database, with the functions that were meant to last. */
+  async reopen(): Promise<Opened> {
+    const options = this.#options;
+    if (options === null) throw new UsageError("CLOSED", "Connection closed");
+    // What is only in memory moves over.
+    const image = this.db.memory ? new Uint8Array(this.db.serialize()) : null;
+    this.close();
+    return this.open({ ...options, image });
+  }
+
   /** Replaces the contents, by a fresh handle with all that the old one was given. */
   async replace(image: Uint8Array): Promise<Opened> {
     const options = this.#options;
@@ -145,10 +162,12 @@ export class Session {
     return this.open({ ...options, image });
   }
 
-  async define(spec: FunctionSpec): Promise<void> {
+  /** Defines a function, for good if `lasting`, else until the lease ends. */
+  async define(spec: FunctionSpec, lasting = true): Promise<void> {
     this.#requireNoCursor("a function cannot be created");
     await defineFunction(this.db, spec, this.#callbacks, this.out.integers);
-    this.#functions.set(`${spec.name.toLowerCase()}/${spec.parameters}`, spec);
+    if (lasting) this.#functions.set(`${spec.name.toLowerCase()}/${spec.parameters}`, spec);
+    else this.#tainted = true;
     this.schemaMayHaveChanged();
   }
 
@@ -182,15 +201,18 @@ export class Session {
       }
       case "enableLoadExtension":
         this.#loadExtension = args[0] === true;
+        this.#tainted = true;
         break;
       case "loadExtension":
         if (!this.#loadExtension) throw new UsageError("SQLITE_ERROR", "not authorized");
         this.#requireNoCursor("an extension cannot be loaded");
         this.db.loadExtension(...(args as [string]));
+        this.#tainted = true;
         this.schemaMayHaveChanged();
         break;
       case "trace":
         this.#tracing = args[0] === true;
+        this.#tainted = true;
         break;
       default:
         throw new UsageError("PROTOCOL", `there is no method "${method}"`);
@@ -213,6 +235,11 @@ export class Session {
     } finally {
       this.db.unsafeMode(false);
     }
+  }
+
+  /** Notes what a statement leaves behind beside its transaction. */
+  taintBy(taint: number): void {
+    if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.#probes?.tempObjects.get() !== 0)) this.#tainted = true;
   }
 
   wrote(): void {
@@ -269,7 +296,8 @@ export class Session {
       this.#wrote = false;
       this.#totalChanges = Number(this.#probes.totalChanges.get());
     }
-    return this.out.take(db.inTransaction ? State.IN_TRANSACTION : 0, this.#totalChanges, this.#epoch);
+    const state = (db.inTransaction ? State.IN_TRANSACTION : 0) | (this.#tainted ? State.TAINTED : 0);
+    return this.out.take(state, this.#totalChanges, this.#epoch);
   }
 
   /** Once per reply, not per row: another connection may have altered a table (0.8 us against 3 us per statement). */

@@ -2,6 +2,7 @@ import type { EngineDatabase, EngineStatement } from "./engine.js";
 import { UsageError } from "./wire/fault.js";
 import { statementKeyword } from "./wire/parameters.js";
 import type { SqlValue } from "./wire/protocol.js";
+import { Taint, taintOf } from "./taint.js";
 import { toBinding } from "./wire/value.js";
 
 const DML = new Set(["INSERT", "UPDATE", "DELETE", "REPLACE"]);
@@ -40,6 +41,8 @@ export class Statement {
   /** CPython opens a transaction before INSERT, UPDATE, DELETE and REPLACE; here also when they follow a WITH. */
   dml = false;
   keepsSchema = false;
+  /** What it leaves behind on the connection; see {@link Taint}. */
+  taint: number = Taint.NONE;
   /** The statement has no text to run: only white space and comments. */
   empty = false;
 
@@ -87,6 +90,7 @@ export class Statement {
     this.readonly = handle.readonly;
     this.dml = DML.has(keyword) || (keyword === "WITH" && !handle.readonly);
     this.keepsSchema = KEEPS_SCHEMA.has(keyword);
+    this.taint = taintOf(keyword, this.sql);
     this.#handle = handle;
   }
 

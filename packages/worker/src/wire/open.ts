@@ -65,7 +65,10 @@ export interface ThreadApi {
   open(options: OpenOptions): Promise<Outcome<Opened>>;
   run(frame: unknown[]): unknown[];
   backup(options: BackupOptions): Promise<Outcome<null>>;
-  createFunction(spec: FunctionSpec): Promise<Outcome<null>>;
+  /** `lasting`: also on a handle that takes the place of this one. */
+  createFunction(spec: FunctionSpec, lasting: boolean): Promise<Outcome<null>>;
+  /** A fresh handle in place of one whose state was changed. */
+  reopen(): Promise<Outcome<Opened>>;
   /** Replaces the contents of an in-memory or temporary database. */
   replace(image: Uint8Array): Promise<Outcome<Opened>>;
   close(): Promise<Outcome<null>>;

@@ -68,6 +68,8 @@ export const Verb = {
   ROLLBACK_TO: 6,
   /** Answer when all before it is done. */
   BARRIER: 7,
+  /** The end of a lease: roll back, let go of cursors, and answer whether more than that is needed ({@link State} TAINTED). */
+  SCRUB: 8,
 } as const;
 
 /** Answers, each `[code, ...fields]`. */
@@ -103,6 +105,8 @@ export const MORE_WAITING = 2;
  */
 export const State = {
   IN_TRANSACTION: 1,
+  /** The connection was changed in a way that outlives its transaction: temp objects, attached databases, pragmas. */
+  TAINTED: 2,
 } as const;
 
 /** Operations a frame may hold; the ring of cancelled operations in the control block is larger than two frames. */

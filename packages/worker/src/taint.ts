@@ -1,0 +1,56 @@
+import { skipBlank, tokenEnd } from "./wire/parameters.js";
+
+/** Pragmas that tell something, or change only the file. All others with a value change the connection. */
+const HARMLESS_PRAGMAS = new Set([
+  "application_id",
+  "collation_list",
+  "compile_options",
+  "data_version",
+  "database_list",
+  "foreign_key_check",
+  "foreign_key_list",
+  "freelist_count",
+  "function_list",
+  "incremental_vacuum",
+  "index_info",
+  "index_list",
+  "index_xinfo",
+  "integrity_check",
+  "module_list",
+  "optimize",
+  "page_count",
+  "pragma_list",
+  "quick_check",
+  "schema_version",
+  "table_info",
+  "table_list",
+  "table_xinfo",
+  "user_version",
+  "wal_checkpoint",
+]);
+
+/** What a statement leaves behind on its connection. */
+export const Taint = {
+  NONE: 0,
+  /** Perhaps an object in the temp schema: to be looked at. */
+  PERHAPS: 1,
+  /** A pragma or an attached database. */
+  SURE: 2,
+} as const;
+
+/** What `sql`, a statement that starts with `keyword`, leaves behind on its connection beside its transaction. */
+export function taintOf(keyword: string, sql: string): number {
+  if (keyword === "ATTACH" || keyword === "DETACH") return Taint.SURE;
+  if (keyword === "CREATE" || keyword === "ALTER") return Taint.PERHAPS;
+  if (keyword !== "PRAGMA") return Taint.NONE;
+  const words: string[] = [];
+  for (let at = skipBlank(sql, 0); at < sql.length && words.length < 6; at = skipBlank(sql, at)) {
+    const end = tokenEnd(sql, at);
+    words.push(sql.slice(at, end).toLowerCase());
+    at = end;
+  }
+  const at = words.indexOf("pragma") + 1;
+  const name = words[at + 1] === "." ? at + 2 : at;
+  const sets = words[name + 1] === "=" || words[name + 1] === "(";
+  return sets && !HARMLESS_PRAGMAS.has(words[name] ?? "") ? Taint.SURE : Taint.NONE;
+}
