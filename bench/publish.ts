@@ -14,12 +14,12 @@ const DOCUMENTS: readonly { readonly path: string; readonly content: (results: R
   { path: "docs/performance.md", content: (results) => fullReport(results, "../bench/results") },
 ];
 
-/** Writes the figures, the tables and the charts; only a complete full run replaces the published ones. */
+/** Writes the figures, the tables and the charts; only a run that is published, or a full one, replaces the committed ones. */
 export async function writeResults(
   results: Results,
-  { mode, complete }: Options,
+  { mode, complete, publish: published }: Options,
 ): Promise<readonly string[]> {
-  const folder = !complete ? "results/partial" : mode === "quick" ? "results/quick" : "results";
+  const folder = !complete ? "results/partial" : mode === "quick" && !published ? "results/quick" : "results";
   const files = new Map([
     ["results.json", toJson(results)],
     ["report.md", `${fullReport(results, ".")}\n`],
@@ -41,7 +41,7 @@ export function publish(results: Results): readonly string[] {
     const start = text.indexOf(START);
     const end = text.indexOf(END);
     if (start < 0 || end < start) continue;
-    writeFileSync(file, `${text.slice(0, start)}${START}\n${content(results)}\n${text.slice(end)}`);
+    writeFileSync(file, `${text.slice(0, start)}${START}\n\n${content(results)}\n\n${text.slice(end)}`);
     changed.push(path);
   }
   return changed;

@@ -16,6 +16,7 @@ export const iterate: Trial = {
   writes: false,
   settings: { synchronous: "FULL", callers: 1 },
   needs: ["iterate"],
+  maxRounds: 3,
   columns: ["wallMs", "stallMs", "stallP99Ms", "heapGrowthMb", "cpuSeconds", "peakRssMb"],
   async run({ open }) {
     const session = await open();
