@@ -16,7 +16,7 @@ export function fullReport(results: Results, charts: string): string {
     aimsTable(results),
     ...results.trials.flatMap((trial) => [
       `### ${trial.title}`,
-      trial.description,
+      describe(results, trial),
       trialTable(results, trial),
     ]),
     "### Settings",
@@ -75,6 +75,17 @@ function absence({ title, skipped }: DriverResult): readonly string[] {
   return skipped === undefined ? [] : [`**${title} was left out: it did not load (${firstLine(skipped)}).**`];
 }
 
+/** A trial that takes long goes through fewer rounds, and says so. */
+function describe({ rounds }: Results, { description, drivers }: TrialResult): string {
+  const counts = drivers.flatMap(({ metrics }) =>
+    Object.values(metrics).map((summary) => summary.rounds.length),
+  );
+  const most = Math.max(0, ...counts);
+  return most > 0 && most < rounds
+    ? `${description} (${most} ${most === 1 ? "round" : "rounds"} only.)`
+    : description;
+}
+
 function trialTable(results: Results, { columns, drivers }: TrialResult): string {
   const rows = drivers.map((entry) => [titleOf(results, entry.driver), ...cellsOf(entry, columns)]);
   return table(["driver", ...columns.map((metric) => styleOf(metric).label)], rows);
@@ -101,7 +112,7 @@ function aimsTable(results: Results): string {
   const rows = judge(results).map(({ aim, figures }) =>
     [aim.subject, bound(results, aim)].concat(figures.map((figure) => verdict(aim, figure))),
   );
-  return table(["trial", "aim", ...OURS.map((driver) => titleOf(results, driver))], rows);
+  return table(["trial", "aim", ...OURS.map((driver) => titleOf(results, driver))], rows, 2);
 }
 
 function bound(results: Results, { metric, atLeast, atMost, against, unit }: Aim): string {
@@ -133,7 +144,7 @@ function settings({ drivers, effort }: Results): string {
     `Every connection of every driver runs ${common.join(", ")} (synchronous NORMAL where the trial says so); what each reports back of it is in results.json. ` +
       `Calls are timed for ${effort.timedMs} ms after ${effort.warmUpMs} ms to warm up. A driver that runs its queries on the calling thread gets its callers one after another, tick by tick, ` +
       "with a turn of the loop after each millisecond; each caller's latency counts from the start of its tick. Processor time is of the whole process, all threads.",
-    table(["driver", "how it is used", "SQLite", "versions"], rows),
+    table(["driver", "how it is used", "SQLite", "versions"], rows, 4),
   ].join("\n\n");
 }
 
@@ -152,12 +163,13 @@ function firstLine(text: string): string {
   return (text.split("\n")[0] ?? "").replaceAll("|", "\\|").slice(0, 120);
 }
 
-function table(head: Cells, rows: readonly Cells[]): string {
+/** The first `texts` columns are words and lean left, the rest are figures and lean right. */
+function table(head: Cells, rows: readonly Cells[], texts = 1): string {
   const width = head.map((cell, column) =>
     Math.max(cell.length, 3, ...rows.map((row) => (row[column] ?? "").length)),
   );
   const line = (cells: Cells): string =>
-    `| ${width.map((size, column) => (cells[column] ?? "").padEnd(size)).join(" | ")} |`;
-  const rule = `| ${width.map((size, column) => (column === 0 ? "-".repeat(size) : `${"-".repeat(size - 1)}:`)).join(" | ")} |`;
+    `| ${width.map((size, column) => (column < texts ? (cells[column] ?? "").padEnd(size) : (cells[column] ?? "").padStart(size))).join(" | ")} |`;
+  const rule = `| ${width.map((size, column) => (column < texts ? "-".repeat(size) : `${"-".repeat(size - 1)}:`)).join(" | ")} |`;
   return [line(head), rule, ...rows.map(line)].join("\n");
 }
