@@ -121,7 +121,9 @@ export class Statement {
 
   #compile(db: EngineDatabase): EngineStatement | null {
     const handle = prepareOne(db, this.sql);
-    if (handle?.reader) handle.raw().safeIntegers();
+    // Also where no rows are read: lastInsertRowid is as wide as they are.
+    handle?.safeIntegers();
+    if (handle?.reader) handle.raw();
     return handle;
   }
 
