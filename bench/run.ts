@@ -15,9 +15,21 @@ const PROBE_LIMIT_MS = 30_000;
 const BUSY = 0.5;
 
 async function main(): Promise<void> {
-  const options = readOptions();
-  if (options.help) say(usage());
+  const options = understood();
+  if (options === undefined) process.exitCode = 2;
+  else if (options.help) say(usage());
   else await bench(options);
+}
+
+/** A mistyped option wants a line that names it, not a stack. */
+function understood(): Options | undefined {
+  try {
+    return readOptions();
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    say(`${error.message}\n\n${usage()}`);
+    return undefined;
+  }
 }
 
 async function bench(options: Options): Promise<void> {
