@@ -43,7 +43,15 @@ export class Call {
   lastInsertRowid: number | bigint = 0;
   value: unknown = undefined;
   refused = false;
+  /** Given up while the thread was running it. */
+  abandoned = false;
+  /** The thread is done with it, or never had it. */
+  finished = false;
   settledHook: (() => void) | null = null;
+  /** Runs when the thread is done with the call, which is later than its end for one that was given up. */
+  finishedHook: ((call: Call) => void) | null = null;
+  /** Milliseconds from the answer before, or from the posting, to this call's answer. */
+  took = 0;
 
   constructor(code: number, statement: CachedStatement | null, fields: readonly unknown[]) {
     this.code = code;

@@ -52,6 +52,8 @@ export class Channel {
   readonly #sent: Call[] = [];
   #sequence = 0;
   #calls = 0;
+  /** When the thread was last known to begin something. */
+  #since = 0;
   #streaming = false;
   #scheduled = false;
   #releases: number[] = [];
@@ -152,6 +154,7 @@ export class Channel {
     if (call.stage === Stage.SENT) {
       call.cancelled = true;
       const never = cancel(this.#control, call.sequence);
+      call.abandoned = !never;
       call.reject(reason);
       return never;
     }
@@ -246,6 +249,8 @@ export class Channel {
   #forget(call: Call): void {
     if (call.statement !== null) this.statements.settled(call.statement);
     this.unhold();
+    call.finished = true;
+    call.finishedHook?.(call);
   }
 
   /** At the end of the tick: after the microtasks that are queued now, and after those that they queue. */
@@ -284,7 +289,7 @@ export class Channel {
       call.write(frame, list);
       this.#sent.push(call);
     }
-    this.#calls++;
+    if (this.#calls++ === 0) this.#since = performance.now();
     this.#run(list.length === 0 ? frame : transfer(frame, list)).then(
       (reply) => this.#answered(reply),
       (error: Error) => this.#die(() => error),
@@ -293,6 +298,9 @@ export class Channel {
 
   #answered(reply: Reply): void {
     this.#calls--;
+    const now = performance.now();
+    if (this.#sent.length > 0) this.#sent[0]!.took = now - this.#since;
+    this.#since = now;
     this.inTransaction = ((reply[0] as number) & State.IN_TRANSACTION) !== 0;
     this.tainted = ((reply[0] as number) & State.TAINTED) !== 0;
     this.totalChanges = reply[1] as number;

@@ -21,12 +21,14 @@ export type PendingCursor = Promise<Cursor> & AsyncIterable<AnyRow>;
 export class Connection {
   readonly #runner: Runner;
   readonly #path: string;
+  readonly #release: (() => Promise<void>) | undefined;
   #closing: Promise<void> | null = null;
 
-  /** @internal Use `connect()`. */
-  constructor(runner: Runner, path: string) {
+  /** @internal Use `connect()`, or `acquire()` of a pool, whose lease `close()` then gives back by `release`. */
+  constructor(runner: Runner, path: string, release?: () => Promise<void>) {
     this.#runner = runner;
     this.#path = path;
+    this.#release = release;
   }
 
   /** A transaction is open, as of the latest answer. */
@@ -269,7 +271,7 @@ export class Connection {
 
   /** Runs what was called before, rolls back what is not committed, and ends the thread. A second call is the first. */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#release?.() ?? this.#close();
     return this.#closing;
   }
 

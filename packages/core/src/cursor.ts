@@ -20,7 +20,8 @@ export type ColumnDescription = readonly [string, null, null, null, null, null, 
  * for await (const [name] of cursor) console.log(name);
  */
 export class Cursor {
-  readonly #connection: Connection;
+  readonly #connection: Connection | null;
+  readonly #flags: number;
   readonly #runner: Runner;
   #id = 0;
   #rows: unknown[] = [];
@@ -37,15 +38,17 @@ export class Cursor {
   #iterChunkSize: number;
 
   /** @internal Use `connection.cursor()` or `connection.execute()`. */
-  constructor(connection: Connection, runner: Runner) {
+  constructor(connection: Connection | null, runner: Runner, flags = 0) {
     this.#connection = connection;
+    this.#flags = flags;
     this.#runner = runner;
     this.#rowFactory = runner.settings.rowFactory;
     this.#iterChunkSize = runner.settings.iterChunkSize;
   }
 
   get connection(): Connection {
-    return this.#connection;
+    // Null only for a pool's own cursors, which nobody else sees.
+    return this.#connection as Connection;
   }
 
   /** Rows changed by the last INSERT, UPDATE, DELETE or REPLACE; -1 for other statements. */
@@ -103,6 +106,7 @@ export class Cursor {
     } catch (reason) {
       throw toError(reason, call);
     }
+    if (call.refused) throw new OperationalError("attempt to write a readonly database", { code: "SQLITE_READONLY", sql });
     this.#adopt(call);
     return this;
   }
@@ -208,7 +212,7 @@ export class Cursor {
     if (this.#closed) throw closedCursor();
     const runner = this.#runner;
     const id = ++runner.settings.lastCursor;
-    const call = runner.query(Mode.CURSOR, sql, parameters, id);
+    const call = runner.query(Mode.CURSOR, sql, parameters, id, this.#flags);
     (call.fields as unknown[])[3] = this.#iterChunkSize;
     call.objects = buildsObjects(this.#settings);
     runner.submit(call, options, caller);

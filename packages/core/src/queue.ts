@@ -79,6 +79,12 @@ export class Lane {
     });
   }
 
+  /** A child lane at once; the caller knows that nobody has one. */
+  take(): Lane {
+    if (this.#child !== null) throw new ProgrammingError("the connection is leased already");
+    return this.#open();
+  }
+
   /** Ends a child lane: its further calls are refused with `reason`, its waiting ones too, and the parent goes on. */
   end(reason: Error): void {
     if (this.#ended !== null) return;

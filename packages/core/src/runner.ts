@@ -69,11 +69,11 @@ export class Runner {
   }
 
   /** A statement to be run once. Throws what is wrong with the text or the parameters. */
-  query(mode: number, sql: string, parameters: Parameters | undefined, cursor: number): Call {
+  query(mode: number, sql: string, parameters: Parameters | undefined, cursor: number, flags = 0): Call {
     const statement = this.statement(sql);
     const values: SqlValue[] = bindParameters(statement.parameters, parameters);
     const limit = mode === Mode.CURSOR ? this.settings.iterChunkSize : -1;
-    const call = new Call(Op.QUERY, statement, [mode, this.flags, cursor, limit, values.length, ...values]);
+    const call = new Call(Op.QUERY, statement, [mode, this.flags | flags, cursor, limit, values.length, ...values]);
     call.objects = buildsObjects(this.settings);
     return call;
   }

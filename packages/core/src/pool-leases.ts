@@ -1,0 +1,147 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Connection } from "./connection.js";
+import { ProgrammingError } from "./errors.js";
+import type { Group } from "./pool-group.js";
+import type { Member } from "./pool-member.js";
+import type { ResolvedPoolOptions } from "./pool-options.js";
+import type { Lane } from "./queue.js";
+import type { Runner } from "./runner.js";
+
+/** A callback of `transaction()` or `read()` that is running, and those around it. */
+interface Scope {
+  readonly owner: object;
+  readonly outer: Scope | undefined;
+  active: boolean;
+}
+
+const scopes = new AsyncLocalStorage<Scope>();
+
+/** A member that one caller has to himself. */
+export class Lease {
+  readonly member: Member;
+  readonly #lane: Lane;
+  readonly #over: () => void;
+  #runner: Runner | null = null;
+  #ended: Promise<void> | null = null;
+
+  constructor(member: Member, lane: Lane, over: () => void) {
+    this.member = member;
+    this.#lane = lane;
+    this.#over = over;
+  }
+
+  runner(settings: "pool" | "mirror"): Runner {
+    this.#runner ??= this.member.leased(this.#lane, settings);
+    return this.#runner;
+  }
+
+  /** Proves the member clean, and gives it to the next. */
+  end(): Promise<void> {
+    this.#ended ??= this.member.scrub(this.#lane, this.runner("pool")).finally(this.#over);
+    return this.#ended;
+  }
+
+  /** As {@link end}, without making the caller wait for it. */
+  endSoon(): void {
+    this.end().catch(() => {});
+  }
+}
+
+/** Who has which connection of a pool. */
+export class Leases {
+  readonly #owner: object;
+  readonly #options: ResolvedPoolOptions;
+  readonly #lent = new WeakMap<Connection, Lease>();
+  readonly #cleansing = new Set<Promise<void>>();
+  #scopes = 0;
+
+  constructor(owner: object, options: ResolvedPoolOptions) {
+    this.#owner = owner;
+    this.#options = options;
+  }
+
+  /** Takes a member for one caller. `over` runs when the pool has it back. */
+  grant(member: Member, group: Group, what: string, stack: string | undefined, over: () => void): Lease {
+    const place = placeOf(stack);
+    member.holder = { what, since: performance.now(), place };
+    const { leakWarning } = this.#options;
+    const warn = (): void => {
+      process.emitWarning(`${what} has held a connection for more than ${leakWarning} ms; it was called at ${place ?? "an unknown place"}`, {
+        type: "ResourceWarning",
+        code: "SQLITE_AIO_LEAK",
+      });
+    };
+    const timer = leakWarning > 0 ? setTimeout(warn, leakWarning).unref() : undefined;
+    return new Lease(member, member.root.take(), () => {
+      clearTimeout(timer);
+      over();
+      group.advance();
+    });
+  }
+
+  /** Hands a lease to the user, as a connection. */
+  lend(lease: Lease): Connection {
+    const connection = lease.member.face(lease.runner("mirror"), () => lease.end());
+    this.#lent.set(connection, lease);
+    return connection;
+  }
+
+  async giveBack(connection: Connection): Promise<void> {
+    const lease = this.#lent.get(connection);
+    if (lease === undefined) throw new ProgrammingError("release: the connection is not one of this pool's");
+    await lease.end();
+  }
+
+  /** Opens a connection afresh that a call outside of a lease has changed for those who come after. */
+  cleanse(member: Member, group: Group): void {
+    if (member.resting || member.holder !== null) return;
+    member.resting = true;
+    const work = member
+      .alone(() => member.reopen())
+      .catch(() => member.channel.terminate())
+      .finally(() => {
+        member.resting = false;
+        this.#cleansing.delete(work);
+        group.advance();
+      });
+    this.#cleansing.add(work);
+  }
+
+  /** Waits for connections that are being opened afresh. */
+  async settled(inTime: boolean): Promise<void> {
+    if (inTime) await Promise.all(this.#cleansing);
+  }
+
+  /** Runs a callback so that the pool knows its calls. */
+  async inside<T>(work: () => T | Promise<T>): Promise<T> {
+    const scope: Scope = { owner: this.#owner, outer: scopes.getStore(), active: true };
+    this.#scopes++;
+    try {
+      return await scopes.run(scope, work);
+    } finally {
+      scope.active = false;
+      this.#scopes--;
+    }
+  }
+
+  /** A call from inside such a callback could wait for the very connection that the callback holds. */
+  refuseInside(): void {
+    if (this.#scopes === 0) return;
+    for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer) {
+      if (scope.owner === this.#owner && scope.active) {
+        throw new ProgrammingError(
+          "the pool was used inside its own transaction() or read() and could wait for itself: use the handle that the callback was given",
+          { code: "SQLITE_MISUSE" },
+        );
+      }
+    }
+  }
+}
+
+/** The first line of a stack, `at f (file:line:column)`, without its `at`. */
+function placeOf(stack: string | undefined): string | undefined {
+  return stack
+    ?.split("\n")
+    .find((line) => line.startsWith("    at "))
+    ?.slice("    at ".length);
+}

@@ -1,0 +1,74 @@
+import { statSync } from "node:fs";
+import type { Group } from "./pool-group.js";
+import type { ResolvedPoolOptions } from "./pool-options.js";
+
+/** One thread of a pool. */
+export interface ThreadStats {
+  role: "reader" | "writer";
+  /** Calls under way. */
+  queued: number;
+  /** Calls answered since it was opened. */
+  executed: number;
+  /** `transaction()`, `read()`, `iterate()` or `acquire()` while it is leased. */
+  heldBy: string | null;
+  /** It runs a statement that its caller gave up. */
+  stuck: boolean;
+}
+
+/** What a pool is doing. */
+export interface PoolStats {
+  /** Connections that are open. */
+  writers: number;
+  readers: number;
+  /** Of these, those with nothing to do, and the others. */
+  idle: number;
+  busy: number;
+  /** Calls that wait for a connection. */
+  waiting: number;
+  /** Calls that a connection has, answered or not. */
+  queued: number;
+  /** Calls that are not over, leases included. */
+  pending: number;
+  /** Calls answered by the connections that are open. */
+  executed: number;
+  /** Threads that died and were replaced. */
+  respawned: number;
+  /** Size of the write-ahead log in bytes; 0 if there is none. */
+  walBytes: number;
+  threads: ThreadStats[];
+}
+
+export function poolStats(
+  options: ResolvedPoolOptions,
+  writers: Group,
+  readers: Group,
+  pending: number,
+): PoolStats {
+  const groups = readers === writers ? [writers] : [writers, readers];
+  const members = groups.flatMap((group) => group.members);
+  const sum = (count: (group: Group) => number): number => groups.reduce((total, group) => total + count(group), 0);
+  const idle = members.filter((member) => member.idle).length;
+  return {
+    writers: writers.members.length,
+    readers: readers === writers ? 0 : readers.members.length,
+    idle,
+    busy: members.length - idle,
+    waiting: sum((group) => group.waiting),
+    queued: members.reduce((total, member) => total + member.load, 0),
+    pending,
+    executed: members.reduce((total, member) => total + member.channel.executed, 0),
+    respawned: sum((group) => group.respawned),
+    walBytes: options.wal ? sizeOf(`${options.connection.thread.open.path}-wal`) : 0,
+    threads: members.map((member) => ({
+      role: member.role,
+      queued: member.load,
+      executed: member.channel.executed,
+      heldBy: member.holder?.what ?? null,
+      stuck: member.stuck > 0,
+    })),
+  };
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}

@@ -1,0 +1,122 @@
+import { Flag, Mode, Verb } from "@sqlite-aio/worker/wire";
+import type { Parameters } from "./bind.js";
+import type { Call } from "./call.js";
+import { Cursor } from "./cursor.js";
+import { OperationalError } from "./errors.js";
+import type { CallOptions } from "./options.js";
+import type { AnyRow } from "./row-maker.js";
+import { type Runner, toError } from "./runner.js";
+import { inTransaction, type TransactionOptions } from "./transaction.js";
+
+/** Result of `run`, as in better-sqlite3. */
+export interface RunResult {
+  /** Rows changed by an INSERT, UPDATE or DELETE; 0 for other statements. */
+  changes: number;
+  lastInsertRowid: number | bigint;
+}
+
+/** What `read()` hands to its callback: one reader, one snapshot. */
+export class ReadTransaction {
+  protected readonly runner: Runner;
+
+  /** @internal Use `pool.read()`. */
+  constructor(runner: Runner) {
+    this.runner = runner;
+  }
+
+  /** @internal Bits of every QUERY. */
+  protected get flags(): number {
+    return Flag.READ_ONLY;
+  }
+
+  /** The first row as an object; undefined when there is none. */
+  async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
+    const call = await this.query(Mode.GET, sql, parameters, options, this.get);
+    return call.rows[0] as R | undefined;
+  }
+
+  /** All rows as objects. */
+  async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
+    const call = await this.query(Mode.ALL, sql, parameters, options, this.all);
+    return call.rows as R[];
+  }
+
+  /** Rows as objects, read as they are wanted. */
+  async *iterate<R = AnyRow>(
+    sql: string,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): AsyncGenerator<R, void, undefined> {
+    const cursor = await new Cursor(null, this.runner, this.flags).execute(sql, parameters, options);
+    try {
+      yield* cursor;
+    } finally {
+      await cursor[Symbol.asyncDispose]();
+    }
+  }
+
+  /** @internal */
+  protected async query(
+    mode: number,
+    sql: string,
+    parameters: Parameters | undefined,
+    options: CallOptions | undefined,
+    caller: (...args: never[]) => unknown,
+  ): Promise<Call> {
+    const call = this.runner.query(mode, sql, parameters, 0, this.flags);
+    this.runner.submit(call, options, caller);
+    try {
+      await call.promise;
+    } catch (reason) {
+      throw toError(reason, call);
+    }
+    if (call.refused) throw readOnly(sql);
+    return call;
+  }
+}
+
+/** What `transaction()` hands to its callback: the writer, until the callback ends. */
+export class PoolTransaction extends ReadTransaction {
+  protected override get flags(): number {
+    return 0;
+  }
+
+  /** Runs a statement and gives its counts. */
+  async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+    return runResult(await this.query(Mode.RUN, sql, parameters, options, this.run));
+  }
+
+  /** Runs the statements of a script. */
+  async exec(script: string, options?: CallOptions): Promise<void> {
+    await this.runner.perform(this.runner.script(script, this.runner.flags), options, this.exec);
+  }
+
+  /** A SAVEPOINT: released when `fn` returns, rolled back when it throws. */
+  async transaction<T>(
+    fn: (tx: PoolTransaction) => T | Promise<T>,
+    options: Omit<TransactionOptions, "mode"> = {},
+  ): Promise<T> {
+    return await inTransaction(this.runner, (runner) => new PoolTransaction(runner), fn, options);
+  }
+}
+
+/** Begins, and reads, so that the snapshot is that of this moment. */
+export async function pinSnapshot(runner: Runner): Promise<void> {
+  const begin = runner.control(Verb.BEGIN, 1);
+  const pin = runner.query(Mode.GET, "SELECT 1 FROM sqlite_schema LIMIT 1", undefined, 0);
+  runner.submit(begin, undefined, null);
+  runner.submit(pin, undefined, null);
+  pin.promise.catch(() => {});
+  await runner.settle(begin);
+  await runner.settle(pin);
+}
+
+/** @internal */
+export function runResult(call: Call): RunResult {
+  return { changes: Math.max(0, call.changes), lastInsertRowid: call.lastInsertRowid };
+}
+
+/** @internal */
+export function readOnly(sql: string): OperationalError {
+  return new OperationalError("attempt to write a readonly database", { code: "SQLITE_READONLY", sql });
+}

@@ -1,0 +1,41 @@
+/** What a pool has learned of a SQL text. */
+export interface Profile {
+  /** It writes, so that a reader refused it. */
+  writes: boolean;
+  /** It has run, and took little time of late. */
+  quick: boolean;
+  cost: number;
+}
+
+/** Below this many milliseconds, the way to the thread and back included, a statement may share a reader. */
+const QUICK_MS = 2;
+
+/** Remembers the texts used of late; what it forgets is learned again. */
+export class StatementProfiles {
+  readonly #capacity: number;
+  #young = new Map<string, Profile>();
+  #old = new Map<string, Profile>();
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  get(sql: string): Profile {
+    let profile = this.#young.get(sql);
+    if (profile !== undefined) return profile;
+    profile = this.#old.get(sql) ?? { writes: false, quick: false, cost: Number.POSITIVE_INFINITY };
+    // Two generations instead of an order: a look-up moves nothing.
+    if (this.#young.size >= this.#capacity) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(sql, profile);
+    return profile;
+  }
+
+  /** Notes how long a call took. */
+  spent(profile: Profile, ms: number): void {
+    profile.cost = profile.cost === Number.POSITIVE_INFINITY ? ms : Math.max(ms, profile.cost * 0.8);
+    profile.quick = profile.cost < QUICK_MS;
+  }
+}
