@@ -200,7 +200,9 @@ export class Connection {
   ): Promise<void> {
     const { channel } = this.#runner;
     const spec = functionSpec(name, parameters, fn, options, channel.closures);
-    await this.#alone(() => channel.outOfBand((remote) => remote.createFunction(spec, this.#runner.settings.lasting)));
+    await this.#alone(() =>
+      channel.outOfBand((remote) => remote.createFunction(spec, this.#runner.settings.lasting)),
+    );
   }
 
   /** Allows {@link loadExtension}. Off until then. */

@@ -106,7 +106,8 @@ export class Cursor {
     } catch (reason) {
       throw toError(reason, call);
     }
-    if (call.refused) throw new OperationalError("attempt to write a readonly database", { code: "SQLITE_READONLY", sql });
+    if (call.refused)
+      throw new OperationalError("attempt to write a readonly database", { code: "SQLITE_READONLY", sql });
     this.#adopt(call);
     return this;
   }

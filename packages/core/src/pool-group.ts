@@ -24,13 +24,18 @@ export class Group {
   readonly #most: number;
   readonly #options: ResolvedPoolOptions;
   readonly #spawn: (role: Role) => Promise<Member>;
-  #waiting: Request[] = [];
+  readonly #waiting: Request[] = [];
   #spawning = 0;
   #failures = 0;
   #closed = false;
   respawned = 0;
 
-  constructor(role: Role, most: number, options: ResolvedPoolOptions, spawn: (role: Role) => Promise<Member>) {
+  constructor(
+    role: Role,
+    most: number,
+    options: ResolvedPoolOptions,
+    spawn: (role: Role) => Promise<Member>,
+  ) {
     this.role = role;
     this.#most = most;
     this.#options = options;
@@ -70,7 +75,11 @@ export class Group {
     };
     if (acquireTimeout > 0) {
       request.timer = setTimeout(() => {
-        leave(new PoolTimeoutError(`no ${this.role} became free within ${acquireTimeout} ms; ${this.#describe()}`));
+        leave(
+          new PoolTimeoutError(
+            `no ${this.role} became free within ${acquireTimeout} ms; ${this.#describe()}`,
+          ),
+        );
       }, acquireTimeout);
     }
     this.advance();
@@ -135,7 +144,8 @@ export class Group {
   #grow(): void {
     // A member that runs what nobody waits for any more is no use meanwhile.
     const useful = this.members.reduce((count, member) => count + (this.#setAside(member) ? 0 : 1), 0);
-    if (this.#closed || useful + this.#spawning >= this.#most || this.#spawning >= this.#waiting.length) return;
+    if (this.#closed || useful + this.#spawning >= this.#most || this.#spawning >= this.#waiting.length)
+      return;
     this.open().then(
       () => this.advance(),
       (error: unknown) => {

@@ -66,10 +66,13 @@ export class Leases {
     member.holder = { what, since: performance.now(), place };
     const { leakWarning } = this.#options;
     const warn = (): void => {
-      process.emitWarning(`${what} has held a connection for more than ${leakWarning} ms; it was called at ${place ?? "an unknown place"}`, {
-        type: "ResourceWarning",
-        code: "SQLITE_AIO_LEAK",
-      });
+      process.emitWarning(
+        `${what} has held a connection for more than ${leakWarning} ms; it was called at ${place ?? "an unknown place"}`,
+        {
+          type: "ResourceWarning",
+          code: "SQLITE_AIO_LEAK",
+        },
+      );
     };
     const timer = leakWarning > 0 ? setTimeout(warn, leakWarning).unref() : undefined;
     return new Lease(member, member.root.take(), () => {

@@ -66,7 +66,9 @@ export class Member {
     try {
       for (const definition of functions) await member.define(definition);
       if (options.onConnect !== undefined) {
-        await options.onConnect(member.face(new Runner(channel, member.root, member.root, settingsOf(options, "mirror"))));
+        await options.onConnect(
+          member.face(new Runner(channel, member.root, member.root, settingsOf(options, "mirror"))),
+        );
         if (channel.inTransaction) {
           await member.runner.perform(member.runner.control(Verb.ROLLBACK));
         }

@@ -1,6 +1,13 @@
 import { availableParallelism } from "node:os";
 import type { Connection } from "./connection.js";
-import { type ConnectionOptions, type ConnectOptions, boolean, integer, oneOf, resolveOptions } from "./options.js";
+import {
+  type ConnectionOptions,
+  type ConnectOptions,
+  boolean,
+  integer,
+  oneOf,
+  resolveOptions,
+} from "./options.js";
 
 /** Options of {@link createPool}, besides those of {@link connect}. */
 export interface PoolOptions extends ConnectOptions {

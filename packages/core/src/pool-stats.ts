@@ -46,7 +46,8 @@ export function poolStats(
 ): PoolStats {
   const groups = readers === writers ? [writers] : [writers, readers];
   const members = groups.flatMap((group) => group.members);
-  const sum = (count: (group: Group) => number): number => groups.reduce((total, group) => total + count(group), 0);
+  const sum = (count: (group: Group) => number): number =>
+    groups.reduce((total, group) => total + count(group), 0);
   const idle = members.filter((member) => member.idle).length;
   return {
     writers: writers.members.length,

@@ -67,8 +67,9 @@ export class Upkeep {
 
   #reap(): void {
     const now = performance.now();
-    for (const member of [...this.#readers.members]) {
-      if (!member.idle || now - member.idleSince < this.#options.idleTimeout) continue;
+    const idle = (member: Member): boolean =>
+      member.idle && now - member.idleSince >= this.#options.idleTimeout;
+    for (const member of this.#readers.members.filter(idle)) {
       this.#readers.remove(member);
       void member.close(true);
     }

@@ -12,7 +12,14 @@ import { Leases } from "./pool-leases.js";
 import { Member, type PoolFunction, type Role } from "./pool-member.js";
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from "./pool-options.js";
 import { poolStats, type PoolStats } from "./pool-stats.js";
-import { PoolTransaction, pinSnapshot, ReadTransaction, readOnly, type RunResult, runResult } from "./pool-transaction.js";
+import {
+  PoolTransaction,
+  pinSnapshot,
+  ReadTransaction,
+  readOnly,
+  type RunResult,
+  runResult,
+} from "./pool-transaction.js";
 import { Upkeep } from "./pool-upkeep.js";
 import type { AnyRow } from "./row-maker.js";
 import { toError } from "./runner.js";
@@ -55,7 +62,8 @@ export class Pool {
     this.#options = options;
     const spawn = (role: Role): Promise<Member> => this.#spawn(role);
     this.#writers = new Group("writer", options.writers, options, spawn);
-    this.#readers = options.readers === 0 ? this.#writers : new Group("reader", options.readers, options, spawn);
+    this.#readers =
+      options.readers === 0 ? this.#writers : new Group("reader", options.readers, options, spawn);
     this.#leases = new Leases(this, options);
     this.#upkeep = new Upkeep(options, this.#writers, this.#readers);
   }
@@ -135,7 +143,10 @@ export class Pool {
    *   await tx.run("UPDATE account SET balance = ? WHERE id = ?", [balance - 10, 1]);
    * });
    */
-  async transaction<T>(fn: (tx: PoolTransaction) => T | Promise<T>, options: PoolTransactionOptions = {}): Promise<T> {
+  async transaction<T>(
+    fn: (tx: PoolTransaction) => T | Promise<T>,
+    options: PoolTransactionOptions = {},
+  ): Promise<T> {
     if (typeof fn !== "function") throw new TypeError("transaction: the first argument must be a function");
     const mode = oneOf(options.mode, "mode", "immediate", ["deferred", "immediate", "exclusive"]);
     let retries = integer(options.retries, "retries", 0, 0);
@@ -143,7 +154,10 @@ export class Pool {
       const lease = await this.#lease(this.#writers, "transaction()", options.signal, this.transaction);
       try {
         return await this.#leases.inside(() =>
-          inTransaction(lease.runner("pool"), (runner) => new PoolTransaction(runner), fn, { ...options, mode }),
+          inTransaction(lease.runner("pool"), (runner) => new PoolTransaction(runner), fn, {
+            ...options,
+            mode,
+          }),
         );
       } catch (error) {
         if (!isBusy(error) || retries-- <= 0) throw error;
@@ -388,7 +402,8 @@ export class Pool {
     this.#pending++;
     try {
       const picked = group.pick("idle");
-      const grant = (member: Member) => this.#leases.grant(member, group, what, place.stack, () => this.#done());
+      const grant = (member: Member) =>
+        this.#leases.grant(member, group, what, place.stack, () => this.#done());
       return picked === null ? await this.#inLine(group, "idle", { signal }, grant) : grant(picked);
     } catch (error) {
       this.#done();
@@ -432,7 +447,8 @@ export class Pool {
     await this.#leases.settled(inTime);
     if (this.#splits) await Promise.all(this.#readers.members.map((member) => member.close(inTime)));
     for (const member of this.#writers.members) {
-      if (inTime && this.#options.wal && this.#options.checkpoint === "auto") await this.#upkeep.truncate(member);
+      if (inTime && this.#options.wal && this.#options.checkpoint === "auto")
+        await this.#upkeep.truncate(member);
       await member.close(inTime);
     }
   }

@@ -73,7 +73,14 @@ export class Runner {
     const statement = this.statement(sql);
     const values: SqlValue[] = bindParameters(statement.parameters, parameters);
     const limit = mode === Mode.CURSOR ? this.settings.iterChunkSize : -1;
-    const call = new Call(Op.QUERY, statement, [mode, this.flags | flags, cursor, limit, values.length, ...values]);
+    const call = new Call(Op.QUERY, statement, [
+      mode,
+      this.flags | flags,
+      cursor,
+      limit,
+      values.length,
+      ...values,
+    ]);
     call.objects = buildsObjects(this.settings);
     return call;
   }

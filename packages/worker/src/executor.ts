@@ -22,6 +22,8 @@ const BEGIN_SQL = ["", "BEGIN", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"];
 
 /** An operation taken off its frame. */
 export interface Operation {
+  /** Its number in the control block. */
+  readonly sequence: number;
   readonly code: number;
   readonly fields: readonly unknown[];
   /** Null for all but QUERY and MANY. */
@@ -33,6 +35,10 @@ export interface Operation {
   batch: SqlValue[][] | null;
   at: number;
   changes: number;
+  /** Not to be grouped (again). */
+  single: boolean;
+  /** Cancelled before it began. */
+  skipped: boolean;
 }
 
 /** Runs operations on a session's handle and writes their answers. */

@@ -1,25 +1,15 @@
 import { type Operation, Step } from "./executor.js";
+import { FrameReader } from "./frame-reader.js";
+import { isGroupable, runGroup } from "./group-commit.js";
 import type { Session } from "./session.js";
-import type { Statement } from "./statements.js";
-import { begin, type Control, nextSequence } from "./wire/control.js";
-import { UsageError } from "./wire/fault.js";
+import { begin, type Control } from "./wire/control.js";
 import { type Frame, Op, Verb } from "./wire/protocol.js";
 
 /** After this long the answers that are there leave, and the rest goes on. */
 const SLICE_MS = 1;
 
-/** Fields of each operation after its code; QUERY's parameters follow its own. */
-const FIELDS: Readonly<Record<number, number>> = {
-  [Op.DEFINE]: 3,
-  [Op.FORGET]: 1,
-  [Op.QUERY]: 6,
-  [Op.FETCH]: 2,
-  [Op.RELEASE]: 1,
-  [Op.SCRIPT]: 2,
-  [Op.MANY]: 3,
-  [Op.CONTROL]: 2,
-  [Op.CALL]: 2,
-};
+/** Statements that share one transaction at the most. */
+const MAX_GROUP = 512;
 
 /**
  * Runs frames in order. A call is answered with whatever is finished: when about a millisecond is spent, when a
@@ -29,25 +19,26 @@ const FIELDS: Readonly<Record<number, number>> = {
 export class Pump {
   readonly #session: Session;
   readonly #control: Control;
-  readonly #frames: Frame[] = [];
-  #at = 0;
-  #sequence = 0;
+  readonly #reader: FrameReader;
   #current: Operation | null = null;
   /** The current operation has begun: it is never skipped now. */
   #begun = false;
+  /** Operations to be run before those of the frames: a group that could not be committed, one by one. */
+  #singles: Operation[] = [];
 
   constructor(session: Session, control: Control) {
     this.#session = session;
     this.#control = control;
+    this.#reader = new FrameReader(session.executor);
   }
 
   get idle(): boolean {
-    return this.#current === null && this.#frames.length === 0;
+    return this.#current === null && this.#singles.length === 0 && this.#reader.empty;
   }
 
   /** Takes a frame and works until there is something to answer. */
   run(frame: Frame): { reply: unknown[]; transfer: ArrayBuffer[] } {
-    if (frame.length > 0) this.#frames.push(frame);
+    if (frame.length > 0) this.#reader.add(frame);
     this.proceed();
     return this.#session.takeReply();
   }
@@ -58,7 +49,7 @@ export class Pump {
     const began = performance.now();
     let now = began;
     for (;;) {
-      this.#current ??= this.#next();
+      this.#current ??= this.#singles.shift() ?? this.#reader.next();
       const operation = this.#current;
       if (operation === null) return;
       if (!out.empty && (now - began > SLICE_MS || this.#begun || !isQuick(operation))) return;
@@ -78,14 +69,16 @@ export class Pump {
     const session = this.#session;
     const first = !this.#begun;
     if (first) {
-      this.#sequence = nextSequence(this.#sequence);
-      if (!begin(this.#control, this.#sequence)) {
+      if (!operation.single && !session.inTransaction && isGroupable(session, operation)) {
+        if (this.#group(operation, now)) return true;
+      }
+      if (operation.skipped || !begin(this.#control, operation.sequence)) {
         session.out.skipped();
         return true;
       }
       this.#begun = true;
     }
-    session.beginAttempt(this.#sequence, first, now);
+    session.beginAttempt(operation.sequence, first, now);
     const { mark } = session.out;
     const wasOpen = session.inTransaction;
     try {
@@ -103,60 +96,28 @@ export class Pump {
     }
   }
 
-  #next(): Operation | null {
-    for (;;) {
-      const frame = this.#frames[0];
-      if (frame === undefined) return null;
-      if (this.#at >= frame.length) {
-        this.#frames.shift();
-        this.#at = 0;
-        continue;
-      }
-      const operation = this.#read(frame);
-      if (operation !== null) return operation;
+  /** Runs the operation and those like it that wait behind it in one transaction. False if it is to be run alone. */
+  #group(first: Operation, now: number): boolean {
+    const session = this.#session;
+    const group = [first];
+    while (group.length < MAX_GROUP) {
+      const next = this.#reader.nextIf((operation) => isGroupable(session, operation));
+      if (next === null) break;
+      group.push(next);
     }
+    if (group.length === 1) return false;
+    if (session.defersConstraints) return this.#ungroup(group);
+    session.beginAttempt(first.sequence, true, now);
+    const { mark } = session.out;
+    if (runGroup(session, group, (operation) => begin(this.#control, operation.sequence))) return true;
+    session.out.rewind(mark);
+    return this.#ungroup(group);
   }
 
-  /** The operation at the read position; null for one that has no answer, which is done at once. */
-  #read(frame: Frame): Operation | null {
-    const { executor } = this.#session;
-    const code = frame[this.#at] as number;
-    const start = this.#at + 1;
-    let end = start + (FIELDS[code] ?? Number.POSITIVE_INFINITY);
-    if (code === Op.QUERY) end += frame[start + 5] as number;
-    if (!(end <= frame.length))
-      throw new UsageError("PROTOCOL", `operation ${String(code)} is not known or cut short`);
-    this.#at = end;
-    const fields = frame.slice(start, end);
-    let statement: Statement | null = null;
-    switch (code) {
-      case Op.DEFINE:
-        executor.define(fields[0] as number, fields[1] as string, fields[2] as (string | null)[] | null);
-        return null;
-      case Op.FORGET:
-        executor.forget(fields[0] as number);
-        return null;
-      case Op.RELEASE:
-        executor.release(fields[0] as number);
-        return null;
-      case Op.QUERY:
-      case Op.MANY:
-        statement = executor.statement(fields[0] as number);
-        break;
-      default:
-        break;
-    }
-    return {
-      code,
-      fields,
-      statement,
-      cursor: null,
-      script: null,
-      piece: null,
-      batch: null,
-      at: 0,
-      changes: 0,
-    };
+  #ungroup(group: Operation[]): false {
+    for (const operation of group) operation.single = true;
+    this.#singles = group.slice(1);
+    return false;
   }
 }
 

@@ -29,10 +29,14 @@ export class Session {
     counts: EngineStatement;
     databases: EngineStatement;
     tempObjects: EngineStatement;
+    deferred: EngineStatement;
   } | null = null;
   #epoch = 0;
   #schemaVersion: unknown = null;
   #attached = false;
+  #defers = false;
+  /** The schema epoch that `#defers` belongs to. */
+  #deferEpoch = -1;
   #totalChanges = 0;
   #wrote = false;
   #tracing = false;
@@ -108,6 +112,7 @@ export class Session {
       totalChanges: db.prepare("SELECT total_changes()").pluck(),
       counts: db.prepare("SELECT changes(), last_insert_rowid()").raw().safeIntegers(),
       databases: db.prepare("SELECT count(*) FROM pragma_database_list WHERE name <> 'temp'").pluck(),
+      deferred: db.prepare("SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%DEFERR%'").pluck(),
       tempObjects: db.prepare("SELECT count(*) FROM sqlite_temp_schema").pluck(),
     };
     this.#wrote = true;
@@ -239,11 +244,22 @@ export class Session {
 
   /** Notes what a statement leaves behind beside its transaction. */
   taintBy(taint: number): void {
-    if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.#probes?.tempObjects.get() !== 0)) this.#tainted = true;
+    if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.#probes?.tempObjects.get() !== 0))
+      this.#tainted = true;
   }
 
   wrote(): void {
     this.#wrote = true;
+  }
+
+  /** Some constraint of the schema is checked at COMMIT only, when one could not tell whose fault it is. */
+  get defersConstraints(): boolean {
+    this.#lookAtSchema();
+    if (this.#deferEpoch !== this.#epoch) {
+      this.#deferEpoch = this.#epoch;
+      this.#defers = this.#probes === null || this.#probes.deferred.get() !== 0;
+    }
+    return this.#defers;
   }
 
   /** Column names are to be looked at again. */

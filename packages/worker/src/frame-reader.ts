@@ -1,0 +1,112 @@
+import type { Executor, Operation } from "./executor.js";
+import type { Statement } from "./statements.js";
+import { nextSequence } from "./wire/control.js";
+import { UsageError } from "./wire/fault.js";
+import { type Frame, Op } from "./wire/protocol.js";
+
+/** Fields of each operation after its code; QUERY's parameters follow its own. */
+const FIELDS: Readonly<Record<number, number>> = {
+  [Op.DEFINE]: 3,
+  [Op.FORGET]: 1,
+  [Op.QUERY]: 6,
+  [Op.FETCH]: 2,
+  [Op.RELEASE]: 1,
+  [Op.SCRIPT]: 2,
+  [Op.MANY]: 3,
+  [Op.CONTROL]: 2,
+  [Op.CALL]: 2,
+};
+
+/** Takes operations off frames, in order; those that have no answer are done at once. */
+export class FrameReader {
+  readonly #executor: Executor;
+  readonly #frames: Frame[] = [];
+  #at = 0;
+  #sequence = 0;
+  /** Read already, but not handed out. */
+  #ahead: Operation | null = null;
+
+  constructor(executor: Executor) {
+    this.#executor = executor;
+  }
+
+  get empty(): boolean {
+    return this.#ahead === null && this.#frames.length === 0;
+  }
+
+  add(frame: Frame): void {
+    this.#frames.push(frame);
+  }
+
+  /** The next operation if it is there and `wanted`. */
+  nextIf(wanted: (operation: Operation) => boolean): Operation | null {
+    this.#ahead ??= this.#next();
+    return this.#ahead !== null && wanted(this.#ahead) ? this.next() : null;
+  }
+
+  next(): Operation | null {
+    const operation = this.#ahead ?? this.#next();
+    this.#ahead = null;
+    return operation;
+  }
+
+  #next(): Operation | null {
+    for (;;) {
+      const frame = this.#frames[0];
+      if (frame === undefined) return null;
+      if (this.#at >= frame.length) {
+        this.#frames.shift();
+        this.#at = 0;
+        continue;
+      }
+      const operation = this.#read(frame);
+      if (operation !== null) return operation;
+    }
+  }
+
+  /** The operation at the read position; null for one that has no answer, which is done at once. */
+  #read(frame: Frame): Operation | null {
+    const executor = this.#executor;
+    const code = frame[this.#at] as number;
+    const start = this.#at + 1;
+    let end = start + (FIELDS[code] ?? Number.POSITIVE_INFINITY);
+    if (code === Op.QUERY) end += frame[start + 5] as number;
+    if (!(end <= frame.length))
+      throw new UsageError("PROTOCOL", `operation ${String(code)} is not known or cut short`);
+    this.#at = end;
+    const fields = frame.slice(start, end);
+    let statement: Statement | null = null;
+    switch (code) {
+      case Op.DEFINE:
+        executor.define(fields[0] as number, fields[1] as string, fields[2] as (string | null)[] | null);
+        return null;
+      case Op.FORGET:
+        executor.forget(fields[0] as number);
+        return null;
+      case Op.RELEASE:
+        executor.release(fields[0] as number);
+        return null;
+      case Op.QUERY:
+      case Op.MANY:
+        statement = executor.statement(fields[0] as number);
+        break;
+      default:
+        break;
+    }
+    this.#sequence = nextSequence(this.#sequence);
+    return {
+      sequence: this.#sequence,
+      code,
+      fields,
+      statement,
+      cursor: null,
+      script: null,
+      piece: null,
+      batch: null,
+      at: 0,
+      changes: 0,
+      single: false,
+      skipped: false,
+    };
+  }
+}

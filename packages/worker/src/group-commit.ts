@@ -1,0 +1,71 @@
+import { type Operation, Step } from "./executor.js";
+import type { Session } from "./session.js";
+import { Flag, Op } from "./wire/protocol.js";
+
+/** Whether the operation is a write that may share a transaction with its neighbours. */
+export function isGroupable(session: Session, operation: Operation): boolean {
+  if (operation.code !== Op.QUERY || ((operation.fields[2] as number) & Flag.GROUP) === 0) return false;
+  const statement = operation.statement!;
+  try {
+    statement.prepare(session.db);
+  } catch {
+    // It says so when it is run by itself.
+    return false;
+  }
+  return statement.dml;
+}
+
+/**
+ * Group commit: the statements of several callers in one transaction, so that they share one fsync; nothing is
+ * answered before COMMIT. A failing statement undoes itself and nothing else, as SQLite does inside any transaction,
+ * so none needs a savepoint. False, with everything undone, where they would not behave as if each stood alone: the
+ * transaction could not be committed, or a statement ended it.
+ */
+export function runGroup(
+  session: Session,
+  group: readonly Operation[],
+  begin: (operation: Operation) => boolean,
+): boolean {
+  const { db, out, executor } = session;
+  try {
+    session.mutate(() => db.exec("BEGIN IMMEDIATE"));
+  } catch {
+    // Whoever holds the lock: the first statement waits for it by itself.
+    return false;
+  }
+  for (const operation of group) {
+    if (operation.skipped || !begin(operation)) {
+      operation.skipped = true;
+      out.skipped();
+      continue;
+    }
+    const { mark } = out;
+    try {
+      while (executor.step(operation) !== Step.DONE);
+    } catch (error) {
+      if (!session.inTransaction) return restart(group);
+      out.rewind(mark);
+      out.fault(error);
+      operation.cursor?.close();
+    }
+  }
+  for (;;) {
+    try {
+      session.mutate(() => db.exec("COMMIT"));
+      return true;
+    } catch (error) {
+      if (session.mayRetry(error)) continue;
+      if (session.inTransaction) session.mutate(() => db.exec("ROLLBACK"));
+      return restart(group);
+    }
+  }
+}
+
+function restart(group: readonly Operation[]): false {
+  for (const operation of group) {
+    operation.cursor?.close();
+    operation.cursor = null;
+    operation.at = 0;
+  }
+  return false;
+}
