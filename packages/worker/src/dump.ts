@@ -34,10 +34,12 @@ interface VirtualTable {
  *   and it inserts the rows as well, which fails. Here the built-in ones are declared after everything else and get
  *   their rows, with the rowid; CPython's way remains for contentless indexes and for modules unknown here, whose data
  *   can be had in no other way.
- * - `PRAGMA foreign_keys=OFF;` stands first not only when keys are violated, as from CPython 3.13 on, but also when
- *   they are enforced here and rows come before the rows they refer to: CPython leaves keys unenforced by default.
  * - Text with a NUL, which `quote()` cuts off; table names with an apostrophe; a comment at the end of a declaration;
  *   sequences when no table with AUTOINCREMENT is left; temporary tables that hide one of the database's.
+ *
+ * `PRAGMA foreign_keys=OFF;` stands first where keys are violated, as from CPython 3.13 on, and nowhere else: tables
+ * come in the order of their names, so where rows precede those they refer to, the text restores only on a connection
+ * that does not enforce keys, which is CPython's default and not the engine's.
  */
 export function* dump(db: DumpSource): Generator<string> {
   const tables = all(
@@ -48,7 +50,7 @@ export function* dump(db: DumpSource): Generator<string> {
   const owned = shadowsRestoredByOwner(db, virtual);
   const copied = [...virtual.values()].some(({ restore }) => restore === "copy");
 
-  if (mustSuspendForeignKeys(db)) yield "PRAGMA foreign_keys=OFF;";
+  if (violatesForeignKeys(db)) yield "PRAGMA foreign_keys=OFF;";
   yield "BEGIN TRANSACTION;";
   let writable = false;
   for (const [name, sql] of tables) {
@@ -129,7 +131,7 @@ function* rows(db: DumpSource, table: string, columns: string[], insert: string)
   for (const values of db.prepare(select).raw().iterate()) yield `${insert} VALUES(${values.join(",")});`;
 }
 
-function mustSuspendForeignKeys(db: DumpSource): boolean {
+function violatesForeignKeys(db: DumpSource): boolean {
   try {
     const [violation] = db.prepare("PRAGMA main.foreign_key_check").raw().iterate();
     if (violation !== undefined) return true;
@@ -138,18 +140,7 @@ function mustSuspendForeignKeys(db: DumpSource): boolean {
     if (error instanceof Error && error.message.includes("foreign key mismatch")) return true;
     throw error;
   }
-  if (Number(all(db, "PRAGMA foreign_keys")[0]?.[0]) !== 1) return false;
-  const children = all(
-    db,
-    `SELECT DISTINCT child.name
-     FROM main.sqlite_master AS child
-     JOIN pragma_foreign_key_list(child.name, 'main') AS key
-     LEFT JOIN main.sqlite_master AS parent ON parent.type = 'table' AND parent.name = key."table" COLLATE NOCASE
-     WHERE child.type = 'table' AND ifnull(parent.name >= child.name, 1)`,
-  );
-  return children.some(
-    ([name]) => all(db, `SELECT 1 FROM main.${quoteName(name as string)} LIMIT 1`).length > 0,
-  );
+  return false;
 }
 
 function tokens(sql: string): string[] {

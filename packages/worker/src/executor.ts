@@ -25,9 +25,16 @@ export interface Operation {
   /** Its number in the control block. */
   readonly sequence: number;
   readonly code: number;
-  readonly fields: readonly unknown[];
   /** Null for all but QUERY and MANY. */
   readonly statement: Statement | null;
+  /** The fields of a QUERY; `target` is its cursor. */
+  mode: number;
+  flags: number;
+  target: number;
+  limit: number;
+  values: readonly SqlValue[];
+  /** The fields of any other. */
+  readonly fields: readonly unknown[];
   /** What the operation keeps between steps. */
   cursor: ThreadCursor | null;
   script: Generator<string> | null;
@@ -112,15 +119,7 @@ export class Executor {
     const { out, db } = this.#session;
     if (operation.cursor !== null) return this.#stream(operation);
     const statement = operation.statement!;
-    const [, mode, flags, id, limit, , ...values] = operation.fields as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-      ...SqlValue[],
-    ];
+    const { mode, flags, values } = operation;
     statement.prepare(db);
     if (statement.empty) {
       out.done(-1, this.#session.lastInsertRowid);
@@ -137,7 +136,7 @@ export class Executor {
       this.#run(statement, bindings);
       return Step.DONE;
     }
-    if (!statement.readonly) return this.#returning(operation, statement, bindings, mode, flags, id, limit);
+    if (!statement.readonly) return this.#returning(operation, statement, bindings);
     const handle = statement.handle(db);
     out.gaveRows(statement);
     if (!statement.keepsSchema) this.#session.schemaMayHaveChanged();
@@ -158,21 +157,14 @@ export class Executor {
       return this.#stream(operation);
     }
     const cursor = new ThreadCursor(statementSource(statement, handle, bindings), null, flags);
-    if (mode === Mode.CURSOR) return this.#open(cursor, id, limit, flags);
+    if (mode === Mode.CURSOR) return this.#open(cursor, operation.target, operation.limit, flags);
     operation.cursor = cursor;
     return this.#stream(operation);
   }
 
   /** A statement that writes and gives rows is run to its end at once, so that no write waits for a reader. */
-  #returning(
-    operation: Operation,
-    statement: Statement,
-    bindings: unknown[],
-    mode: number,
-    flags: number,
-    id: number,
-    limit: number,
-  ): number {
+  #returning(operation: Operation, statement: Statement, bindings: unknown[]): number {
+    const { mode, flags } = operation;
     const { out } = this.#session;
     const rows = this.#session.mutate(() => statement.handle(this.#session.db).all(...bindings));
     this.#session.wrote();
@@ -184,7 +176,7 @@ export class Executor {
       return Step.DONE;
     }
     const cursor = new ThreadCursor(arraySource(rows), null, flags);
-    if (mode === Mode.CURSOR) return this.#open(cursor, id, limit, flags);
+    if (mode === Mode.CURSOR) return this.#open(cursor, operation.target, operation.limit, flags);
     operation.cursor = cursor;
     return this.#stream(operation);
   }

@@ -2,7 +2,7 @@ import type { Executor, Operation } from "./executor.js";
 import type { Statement } from "./statements.js";
 import { nextSequence } from "./wire/control.js";
 import { UsageError } from "./wire/fault.js";
-import { type Frame, Op } from "./wire/protocol.js";
+import { type Frame, Op, type SqlValue } from "./wire/protocol.js";
 
 /** Fields of each operation after its code; QUERY's parameters follow its own. */
 const FIELDS: Readonly<Record<number, number>> = {
@@ -16,6 +16,9 @@ const FIELDS: Readonly<Record<number, number>> = {
   [Op.CONTROL]: 2,
   [Op.CALL]: 2,
 };
+
+const NO_FIELDS: readonly unknown[] = [];
+const NO_VALUES: readonly SqlValue[] = [];
 
 /** Takes operations off frames, in order; those that have no answer are done at once. */
 export class FrameReader {
@@ -74,31 +77,48 @@ export class FrameReader {
     if (!(end <= frame.length))
       throw new UsageError("PROTOCOL", `operation ${String(code)} is not known or cut short`);
     this.#at = end;
-    const fields = frame.slice(start, end);
-    let statement: Statement | null = null;
     switch (code) {
+      case Op.QUERY: {
+        const operation = this.#operation(code, executor.statement(frame[start] as number), NO_FIELDS);
+        operation.mode = frame[start + 1] as number;
+        operation.flags = frame[start + 2] as number;
+        operation.target = frame[start + 3] as number;
+        operation.limit = frame[start + 4] as number;
+        operation.values = frame.slice(start + 6, end) as SqlValue[];
+        return operation;
+      }
       case Op.DEFINE:
-        executor.define(fields[0] as number, fields[1] as string, fields[2] as (string | null)[] | null);
+        executor.define(
+          frame[start] as number,
+          frame[start + 1] as string,
+          frame[start + 2] as (string | null)[] | null,
+        );
         return null;
       case Op.FORGET:
-        executor.forget(fields[0] as number);
+        executor.forget(frame[start] as number);
         return null;
       case Op.RELEASE:
-        executor.release(fields[0] as number);
+        executor.release(frame[start] as number);
         return null;
-      case Op.QUERY:
-      case Op.MANY:
-        statement = executor.statement(fields[0] as number);
-        break;
-      default:
-        break;
+      default: {
+        const statement = code === Op.MANY ? executor.statement(frame[start] as number) : null;
+        return this.#operation(code, statement, frame.slice(start, end));
+      }
     }
+  }
+
+  #operation(code: number, statement: Statement | null, fields: readonly unknown[]): Operation {
     this.#sequence = nextSequence(this.#sequence);
     return {
       sequence: this.#sequence,
       code,
-      fields,
       statement,
+      mode: 0,
+      flags: 0,
+      target: 0,
+      limit: 0,
+      values: NO_VALUES,
+      fields,
       cursor: null,
       script: null,
       piece: null,

@@ -4,7 +4,7 @@ import { Flag, Op } from "./wire/protocol.js";
 
 /** Whether the operation is a write that may share a transaction with its neighbours. */
 export function isGroupable(session: Session, operation: Operation): boolean {
-  if (operation.code !== Op.QUERY || ((operation.fields[2] as number) & Flag.GROUP) === 0) return false;
+  if (operation.code !== Op.QUERY || (operation.flags & Flag.GROUP) === 0) return false;
   const statement = operation.statement!;
   try {
     statement.prepare(session.db);

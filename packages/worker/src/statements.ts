@@ -21,6 +21,8 @@ const KEEPS_SCHEMA = new Set([
   ...DML,
 ]);
 
+const NO_BINDINGS: unknown[] = [];
+
 /** Below this many milliseconds a statement is not worth an answer of its own to those before it. */
 const QUICK_MS = 0.25;
 
@@ -129,8 +131,12 @@ export class Statement {
 
   /** The engine's arguments for parameters given in index order. */
   bindings(values: readonly SqlValue[]): unknown[] {
-    if (values.length === 0) return [];
-    if (this.#names === null) return [values.map(toBinding)];
+    if (values.length === 0) return NO_BINDINGS;
+    if (this.#names === null) {
+      const bindings: SqlValue[] = [];
+      for (let i = 0; i < values.length; i++) bindings.push(toBinding(values[i]!));
+      return [bindings];
+    }
     const anonymous: SqlValue[] = [];
     const named: Record<string, SqlValue> = Object.create(null);
     for (let i = 0; i < values.length; i++) {
