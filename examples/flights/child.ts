@@ -4,7 +4,8 @@ import type { Outcome, Task } from "./outcome.ts";
 
 /** Does the task with better-sqlite3 in a process of its own, so that neither run finds the other's heap or caches. */
 export async function runInChild(task: Task): Promise<Outcome> {
-  const child = fork(new URL("./with-better-sqlite3.ts", import.meta.url));
+  // Advanced: as JSON, a limit of Infinity would arrive as null.
+  const child = fork(new URL("./with-better-sqlite3.ts", import.meta.url), { serialization: "advanced" });
   let outcome: Outcome | undefined;
   child.once("message", (message) => {
     outcome = message as Outcome;

@@ -31,7 +31,9 @@ export function figuresText(ours: Outcome, theirs: Outcome): string {
     ["iterate", ...figures(ours.iterate), ...figures(theirs.iterate)],
     ["all", ...total(ours), ...total(theirs)],
   );
-  return `${table.toString()}\nstall: the longest time in which the main loop could do nothing else (about 1 ms when idle)`;
+  return `${table.toString()}
+stall: the longest time in which the main loop could do nothing else (about 1 ms when idle)
+load: with reading and parsing the file, which both do on the main loop`;
 }
 
 /** Whether both drivers found the same. */

@@ -9,29 +9,49 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 const main = fileURLToPath(new URL("../flights/main.ts", import.meta.url));
 const run = promisify(execFile);
 
+let temporary: string;
+
+beforeAll(async () => {
+  temporary = await mkdtemp(join(tmpdir(), "flights-test-"));
+});
+
+afterAll(async () => {
+  await rm(temporary, { recursive: true });
+});
+
+async function demo(...args: string[]): Promise<string> {
+  const env = { ...process.env, TMPDIR: temporary };
+  const { stdout } = await run(process.execPath, [main, ...args], { env });
+  return stdout;
+}
+
+function figures(output: string, phase: string): { rows: string[]; seconds: string[]; stalls: string[] } {
+  const line = output.split("\n").find((one) => one.startsWith(`│ ${phase} `)) ?? "";
+  const cells = line.split("│").map((cell) => cell.trim());
+  return {
+    rows: [cells[2], cells[5]] as string[],
+    seconds: [cells[3], cells[6]] as string[],
+    stalls: [cells[4], cells[7]] as string[],
+  };
+}
+
 describe("the flights demo, with the first 5,000 flights", () => {
-  let temporary: string;
   let output: string;
 
   beforeAll(async () => {
-    temporary = await mkdtemp(join(tmpdir(), "flights-test-"));
-    const env = { ...process.env, TMPDIR: temporary };
-    ({ stdout: output } = await run(process.execPath, [main, "--rows", "5000"], { env }));
+    output = await demo("--rows", "5000");
   }, 60_000);
 
-  afterAll(async () => {
-    await rm(temporary, { recursive: true });
-  });
-
   it("loads and iterates every flight on both sides", () => {
-    expect(figures("load").rows).toEqual(["5,000", "5,000"]);
-    expect(figures("iterate").rows).toEqual(["5,000", "5,000"]);
+    expect(figures(output, "load").rows).toEqual(["5,000", "5,000"]);
+    expect(figures(output, "iterate").rows).toEqual(["5,000", "5,000"]);
   });
 
   it("prints seconds and the longest stall of each phase and of all, on both sides", () => {
     for (const phase of ["load", "ask", "iterate", "all"]) {
-      for (const seconds of figures(phase).seconds) expect(seconds, phase).toMatch(/^\d+\.\d\d$/);
-      for (const stall of figures(phase).stalls) expect(Number(stall), phase).toBeGreaterThan(0.5);
+      const { seconds, stalls } = figures(output, phase);
+      for (const value of seconds) expect(value, phase).toMatch(/^\d+\.\d\d$/);
+      for (const value of stalls) expect(Number(value), phase).toBeGreaterThan(0.5);
     }
   });
 
@@ -48,14 +68,13 @@ describe("the flights demo, with the first 5,000 flights", () => {
   it("removes its databases", async () => {
     expect(await readdir(temporary)).toEqual([]);
   });
+});
 
-  function figures(phase: string): { rows: string[]; seconds: string[]; stalls: string[] } {
-    const line = output.split("\n").find((one) => one.startsWith(`│ ${phase} `)) ?? "";
-    const cells = line.split("│").map((cell) => cell.trim());
-    return {
-      rows: [cells[2], cells[5]] as string[],
-      seconds: [cells[3], cells[6]] as string[],
-      stalls: [cells[4], cells[7]] as string[],
-    };
-  }
+describe("the flights demo, when no limit is given", () => {
+  it("goes through the whole file on both sides", { timeout: 60_000 }, async () => {
+    const output = await demo();
+    expect(figures(output, "load").rows).toEqual(["231,083", "231,083"]);
+    expect(figures(output, "iterate").rows).toEqual(["231,083", "231,083"]);
+    expect(output).toContain("Both found the same.");
+  });
 });
