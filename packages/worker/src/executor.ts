@@ -248,6 +248,7 @@ export class Executor {
       if (session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
     }
     session.schemaMayHaveChanged();
+    session.rowidMayHaveChanged();
     session.out.done(-1, session.lastInsertRowid);
     return Step.DONE;
   }

@@ -88,6 +88,7 @@ export class Pump {
       session.out.rewind(mark);
       if (session.mayRetry(error)) return false;
       session.wrote();
+      session.rowidMayHaveChanged();
       session.out.fault(error, {
         ...(operation.code === Op.MANY ? { set: operation.at } : {}),
         ...(wasOpen && !session.inTransaction ? { rolledBack: true } : {}),

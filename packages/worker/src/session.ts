@@ -33,6 +33,7 @@ export class Session {
   } | null = null;
   #epoch = 0;
   #schemaVersion: unknown = null;
+  #schemaSettled = false;
   #attached = false;
   #defers = false;
   /** The schema epoch that `#defers` belongs to. */
@@ -277,6 +278,11 @@ export class Session {
     this.out.counts(Number(changes), rowid);
   }
 
+  /** What ran was not told apart by its results. */
+  rowidMayHaveChanged(): void {
+    if (this.#probes !== null) this.lastInsertRowid = (this.#probes.counts.get() as [bigint, bigint])[1];
+  }
+
   trace(statement: Statement | null, values: readonly SqlValue[], sql = ""): void {
     if (!this.#tracing) return;
     this.out.trace(statement === null ? sql : expanded(this.db, statement, values));
@@ -316,11 +322,17 @@ export class Session {
     return this.out.take(state, this.#totalChanges, this.#epoch);
   }
 
-  /** Once per reply, not per row: another connection may have altered a table (0.8 us against 3 us per statement). */
+  /**
+   * Once per reply, not per row: another connection may have altered a table (0.8 us against 3 us per statement). It may
+   * also have done so after the rows of this reply were read, so that their names are older than the version seen now:
+   * a version counts as known when it is seen a second time.
+   */
   #lookAtSchema(): void {
     try {
       const version = this.#probes?.schemaVersion.get();
-      if (version === this.#schemaVersion && !this.#attached) return;
+      const known = version === this.#schemaVersion;
+      if (known && this.#schemaSettled && !this.#attached) return;
+      this.#schemaSettled = known;
       this.#schemaVersion = version;
     } catch {
       // Locked: look at every statement instead.

@@ -65,9 +65,9 @@ export class Statement {
     return this.#handle !== null || this.empty;
   }
 
-  /** Whether it has always ended soon, of late. */
+  /** Whether it has always ended soon, of late. What alters the schema waits: column names go with the reply before. */
   get quick(): boolean {
-    return this.#cost < QUICK_MS;
+    return this.#cost < QUICK_MS && this.keepsSchema;
   }
 
   spent(ms: number): void {

@@ -8,13 +8,13 @@ export type ObjectRow = Record<string, SqlValue>;
 
 type Blob = (bytes: Uint8Array, start: number, end: number) => Buffer;
 type PacketBuilder = (out: unknown[], rows: number, columns: Column[], blob: Blob) => void;
-type CellBuilder = (cells: readonly unknown[], start: number) => ObjectRow;
+export type ObjectBuilder = (cells: readonly unknown[], start: number) => ObjectRow;
 
 /** One bound for all caches of generated code: beyond it the oldest shape is compiled again when it returns. */
 const MAX_SHAPES = 500;
 
 const packetBuilders = new Map<string, PacketBuilder>();
-const cellBuilders = new Map<string, CellBuilder>();
+const objectBuilders = new Map<string, ObjectBuilder>();
 
 /** Appends the rows of `packet` to `out`: objects with `names`, arrays without. */
 export function appendPacket(out: unknown[], packet: Packet, names: readonly string[] | null): void {
@@ -47,7 +47,7 @@ export function appendCells(
     for (let at = start, r = 0; r < rows; r++, at += columns) out.push(cells.slice(at, at + columns));
     return;
   }
-  const build = cellBuilder(names);
+  const build = objectBuilder(names);
   for (let at = start, r = 0; r < rows; r++, at += columns) out.push(build(cells, at));
 }
 
@@ -115,13 +115,14 @@ function compilePacketBuilder(columns: Column[], names: readonly string[] | null
   ) as PacketBuilder;
 }
 
-function cellBuilder(names: readonly string[]): CellBuilder {
+/** Builds an object of the cells from `start` on. */
+export function objectBuilder(names: readonly string[]): ObjectBuilder {
   const key = JSON.stringify(names);
-  let build = cellBuilders.get(key);
+  let build = objectBuilders.get(key);
   if (build === undefined) {
     const cells = names.map((_, c) => `cells[start + ${c}]`);
-    build = new Function("cells, start", `return ${objectLiteral(names, cells)};`) as CellBuilder;
-    remember(cellBuilders, key, build);
+    build = new Function("cells, start", `return ${objectLiteral(names, cells)};`) as ObjectBuilder;
+    remember(objectBuilders, key, build);
   }
   return build;
 }
