@@ -40,6 +40,11 @@ export function adapt(value: object): { readonly value: unknown } | undefined {
   return adapter === undefined ? undefined : { value: adapter(value as never) };
 }
 
+/** A column's name without the type that `PARSE_COLNAMES` reads in it. */
+export function columnName(detectTypes: number, name: string): string {
+  return (detectTypes & PARSE_COLNAMES) === 0 ? name : name.replace(/ ?\[[^]*$/, "");
+}
+
 /** The converter of a column, by its name and declared type, under the given flags. */
 export function converterOf(
   detectTypes: number,
@@ -47,7 +52,7 @@ export function converterOf(
   declared: string | null,
 ): ((bytes: Buffer) => unknown) | undefined {
   if ((detectTypes & PARSE_COLNAMES) !== 0) {
-    const typeName = /\[([^\]]*)\]/.exec(name)?.[1];
+    const typeName = /\[([^[\]]*)\]/.exec(name)?.[1];
     if (typeName !== undefined) {
       const found = converters.get(typeName.toUpperCase());
       if (found !== undefined) return found;

@@ -67,7 +67,8 @@ export class Channel {
   /** The thread's connection was changed beyond its transaction; see the wire's State. */
   tainted = false;
   totalChanges = 0;
-  lastInsertRowid: number | bigint = 0;
+  /** As of the answer that was read last: several calls' answers come in one reply. */
+  #lastInsertRowid: number | bigint = 0;
   executed = 0;
   onTrace: ((sql: string) => void) | null = null;
   onDeath: ((error: Error) => void) | null = null;
@@ -132,7 +133,7 @@ export class Channel {
       call.reject(this.#dead("not-started"));
       return;
     }
-    if (call.statement !== null) call.statement.pending++;
+    if (call.statement !== null) this.statements.sent(call.statement);
     this.hold();
     this.#queue.push(call);
     this.#schedule();
@@ -308,6 +309,7 @@ export class Channel {
     for (let shapes = reply[2] as number; shapes > 0; shapes--, at += 3) {
       const statement = this.statements.byId(reply[at] as number);
       if (statement === undefined) continue;
+      statement.previous = statement.shape;
       statement.shape = { names: reply[at + 1] as string[], types: reply[at + 2] as (string | null)[] };
     }
     this.#streaming = false;
@@ -326,14 +328,14 @@ export class Channel {
       case Answer.DONE:
       case Answer.COUNTS:
         call.changes = reply[at + 1] as number;
-        call.lastInsertRowid = this.lastInsertRowid = reply[at + 2] as number | bigint;
+        this.#lastInsertRowid = reply[at + 2] as number | bigint;
         if (code === Answer.DONE) this.#finish(call);
         return at + 3;
       case Answer.ROWS: {
         const rows = reply[at + 2] as number;
         const columns = reply[at + 3] as number;
         if (!call.settled) {
-          const names = (call.shape ??= call.statement?.shape ?? null)?.names ?? null;
+          const names = namesOf(call, rows === 0 ? null : columns);
           appendCells(call.rows, reply, at + 4, rows, columns, call.objects ? names : null);
         }
         this.#more(call, reply[at + 1] as number);
@@ -341,8 +343,9 @@ export class Channel {
       }
       case Answer.PACKET: {
         if (!call.settled) {
-          const names = (call.shape ??= call.statement?.shape ?? null)?.names ?? null;
-          appendPacket(call.rows, reply[at + 2] as Packet, call.objects ? names : null);
+          const packet = reply[at + 2] as Packet;
+          const names = namesOf(call, packet.length - 1);
+          appendPacket(call.rows, packet, call.objects ? names : null);
         }
         this.#more(call, reply[at + 1] as number);
         return at + 3;
@@ -377,6 +380,7 @@ export class Channel {
 
   #finish(call: Call): void {
     this.#sent.shift();
+    call.lastInsertRowid = this.#lastInsertRowid;
     if (call.statement !== null) call.statement.proven = true;
     call.resolve();
     this.#settled(call);
@@ -393,4 +397,17 @@ export class Channel {
     if (call.cancelled) uncancel(this.#control, call.sequence);
     this.#forget(call);
   }
+}
+
+/** The call's column names, which are known when its first rows are. */
+function namesOf(call: Call, columns: number | null): readonly string[] | null {
+  const { statement } = call;
+  if (call.shape === null && statement !== null) {
+    const { shape, previous } = statement;
+    // The statement ran twice for one reply and its table was altered between: the newest names are the later run's.
+    const outgrown =
+      columns !== null && shape?.names.length !== columns && previous?.names.length === columns;
+    call.shape = outgrown ? previous : shape;
+  }
+  return call.shape?.names ?? null;
 }

@@ -7,7 +7,14 @@ import { NotSupportedError, OperationalError, ProgrammingError } from "./errors.
 import { type FunctionOptions, functionSpec, type SqlFunction } from "./functions.js";
 import { type CallOptions, checkIsolationLevel, type IsolationLevel } from "./options.js";
 import { closedReason } from "./queue.js";
-import { type AnyRow, makeRows, type RowFactory, type TextFactory } from "./row-maker.js";
+import {
+  type AnyRow,
+  makeRows,
+  type RowFactory,
+  type RowSettings,
+  rowSettings,
+  type TextFactory,
+} from "./row-maker.js";
 import { type Runner, toError } from "./runner.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
 
@@ -117,13 +124,15 @@ export class Connection {
   ): Promise<R[]> {
     const runner = this.#runner;
     const call = runner.query(Mode.ALL, sql, parameters, 0);
+    // Taken now: the factories may be others when the rows are there.
+    const settings = rowSettings(runner.settings);
     runner.submit(call, options, this.executeFetchall);
     try {
       await call.promise;
     } catch (reason) {
       throw toError(reason, call);
     }
-    return this.#rows(call) as R[];
+    return this.#rows(call, settings) as R[];
   }
 
   /** Runs one INSERT and gives the row of `SELECT last_insert_rowid()`, in one round trip. */
@@ -140,13 +149,11 @@ export class Connection {
     rowid.promise.catch(() => {});
     await runner.settle(insert);
     await runner.settle(rowid);
-    return (this.#rows(rowid)[0] ?? null) as R | null;
+    return (this.#rows(rowid, runner.settings)[0] ?? null) as R | null;
   }
 
-  #rows(call: Call): unknown[] {
-    return makeRows(call.rows, call.shape, this.#runner.settings, () =>
-      describing(new Cursor(this, this.#runner), call),
-    );
+  #rows(call: Call, settings: RowSettings): unknown[] {
+    return makeRows(call, settings, () => describing(new Cursor(this, this.#runner), call));
   }
 
   /** Commits the open transaction, if there is one. */

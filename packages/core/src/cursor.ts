@@ -5,12 +5,29 @@ import { Call } from "./call.js";
 import type { Connection } from "./connection.js";
 import { ConnectionClosedError, OperationalError, ProgrammingError } from "./errors.js";
 import { type CallOptions, integer } from "./options.js";
-import { type AnyRow, buildsObjects, makeRows, type RowFactory } from "./row-maker.js";
+import { columnName } from "./adapters.js";
+import {
+  type AnyRow,
+  buildsObjects,
+  makeRows,
+  type RowFactory,
+  type RowMaker,
+  rowMaker,
+  type RowSettings,
+  rowSettings,
+} from "./row-maker.js";
 import { type Runner, toError } from "./runner.js";
 import type { Shape } from "./statement-cache.js";
 
 /** PEP 249's description of a column: its name, and six values that SQLite does not know. */
 export type ColumnDescription = readonly [string, null, null, null, null, null, null];
+
+/** A cursor that is dropped half read must not hold its snapshot, and with it the write-ahead log, for ever. */
+const dropped = new FinalizationRegistry<{ readonly runner: Runner; readonly id: number }>(
+  ({ runner, id }) => {
+    if (runner.cursors.delete(id)) runner.channel.release(id);
+  },
+);
 
 /**
  * A statement's result, read as it is wanted: rows come `iterChunkSize` at a time, the next chunk asked for ahead.
@@ -24,13 +41,17 @@ export class Cursor {
   readonly #flags: number;
   readonly #runner: Runner;
   #id = 0;
-  #rows: unknown[] = [];
+  /** Arrays of cells: a row is made when it is fetched, by the row factory of that moment. */
+  #rows: unknown[][] = [];
+  #make: RowMaker | null = null;
+  #madeFor: unknown = null;
   #at = 0;
   #more = false;
   #ahead: Call | null = null;
   #interrupts = 0;
   #closed = false;
   #shape: Shape | null = null;
+  #description: ColumnDescription[] | null = null;
   #rowcount = -1;
   #lastrowid: number | bigint | null = null;
   #rowFactory: RowFactory;
@@ -63,7 +84,11 @@ export class Cursor {
 
   /** One entry per column; null if the last statement gives no rows. */
   get description(): ColumnDescription[] | null {
-    return this.#shape?.names.map((name) => [name, null, null, null, null, null, null]) ?? null;
+    const { detectTypes } = this.#runner.settings;
+    this.#description ??=
+      this.#shape?.names.map((name) => [columnName(detectTypes, name), null, null, null, null, null, null]) ??
+      null;
+    return this.#description;
   }
 
   /** Rows that `fetchmany()` gives by default. */
@@ -90,12 +115,17 @@ export class Cursor {
 
   /** Applies to rows that are fetched from now on. */
   set rowFactory(factory: RowFactory) {
+    if (factory !== null && typeof factory !== "function")
+      throw new TypeError("rowFactory must be null or a function");
     this.#rowFactory = factory;
+    this.#make = null;
   }
 
   /** @internal Gives the cursor of a row factory the description of rows that it did not fetch itself. */
   describe(shape: Shape | null): void {
     this.#shape = shape;
+    this.#description = null;
+    this.#make = null;
   }
 
   /** Runs one statement. Rejects with a {@link ProgrammingError} for wrong parameters. */
@@ -118,6 +148,7 @@ export class Cursor {
     parameterSets: Iterable<Parameters> | AsyncIterable<Parameters>,
     options?: CallOptions,
   ): Promise<this> {
+    this.#check();
     this.#reset();
     this.#rowcount = await executeBatches(this.#runner, sql, parameterSets, options, this.executemany);
     return this;
@@ -125,6 +156,7 @@ export class Cursor {
 
   /** Commits an open transaction, then runs the statements of a script. */
   async executescript(sql: string, options?: CallOptions): Promise<this> {
+    this.#check();
     this.#reset();
     const flags = this.#runner.scoped ? 0 : Flag.COMMIT_FIRST;
     await this.#runner.perform(this.#runner.script(sql, flags), options, this.executescript);
@@ -153,20 +185,24 @@ export class Cursor {
   /** All rows that are left. */
   async fetchall<R = AnyRow>(options?: CallOptions): Promise<R[]> {
     this.#check();
-    const rows = this.#rows.slice(this.#at) as R[];
-    this.#rows = [];
-    this.#at = 0;
+    const rows = this.#takeAll() as R[];
     if (this.#ahead !== null) {
       await this.#refill(options);
-      for (const row of this.#rows) rows.push(row as R);
-      this.#rows = [];
-      this.#at = 0;
+      for (const row of this.#takeAll()) rows.push(row as R);
     }
     if (this.#more) {
+      const settings = this.#settings;
       const call = this.#fetch(-1, options);
-      this.#more = false;
-      await this.#runner.settle(call);
-      for (const row of this.#make(call)) rows.push(row as R);
+      call.objects = buildsObjects(settings);
+      const id = this.#id;
+      this.#ended();
+      try {
+        await this.#runner.settle(call);
+      } catch (error) {
+        this.#runner.channel.release(id);
+        throw error;
+      }
+      for (const row of makeRows(call, settings, () => this)) rows.push(row as R);
     }
     return rows;
   }
@@ -188,10 +224,12 @@ export class Cursor {
     return {
       next: () => {
         // A row that is there costs one resolved promise, not the machinery of an async generator.
-        if (this.#at < this.#rows.length && !this.#closed) {
+        if (this.#at >= this.#rows.length || this.#closed) return this.#nextSlow();
+        try {
           return Promise.resolve({ value: this.#take(), done: false as const });
+        } catch (error) {
+          return Promise.reject(error);
         }
-        return this.#nextSlow();
       },
       [Symbol.asyncIterator]() {
         return this;
@@ -210,12 +248,12 @@ export class Cursor {
     options: CallOptions | undefined,
     caller: (...args: never[]) => unknown,
   ): Call {
-    if (this.#closed) throw closedCursor();
+    this.#check();
     const runner = this.#runner;
     const id = ++runner.settings.lastCursor;
     const call = runner.query(Mode.CURSOR, sql, parameters, id, this.#flags);
     (call.fields as unknown[])[3] = this.#iterChunkSize;
-    call.objects = buildsObjects(this.#settings);
+    call.objects = false;
     runner.submit(call, options, caller);
     this.#reset();
     this.#id = id;
@@ -229,29 +267,38 @@ export class Cursor {
       if (call.more) channel.release(call.cursor);
       return;
     }
-    this.#shape = call.shape;
+    this.describe(call.shape);
     this.#rowcount = call.changes;
-    this.#lastrowid = channel.lastInsertRowid;
+    this.#lastrowid = call.lastInsertRowid;
     this.#interrupts = settings.interrupts;
-    this.#rows = this.#make(call);
+    this.#rows = call.rows as unknown[][];
     this.#more = call.more;
-    if (call.more) cursors.add(this.#id);
+    if (call.more) {
+      cursors.add(this.#id);
+      dropped.register(this, { runner: this.#runner, id: this.#id }, this);
+    }
   }
 
-  get #settings() {
-    const { settings } = this.#runner;
-    return this.#rowFactory === settings.rowFactory
-      ? settings
-      : { ...settings, rowFactory: this.#rowFactory };
-  }
-
-  #make(call: Call): unknown[] {
-    return makeRows(call.rows, this.#shape, this.#settings, () => this);
+  get #settings(): RowSettings {
+    return { ...rowSettings(this.#runner.settings), rowFactory: this.#rowFactory };
   }
 
   #take(): unknown {
     if (this.#more && this.#ahead === null) this.#askAhead();
-    return this.#rows[this.#at++];
+    const { textFactory } = this.#runner.settings;
+    if (this.#make === null || this.#madeFor !== textFactory) {
+      this.#make = rowMaker(this.#shape, this.#settings, () => this);
+      this.#madeFor = textFactory;
+    }
+    return this.#make(this.#rows[this.#at++]!);
+  }
+
+  /** The rows that are here. */
+  #takeAll(): unknown[] {
+    const rows = this.#rows.slice(this.#at);
+    this.#rows = [];
+    this.#at = 0;
+    return makeRows({ rows, shape: this.#shape, objects: false }, this.#settings, () => this);
   }
 
   #askAhead(): void {
@@ -272,7 +319,6 @@ export class Cursor {
     }
     const call = new Call(Op.FETCH, null, [this.#id, limit]);
     call.shape = this.#shape;
-    call.objects = buildsObjects(this.#settings);
     this.#runner.submit(call, options, null);
     return call;
   }
@@ -298,8 +344,8 @@ export class Cursor {
     if (this.#ahead === call && this.#id === id) {
       this.#ahead = null;
       this.#more = call.more;
-      if (!call.more) this.#runner.cursors.delete(id);
-      this.#rows = this.#make(call);
+      if (!call.more) this.#ended();
+      this.#rows = call.rows as unknown[][];
       this.#at = 0;
     }
     return true;
@@ -315,15 +361,20 @@ export class Cursor {
     this.#ahead = null;
     this.#rows = [];
     this.#at = 0;
-    this.#shape = null;
+    this.describe(null);
     this.#rowcount = -1;
     this.#id = 0;
   }
 
   #release(): void {
+    this.#ended();
+    this.#runner.channel.release(this.#id);
+  }
+
+  #ended(): void {
     this.#more = false;
     this.#runner.cursors.delete(this.#id);
-    this.#runner.channel.release(this.#id);
+    dropped.unregister(this);
   }
 }
 

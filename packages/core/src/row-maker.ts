@@ -1,5 +1,5 @@
-import { isSafe, type IntegerMode } from "@sqlite-aio/worker/wire";
-import { converterOf } from "./adapters.js";
+import { isSafe, type IntegerMode, objectBuilder } from "@sqlite-aio/worker/wire";
+import { columnName, converterOf } from "./adapters.js";
 import type { Cursor } from "./cursor.js";
 import { Row } from "./row.js";
 import type { Shape } from "./statement-cache.js";
@@ -9,10 +9,10 @@ import type { Shape } from "./statement-cache.js";
 export type AnyRow = any;
 
 /** `null` for arrays, {@link Row} for objects, or a function that makes the row. */
-export type RowFactory = null | typeof Row | ((cursor: Cursor, row: unknown[]) => unknown);
+export type RowFactory = null | ((cursor: Cursor, row: unknown[]) => unknown);
 
 /** `String`, `Buffer`, or a function given the UTF-8 bytes of a TEXT value. */
-export type TextFactory = StringConstructor | typeof Buffer | ((bytes: Buffer) => unknown);
+export type TextFactory = typeof Buffer | ((bytes: Buffer) => unknown);
 
 /** What decides how a row is made. */
 export interface RowSettings {
@@ -27,19 +27,42 @@ export function buildsObjects(settings: RowSettings): boolean {
   return settings.rowFactory === Row && !touchesCells(settings);
 }
 
-/** Makes the final rows of what the channel built; in place where they are final already. */
+/** The settings of this moment. */
+export function rowSettings({ rowFactory, textFactory, detectTypes, integers }: RowSettings): RowSettings {
+  return { rowFactory, textFactory, detectTypes, integers };
+}
+
+/** The rows of an answered call, as `settings`, those of the time of the call, want them. */
 export function makeRows(
-  rows: unknown[],
-  shape: Shape | null,
+  call: { readonly rows: unknown[]; readonly shape: Shape | null; readonly objects: boolean },
   settings: RowSettings,
   cursor: () => Cursor,
 ): unknown[] {
-  if (rows.length === 0 || buildsObjects(settings)) return rows;
-  if (touchesCells(settings)) convertCells(rows as unknown[][], shape, settings);
+  const { rows } = call;
+  if (rows.length === 0 || call.objects || (settings.rowFactory === null && !touchesCells(settings)))
+    return rows;
+  const make = rowMaker(call.shape, settings, cursor);
+  return rows.map((row) => make(row as unknown[]));
+}
+
+/** Makes the final row of an array of cells. */
+export type RowMaker = (cells: unknown[]) => unknown;
+
+/** How rows of this shape are made; `cursor` is what a row factory is given. */
+export function rowMaker(shape: Shape | null, settings: RowSettings, cursor: () => Cursor): RowMaker {
   const { rowFactory } = settings;
-  if (rowFactory === null) return rows;
+  const convert = touchesCells(settings) ? cellConverter(shape, settings) : unchanged;
+  if (rowFactory === null) return convert;
+  if (rowFactory === Row && shape !== null) {
+    const build = objectBuilder(shape.names.map((name) => columnName(settings.detectTypes, name)));
+    return (cells) => build(convert(cells), 0);
+  }
   const owner = cursor();
-  return rows.map((row) => rowFactory(owner, row as unknown[]));
+  return (cells) => rowFactory(owner, convert(cells));
+}
+
+function unchanged(cells: unknown[]): unknown[] {
+  return cells;
 }
 
 function touchesCells(settings: RowSettings): boolean {
@@ -47,22 +70,24 @@ function touchesCells(settings: RowSettings): boolean {
 }
 
 /** With `detectTypes` every INTEGER comes as a bigint, so that a converter can be given the bytes SQLite would give. */
-function convertCells(rows: unknown[][], shape: Shape | null, settings: RowSettings): void {
-  const { detectTypes, textFactory } = settings;
-  const width = rows[0]!.length;
-  for (let c = 0; c < width; c++) {
-    const convert =
-      shape === null ? undefined : converterOf(detectTypes, shape.names[c]!, shape.types[c] ?? null);
-    for (const row of rows) {
-      const value = row[c];
+function cellConverter(shape: Shape | null, settings: RowSettings): (cells: unknown[]) => unknown[] {
+  const { detectTypes, textFactory, integers } = settings;
+  const converters =
+    detectTypes === 0 || shape === null
+      ? null
+      : shape.names.map((name, c) => converterOf(detectTypes, name, shape.types[c] ?? null));
+  return (cells) => {
+    for (let c = 0; c < cells.length; c++) {
+      const value = cells[c];
       if (value === null) continue;
-      if (convert !== undefined) row[c] = convert(bytesOf(value));
+      const convert = converters?.[c];
+      if (convert !== undefined) cells[c] = convert(bytesOf(value));
       else if (typeof value === "string") {
-        if (textFactory !== String) row[c] = makeText(textFactory, value);
-      } else if (typeof value === "bigint" && detectTypes !== 0)
-        row[c] = fromBigint(value, settings.integers);
+        if (textFactory !== String) cells[c] = makeText(textFactory, value);
+      } else if (typeof value === "bigint" && detectTypes !== 0) cells[c] = fromBigint(value, integers);
     }
-  }
+    return cells;
+  };
 }
 
 function makeText(factory: TextFactory, text: string): unknown {

@@ -13,6 +13,8 @@ export interface CachedStatement {
   readonly sql: string;
   readonly parameters: ParameterList;
   shape: Shape | null;
+  /** The shape before that one. */
+  previous: Shape | null;
   /** The thread was told its text. */
   defined: boolean;
   /** It has run without an error. */
@@ -51,6 +53,7 @@ export class StatementCache {
       sql,
       parameters: scanParameters(sql),
       shape: null,
+      previous: null,
       defined: false,
       proven: false,
       pending: 0,
@@ -64,6 +67,12 @@ export class StatementCache {
 
   byId(id: number): CachedStatement | undefined {
     return this.#byId.get(id);
+  }
+
+  /** A call that uses the statement is on its way. It may have been evicted while the call waited for its turn. */
+  sent(statement: CachedStatement): void {
+    statement.pending++;
+    this.#byId.set(statement.id, statement);
   }
 
   settled(statement: CachedStatement): void {
@@ -90,6 +99,8 @@ export class StatementCache {
   #forget(statement: CachedStatement): void {
     this.#byId.delete(statement.id);
     if (statement.defined) this.#forgotten.push(statement.id);
+    // Should a call still use it, the thread is told its text again.
+    statement.defined = false;
   }
 }
 
