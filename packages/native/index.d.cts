@@ -26,15 +26,19 @@ export interface TableChange {
   /** The schema name: `"main"`, `"temp"` or the name given to ATTACH. */
   readonly database: string;
   readonly table: string;
-  /** The rows inserted, updated (the new rowid) or deleted, each once; `null` when there were too many or it is not known. */
+  /**
+   * The rows inserted, updated or deleted, each once; `null` when there were too many or it is not known. Missing are
+   * rows that ON CONFLICT REPLACE removed and the former rowid of an UPDATE that changed it
+   * (https://sqlite.org/c3ref/update_hook.html).
+   */
   readonly rowids: bigint[] | null;
 }
 
 /** What one statement touches, triggers and foreign key actions included, each table once as `[database, table]`. */
 export interface StatementAnalysis {
-  /** Tables and views it reads. */
+  /** Tables it reads; the views and table-valued functions it names may be among them. */
   readonly reads: [database: string, table: string][];
-  /** Tables and views it may change. */
+  /** Tables it may change, and views that a trigger writes through. */
   readonly writes: [database: string, table: string][];
   /** Those of `writes` that change tracking cannot see: virtual tables and those WITHOUT ROWID. See {@link markChanged}. */
   readonly untracked: [database: string, table: string][];

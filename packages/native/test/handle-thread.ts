@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { codeOf, Database, native, open } from "./engine.ts";
+import { codeOf, type Engine, native, open } from "./engine.ts";
 
 /** What a thread is told; it answers each with one message. */
 export type Order =
@@ -21,7 +21,7 @@ const endless = (steps: number) =>
 
 let handle: ReturnType<typeof open> | undefined;
 
-function count(db: InstanceType<typeof Database>, steps: number): unknown {
+function count(db: Engine, steps: number): unknown {
   let value: unknown;
   const code = codeOf(() => {
     value = db.prepare(endless(steps)).pluck().get();

@@ -7,9 +7,9 @@ export class Thread {
   readonly words: BigInt64Array;
   readonly #worker: Worker;
 
-  constructor(words = new BigInt64Array(new SharedArrayBuffer(16))) {
-    this.words = words;
-    this.#worker = new Worker(new URL("handle-thread.ts", import.meta.url), { workerData: words });
+  constructor(words?: BigInt64Array) {
+    this.words = words ?? new BigInt64Array(new SharedArrayBuffer(16));
+    this.#worker = new Worker(new URL("handle-thread.ts", import.meta.url), { workerData: this.words });
   }
 
   /** Resolves with the thread's answer, rejects with what it died of. */
