@@ -83,7 +83,7 @@ export class Call {
     if (this.#settle()) this.#resolve(this);
   }
 
-  /** With an error, or a {@link Fault} that becomes one where the caller's stack is known. */
+  /** With an error, or with an {@link ErrorReason} or {@link FaultReason} that becomes one. */
   reject(reason: unknown): void {
     if (this.#settle()) this.#reject(reason);
   }
@@ -102,7 +102,16 @@ export class Call {
   }
 }
 
-/** A rejection that is not an error yet. */
+/** A rejection that is not an error yet: it is made where the caller's stack is known. */
+export class ErrorReason {
+  readonly make: () => Error;
+
+  constructor(make: () => Error) {
+    this.make = make;
+  }
+}
+
+/** An {@link ErrorReason} for a fault of the thread's. */
 export class FaultReason {
   readonly fault: Fault;
   readonly thrown: unknown;

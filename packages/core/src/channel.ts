@@ -26,9 +26,15 @@ import {
 } from "@sqlite-aio/worker/wire";
 import { entry } from "@sqlite-aio/worker";
 import { type Remote, transfer, wrap } from "comlink";
-import { type Call, FaultReason, Stage } from "./call.js";
+import { type Call, ErrorReason, FaultReason, Stage } from "./call.js";
 import { Closures } from "./closures.js";
-import { ConnectionClosedError, type CrashOutcome, fromFault, WorkerCrashedError } from "./errors.js";
+import {
+  ConnectionClosedError,
+  type CrashOutcome,
+  fromFault,
+  OperationalError,
+  WorkerCrashedError,
+} from "./errors.js";
 import type { ThreadOptions } from "./options.js";
 import { StatementCache } from "./statement-cache.js";
 
@@ -130,7 +136,7 @@ export class Channel {
   /** The one way to the thread. The call is posted at the end of the tick, together with its neighbours. */
   send(call: Call): void {
     if (this.#dead !== null) {
-      call.reject(this.#dead("not-started"));
+      call.reject(this.#lost("not-started"));
       return;
     }
     if (call.statement !== null) this.statements.sent(call.statement);
@@ -153,8 +159,7 @@ export class Channel {
   cancel(call: Call, reason: unknown): boolean {
     if (call.settled) return false;
     if (call.stage === Stage.SENT) {
-      call.cancelled = true;
-      const never = cancel(this.#control, call.sequence);
+      const never = this.#mark(call);
       call.abandoned = !never;
       call.reject(reason);
       return never;
@@ -168,9 +173,20 @@ export class Channel {
     return true;
   }
 
+  /** Asks the thread to leave a call alone, or to wait no longer for a lock with it; the call's own answer tells. */
+  discourage(call: Call): void {
+    if (call.stage === Stage.SENT) this.#mark(call);
+    else this.cancel(call, skipped);
+  }
+
+  #mark(call: Call): boolean {
+    call.cancelled = true;
+    return cancel(this.#control, call.sequence);
+  }
+
   /** Gives up everything that is waiting or running, but for what must run. */
-  cancelAll(reason: () => unknown): void {
-    for (const call of [...this.#sent, ...this.#queue]) if (!call.essential) this.cancel(call, reason());
+  cancelAll(reason: unknown): void {
+    for (const call of [...this.#sent, ...this.#queue]) if (!call.essential) this.cancel(call, reason);
   }
 
   /** A Comlink call besides the frames, for what is asynchronous in the thread. Rejects when the thread dies. */
@@ -234,17 +250,21 @@ export class Channel {
               { cause: error },
             );
     for (const call of this.#sent.splice(0)) {
-      call.reject(this.#dead(cancel(this.#control, call.sequence) ? "not-started" : "unknown"));
+      call.reject(this.#lost(cancel(this.#control, call.sequence) ? "not-started" : "unknown"));
       this.#forget(call);
     }
     const queue = this.#queue;
     this.#queue = [];
     for (const call of queue) {
-      call.reject(this.#dead("not-started"));
+      call.reject(this.#lost("not-started"));
       this.#forget(call);
     }
     for (const lost of this.#outOfBand) lost(this.#dead("unknown"));
     if (error !== undefined) this.onDeath?.(error);
+  }
+
+  #lost(outcome: CrashOutcome): ErrorReason {
+    return new ErrorReason(() => this.#dead!(outcome));
   }
 
   #forget(call: Call): void {
@@ -363,6 +383,7 @@ export class Channel {
         return at + 1;
       default:
         this.#sent.shift();
+        call.reject(skipped);
         this.#settled(call);
         return at + 1;
     }
@@ -411,3 +432,5 @@ function namesOf(call: Call, columns: number | null): readonly string[] | null {
   }
   return call.shape?.names ?? null;
 }
+
+const skipped = new ErrorReason(() => new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" }));

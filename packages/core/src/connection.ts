@@ -1,7 +1,7 @@
 import { Mode, Op, Verb } from "@sqlite-aio/worker/wire";
 import { type BackupOptions, backUp } from "./backup.js";
 import type { Parameters } from "./bind.js";
-import { Call } from "./call.js";
+import { Call, ErrorReason } from "./call.js";
 import { Cursor } from "./cursor.js";
 import { NotSupportedError, OperationalError, ProgrammingError } from "./errors.js";
 import { type FunctionOptions, functionSpec, type SqlFunction } from "./functions.js";
@@ -82,7 +82,7 @@ export class Connection {
 
   /** A cursor that has run nothing yet. */
   async cursor(): Promise<Cursor> {
-    if (this.#runner.closed) throw closedReason();
+    if (this.#runner.closed) throw this.#runner.closedReason();
     return new Cursor(this, this.#runner);
   }
 
@@ -188,7 +188,7 @@ export class Connection {
     settings.interrupts++;
     const reason = (): Error => new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" });
     root.cancelWaiting(reason);
-    channel.cancelAll(reason);
+    channel.cancelAll(new ErrorReason(reason));
   }
 
   /**
@@ -309,12 +309,13 @@ export class Connection {
       await barrier.promise.catch(() => {});
       await runner.channel.close();
     } finally {
-      runner.root.end(closedReason());
+      runner.root.end(closedReason);
     }
   }
 
   /** Runs `work` when all that was called before is done, and before what is called after. */
   async #alone<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#runner.closed) throw this.#runner.closedReason();
     const lane = await this.#runner.lane.lease();
     try {
       const barrier = this.#runner.control(Verb.BARRIER);
@@ -322,7 +323,7 @@ export class Connection {
       await this.#runner.settle(barrier);
       return await work();
     } finally {
-      lane.end(new ProgrammingError("the call is over"));
+      lane.end(() => new ProgrammingError("the call is over"));
     }
   }
 

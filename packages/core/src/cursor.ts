@@ -3,7 +3,7 @@ import { executeBatches } from "./batches.js";
 import type { Parameters } from "./bind.js";
 import { Call } from "./call.js";
 import type { Connection } from "./connection.js";
-import { ConnectionClosedError, OperationalError, ProgrammingError } from "./errors.js";
+import { OperationalError, ProgrammingError } from "./errors.js";
 import { type CallOptions, integer } from "./options.js";
 import { columnName } from "./adapters.js";
 import {
@@ -210,7 +210,7 @@ export class Cursor {
   /** Lets go of the rows that are left. A closed cursor takes no further calls. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    if (this.#runner.closed) throw new ConnectionClosedError();
+    if (this.#runner.closed) throw this.#runner.closedReason();
     this.#reset();
     this.#closed = true;
   }
@@ -273,10 +273,11 @@ export class Cursor {
     this.#interrupts = settings.interrupts;
     this.#rows = call.rows as unknown[][];
     this.#more = call.more;
-    if (call.more) {
-      cursors.add(this.#id);
-      dropped.register(this, { runner: this.#runner, id: this.#id }, this);
-    }
+    if (!call.more) return;
+    dropped.register(this, { runner: this.#runner, id: this.#id }, this);
+    // A transaction that ended meanwhile has let go of its cursors already.
+    if (this.#runner.closed) this.#release();
+    else cursors.add(this.#id);
   }
 
   get #settings(): RowSettings {
@@ -352,7 +353,7 @@ export class Cursor {
   }
 
   #check(): void {
-    if (this.#runner.closed) throw new ConnectionClosedError();
+    if (this.#runner.closed) throw this.#runner.closedReason();
     if (this.#closed) throw closedCursor();
   }
 

@@ -1,9 +1,15 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { type Call, Stage } from "./call.js";
+import { type Call, ErrorReason, Stage } from "./call.js";
 import type { Channel } from "./channel.js";
 import { ConnectionClosedError, ProgrammingError } from "./errors.js";
 
-const current = new AsyncLocalStorage<Lane>();
+/** The leases whose callbacks are running, the innermost first; they may be of several connections. */
+interface Context {
+  readonly lane: Lane;
+  readonly outer: Context | undefined;
+}
+
+const current = new AsyncLocalStorage<Context>();
 
 interface LeaseRequest {
   readonly grant: (lane: Lane) => void;
@@ -19,7 +25,7 @@ export class Lane {
   readonly #parent: Lane | null;
   #child: Lane | null = null;
   #waiting: (Call | LeaseRequest)[] = [];
-  #ended: Error | null = null;
+  #ended: (() => Error) | null = null;
 
   constructor(channel: Channel, parent: Lane | null = null) {
     this.#channel = channel;
@@ -37,7 +43,7 @@ export class Lane {
 
   /** Sends the call in its turn. Throws if its turn can never come. */
   submit(call: Call): void {
-    if (this.#ended !== null) throw this.#ended;
+    if (this.#ended !== null) throw this.#ended();
     if (this.#child === null && this.#waiting.length === 0) {
       this.#channel.send(call);
       return;
@@ -49,7 +55,8 @@ export class Lane {
   /** Rejects the calls that wait here for a lease to end. */
   cancelWaiting(reason: () => Error): void {
     const calls = this.#waiting.filter((entry) => !("grant" in entry) && !entry.essential) as Call[];
-    for (const call of calls) if (this.withdraw(call)) call.reject(reason());
+    for (const call of calls) if (this.withdraw(call)) call.reject(new ErrorReason(reason));
+    this.#child?.cancelWaiting(reason);
   }
 
   /** Takes a waiting call out of the queue; false if it is not here. */
@@ -63,9 +70,13 @@ export class Lane {
 
   /** A child lane, as soon as all that waited before has been sent. `onQueued` gets a way to withdraw the request. */
   lease(onQueued?: (withdraw: (reason: unknown) => void) => void): Promise<Lane> {
-    if (this.#ended !== null) return Promise.reject(this.#ended);
+    if (this.#ended !== null) return Promise.reject(this.#ended());
     if (this.#child === null && this.#waiting.length === 0) return Promise.resolve(this.#open());
-    this.#refuseDeadlock();
+    try {
+      this.#refuseDeadlock();
+    } catch (error) {
+      return Promise.reject(error);
+    }
     return new Promise((grant, refuse) => {
       const request: LeaseRequest = { grant, refuse };
       this.#waiting.push(request);
@@ -86,11 +97,10 @@ export class Lane {
   }
 
   /** Ends a child lane: its further calls are refused with `reason`, its waiting ones too, and the parent goes on. */
-  end(reason: Error): void {
+  end(reason: Error | (() => Error)): void {
     if (this.#ended !== null) return;
-    this.#child?.end(reason);
-    this.#ended = reason;
-    this.#refuseAll(reason);
+    this.#ended = typeof reason === "function" ? reason : () => reason;
+    this.abandon(this.#ended);
     const parent = this.#parent;
     if (parent !== null && parent.#child === this) {
       parent.#child = null;
@@ -98,9 +108,23 @@ export class Lane {
     }
   }
 
+  /** Ends the child lane, and refuses what waits for its end. */
+  abandon(reason: () => Error): void {
+    // Before the child's end, which would send them.
+    this.#refuseAll(reason);
+    this.#child?.end(reason);
+  }
+
+  get ended(): boolean {
+    return this.#ended !== null;
+  }
+
   /** Runs `fn` so that calls made inside it are known to come from this lane. */
   run<T>(fn: () => T): T {
-    return current.run(this, fn);
+    let outer = current.getStore();
+    // Callbacks that start one another without end must not make a chain without end.
+    while (outer?.lane.ended === true) outer = outer.outer;
+    return current.run({ lane: this, outer }, fn);
   }
 
   #open(): Lane {
@@ -117,23 +141,25 @@ export class Lane {
     }
   }
 
-  #refuseAll(reason: Error): void {
+  #refuseAll(reason: () => Error): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const entry of waiting) {
-      if ("grant" in entry) entry.refuse(reason);
-      else entry.reject(reason);
+      if ("grant" in entry) entry.refuse(reason());
+      else entry.reject(new ErrorReason(reason));
     }
   }
 
   /** A call from inside the lease that it would wait for would wait for itself. */
   #refuseDeadlock(): void {
-    for (let lane = current.getStore() ?? null; lane !== null; lane = lane.#parent) {
-      if (lane === this.#child) {
-        throw new ProgrammingError(
-          "this handle was used inside its own transaction and would wait for itself: use the handle that the callback was given",
-          { code: "SQLITE_MISUSE" },
-        );
+    for (let context = current.getStore(); context !== undefined; context = context.outer) {
+      for (let lane: Lane | null = context.lane; lane !== null; lane = lane.#parent) {
+        if (lane === this.#child) {
+          throw new ProgrammingError(
+            "this handle was used inside its own transaction and would wait for itself: use the handle that the callback was given",
+            { code: "SQLITE_MISUSE" },
+          );
+        }
       }
     }
   }

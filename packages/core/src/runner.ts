@@ -1,16 +1,10 @@
 import { Flag, Mode, Op, type SqlValue, type IntegerMode } from "@sqlite-aio/worker/wire";
 import { bindParameters, type Parameters } from "./bind.js";
-import { Call, FaultReason } from "./call.js";
+import { Call, ErrorReason, FaultReason } from "./call.js";
 import type { Channel } from "./channel.js";
-import {
-  ConnectionClosedError,
-  fromFault,
-  OperationalError,
-  QueueFullError,
-  type SqliteError,
-} from "./errors.js";
+import { fromFault, OperationalError, QueueFullError, type SqliteError } from "./errors.js";
 import { type CallOptions, checkSignal, type IsolationLevel, integer } from "./options.js";
-import type { Lane } from "./queue.js";
+import { closedReason, type Lane } from "./queue.js";
 import { buildsObjects, type RowFactory, type TextFactory } from "./row-maker.js";
 import { type CachedStatement, checkSql } from "./statement-cache.js";
 
@@ -43,6 +37,8 @@ export class Runner {
   /** Cursors that hold rows in the thread. */
   readonly cursors = new Set<number>();
   closed = false;
+  /** Why, once it is closed. */
+  closedReason: () => Error = closedReason;
 
   constructor(channel: Channel, root: Lane, lane: Lane, settings: Settings, scoped = false) {
     this.channel = channel;
@@ -60,11 +56,11 @@ export class Runner {
   get flags(): number {
     const { settings } = this;
     const begin = settings.isolationLevel === null || this.scoped ? 0 : BEGIN_FLAG[settings.isolationLevel]!;
-    return begin | (settings.detectTypes !== 0 ? Flag.BIGINT : 0);
+    return begin | (settings.detectTypes !== 0 ? Flag.BIGINT : 0) | (this.scoped ? Flag.IN_TRANSACTION : 0);
   }
 
   statement(sql: string): CachedStatement {
-    if (this.closed) throw new ConnectionClosedError();
+    if (this.closed) throw this.closedReason();
     return this.channel.statements.get(sql);
   }
 
@@ -92,12 +88,12 @@ export class Runner {
   }
 
   method(name: string, ...args: unknown[]): Call {
-    return new Call(Op.CALL, null, [name, args]);
+    return new Call(Op.CALL, null, [name, args, this.scoped ? Flag.IN_TRANSACTION : 0]);
   }
 
   script(sql: string, flags: number): Call {
     checkSql(sql);
-    const call = new Call(Op.SCRIPT, null, [sql, flags]);
+    const call = new Call(Op.SCRIPT, null, [sql, flags | (this.scoped ? Flag.IN_TRANSACTION : 0)]);
     call.sql = sql;
     return call;
   }
@@ -107,7 +103,7 @@ export class Runner {
    * which costs 2 us; for the others the engine's async stack traces name it, as long as the promise is awaited.
    */
   submit(call: Call, options: CallOptions | undefined, caller: ((...args: never[]) => unknown) | null): void {
-    if (this.closed) throw new ConnectionClosedError();
+    if (this.closed) throw this.closedReason();
     const { maxQueue } = this.settings;
     if (!call.essential && this.channel.pending + this.root.waiting >= maxQueue) {
       throw new QueueFullError(`${maxQueue} calls are waiting or running already (maxQueue)`, {
@@ -115,8 +111,10 @@ export class Runner {
       });
     }
     if (caller !== null && call.statement?.proven !== true) Error.captureStackTrace(call, caller);
-    if (options !== undefined) this.#watch(call, options);
+    const watch = options === undefined ? null : watchOf(options);
     this.lane.submit(call);
+    // Not before, or what watches a call that was refused would outlive it.
+    if (watch !== null) this.#watch(call, watch);
   }
 
   /** Gives up a call, wherever it is. */
@@ -148,19 +146,35 @@ export class Runner {
     }
   }
 
-  #watch(call: Call, options: CallOptions): void {
-    const signal = checkSignal(options.signal);
-    const timeout = integer(options.timeout, "timeout", 0, 0);
-    signal?.throwIfAborted();
+  #watch(call: Call, { signal, timeout }: Watch): void {
     let timer: NodeJS.Timeout | undefined;
     const onAbort = (): void => this.giveUp(call, signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
-    if (timeout > 0) timer = setTimeout(() => this.giveUp(call, timeoutError(timeout, call.sql)), timeout);
+    if (timeout > 0) {
+      timer = setTimeout(
+        () => this.giveUp(call, new ErrorReason(() => timeoutError(timeout, call.sql))),
+        timeout,
+      );
+    }
     call.settledHook = () => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
     };
   }
+}
+
+interface Watch {
+  readonly signal: AbortSignal | undefined;
+  readonly timeout: number;
+}
+
+/** Throws if the options are wrong, or aborted already. */
+function watchOf(options: CallOptions): Watch {
+  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  const signal = checkSignal(options.signal);
+  const timeout = integer(options.timeout, "timeout", 0, 0);
+  signal?.throwIfAborted();
+  return { signal, timeout };
 }
 
 function timeoutError(timeout: number, sql: string | undefined): OperationalError {
@@ -172,10 +186,13 @@ function timeoutError(timeout: number, sql: string | undefined): OperationalErro
 
 /** The error for a rejected call. Made in the continuation of the caller's await, so that its stack names the caller. */
 export function toError(reason: unknown, call: Call): unknown {
-  if (!(reason instanceof FaultReason)) return reason;
-  const { fault, thrown } = reason;
-  const error = fromFault(fault, call.sql, thrown);
-  if (fault.set !== undefined) addParameterSet(error, fault.set);
+  let error: Error;
+  if (reason instanceof FaultReason) {
+    const { fault, thrown } = reason;
+    error = fromFault(fault, call.sql, thrown);
+    if (fault.set !== undefined) addParameterSet(error as SqliteError, fault.set);
+  } else if (reason instanceof ErrorReason) error = reason.make();
+  else return reason;
   if (call.stack !== undefined) {
     error.stack = `${error.name}: ${error.message}\n${call.stack.slice(call.stack.indexOf("\n    at") + 1)}`;
   }

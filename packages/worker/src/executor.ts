@@ -1,6 +1,6 @@
 import { arraySource, lineSource, statementSource, ThreadCursor } from "./cursors.js";
 import { dump } from "./dump.js";
-import { splitScript } from "./script.js";
+import { endsTransaction, splitScript } from "./script.js";
 import type { Session } from "./session.js";
 import { Statement } from "./statements.js";
 import { Taint, taintOf } from "./taint.js";
@@ -109,7 +109,7 @@ export class Executor {
         this.#control(fields[0] as number, fields[1] as number);
         return Step.DONE;
       case Op.CALL:
-        return this.#call(fields[0] as string, fields[1] as readonly unknown[]);
+        return this.#call(fields[0] as string, fields[1] as readonly unknown[], fields[2] as number);
       default:
         throw new UsageError("PROTOCOL", `operation ${operation.code} is not known`);
     }
@@ -120,11 +120,13 @@ export class Executor {
     if (operation.cursor !== null) return this.#stream(operation);
     const statement = operation.statement!;
     const { mode, flags, values } = operation;
+    this.#requireTransaction(flags);
     statement.prepare(db);
     if (statement.empty) {
       out.done(-1, this.#session.lastInsertRowid);
       return Step.DONE;
     }
+    if (statement.endsTransaction) refuseEnding(flags);
     if ((flags & Flag.READ_ONLY) !== 0 && !statement.readonly) {
       out.refused();
       return Step.DONE;
@@ -216,6 +218,7 @@ export class Executor {
       out.rows([], 0, 0, 0);
       return Step.DONE;
     }
+    this.#requireTransaction(cursor.flags);
     let rows: SqlValue[][];
     try {
       rows = cursor.take(limit);
@@ -236,14 +239,18 @@ export class Executor {
     if ((flags & Flag.COMMIT_FIRST) !== 0 && operation.at === 0 && session.db.inTransaction)
       this.#exec("COMMIT");
     for (;;) {
+      this.#requireTransaction(flags);
       operation.piece ??= operation.script.next().value ?? null;
       if (operation.piece === null) break;
       const { piece } = operation;
+      const keyword = statementKeyword(piece);
+      if (endsTransaction(keyword, piece)) refuseEnding(flags);
       operation.at++;
       session.trace(null, [], piece);
       session.mutate(() => session.db.exec(piece));
       session.wrote();
-      session.taintBy(taintOf(statementKeyword(piece), piece));
+      session.transactionWasOpen = session.inTransaction;
+      session.taintBy(taintOf(keyword, piece));
       operation.piece = null;
       if (session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
     }
@@ -257,6 +264,7 @@ export class Executor {
     const session = this.#session;
     const statement = operation.statement!;
     const [, flags, batch] = operation.fields as [number, number, Packet | SqlValue[][]];
+    this.#requireTransaction(flags);
     operation.batch ??= typeof batch[0] === "number" ? packetRows(batch as Packet) : (batch as SqlValue[][]);
     statement.prepare(session.db);
     if (statement.reader && statement.readonly) {
@@ -303,9 +311,11 @@ export class Executor {
         this.#cursors.clear();
         break;
       case Verb.SAVEPOINT:
+        this.#requireTransaction(Flag.IN_TRANSACTION);
         this.#exec(`SAVEPOINT "sqlite_aio_${argument}"`);
         break;
       case Verb.RELEASE:
+        this.#requireTransaction(Flag.IN_TRANSACTION);
         this.#exec(`RELEASE "sqlite_aio_${argument}"`);
         break;
       case Verb.ROLLBACK_TO:
@@ -319,7 +329,7 @@ export class Executor {
 
   /** Deferred constraints and other processes can make COMMIT fail; the transaction must not stay behind. */
   #finish(open: boolean): void {
-    if (!open) throw new UsageError("NO_TRANSACTION", "the transaction was ended inside its callback");
+    if (!open) throw transactionOver();
     try {
       this.#exec("COMMIT");
     } catch (error) {
@@ -329,18 +339,26 @@ export class Executor {
     }
   }
 
-  #call(method: string, args: readonly unknown[]): number {
+  #call(method: string, args: readonly unknown[], flags: number): number {
+    this.#requireTransaction(flags);
     if (method === "dump") {
       const [id, limit] = args as [number, number];
-      return this.#open(new ThreadCursor(lineSource(dump(this.#session.db)), 1, 0), id, limit, 0);
+      return this.#open(new ThreadCursor(lineSource(dump(this.#session.db)), 1, flags), id, limit, flags);
     }
     this.#session.call(method, args);
     return Step.DONE;
   }
 
+  /** What belongs to a transaction must not be run, and so committed, without it. */
+  #requireTransaction(flags: number): void {
+    if ((flags & Flag.IN_TRANSACTION) !== 0 && !this.#session.db.inTransaction) throw transactionOver();
+  }
+
   #beginFor(flags: number): void {
     const begin = flags & Flag.BEGIN;
-    if (begin !== 0 && !this.#session.db.inTransaction) this.#exec(BEGIN_SQL[begin]!);
+    if (begin === 0 || this.#session.db.inTransaction) return;
+    this.#exec(BEGIN_SQL[begin]!);
+    this.#session.transactionWasOpen = true;
   }
 
   #exec(sql: string): void {
@@ -350,3 +368,18 @@ export class Executor {
 }
 
 const SMALL_RESULT = 512;
+
+function refuseEnding(flags: number): void {
+  if ((flags & Flag.IN_TRANSACTION) === 0) return;
+  throw new UsageError(
+    "TRANSACTION",
+    "a transaction() ends when its callback does: return to commit, throw to roll back",
+  );
+}
+
+function transactionOver(): UsageError {
+  return new UsageError(
+    "SQLITE_ABORT_ROLLBACK",
+    "the transaction was rolled back after an earlier error, nothing more of it is run",
+  );
+}

@@ -14,7 +14,7 @@ const FIELDS: Readonly<Record<number, number>> = {
   [Op.SCRIPT]: 2,
   [Op.MANY]: 3,
   [Op.CONTROL]: 2,
-  [Op.CALL]: 2,
+  [Op.CALL]: 3,
 };
 
 const NO_FIELDS: readonly unknown[] = [];

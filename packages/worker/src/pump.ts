@@ -79,9 +79,9 @@ export class Pump {
       this.#begun = true;
     }
     session.beginAttempt(operation.sequence, first, now);
-    const { mark } = session.out;
     // A statement that only reads ends no transaction; asking costs as much as a tenth of a point read.
-    const wasOpen = operation.statement?.readonly !== true && session.inTransaction;
+    if (first && operation.statement?.readonly !== true) session.transactionWasOpen = session.inTransaction;
+    const { mark } = session.out;
     try {
       return session.executor.step(operation) === Step.DONE;
     } catch (error) {
@@ -91,7 +91,9 @@ export class Pump {
       session.rowidMayHaveChanged();
       session.out.fault(error, {
         ...(operation.code === Op.MANY ? { set: operation.at } : {}),
-        ...(wasOpen && !session.inTransaction ? { rolledBack: true } : {}),
+        ...(operation.statement?.readonly !== true && session.transactionWasOpen && !session.inTransaction
+          ? { rolledBack: true }
+          : {}),
       });
       operation.cursor?.close();
       return true;

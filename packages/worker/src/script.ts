@@ -58,6 +58,18 @@ function isTrigger(sql: string, at: number): boolean {
   return isWord(sql, at, end, "TRIGGER");
 }
 
+/** Whether `sql`, a statement that starts with `keyword`, is COMMIT, END, or a ROLLBACK that goes to no savepoint. */
+export function endsTransaction(keyword: string, sql: string): boolean {
+  if (keyword === "COMMIT" || keyword === "END") return true;
+  if (keyword !== "ROLLBACK") return false;
+  for (let at = skipBlank(sql, 0); at < sql.length; ) {
+    const end = tokenEnd(sql, at);
+    if (isWord(sql, at, end, "TO")) return false;
+    at = skipBlank(sql, end);
+  }
+  return true;
+}
+
 function isWord(sql: string, at: number, end: number, word: string): boolean {
   return end - at === word.length && sql.slice(at, end).toUpperCase() === word;
 }

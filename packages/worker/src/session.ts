@@ -48,6 +48,8 @@ export class Session {
   #deadline = 0;
   #attempted = 0;
   lastInsertRowid: number | bigint = 0;
+  /** The running operation had a transaction open, so that an error after which none is has rolled it back. */
+  transactionWasOpen = false;
 
   constructor(control: Control, callbacks: Callbacks) {
     this.#control = control;

@@ -1,5 +1,6 @@
 import type { EngineDatabase, EngineStatement } from "./engine.js";
 import { UsageError } from "./wire/fault.js";
+import { endsTransaction } from "./script.js";
 import { statementKeyword } from "./wire/parameters.js";
 import type { SqlValue } from "./wire/protocol.js";
 import { Taint, taintOf } from "./taint.js";
@@ -43,6 +44,8 @@ export class Statement {
   /** CPython opens a transaction before INSERT, UPDATE, DELETE and REPLACE; here also when they follow a WITH. */
   dml = false;
   keepsSchema = false;
+  /** COMMIT, END, or a ROLLBACK that goes to no savepoint. */
+  endsTransaction = false;
   /** What it leaves behind on the connection; see {@link Taint}. */
   taint: number = Taint.NONE;
   /** The statement has no text to run: only white space and comments. */
@@ -92,6 +95,7 @@ export class Statement {
     this.readonly = handle.readonly;
     this.dml = DML.has(keyword) || (keyword === "WITH" && !handle.readonly);
     this.keepsSchema = KEEPS_SCHEMA.has(keyword);
+    this.endsTransaction = endsTransaction(keyword, this.sql);
     this.taint = taintOf(keyword, this.sql);
     this.#handle = handle;
   }

@@ -22,7 +22,7 @@ export const Op = {
   MANY: 6,
   /** `verb, argument`: see {@link Verb}. */
   CONTROL: 7,
-  /** `method, arguments`: a call that is too rare to have a code of its own. */
+  /** `method, arguments, flags`: a call that is too rare to have a code of its own. */
   CALL: 8,
 } as const;
 
@@ -38,7 +38,7 @@ export const Mode = {
   RUN: 3,
 } as const;
 
-/** Bits of the `flags` field of QUERY, SCRIPT and MANY. */
+/** Bits of the `flags` field of QUERY, SCRIPT, MANY and CALL. */
 export const Flag = {
   /** Two bits: which BEGIN precedes a DML statement outside a transaction, 0 for none (see {@link Verb} BEGIN). */
   BEGIN: 3,
@@ -50,6 +50,8 @@ export const Flag = {
   GROUP: 16,
   /** Commit an open transaction first (`executescript`). */
   COMMIT_FIRST: 32,
+  /** Run only while a transaction is open, and nothing that would end it. */
+  IN_TRANSACTION: 64,
 } as const;
 
 /** Transaction control that depends on state only the thread knows. */
@@ -62,9 +64,10 @@ export const Verb = {
   ROLLBACK: 2,
   /** Commit the transaction that must be open; when COMMIT fails, roll it back. */
   FINISH: 3,
-  /** argument: number of the savepoint */
+  /** argument: number of the savepoint; a transaction must be open */
   SAVEPOINT: 4,
   RELEASE: 5,
+  /** argument: number of the savepoint; nothing is left to undo if the transaction is over */
   ROLLBACK_TO: 6,
   /** Answer when all before it is done. */
   BARRIER: 7,

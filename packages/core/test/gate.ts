@@ -1,0 +1,13 @@
+/** Something to wait for, and the way to let the waiting go on. */
+export interface Gate {
+  readonly opened: Promise<void>;
+  readonly open: () => void;
+}
+
+export function gate(): Gate {
+  let resolve!: () => void;
+  const opened = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { opened, open: resolve };
+}
