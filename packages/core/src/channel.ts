@@ -36,6 +36,7 @@ import {
   WorkerCrashedError,
 } from "./errors.js";
 import type { ThreadOptions } from "./options.js";
+import { Spinner } from "./spinner.js";
 import { StatementCache } from "./statement-cache.js";
 
 /** Calls of `run` under way: one being worked on, one that is there when it is done. */
@@ -58,6 +59,7 @@ export class Channel {
   readonly #sent: Call[] = [];
   #sequence = 0;
   #calls = 0;
+  readonly #spinner = new Spinner();
   /** When the thread was last known to begin something. */
   #since = 0;
   #streaming = false;
@@ -237,6 +239,7 @@ export class Channel {
 
   #die(cause: (() => Error) | null): void {
     if (this.#dead !== null) return;
+    this.#spinner.gone();
     const error = cause?.();
     this.#dead =
       error === undefined
@@ -310,7 +313,10 @@ export class Channel {
       call.write(frame, list);
       this.#sent.push(call);
     }
-    if (this.#calls++ === 0) this.#since = performance.now();
+    if (this.#calls++ === 0) {
+      this.#since = performance.now();
+      this.#spinner.posted(this.#since);
+    }
     this.#run(list.length === 0 ? frame : transfer(frame, list)).then(
       (reply) => this.#answered(reply),
       (error: Error) => this.#die(() => error),
@@ -320,6 +326,7 @@ export class Channel {
   #answered(reply: Reply): void {
     this.#calls--;
     const now = performance.now();
+    this.#spinner.answered(now - this.#since, this.#calls);
     if (this.#sent.length > 0) this.#sent[0]!.took = now - this.#since;
     this.#since = now;
     this.inTransaction = ((reply[0] as number) & State.IN_TRANSACTION) !== 0;

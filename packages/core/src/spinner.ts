@@ -1,0 +1,50 @@
+/**
+ * How long the main loop is kept turning for an answer. A parked loop takes 50 to 100 us to wake up, longer than a
+ * point read; a turning one sees the answer at once. Timers, I/O and other callbacks run in every turn.
+ */
+const SPIN_MS = 0.1;
+/** So many answers that came too late, and the loop parks until one comes soon again. */
+const MAX_MISSES = 4;
+
+/** What keeps the loop turning, for all channels of the process. */
+let until = 0;
+let turning = false;
+let waiting = 0;
+
+function turn(): void {
+  if (waiting > 0 && performance.now() < until) setImmediate(turn);
+  else turning = false;
+}
+
+/** Keeps the main loop turning while the answer of one channel is due, as long as that has been paying off. */
+export class Spinner {
+  #misses = 0;
+  #counted = false;
+
+  /** A call was posted at `now`, and none was under way. */
+  posted(now: number): void {
+    if (this.#misses >= MAX_MISSES) return;
+    this.#counted = true;
+    waiting++;
+    until = now + SPIN_MS;
+    if (turning) return;
+    turning = true;
+    setImmediate(turn);
+  }
+
+  /** An answer came after `ms`, with `calls` more under way. */
+  answered(ms: number, calls: number): void {
+    if (this.#counted && calls === 0) {
+      this.#counted = false;
+      waiting--;
+    }
+    if (ms > SPIN_MS * 2) this.#misses = Math.min(MAX_MISSES, this.#misses + 1);
+    else this.#misses = 0;
+  }
+
+  /** The thread died. */
+  gone(): void {
+    if (this.#counted) waiting--;
+    this.#counted = false;
+  }
+}
