@@ -3,7 +3,7 @@ import { type BackupOptions, backUp } from "./backup.js";
 import type { Parameters } from "./bind.js";
 import { Call, ErrorReason } from "./call.js";
 import { Cursor } from "./cursor.js";
-import { NotSupportedError, OperationalError, ProgrammingError } from "./errors.js";
+import { ConnectionClosedError, NotSupportedError, OperationalError, ProgrammingError } from "./errors.js";
 import { type FunctionOptions, functionSpec, type SqlFunction } from "./functions.js";
 import { type CallOptions, checkIsolationLevel, type IsolationLevel } from "./options.js";
 import { closedReason } from "./queue.js";
@@ -53,9 +53,14 @@ export class Connection {
     return this.#runner.settings.isolationLevel;
   }
 
-  /** As in CPython before 3.12, setting null commits nothing here: what is open stays open. */
+  /**
+   * Holds for the calls after it. Null also commits the open transaction, as in CPython; should that fail, which a
+   * setter cannot tell, the transaction stays open and a warning is emitted.
+   */
   set isolationLevel(level: IsolationLevel) {
-    this.#runner.settings.isolationLevel = checkIsolationLevel(level);
+    const checked = checkIsolationLevel(level);
+    this.#runner.settings.isolationLevel = checked;
+    if (checked === null && !this.#runner.scoped && !this.#runner.closed) this.commit().catch(warnOfCommit);
   }
 
   /** How rows are made: null for arrays, `Row` for objects, or a function; for cursors made from now on. */
@@ -345,6 +350,11 @@ async function* iteratePending(this: Promise<Cursor>): AsyncGenerator<AnyRow, vo
   } finally {
     await cursor[Symbol.asyncDispose]();
   }
+}
+
+function warnOfCommit(error: Error): void {
+  if (error instanceof ConnectionClosedError) return;
+  process.emitWarning(`isolationLevel = null could not commit the open transaction: ${error.message}`);
 }
 
 function needsNative(method: string): NotSupportedError {
