@@ -147,6 +147,11 @@ export class Channel {
     this.#schedule();
   }
 
+  /** Posts at once what is queued: a loop over rows that are there would keep the end of the tick from coming. */
+  postNow(): void {
+    if (this.#dead === null) this.#flush();
+  }
+
   /** The rest of a cursor's rows is not wanted. */
   release(cursor: number): void {
     if (this.#dead !== null) return;
@@ -281,11 +286,15 @@ export class Channel {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => process.nextTick(() => this.#flush()));
+    queueMicrotask(() => process.nextTick(() => this.#endOfTick()));
+  }
+
+  #endOfTick(): void {
+    this.#scheduled = false;
+    this.#flush();
   }
 
   #flush(): void {
-    this.#scheduled = false;
     if (this.#dead !== null) return;
     if (this.#calls < MAX_CALLS && (this.#queue.length > 0 || this.#releases.length > 0)) this.#post();
     // An answer is owed, or packets are coming: the thread needs a call to answer.

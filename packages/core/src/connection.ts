@@ -15,6 +15,7 @@ import {
   rowSettings,
   type TextFactory,
 } from "./row-maker.js";
+import { RowIterator } from "./row-iterator.js";
 import { type Runner, toError } from "./runner.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
 
@@ -343,13 +344,11 @@ export class Connection {
   }
 }
 
-async function* iteratePending(this: Promise<Cursor>): AsyncGenerator<AnyRow, void, undefined> {
-  const cursor = await this;
-  try {
-    yield* cursor;
-  } finally {
-    await cursor[Symbol.asyncDispose]();
-  }
+function iteratePending(this: Promise<Cursor>): AsyncIterableIterator<AnyRow> {
+  return new RowIterator(
+    () => this,
+    (cursor) => cursor[Symbol.asyncDispose](),
+  );
 }
 
 function warnOfCommit(error: Error): void {

@@ -224,9 +224,9 @@ export class Cursor {
     return {
       next: () => {
         // A row that is there costs one resolved promise, not the machinery of an async generator.
-        if (this.#at >= this.#rows.length || this.#closed) return this.#nextSlow();
         try {
-          return Promise.resolve({ value: this.#take(), done: false as const });
+          const row = this.takeBuffered();
+          return row === undefined ? this.#nextSlow() : Promise.resolve({ value: row, done: false as const });
         } catch (error) {
           return Promise.reject(error);
         }
@@ -235,6 +235,18 @@ export class Cursor {
         return this;
       },
     };
+  }
+
+  /** @internal The next row if it is here; undefined if it is not, or if a row factory made it undefined. */
+  takeBuffered(): unknown {
+    return this.#at < this.#rows.length && !this.#closed && !this.#runner.closed
+      ? this.#peekTake()
+      : undefined;
+  }
+
+  #peekTake(): unknown {
+    if (this.#rows[this.#at] === undefined) return undefined;
+    return this.#take();
   }
 
   async #nextSlow(): Promise<IteratorResult<unknown>> {
@@ -311,6 +323,7 @@ export class Cursor {
       return;
     }
     this.#ahead.promise.catch(() => {});
+    this.#runner.channel.postNow();
   }
 
   #fetch(limit: number, options: CallOptions | undefined): Call {

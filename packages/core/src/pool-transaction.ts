@@ -4,6 +4,7 @@ import type { Call } from "./call.js";
 import { Cursor } from "./cursor.js";
 import { OperationalError } from "./errors.js";
 import type { CallOptions } from "./options.js";
+import { RowIterator } from "./row-iterator.js";
 import type { AnyRow } from "./row-maker.js";
 import { type Runner, toError } from "./runner.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
@@ -42,17 +43,11 @@ export class ReadTransaction {
   }
 
   /** Rows as objects, read as they are wanted. */
-  async *iterate<R = AnyRow>(
-    sql: string,
-    parameters?: Parameters,
-    options?: CallOptions,
-  ): AsyncGenerator<R, void, undefined> {
-    const cursor = await new Cursor(null, this.runner, this.flags).execute(sql, parameters, options);
-    try {
-      yield* cursor;
-    } finally {
-      await cursor[Symbol.asyncDispose]();
-    }
+  iterate<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
+    return new RowIterator(
+      () => new Cursor(null, this.runner, this.flags).execute(sql, parameters, options),
+      (cursor) => cursor[Symbol.asyncDispose](),
+    );
   }
 
   /** @internal */

@@ -8,7 +8,7 @@ import { ConnectionClosedError, OperationalError, QueueFullError, WorkerCrashedE
 import type { FunctionOptions, SqlFunction } from "./functions.js";
 import { type CallOptions, checkSignal, integer, oneOf } from "./options.js";
 import { Group, type Request } from "./pool-group.js";
-import { Leases } from "./pool-leases.js";
+import { type Lease, Leases } from "./pool-leases.js";
 import { Member, type PoolFunction, type Role } from "./pool-member.js";
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from "./pool-options.js";
 import { poolStats, type PoolStats } from "./pool-stats.js";
@@ -21,6 +21,7 @@ import {
   runResult,
 } from "./pool-transaction.js";
 import { Upkeep } from "./pool-upkeep.js";
+import { RowIterator } from "./row-iterator.js";
 import type { AnyRow } from "./row-maker.js";
 import { toError } from "./runner.js";
 import { checkSql } from "./statement-cache.js";
@@ -95,33 +96,29 @@ export class Pool {
   }
 
   /** Rows as objects, read as they are wanted. The connection is held until the loop ends. */
-  async *iterate<R = AnyRow>(
-    sql: string,
-    parameters?: Parameters,
-    options?: CallOptions,
-  ): AsyncGenerator<R, void, undefined> {
-    checkSql(sql);
-    const values = bindParameters(scanParameters(sql), parameters);
-    const profile = this.#profiles.get(sql);
-    for (;;) {
-      const reads = this.#splits && !profile.writes;
-      const group = reads ? this.#readers : this.#writers;
-      const lease = await this.#lease(group, "iterate()", options?.signal, this.iterate);
-      try {
-        const cursor = new Cursor(null, lease.runner("pool"), reads ? Flag.READ_ONLY : 0);
-        try {
-          await cursor.execute(sql, values, options);
-        } catch (error) {
-          if (!reads || !isReadOnly(error)) throw error;
-          profile.writes = true;
-          continue;
+  iterate<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
+    let lease: Lease | undefined;
+    return new RowIterator(
+      async () => {
+        checkSql(sql);
+        const values = bindParameters(scanParameters(sql), parameters);
+        const profile = this.#profiles.get(sql);
+        for (;;) {
+          const reads = this.#splits && !profile.writes;
+          const group = reads ? this.#readers : this.#writers;
+          lease = await this.#lease(group, "iterate()", options?.signal, this.iterate);
+          const cursor = new Cursor(null, lease.runner("pool"), reads ? Flag.READ_ONLY : 0);
+          try {
+            return await cursor.execute(sql, values, options);
+          } catch (error) {
+            await lease.end();
+            if (!reads || !isReadOnly(error)) throw error;
+            profile.writes = true;
+          }
         }
-        yield* cursor;
-        return;
-      } finally {
-        await lease.end();
-      }
-    }
+      },
+      async () => lease?.end(),
+    );
   }
 
   /** Runs the statements of a script on the writer. */

@@ -1,0 +1,66 @@
+import type { Cursor } from "./cursor.js";
+import type { AnyRow } from "./row-maker.js";
+
+const END: IteratorResult<AnyRow> = { value: undefined, done: true };
+
+/**
+ * The rows of a cursor that is opened by the first step and let go of at the end, also by `break` and `throw`. Written
+ * out, because an async generator that delegates takes 1 us for each row.
+ */
+export class RowIterator implements AsyncIterableIterator<AnyRow> {
+  readonly #open: () => Promise<Cursor>;
+  readonly #close: (cursor: Cursor) => Promise<void>;
+  #opening: Promise<Cursor> | null = null;
+  #cursor: Cursor | null = null;
+  #rows: AsyncIterator<AnyRow> | null = null;
+  #done = false;
+
+  constructor(open: () => Promise<Cursor>, close: (cursor: Cursor) => Promise<void>) {
+    this.#open = open;
+    this.#close = close;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<AnyRow>> {
+    try {
+      const row = this.#cursor?.takeBuffered();
+      // A row that is there costs one resolved promise.
+      return row === undefined ? this.#next() : Promise.resolve({ value: row, done: false });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async return(): Promise<IteratorResult<AnyRow>> {
+    await this.#finish();
+    return END;
+  }
+
+  async #next(): Promise<IteratorResult<AnyRow>> {
+    if (this.#done) return END;
+    try {
+      if (this.#rows === null) {
+        this.#opening ??= this.#open();
+        this.#cursor = await this.#opening;
+        this.#rows ??= this.#cursor[Symbol.asyncIterator]();
+      }
+      const result = await this.#rows.next();
+      if (result.done === true) await this.#finish();
+      return result;
+    } catch (error) {
+      await this.#finish();
+      throw error;
+    }
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#done) return;
+    this.#done = true;
+    const cursor = this.#cursor ?? (await this.#opening?.catch(() => null)) ?? null;
+    this.#cursor = null;
+    if (cursor !== null) await this.#close(cursor);
+  }
+}
