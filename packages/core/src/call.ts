@@ -26,6 +26,8 @@ export class Call {
   objects = false;
   /** Must run whatever is cancelled: the end of a transaction. */
   essential = false;
+  /** Waits for a lock that it need not have. */
+  begins = false;
   /** Where the caller is, if it was worth taking. */
   stack: string | undefined = undefined;
   sql: string | undefined;

@@ -11,6 +11,7 @@ import {
   type Fault,
   type Frame,
   MAX_FRAME_OPS,
+  MAX_UNDER_WAY,
   MORE_COMING,
   Op,
   type Opened,
@@ -109,7 +110,7 @@ export class Channel {
         resolve();
       });
     });
-    this.#worker.once("error", (error) => this.#die(() => error));
+    this.#worker.on("error", (error) => this.#die(() => error));
     this.#worker.on("messageerror", (error) => this.#die(() => error));
     this.#worker.unref();
   }
@@ -193,7 +194,10 @@ export class Channel {
 
   /** Gives up everything that is waiting or running, but for what must run. */
   cancelAll(reason: unknown): void {
-    for (const call of [...this.#sent, ...this.#queue]) if (!call.essential) this.cancel(call, reason);
+    for (const call of [...this.#sent, ...this.#queue]) {
+      if (!call.essential) this.cancel(call, reason);
+      else if (call.begins) this.discourage(call);
+    }
   }
 
   /** A Comlink call besides the frames, for what is asynchronous in the thread. Rejects when the thread dies. */
@@ -296,10 +300,16 @@ export class Channel {
 
   #flush(): void {
     if (this.#dead !== null) return;
-    if (this.#calls < MAX_CALLS && (this.#queue.length > 0 || this.#releases.length > 0)) this.#post();
+    const some = (this.#queue.length > 0 && this.#room > 0) || this.#releases.length > 0;
+    if (this.#calls < MAX_CALLS && some) this.#post();
     // An answer is owed, or packets are coming: the thread needs a call to answer.
     const wanted = this.#sent.length === 0 ? 0 : this.#streaming ? MAX_CALLS : 1;
     while (this.#calls < wanted) this.#post();
+  }
+
+  /** How many operations a frame may take now: those under way must never share a mark in the control block. */
+  get #room(): number {
+    return Math.max(0, Math.min(MAX_FRAME_OPS, MAX_UNDER_WAY - this.#sent.length));
   }
 
   #post(): void {
@@ -308,7 +318,8 @@ export class Channel {
     for (const id of this.statements.takeForgotten()) frame.push(Op.FORGET, id);
     for (const cursor of this.#releases) frame.push(Op.RELEASE, cursor);
     this.#releases = [];
-    const calls = this.#queue.length > MAX_FRAME_OPS ? this.#queue.splice(0, MAX_FRAME_OPS) : this.#queue;
+    const room = this.#room;
+    const calls = this.#queue.length > room ? this.#queue.splice(0, room) : this.#queue;
     if (calls === this.#queue) this.#queue = [];
     for (const call of calls) {
       const { statement } = call;
@@ -425,7 +436,8 @@ export class Channel {
 
   #fail(call: Call, fault: Fault): void {
     this.#sent.shift();
-    call.reject(new FaultReason(fault, this.closures.takeThrown(fault.callback)));
+    const thrown = this.closures.takeThrown(fault.callback);
+    call.reject(call.cancelled ? skipped : new FaultReason(fault, thrown));
     this.#settled(call);
   }
 

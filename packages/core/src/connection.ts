@@ -151,7 +151,9 @@ export class Connection {
     const insert = runner.query(Mode.RUN, sql, parameters, 0);
     const rowid = runner.query(Mode.GET, "SELECT last_insert_rowid()", undefined, 0);
     runner.submit(insert, options, this.executeInsert);
-    runner.submit(rowid, options, null);
+    // It goes with the insert, whatever else is refused or given up meanwhile.
+    rowid.essential = true;
+    runner.submit(rowid, undefined, null);
     rowid.promise.catch(() => {});
     await runner.settle(insert);
     await runner.settle(rowid);

@@ -1,4 +1,4 @@
-import { Flag, Mode, Op } from "@sqlite-aio/worker/wire";
+import { Flag, Mode, Op, Verb } from "@sqlite-aio/worker/wire";
 import { executeBatches } from "./batches.js";
 import type { Parameters } from "./bind.js";
 import { Call } from "./call.js";
@@ -207,12 +207,19 @@ export class Cursor {
     return rows;
   }
 
-  /** Lets go of the rows that are left. A closed cursor takes no further calls. */
+  /** Lets go of the rows that are left, and of the locks that go with them. A closed cursor takes no further calls. */
   async close(): Promise<void> {
     if (this.#closed) return;
     if (this.#runner.closed) throw this.#runner.closedReason();
+    const halfRead = this.#more;
     this.#reset();
     this.#closed = true;
+    if (!halfRead) return;
+    const released = this.#runner.control(Verb.BARRIER);
+    // Not down the lane, where it would wait for a transaction that this cursor is no part of.
+    this.#runner.channel.send(released);
+    // A thread that died has let go of everything.
+    await released.promise.catch(() => {});
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,4 @@
-import { Flag, Mode, Op, type SqlValue, type IntegerMode } from "@sqlite-aio/worker/wire";
+import { Flag, Mode, Op, type SqlValue, type IntegerMode, Verb } from "@sqlite-aio/worker/wire";
 import { bindParameters, type Parameters } from "./bind.js";
 import { Call, ErrorReason, FaultReason } from "./call.js";
 import type { Channel } from "./channel.js";
@@ -84,6 +84,7 @@ export class Runner {
   control(verb: number, argument = 0): Call {
     const call = new Call(Op.CONTROL, null, [verb, argument]);
     call.essential = true;
+    call.begins = verb === Verb.BEGIN;
     return call;
   }
 

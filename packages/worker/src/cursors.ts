@@ -1,5 +1,6 @@
 import type { EngineStatement } from "./engine.js";
 import type { Statement } from "./statements.js";
+import { UsageError } from "./wire/fault.js";
 import { sizeOf } from "./wire/packet.js";
 import type { SqlValue } from "./wire/protocol.js";
 
@@ -35,8 +36,11 @@ export class ThreadCursor {
     return this.#ahead.done === true && this.#failure === null;
   }
 
-  /** Up to `limit` rows (all, if negative), fewer where a packet is full. Throws what a step throws. */
-  take(limit: number): SqlValue[][] {
+  /**
+   * Up to `limit` rows (all, if negative), fewer where a packet is full. Throws what a step throws, and an error of
+   * its own between two rows when `interrupted` says so; the cursor is closed then.
+   */
+  take(limit: number, interrupted: () => boolean): SqlValue[][] {
     if (this.#failure !== null) {
       const failure = this.#failure;
       this.#failure = null;
@@ -48,6 +52,10 @@ export class ThreadCursor {
     while (rows.length < most && bytes < PACKET_BYTES && this.#ahead.done !== true) {
       const row = this.#ahead.value;
       rows.push(row);
+      if (interrupted()) {
+        this.close();
+        throw new UsageError("SQLITE_INTERRUPT", "interrupted");
+      }
       for (let c = 0; c < row.length; c++) bytes += sizeOf(row[c]!);
       try {
         this.#ahead = this.#step();

@@ -53,9 +53,11 @@ export class Executor {
   readonly #session: Session;
   readonly #statements = new Map<number, Statement>();
   readonly #cursors = new Map<number, ThreadCursor>();
+  readonly #interrupted: () => boolean;
 
   constructor(session: Session) {
     this.#session = session;
+    this.#interrupted = () => session.interrupted;
   }
 
   get openCursors(): number {
@@ -194,7 +196,7 @@ export class Executor {
   }
 
   #open(cursor: ThreadCursor, id: number, limit: number, flags: number): number {
-    const rows = cursor.take(limit);
+    const rows = cursor.take(limit, this.#interrupted);
     if (!cursor.done) this.#cursors.set(id, cursor);
     this.#session.out.rows(rows, cursor.columns, cursor.done ? 0 : MORE_WAITING, flags);
     return Step.DONE;
@@ -202,8 +204,7 @@ export class Executor {
 
   #stream(operation: Operation): number {
     const cursor = operation.cursor!;
-    if (this.#session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
-    const rows = cursor.take(-1);
+    const rows = cursor.take(-1, this.#interrupted);
     operation.at += rows.length;
     this.#session.out.rows(rows, cursor.columns, cursor.done ? 0 : MORE_COMING, cursor.flags);
     if (!cursor.done) return Step.MORE;
@@ -221,7 +222,7 @@ export class Executor {
     this.#requireTransaction(cursor.flags);
     let rows: SqlValue[][];
     try {
-      rows = cursor.take(limit);
+      rows = cursor.take(limit, this.#interrupted);
     } catch (error) {
       this.release(id);
       throw error;
@@ -240,12 +241,15 @@ export class Executor {
       this.#exec("COMMIT");
     for (;;) {
       this.#requireTransaction(flags);
-      operation.piece ??= operation.script.next().value ?? null;
-      if (operation.piece === null) break;
+      if (operation.piece === null) {
+        const next = operation.script.next();
+        if (next.done === true) break;
+        operation.piece = next.value;
+        operation.at++;
+      }
       const { piece } = operation;
       const keyword = statementKeyword(piece);
       if (endsTransaction(keyword, piece)) refuseEnding(flags);
-      operation.at++;
       session.trace(null, [], piece);
       session.mutate(() => session.db.exec(piece));
       session.wrote();

@@ -104,7 +104,7 @@ export class Pump {
       return session.executor.step(operation) === Step.DONE;
     } catch (error) {
       session.out.rewind(mark);
-      if (session.mayRetry(error)) return false;
+      if (session.mayRetry(error, operation.at)) return false;
       session.wrote();
       session.rowidMayHaveChanged();
       session.out.fault(error, {

@@ -4,7 +4,7 @@ import { type Callbacks, defineFunction } from "./functions.js";
 import { ReplyWriter } from "./reply-writer.js";
 import type { Statement } from "./statements.js";
 import { Taint } from "./taint.js";
-import { type Control, isCancelled } from "./wire/control.js";
+import { type Control, isCancelled, sleep } from "./wire/control.js";
 import { UsageError } from "./wire/fault.js";
 import type { BackupOptions, FunctionSpec, Opened, OpenOptions } from "./wire/open.js";
 import { type Reply, type SqlValue, State } from "./wire/protocol.js";
@@ -43,10 +43,10 @@ export class Session {
   #tracing = false;
   #tainted = false;
   #loadExtension = false;
-  /** The operation being run, and until when a lock may hold it up. */
+  /** The operation being run, when its last attempt began, and the lock that holds it up: how far it was, since when. */
   #sequence = 0;
-  #deadline = 0;
   #attempted = 0;
+  #locked: { readonly progress: number; readonly since: number } | null = null;
   lastInsertRowid: number | bigint = 0;
   /** The running operation had a transaction open, so that an error after which none is has rolled it back. */
   transactionWasOpen = false;
@@ -293,7 +293,7 @@ export class Session {
   beginAttempt(sequence: number, first: boolean, now: number): void {
     this.#sequence = sequence;
     this.#attempted = now;
-    if (first) this.#deadline = now + (this.#options?.timeout ?? 0);
+    if (first) this.#locked = null;
   }
 
   /** The running operation was cancelled, or the thread is to stop. */
@@ -303,13 +303,21 @@ export class Session {
 
   /**
    * Whether a lock was met that is worth waiting for. SQLite answers BUSY without waiting where waiting could never
-   * end (two readers that both want to write), so inside a transaction only a BUSY that took its time counts.
+   * end (two readers that both want to write), so while this side reads only a BUSY that took its time counts.
+   * `progress` tells the locks of one operation apart, each of which may hold it up for the timeout.
    */
-  mayRetry(error: unknown): boolean {
-    if (!RETRIED.has(codeOf(error))) return false;
+  mayRetry(error: unknown, progress = 0): boolean {
+    if (!RETRIED.has(codeOf(error)) || this.interrupted) return false;
     const now = performance.now();
-    if (now > this.#deadline || this.interrupted) return false;
-    return !this.db.inTransaction || now - this.#attempted > BUSY_SLICE_MS / 2;
+    if (this.#locked?.progress !== progress) {
+      this.#locked = { progress, since: Math.max(this.#attempted, now - BUSY_SLICE_MS) };
+    }
+    if (now - this.#locked.since >= (this.#options?.timeout ?? 0)) return false;
+    if (now - this.#attempted > BUSY_SLICE_MS / 2) return true;
+    if (this.db.inTransaction || this.executor.openCursors > 0) return false;
+    // Some locks are not waited for by the engine at all.
+    sleep(this.#control, 5);
+    return true;
   }
 
   takeReply(): { reply: Reply; transfer: ArrayBuffer[] } {

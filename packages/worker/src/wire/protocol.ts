@@ -112,8 +112,11 @@ export const State = {
   TAINTED: 2,
 } as const;
 
-/** Operations a frame may hold; the ring of cancelled operations in the control block is larger than two frames. */
+/** Operations a frame may hold. */
 export const MAX_FRAME_OPS = 1024;
+
+/** Operations that may be unanswered at a time: the control block's ring of cancelled operations is larger. */
+export const MAX_UNDER_WAY = 3072;
 
 export type Frame = unknown[];
 export type Reply = unknown[];
