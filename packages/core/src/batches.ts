@@ -46,6 +46,8 @@ class Batches {
   readonly #statement: CachedStatement;
   readonly #options: CallOptions | undefined;
   readonly #caller: Caller;
+  /** Lets the thread skip the batch behind one that failed: what this side says may come too late. */
+  readonly #job: number;
   readonly #underWay: { call: Call; first: number }[] = [];
   #batch: SqlValue[][] = [];
   #bytes = 0;
@@ -58,6 +60,7 @@ class Batches {
     this.#statement = statement;
     this.#options = options;
     this.#caller = caller;
+    this.#job = ++runner.settings.lastCursor;
   }
 
   async drain(sets: Iterable<Parameters> | AsyncIterable<Parameters>): Promise<number> {
@@ -73,7 +76,8 @@ class Batches {
       while (this.#underWay.length > 0) await this.#receive();
       throw error;
     }
-    await this.#send();
+    // No set at all is a batch too: the statement may be wrong.
+    await this.#send(this.#sets === 0);
     while (this.#underWay.length > 0) await this.#receive();
     return this.#counted ? this.#changes : -1;
   }
@@ -91,12 +95,12 @@ class Batches {
     return this.#batch.push(values) >= BATCH_SETS || this.#bytes >= BATCH_BYTES;
   }
 
-  async #send(): Promise<void> {
-    if (this.#batch.length === 0) return;
+  async #send(evenEmpty = false): Promise<void> {
+    if (this.#batch.length === 0 && !evenEmpty) return;
     const { count } = this.#statement.parameters;
     const transfer: ArrayBuffer[] = [];
     const packed = count === 0 ? this.#batch : encodePacket(this.#batch, count, "auto", transfer);
-    const call = new Call(Op.MANY, this.#statement, [this.#runner.flags, packed]);
+    const call = new Call(Op.MANY, this.#statement, [this.#runner.flags, packed, this.#job]);
     call.transfer = transfer;
     this.#runner.submit(call, this.#options, this.#caller);
     call.promise.catch(() => {});
@@ -113,6 +117,7 @@ class Batches {
       await call.promise;
     } catch (reason) {
       for (const { call: later } of this.#underWay.splice(0)) this.#runner.giveUp(later, reason);
+      this.#runner.channel.release(this.#job);
       this.#batch = [];
       const error = toError(reason, call);
       if (error instanceof SqliteError && error.parameterSet !== undefined) {

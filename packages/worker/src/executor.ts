@@ -53,6 +53,8 @@ export class Executor {
   readonly #session: Session;
   readonly #statements = new Map<number, Statement>();
   readonly #cursors = new Map<number, ThreadCursor>();
+  /** Numbers of executemany calls that have failed, whose next batch may be here already. */
+  readonly #failedJobs = new Set<number>();
   readonly #interrupted: () => boolean;
 
   constructor(session: Session) {
@@ -81,6 +83,13 @@ export class Executor {
   release(cursor: number): void {
     this.#cursors.get(cursor)?.close();
     this.#cursors.delete(cursor);
+    this.#failedJobs.delete(cursor);
+  }
+
+  /** The operation has failed, and is not tried again. */
+  failed(operation: Operation): void {
+    operation.cursor?.close();
+    if (operation.code === Op.MANY) this.#failedJobs.add(operation.fields[3] as number);
   }
 
   /** Closes every cursor and lets go of every prepared statement, as before the handle is closed or replaced. */
@@ -267,11 +276,15 @@ export class Executor {
   #many(operation: Operation): number {
     const session = this.#session;
     const statement = operation.statement!;
-    const [, flags, batch] = operation.fields as [number, number, Packet | SqlValue[][]];
+    const [, flags, batch, job] = operation.fields as [number, number, Packet | SqlValue[][], number];
+    if (this.#failedJobs.has(job)) {
+      session.out.skipped();
+      return Step.DONE;
+    }
     this.#requireTransaction(flags);
     operation.batch ??= typeof batch[0] === "number" ? packetRows(batch as Packet) : (batch as SqlValue[][]);
     statement.prepare(session.db);
-    if (statement.reader && statement.readonly) {
+    if (statement.empty || statement.readonly) {
       throw new UsageError("NOT_DML", "executemany() can only execute DML statements.");
     }
     const sets = operation.batch;
@@ -289,6 +302,7 @@ export class Executor {
       }
     });
     session.wrote();
+    if (!statement.keepsSchema) session.schemaMayHaveChanged();
     session.out.done(statement.dml ? operation.changes : -1, session.lastInsertRowid);
     return Step.DONE;
   }

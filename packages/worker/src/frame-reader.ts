@@ -12,7 +12,7 @@ const FIELDS: Readonly<Record<number, number>> = {
   [Op.FETCH]: 2,
   [Op.RELEASE]: 1,
   [Op.SCRIPT]: 2,
-  [Op.MANY]: 3,
+  [Op.MANY]: 4,
   [Op.CONTROL]: 2,
   [Op.CALL]: 3,
 };

@@ -113,7 +113,7 @@ export class Pump {
           ? { rolledBack: true }
           : {}),
       });
-      operation.cursor?.close();
+      session.executor.failed(operation);
       return true;
     }
   }

@@ -14,11 +14,11 @@ export const Op = {
   QUERY: 2,
   /** `cursor, limit`: the next rows; a negative limit asks for all that is left. */
   FETCH: 3,
-  /** `cursor`: the rest of its rows is not wanted. */
+  /** `cursor`: the rest of its rows is not wanted; or the job of a MANY, which has no further batch. */
   RELEASE: 4,
   /** `sql, flags`: statements separated by semicolons. */
   SCRIPT: 5,
-  /** `id, flags, batch`: the statement once for each parameter set of the batch. */
+  /** `id, flags, batch, job`: the statement once per parameter set; after one that failed its job's batches are skipped. */
   MANY: 6,
   /** `verb, argument`: see {@link Verb}. */
   CONTROL: 7,
