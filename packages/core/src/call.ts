@@ -45,6 +45,8 @@ export class Call {
   lastInsertRowid: number | bigint = 0;
   value: unknown = undefined;
   refused = false;
+  /** Given up, and to be rejected with this reason unless its answer is a result. */
+  giveUp: { readonly reason: unknown } | null = null;
   /** Given up while the thread was running it. */
   abandoned = false;
   /** The thread is done with it, or never had it. */

@@ -1,3 +1,5 @@
+import { native } from "@sqlite-aio/worker";
+
 /** What the optional package `@sqlite-aio/native` adds, and whether it is there. */
 export interface Capabilities {
   /** `interrupt()`, `signal` and `timeout` stop a running statement. */
@@ -10,10 +12,12 @@ export interface Capabilities {
   readonly changes: boolean;
 }
 
+const there = native !== null;
+
 /** What this installation can do. */
 export const capabilities: Capabilities = {
-  interrupt: false,
-  authorizer: false,
-  progressHandler: false,
-  changes: false,
+  interrupt: there,
+  authorizer: there,
+  progressHandler: there,
+  changes: there,
 };

@@ -8,6 +8,8 @@ import {
   cancel,
   type Control,
   createControl,
+  interruptInside,
+  isInside,
   type Fault,
   type Frame,
   MAX_FRAME_OPS,
@@ -25,7 +27,7 @@ import {
   type ThreadData,
   uncancel,
 } from "@sqlite-aio/worker/wire";
-import { entry } from "@sqlite-aio/worker";
+import { entry, native } from "@sqlite-aio/worker";
 import { type Remote, transfer, wrap } from "comlink";
 import { type Call, ErrorReason, FaultReason, Stage } from "./call.js";
 import { Closures } from "./closures.js";
@@ -39,6 +41,9 @@ import {
 import type { ThreadOptions } from "./options.js";
 import { Spinner } from "./spinner.js";
 import { StatementCache } from "./statement-cache.js";
+
+/** A statement that an interrupt has not stopped after this many ms goes on without its caller. */
+const STUBBORN_MS = 100;
 
 /** Calls of `run` under way: one being worked on, one that is there when it is done. */
 const MAX_CALLS = 2;
@@ -64,6 +69,7 @@ export class Channel {
   /** When the thread was last known to begin something. */
   #since = 0;
   #streaming = false;
+  #progress: NodeJS.Timeout | undefined;
   #scheduled = false;
   #releases: number[] = [];
   /** What keeps the process alive: calls, and calls besides the frames. */
@@ -161,15 +167,20 @@ export class Channel {
   }
 
   /**
-   * Gives up a call. True if it certainly never runs; a running statement goes on without its caller, which is
-   * rejected at once.
+   * Gives up a call. True if it certainly never runs. With the native companion a running statement is stopped, and
+   * the call's own answer tells whether it was in time; else it goes on without its caller, which is rejected at once.
    */
   cancel(call: Call, reason: unknown): boolean {
     if (call.settled) return false;
     if (call.stage === Stage.SENT) {
       const never = this.#mark(call);
-      call.abandoned = !never;
-      call.reject(reason);
+      if (never || !this.#interruptible) {
+        call.abandoned = !never;
+        call.reject(reason);
+      } else if (call.giveUp === null) {
+        call.giveUp = { reason };
+        this.#interrupt(call, performance.now());
+      }
       return never;
     }
     const at = this.#queue.indexOf(call);
@@ -185,6 +196,26 @@ export class Channel {
   discourage(call: Call): void {
     if (call.stage === Stage.SENT) this.#mark(call);
     else this.cancel(call, skipped);
+  }
+
+  get #interruptible(): boolean {
+    return native !== null && this.#control.token[0] !== 0;
+  }
+
+  /**
+   * Interrupts the operation if the thread is inside it, again and again until it ends: one that meets the engine
+   * just before the statement starts has no effect.
+   */
+  #interrupt(call: Call, since: number): void {
+    if (call.finished || this.#dead !== null) return;
+    interruptInside(this.#control, call.sequence, () => native?.interrupt(this.#control.token[0] ?? 0));
+    const waited = performance.now() - since;
+    if (waited > STUBBORN_MS && !call.settled) {
+      // Not inside SQLite: in a function, or in a call that knows no interrupt.
+      call.abandoned = true;
+      call.reject(call.giveUp?.reason);
+    }
+    setTimeout(() => this.#interrupt(call, since), Math.min(20, 1 + waited / 4));
   }
 
   #mark(call: Call): boolean {
@@ -219,6 +250,24 @@ export class Channel {
     }
   }
 
+  /** Calls `handler` every `ms` while the thread runs something; truthy stops that. Null removes it. */
+  setProgress(handler: (() => unknown) | null, ms: number): void {
+    clearInterval(this.#progress);
+    this.#progress = undefined;
+    if (handler === null) return;
+    this.#progress = setInterval(() => {
+      const call = this.#sent[0];
+      if (call === undefined || call.essential || !isInside(this.#control, call.sequence)) return;
+      let stops = true;
+      try {
+        stops = Boolean(handler());
+      } catch {
+        // As in CPython, a handler that throws stops the statement.
+      }
+      if (stops) this.cancel(call, skipped);
+    }, ms).unref();
+  }
+
   /** Keeps the process alive until {@link unhold}. */
   hold(): void {
     if (this.#pending++ === 0) this.#worker.ref();
@@ -242,13 +291,19 @@ export class Channel {
     stop(this.#control);
     this.#die(null);
     this.#worker.ref();
+    // A thread ends when its native call has returned.
+    const poke = (): void => void native?.interrupt(this.#control.token[0] ?? 0);
+    const timer = this.#interruptible ? setInterval(poke, 5) : undefined;
+    poke();
     await this.#worker.terminate();
     await this.exited;
+    clearInterval(timer);
   }
 
   #die(cause: (() => Error) | null): void {
     if (this.#dead !== null) return;
     this.#spinner.gone();
+    clearInterval(this.#progress);
     const error = cause?.();
     this.#dead =
       error === undefined
@@ -410,7 +465,7 @@ export class Channel {
         return at + 1;
       default:
         this.#sent.shift();
-        call.reject(skipped);
+        call.reject(call.giveUp?.reason ?? skipped);
         this.#settled(call);
         return at + 1;
     }
@@ -436,6 +491,7 @@ export class Channel {
 
   #fail(call: Call, fault: Fault): void {
     this.#sent.shift();
+    if (call.giveUp !== null) call.reject(withRollback(call.giveUp.reason, fault));
     const thrown = this.closures.takeThrown(fault.callback);
     call.reject(call.cancelled ? skipped : new FaultReason(fault, thrown));
     this.#settled(call);
@@ -446,6 +502,14 @@ export class Channel {
     if (call.cancelled) uncancel(this.#control, call.sequence);
     this.#forget(call);
   }
+}
+
+/** Why a call was given up, and that it took its transaction along. */
+function withRollback(reason: unknown, fault: Fault): unknown {
+  if (fault.rolledBack !== true) return reason;
+  const mark = (error: Error): Error => Object.assign(error, { rolledBack: true });
+  if (reason instanceof OperationalError) return mark(reason);
+  return reason instanceof ErrorReason ? new ErrorReason(() => mark(reason.make())) : reason;
 }
 
 /** The call's column names, which are known when its first rows are. */

@@ -1,11 +1,13 @@
 import { Mode, Op, Verb } from "@sqlite-aio/worker/wire";
 import { type BackupOptions, backUp } from "./backup.js";
+import type { Authorizer } from "@sqlite-aio/worker";
 import type { Parameters } from "./bind.js";
+import { capabilities } from "./capabilities.js";
 import { Call, ErrorReason } from "./call.js";
 import { Cursor } from "./cursor.js";
 import { ConnectionClosedError, NotSupportedError, OperationalError, ProgrammingError } from "./errors.js";
-import { type FunctionOptions, functionSpec, type SqlFunction } from "./functions.js";
-import { type CallOptions, checkIsolationLevel, type IsolationLevel } from "./options.js";
+import { authorizerSpec, type FunctionOptions, functionSpec, type SqlFunction } from "./functions.js";
+import { type CallOptions, checkIsolationLevel, integer, type IsolationLevel } from "./options.js";
 import { closedReason } from "./queue.js";
 import {
   type AnyRow,
@@ -241,14 +243,32 @@ export class Connection {
     channel.onTrace = callback;
   }
 
-  /** Needs `@sqlite-aio/native`. */
-  async setProgressHandler(_handler: (() => unknown) | null, _n: number): Promise<void> {
-    throw needsNative("setProgressHandler");
+  /**
+   * Calls `handler` on the main thread every `n` milliseconds while a statement runs; when it returns something truthy,
+   * or throws, the statement stops with "interrupted". Null removes it. Needs `@sqlite-aio/native`.
+   */
+  async setProgressHandler(handler: (() => unknown) | null, n: number): Promise<void> {
+    if (!capabilities.progressHandler) throw needsNative("setProgressHandler");
+    if (handler !== null && typeof handler !== "function")
+      throw new TypeError("the handler must be a function or null");
+    const { channel, closed } = this.#runner;
+    if (closed) throw closedReason();
+    channel.setProgress(handler, handler === null ? 0 : integer(n, "n", 1, 1));
   }
 
-  /** Needs `@sqlite-aio/native`. */
-  async setAuthorizer(_authorizer: ((...args: never[]) => number) | null): Promise<void> {
-    throw needsNative("setAuthorizer");
+  /**
+   * Asks `authorizer` about everything that a statement being prepared would do: it answers SQLITE_OK, SQLITE_DENY or
+   * SQLITE_IGNORE, and denies by throwing. A closure is asked on the main thread, a module's export in the connection's.
+   * Null removes it. Needs `@sqlite-aio/native`; see https://sqlite.org/c3ref/set_authorizer.html.
+   *
+   * @example
+   * await db.setAuthorizer((action) => (action === SQLITE_DROP_TABLE ? SQLITE_DENY : SQLITE_OK));
+   */
+  async setAuthorizer(authorizer: Authorizer | URL | null, options: { export?: string } = {}): Promise<void> {
+    if (!capabilities.authorizer) throw needsNative("setAuthorizer");
+    const { channel, settings } = this.#runner;
+    const spec = authorizerSpec(authorizer, options, channel.closures);
+    await this.#alone(() => channel.outOfBand((remote) => remote.setAuthorizer(spec, settings.lasting)));
   }
 
   /** The database as lines of SQL, the same text as CPython's `iterdump()`. */

@@ -1,4 +1,5 @@
-import type { FunctionSpec } from "@sqlite-aio/worker/wire";
+import type { Authorizer } from "@sqlite-aio/worker";
+import type { AuthorizerSpec, FunctionSpec } from "@sqlite-aio/worker/wire";
 import type { Closures } from "./closures.js";
 import { boolean, integer, moduleUrl } from "./options.js";
 
@@ -41,4 +42,15 @@ export function functionSpec(
     ...common,
     source: { module: moduleUrl(fn, "the function's module"), export: options.export ?? "default" },
   };
+}
+
+/** Checks an authorizer, and keeps its closure. */
+export function authorizerSpec(
+  authorizer: Authorizer | URL | null,
+  options: { export?: string },
+  closures: Closures,
+): AuthorizerSpec | null {
+  if (authorizer === null) return null;
+  if (typeof authorizer === "function") return { closure: closures.add(authorizer) };
+  return { module: moduleUrl(authorizer, "the authorizer's module"), export: options.export ?? "default" };
 }

@@ -1,4 +1,6 @@
+export type { Authorizer } from "@sqlite-aio/worker";
 export { PARSE_COLNAMES, PARSE_DECLTYPES, registerAdapter, registerConverter } from "./adapters.js";
+export * from "./authorizer-codes.js";
 export type { BackupOptions } from "./backup.js";
 export type { Bindable, Parameters } from "./bind.js";
 export { capabilities } from "./capabilities.js";

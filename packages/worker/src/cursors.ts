@@ -66,6 +66,13 @@ export class ThreadCursor {
     return rows;
   }
 
+  /** Ends it with an error that the next {@link take} throws. */
+  interrupt(): void {
+    if (!this.#open) return;
+    this.close();
+    this.#failure = new UsageError("SQLITE_INTERRUPT", "interrupted");
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;

@@ -33,6 +33,7 @@ const api: ThreadApi = {
   },
   backup: (options) => outcome(() => session.backup(options).then(() => null)),
   createFunction: (spec, lasting) => outcome(() => session.define(spec, lasting).then(() => null)),
+  setAuthorizer: (spec, lasting) => outcome(() => session.authorize(spec, lasting).then(() => null)),
   reopen: () => outcome(() => session.reopen()),
   replace: (image) => outcome(() => session.replace(image)),
   close: () => outcome(() => (session.close(), null)),

@@ -92,6 +92,11 @@ export class Executor {
     if (operation.code === Op.MANY) this.#failedJobs.add(operation.fields[3] as number);
   }
 
+  /** Every half-read cursor gives an error in place of the rows that are left. */
+  interruptCursors(): void {
+    for (const cursor of this.#cursors.values()) cursor.interrupt();
+  }
+
   /** Closes every cursor and lets go of every prepared statement, as before the handle is closed or replaced. */
   reset(): void {
     for (const cursor of this.#cursors.values()) cursor.close();

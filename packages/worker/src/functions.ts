@@ -2,7 +2,8 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import type { EngineDatabase } from "./engine.js";
 import { awaitReply, type Control, repliesSeen } from "./wire/control.js";
 import { CallbackError, FunctionError } from "./wire/fault.js";
-import type { FunctionSpec } from "./wire/open.js";
+import type { Authorizer } from "./native.js";
+import type { AuthorizerSpec, FunctionSpec } from "./wire/open.js";
 import type { SqlValue } from "./wire/protocol.js";
 import { fromEngine, type IntegerMode, toBinding } from "./wire/value.js";
 
@@ -52,11 +53,7 @@ export async function defineFunction(
     );
     return;
   }
-  const module = (await import(source.module)) as Record<string, unknown>;
-  const fn = module[source.export];
-  if (typeof fn !== "function") {
-    throw new TypeError(`the module ${source.module} has no function "${source.export}"`);
-  }
+  const fn = await importFunction(source);
   register(db, spec, (...args) => {
     try {
       return toResult(fn(...args.map((arg) => fromEngine(arg, integers))));
@@ -80,6 +77,24 @@ function register(db: EngineDatabase, spec: FunctionSpec, fn: (...args: SqlValue
     },
     call,
   );
+}
+
+async function importFunction(source: {
+  readonly module: string;
+  readonly export: string;
+}): Promise<(...args: unknown[]) => unknown> {
+  const module = (await import(source.module)) as Record<string, unknown>;
+  const fn = module[source.export];
+  if (typeof fn !== "function") {
+    throw new TypeError(`the module ${source.module} has no function "${source.export}"`);
+  }
+  return fn as (...args: unknown[]) => unknown;
+}
+
+/** The function that `spec` names; one that throws, or a closure that cannot be asked, denies. */
+export async function loadAuthorizer(spec: AuthorizerSpec, callbacks: Callbacks): Promise<Authorizer> {
+  if ("closure" in spec) return (...args) => Number(callbacks.call(spec.closure, args));
+  return (await importFunction(spec)) as Authorizer;
 }
 
 /** What a module function returned, in the forms that parameters take. */

@@ -2,7 +2,7 @@ import { type Operation, Step } from "./executor.js";
 import { FrameReader } from "./frame-reader.js";
 import { isGroupable, runGroup } from "./group-commit.js";
 import type { Session } from "./session.js";
-import { begin, type Control } from "./wire/control.js";
+import { begin, type Control, end } from "./wire/control.js";
 import { type Frame, Op, Verb } from "./wire/protocol.js";
 
 /** After this long the answers that are there leave, and the rest goes on. */
@@ -29,6 +29,7 @@ export class Pump {
   #current: Operation | null = null;
   /** The current operation has begun: it is never skipped now. */
   #begun = false;
+  #interrupts = 0;
   /** So many answers leave together at the most, about half of a large frame. */
   #share = MIN_SHARE;
   /** Operations to be run before those of the frames: a group that could not be committed, one by one. */
@@ -73,6 +74,7 @@ export class Pump {
       const finished = this.#attempt(operation, now);
       const after = performance.now();
       if (finished) {
+        this.#ended(operation);
         answered++;
         operation.statement?.spent(after - now);
         this.#current = null;
@@ -80,6 +82,17 @@ export class Pump {
       }
       now = after;
     }
+  }
+
+  /**
+   * An interrupt stops every statement that is being stepped, half-read cursors among them, and while one of those
+   * stays open it also meets the next statement to start. So they end here.
+   */
+  #ended(operation: Operation): void {
+    const interrupts = end(this.#control, operation.sequence);
+    if (interrupts === this.#interrupts) return;
+    this.#interrupts = interrupts;
+    this.#session.executor.interruptCursors();
   }
 
   /** True when the operation is answered to its end. */

@@ -1,18 +1,29 @@
 import { type EngineDatabase, type EngineStatement, loadEngine } from "./engine.js";
 import { Executor } from "./executor.js";
-import { type Callbacks, defineFunction } from "./functions.js";
+import { type Callbacks, defineFunction, loadAuthorizer } from "./functions.js";
+import { type Authorizer, native } from "./native.js";
 import { ReplyWriter } from "./reply-writer.js";
 import type { Statement } from "./statements.js";
 import { Taint } from "./taint.js";
 import { type Control, isCancelled, sleep } from "./wire/control.js";
 import { UsageError } from "./wire/fault.js";
-import type { BackupOptions, FunctionSpec, Opened, OpenOptions } from "./wire/open.js";
+import type { AuthorizerSpec, BackupOptions, FunctionSpec, Opened, OpenOptions } from "./wire/open.js";
 import { type Reply, type SqlValue, State } from "./wire/protocol.js";
 
 /** SQLite's busy handler sleeps inside a native call, which nothing can end; so it waits in slices of this many ms. */
 const BUSY_SLICE_MS = 20;
 
 const RETRIED = new Set(["SQLITE_BUSY", "SQLITE_BUSY_RECOVERY", "SQLITE_BUSY_TIMEOUT"]);
+
+/** Statements of our own. */
+interface Probes {
+  schemaVersion: EngineStatement;
+  totalChanges: EngineStatement;
+  counts: EngineStatement;
+  databases: EngineStatement;
+  tempObjects: EngineStatement;
+  deferred: EngineStatement;
+}
 
 /** One handle, and what is known of its state. */
 export class Session {
@@ -23,14 +34,7 @@ export class Session {
   readonly #functions = new Map<string, FunctionSpec>();
   #db: EngineDatabase | null = null;
   #options: OpenOptions | null = null;
-  #probes: {
-    schemaVersion: EngineStatement;
-    totalChanges: EngineStatement;
-    counts: EngineStatement;
-    databases: EngineStatement;
-    tempObjects: EngineStatement;
-    deferred: EngineStatement;
-  } | null = null;
+  #probes: Probes | null = null;
   #epoch = 0;
   #schemaVersion: unknown = null;
   #schemaSettled = false;
@@ -43,6 +47,11 @@ export class Session {
   #tracing = false;
   #tainted = false;
   #loadExtension = false;
+  /** What the native companion calls the handle; 0 without it. */
+  #token = 0;
+  #authorizer: Authorizer | null = null;
+  /** Above zero while a statement of this class's own runs, which the authorizer is not asked about. */
+  #private = 0;
   /** The operation being run, when its last attempt began, and the lock that holds it up: how far it was, since when. */
   #sequence = 0;
   #attempted = 0;
@@ -109,6 +118,9 @@ export class Session {
       }
       await module.default(db);
     }
+    this.#token = attach(db);
+    this.#control.token[0] = this.#token;
+    if (this.#authorizer !== null) this.#install(this.#authorizer);
     if (options.queryOnly) db.exec("PRAGMA query_only = ON");
     this.#probes = {
       schemaVersion: db.prepare("PRAGMA schema_version").pluck(),
@@ -123,7 +135,7 @@ export class Session {
     this.#tracing = false;
     this.#loadExtension = false;
     this.schemaMayHaveChanged();
-    return { sqliteVersion: String(db.prepare("SELECT sqlite_version()").pluck().get()), token: null };
+    return { sqliteVersion: String(db.prepare("SELECT sqlite_version()").pluck().get()) };
   }
 
   /** Runs what another connection's lock may hold up, as often as the timeout allows. */
@@ -146,6 +158,7 @@ export class Session {
     this.executor.reset();
     this.#probes = null;
     this.#db = null;
+    this.#token = this.#control.token[0] = 0;
     db.close();
   }
 
@@ -198,6 +211,34 @@ export class Session {
     });
   }
 
+  /** Asks `spec`'s function about every statement that is prepared from now on; for good if `lasting`. */
+  async authorize(spec: AuthorizerSpec | null, lasting: boolean): Promise<void> {
+    if (native === null || this.#token === 0)
+      throw new UsageError("NOT_SUPPORTED", "setAuthorizer() needs the package @sqlite-aio/native");
+    this.#requireNoCursor("an authorizer cannot be set");
+    const authorizer = spec === null ? null : await loadAuthorizer(spec, this.#callbacks);
+    this.#install(authorizer);
+    if (lasting) this.#authorizer = authorizer;
+    else this.#tainted = true;
+  }
+
+  #install(authorizer: Authorizer | null): void {
+    native?.setAuthorizer(
+      this.#token,
+      authorizer === null ? null : (...args) => (this.#private > 0 ? 0 : authorizer(...args)),
+    );
+  }
+
+  /** Runs a statement of our own. */
+  #ask(probe: keyof Probes): unknown {
+    this.#private++;
+    try {
+      return this.#probes?.[probe].get();
+    } finally {
+      this.#private--;
+    }
+  }
+
   /** The rare methods, by name. */
   call(method: string, args: readonly unknown[]): void {
     switch (method) {
@@ -247,7 +288,7 @@ export class Session {
 
   /** Notes what a statement leaves behind beside its transaction. */
   taintBy(taint: number): void {
-    if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.#probes?.tempObjects.get() !== 0))
+    if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.#ask("tempObjects") !== 0))
       this.#tainted = true;
   }
 
@@ -260,7 +301,7 @@ export class Session {
     this.#lookAtSchema();
     if (this.#deferEpoch !== this.#epoch) {
       this.#deferEpoch = this.#epoch;
-      this.#defers = this.#probes === null || this.#probes.deferred.get() !== 0;
+      this.#defers = this.#probes === null || this.#ask("deferred") !== 0;
     }
     return this.#defers;
   }
@@ -268,21 +309,21 @@ export class Session {
   /** Column names are to be looked at again. */
   schemaMayHaveChanged(): void {
     this.#epoch++;
-    const count = this.#probes?.databases.get();
+    const count = this.#ask("databases");
     this.#attached = typeof count === "number" && count > 1;
   }
 
   /** The counts of a statement that wrote and gives rows. */
   writeCounts(): void {
     if (this.#probes === null) return;
-    const [changes, rowid] = this.#probes.counts.get() as [bigint, bigint];
+    const [changes, rowid] = this.#ask("counts") as [bigint, bigint];
     this.lastInsertRowid = rowid;
     this.out.counts(Number(changes), rowid);
   }
 
   /** What ran was not told apart by its results. */
   rowidMayHaveChanged(): void {
-    if (this.#probes !== null) this.lastInsertRowid = (this.#probes.counts.get() as [bigint, bigint])[1];
+    if (this.#probes !== null) this.lastInsertRowid = (this.#ask("counts") as [bigint, bigint])[1];
   }
 
   trace(statement: Statement | null, values: readonly SqlValue[], sql = ""): void {
@@ -326,7 +367,7 @@ export class Session {
     if (this.out.anyRows) this.#lookAtSchema();
     if (this.#wrote) {
       this.#wrote = false;
-      this.#totalChanges = Number(this.#probes.totalChanges.get());
+      this.#totalChanges = Number(this.#ask("totalChanges"));
     }
     const state = (db.inTransaction ? State.IN_TRANSACTION : 0) | (this.#tainted ? State.TAINTED : 0);
     return this.out.take(state, this.#totalChanges, this.#epoch);
@@ -339,7 +380,7 @@ export class Session {
    */
   #lookAtSchema(): void {
     try {
-      const version = this.#probes?.schemaVersion.get();
+      const version = this.#ask("schemaVersion");
       const known = version === this.#schemaVersion;
       if (known && this.#schemaSettled && !this.#attached) return;
       this.#schemaSettled = known;
@@ -358,6 +399,15 @@ function checkImage(db: EngineDatabase): void {
   const result = db.prepare("PRAGMA quick_check(1)").pluck().get();
   if (result !== "ok")
     throw new UsageError("SQLITE_CORRUPT", `the image is not a sound database: ${String(result)}`);
+}
+
+/** Token of the handle, 0 where the native companion is missing or needs a newer engine. */
+function attach(db: EngineDatabase): number {
+  try {
+    return native?.attach(db) ?? 0;
+  } catch {
+    return 0;
+  }
 }
 
 function expanded(db: EngineDatabase, statement: Statement, values: readonly SqlValue[]): string {

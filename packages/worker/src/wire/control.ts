@@ -3,6 +3,7 @@
  * inside SQLite reads no messages.
  */
 const WORDS = 8;
+const TOKEN_BYTES = 8;
 const RING = 4096;
 
 /** Number of the operation the thread has begun, counted from 1 and wrapping at 2^31. */
@@ -13,18 +14,28 @@ const INTERRUPTING = 1;
 const REPLIES = 2;
 /** Non-zero: begin no further operation, close. */
 const STOPPED = 3;
+/** Number of the operation the thread ended last. */
+const ENDED = 4;
+/** How many interrupts the main side has sent to the engine. */
+const INTERRUPTS = 5;
 
 export interface Control {
   readonly words: Int32Array<SharedArrayBuffer>;
   readonly cancelled: Uint8Array<SharedArrayBuffer>;
+  /** What the native companion calls the handle; 0 without it. */
+  readonly token: Float64Array<SharedArrayBuffer>;
 }
 
 export function createControl(): SharedArrayBuffer {
-  return new SharedArrayBuffer(WORDS * 4 + RING);
+  return new SharedArrayBuffer(WORDS * 4 + TOKEN_BYTES + RING);
 }
 
 export function openControl(block: SharedArrayBuffer): Control {
-  return { words: new Int32Array(block, 0, WORDS), cancelled: new Uint8Array(block, WORDS * 4, RING) };
+  return {
+    words: new Int32Array(block, 0, WORDS),
+    token: new Float64Array(block, WORDS * 4, 1),
+    cancelled: new Uint8Array(block, WORDS * 4 + TOKEN_BYTES, RING),
+  };
 }
 
 /** The number after `sequence`. */
@@ -43,6 +54,16 @@ export function begin(control: Control, sequence: number): boolean {
   if (Atomics.load(control.cancelled, slot) === 0) return Atomics.load(control.words, STOPPED) === 0;
   Atomics.store(control.cancelled, slot, 0);
   return false;
+}
+
+/**
+ * Thread: operation `sequence` is over. Gives the number of interrupts sent so far, none of which is still on its way:
+ * the store comes before the load, and {@link interruptInside} does the reverse.
+ */
+export function end(control: Control, sequence: number): number {
+  Atomics.store(control.words, ENDED, sequence);
+  if (Atomics.load(control.words, INTERRUPTING) !== 0) waitWhileInterrupting(control);
+  return Atomics.load(control.words, INTERRUPTS);
 }
 
 /** Thread: whether the running operation was cancelled after it began, or the thread is to stop. */
@@ -74,18 +95,24 @@ export function uncancel(control: Control, sequence: number): void {
 }
 
 /** Main: whether the thread is inside operation `sequence` at this moment. */
-export function isRunning(control: Control, sequence: number): boolean {
-  return Atomics.load(control.words, RUNNING) === sequence;
+export function isInside(control: Control, sequence: number): boolean {
+  return Atomics.load(control.words, RUNNING) === sequence && Atomics.load(control.words, ENDED) !== sequence;
 }
 
-/** Main: keeps the thread from beginning an operation until {@link lowerInterrupt}. */
-export function raiseInterrupt(control: Control): void {
+/**
+ * Main: calls `interrupt` if the thread is inside operation `sequence`, and keeps it from beginning another meanwhile,
+ * so that no other is hit.
+ */
+export function interruptInside(control: Control, sequence: number, interrupt: () => void): void {
   Atomics.add(control.words, INTERRUPTING, 1);
-}
-
-export function lowerInterrupt(control: Control): void {
-  Atomics.sub(control.words, INTERRUPTING, 1);
-  Atomics.notify(control.words, INTERRUPTING);
+  try {
+    if (!isInside(control, sequence)) return;
+    Atomics.add(control.words, INTERRUPTS, 1);
+    interrupt();
+  } finally {
+    Atomics.sub(control.words, INTERRUPTING, 1);
+    Atomics.notify(control.words, INTERRUPTING);
+  }
 }
 
 /** Main: the thread begins no further operation. */

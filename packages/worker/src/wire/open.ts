@@ -39,14 +39,17 @@ export interface FunctionSpec {
   readonly source: { readonly closure: number } | { readonly module: string; readonly export: string };
 }
 
+/** An authorizer: a closure of the main side by number, or an export of a module the thread loads. */
+export type AuthorizerSpec =
+  | { readonly closure: number }
+  | { readonly module: string; readonly export: string };
+
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly fault: Fault };
 
 export interface Opened {
   readonly sqliteVersion: string;
-  /** What the native companion calls this handle; null without it. */
-  readonly token: number | null;
 }
 
 export interface BackupOptions {
@@ -67,6 +70,7 @@ export interface ThreadApi {
   backup(options: BackupOptions): Promise<Outcome<null>>;
   /** `lasting`: also on a handle that takes the place of this one. */
   createFunction(spec: FunctionSpec, lasting: boolean): Promise<Outcome<null>>;
+  setAuthorizer(spec: AuthorizerSpec | null, lasting: boolean): Promise<Outcome<null>>;
   /** A fresh handle in place of one whose state was changed. */
   reopen(): Promise<Outcome<Opened>>;
   /** Replaces the contents of an in-memory or temporary database. */
