@@ -47,7 +47,7 @@ export async function backUp(source: Runner, target: Target | string, options: B
   if (typeof target !== "object" || target === null)
     throw new TypeError("backup: the target must be a path or a Connection");
   await barrier(source);
-  const lane = await target.runner.lane.lease();
+  const lane = await target.runner.lease(undefined);
   try {
     const inner = target.runner.within(lane, true);
     await barrier(inner);

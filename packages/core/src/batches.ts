@@ -3,6 +3,7 @@ import { bindParameters, type Parameters } from "./bind.js";
 import { Call } from "./call.js";
 import { ProgrammingError, SqliteError } from "./errors.js";
 import type { CallOptions } from "./options.js";
+import { Patience } from "./patience.js";
 import { addParameterSet, type Runner, toError } from "./runner.js";
 import type { CachedStatement } from "./statement-cache.js";
 
@@ -23,18 +24,20 @@ export async function executeBatches(
   caller: Caller,
 ): Promise<number> {
   const statement = runner.statement(sql);
+  const patience = Patience.of(options);
   if (typeof sets === "object" && sets !== null && Symbol.asyncIterator in sets) {
-    const batches = new Batches(runner, statement, options, caller);
-    return batches.drain(sets);
+    const batches = new Batches(runner, statement, patience, caller);
+    // The sets may be what is waited for.
+    return await (patience === undefined ? batches.drain(sets) : patience.race(batches.drain(sets), sql));
   }
   if (sets === null || typeof sets !== "object" || !(Symbol.iterator in sets)) {
     throw new TypeError("executemany: the parameter sets must be an Iterable or an AsyncIterable");
   }
   // Nobody else's statement comes between the sets. A lease would let an AsyncIterable that reads from this
   // connection wait for itself, so there others may come between two batches.
-  const lane = await runner.lane.lease();
+  const lane = await runner.lease(patience);
   try {
-    const batches = new Batches(runner.within(lane, runner.scoped), statement, options, caller);
+    const batches = new Batches(runner.within(lane, runner.scoped), statement, patience, caller);
     return await batches.drain(sets);
   } finally {
     lane.end(new ProgrammingError("executemany is over", { code: "SQLITE_MISUSE" }));
@@ -44,7 +47,7 @@ export async function executeBatches(
 class Batches {
   readonly #runner: Runner;
   readonly #statement: CachedStatement;
-  readonly #options: CallOptions | undefined;
+  readonly #patience: Patience | undefined;
   readonly #caller: Caller;
   /** Lets the thread skip the batch behind one that failed: what this side says may come too late. */
   readonly #job: number;
@@ -55,10 +58,10 @@ class Batches {
   #changes = 0;
   #counted = false;
 
-  constructor(runner: Runner, statement: CachedStatement, options: CallOptions | undefined, caller: Caller) {
+  constructor(runner: Runner, statement: CachedStatement, patience: Patience | undefined, caller: Caller) {
     this.#runner = runner;
     this.#statement = statement;
-    this.#options = options;
+    this.#patience = patience;
     this.#caller = caller;
     this.#job = ++runner.settings.lastCursor;
   }
@@ -66,7 +69,11 @@ class Batches {
   async drain(sets: Iterable<Parameters> | AsyncIterable<Parameters>): Promise<number> {
     try {
       if (Symbol.asyncIterator in sets) {
-        for await (const set of sets) if (this.#add(set)) await this.#send();
+        for await (const set of sets) {
+          // The caller has his answer; whoever makes the sets is told by the iterator's return().
+          if (this.#patience?.over === true) return -1;
+          if (this.#add(set)) await this.#send();
+        }
       } else {
         for (const set of sets) if (this.#add(set)) await this.#send();
       }
@@ -102,7 +109,7 @@ class Batches {
     const packed = count === 0 ? this.#batch : encodePacket(this.#batch, count, "auto", transfer);
     const call = new Call(Op.MANY, this.#statement, [this.#runner.flags, packed, this.#job]);
     call.transfer = transfer;
-    this.#runner.submit(call, this.#options, this.#caller);
+    this.#runner.submit(call, this.#patience, this.#caller);
     call.promise.catch(() => {});
     this.#underWay.push({ call, first: this.#sets });
     this.#sets += this.#batch.length;

@@ -326,7 +326,7 @@ export class Connection {
   async #close(): Promise<void> {
     this.#refuseScoped("close");
     const runner = this.#runner;
-    const lane = await runner.root.lease().catch((error: unknown) => {
+    const lane = await runner.root.lease(undefined, true).catch((error: unknown) => {
       this.#closing = null;
       throw error;
     });
@@ -343,8 +343,7 @@ export class Connection {
 
   /** Runs `work` when all that was called before is done, and before what is called after. */
   async #alone<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#runner.closed) throw this.#runner.closedReason();
-    const lane = await this.#runner.lane.lease();
+    const lane = await this.#runner.lease(undefined);
     try {
       const barrier = this.#runner.control(Verb.BARRIER);
       lane.submit(barrier);

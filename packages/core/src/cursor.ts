@@ -5,6 +5,7 @@ import { Call } from "./call.js";
 import type { Connection } from "./connection.js";
 import { OperationalError, ProgrammingError } from "./errors.js";
 import { type CallOptions, integer } from "./options.js";
+import { Patience } from "./patience.js";
 import { columnName } from "./adapters.js";
 import {
   type AnyRow,
@@ -166,7 +167,8 @@ export class Cursor {
   /** The next row, null at the end. */
   async fetchone<R = AnyRow>(options?: CallOptions): Promise<R | null> {
     this.#check();
-    while (this.#at >= this.#rows.length) if (!(await this.#refill(options))) return null;
+    const patience = this.#at < this.#rows.length ? undefined : Patience.of(options);
+    while (this.#at >= this.#rows.length) if (!(await this.#refill(patience))) return null;
     return this.#take() as R;
   }
 
@@ -174,10 +176,11 @@ export class Cursor {
   async fetchmany<R = AnyRow>(size: number = this.#arraysize, options?: CallOptions): Promise<R[]> {
     this.#check();
     integer(size, "size", 1, 0);
+    const patience = Patience.of(options);
     const rows: R[] = [];
     while (rows.length < size) {
       if (this.#at < this.#rows.length) rows.push(this.#take() as R);
-      else if (!(await this.#refill(options))) break;
+      else if (!(await this.#refill(patience))) break;
     }
     return rows;
   }
@@ -185,14 +188,15 @@ export class Cursor {
   /** All rows that are left. */
   async fetchall<R = AnyRow>(options?: CallOptions): Promise<R[]> {
     this.#check();
+    const patience = Patience.of(options);
     const rows = this.#takeAll() as R[];
     if (this.#ahead !== null) {
-      await this.#refill(options);
+      await this.#refill(patience);
       for (const row of this.#takeAll()) rows.push(row as R);
     }
     if (this.#more) {
       const settings = this.#settings;
-      const call = this.#fetch(-1, options);
+      const call = this.#fetch(-1, patience);
       call.objects = buildsObjects(settings);
       const id = this.#id;
       this.#ended();
@@ -333,23 +337,23 @@ export class Cursor {
     this.#runner.channel.postNow();
   }
 
-  #fetch(limit: number, options: CallOptions | undefined): Call {
+  #fetch(limit: number, patience: Patience | undefined): Call {
     if (this.#interrupts !== this.#runner.settings.interrupts) {
       this.#release();
       throw new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" });
     }
     const call = new Call(Op.FETCH, null, [this.#id, limit]);
     call.shape = this.#shape;
-    this.#runner.submit(call, options, null);
+    this.#runner.submit(call, patience, null);
     return call;
   }
 
   /** Makes the next chunk the current one. False at the end. */
-  async #refill(options: CallOptions | undefined): Promise<boolean> {
+  async #refill(patience: Patience | undefined): Promise<boolean> {
     if (this.#ahead === null) {
       if (!this.#more) return false;
-      this.#ahead = this.#fetch(this.#iterChunkSize, options);
-    }
+      this.#ahead = this.#fetch(this.#iterChunkSize, patience);
+    } else if (patience !== undefined) this.#runner.watch(this.#ahead, patience);
     const call = this.#ahead;
     const id = this.#id;
     try {

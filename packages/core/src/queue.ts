@@ -14,6 +14,8 @@ const current = new AsyncLocalStorage<Context>();
 interface LeaseRequest {
   readonly grant: (lane: Lane) => void;
   readonly refuse: (reason: unknown) => void;
+  /** Must have its turn whatever is cancelled. */
+  readonly essential: boolean;
 }
 
 /**
@@ -52,10 +54,11 @@ export class Lane {
     this.#waiting.push(call);
   }
 
-  /** Rejects the calls that wait here for a lease to end. */
+  /** Rejects what waits here, and further down, for a lease to end. */
   cancelWaiting(reason: () => Error): void {
-    const calls = this.#waiting.filter((entry) => !("grant" in entry) && !entry.essential) as Call[];
-    for (const call of calls) if (this.withdraw(call)) call.reject(new ErrorReason(reason));
+    const given = this.#waiting.filter(({ essential }) => !essential);
+    this.#waiting = this.#waiting.filter(({ essential }) => essential);
+    refuseEach(given, reason);
     this.#child?.cancelWaiting(reason);
   }
 
@@ -69,7 +72,7 @@ export class Lane {
   }
 
   /** A child lane, as soon as all that waited before has been sent. `onQueued` gets a way to withdraw the request. */
-  lease(onQueued?: (withdraw: (reason: unknown) => void) => void): Promise<Lane> {
+  lease(onQueued?: (withdraw: (reason: unknown) => void) => void, essential = false): Promise<Lane> {
     if (this.#ended !== null) return Promise.reject(this.#ended());
     if (this.#child === null && this.#waiting.length === 0) return Promise.resolve(this.#open());
     try {
@@ -78,7 +81,7 @@ export class Lane {
       return Promise.reject(error);
     }
     return new Promise((grant, refuse) => {
-      const request: LeaseRequest = { grant, refuse };
+      const request: LeaseRequest = { grant, refuse, essential };
       this.#waiting.push(request);
       onQueued?.((reason) => {
         const at = this.#waiting.indexOf(request);
@@ -111,7 +114,7 @@ export class Lane {
   /** Ends the child lane, and refuses what waits for its end. */
   abandon(reason: () => Error): void {
     // Before the child's end, which would send them.
-    this.#refuseAll(reason);
+    refuseEach(this.#waiting.splice(0), reason);
     this.#child?.end(reason);
   }
 
@@ -141,15 +144,6 @@ export class Lane {
     }
   }
 
-  #refuseAll(reason: () => Error): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const entry of waiting) {
-      if ("grant" in entry) entry.refuse(reason());
-      else entry.reject(new ErrorReason(reason));
-    }
-  }
-
   /** A call from inside the lease that it would wait for would wait for itself. */
   #refuseDeadlock(): void {
     for (let context = current.getStore(); context !== undefined; context = context.outer) {
@@ -162,6 +156,13 @@ export class Lane {
         }
       }
     }
+  }
+}
+
+function refuseEach(waiting: readonly (Call | LeaseRequest)[], reason: () => Error): void {
+  for (const entry of waiting) {
+    if ("grant" in entry) entry.refuse(reason());
+    else entry.reject(new ErrorReason(reason));
   }
 }
 

@@ -2,8 +2,9 @@ import { Flag, Mode, Op, type SqlValue, type IntegerMode, Verb } from "@sqlite-a
 import { bindParameters, type Parameters } from "./bind.js";
 import { Call, ErrorReason, FaultReason } from "./call.js";
 import type { Channel } from "./channel.js";
-import { fromFault, OperationalError, QueueFullError, type SqliteError } from "./errors.js";
-import { type CallOptions, checkSignal, type IsolationLevel, integer } from "./options.js";
+import { fromFault, QueueFullError, type SqliteError } from "./errors.js";
+import type { CallOptions, IsolationLevel } from "./options.js";
+import { Patience } from "./patience.js";
 import { closedReason, type Lane } from "./queue.js";
 import { buildsObjects, type RowFactory, type TextFactory } from "./row-maker.js";
 import { type CachedStatement, checkSql } from "./statement-cache.js";
@@ -103,7 +104,11 @@ export class Runner {
    * Sends a call. `caller` is the public method: a statement that has not run yet gets the place it was called from,
    * which costs 2 us; for the others the engine's async stack traces name it, as long as the promise is awaited.
    */
-  submit(call: Call, options: CallOptions | undefined, caller: ((...args: never[]) => unknown) | null): void {
+  submit(
+    call: Call,
+    options: CallOptions | Patience | undefined,
+    caller: ((...args: never[]) => unknown) | null,
+  ): void {
     if (this.closed) throw this.closedReason();
     const { maxQueue } = this.settings;
     if (!call.essential && this.channel.pending + this.root.waiting >= maxQueue) {
@@ -112,10 +117,36 @@ export class Runner {
       });
     }
     if (caller !== null && call.statement?.proven !== true) Error.captureStackTrace(call, caller);
-    const watch = options === undefined ? null : watchOf(options);
+    const patience = Patience.of(options);
     this.lane.submit(call);
     // Not before, or what watches a call that was refused would outlive it.
-    if (watch !== null) this.#watch(call, watch);
+    if (patience !== undefined) this.watch(call, patience);
+  }
+
+  /** A lane that nobody else can use, in its turn. */
+  async lease(patience: Patience | undefined): Promise<Lane> {
+    if (this.closed) throw this.closedReason();
+    let stopWatching: (() => void) | undefined;
+    try {
+      return await this.lane.lease((withdraw) => {
+        stopWatching = patience?.watch(withdraw);
+      });
+    } catch (reason) {
+      throw reason instanceof ErrorReason ? reason.make() : reason;
+    } finally {
+      stopWatching?.();
+    }
+  }
+
+  /** Gives a call up when its caller's patience is over. */
+  watch(call: Call, patience: Patience): void {
+    if (call.settled) return;
+    const stopWatching = patience.watch((reason) => this.giveUp(call, reason), call.sql);
+    const before = call.settledHook;
+    call.settledHook = () => {
+      before?.();
+      stopWatching();
+    };
   }
 
   /** Gives up a call, wherever it is. */
@@ -146,43 +177,6 @@ export class Runner {
       throw toError(reason, call);
     }
   }
-
-  #watch(call: Call, { signal, timeout }: Watch): void {
-    let timer: NodeJS.Timeout | undefined;
-    const onAbort = (): void => this.giveUp(call, signal?.reason);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    if (timeout > 0) {
-      timer = setTimeout(
-        () => this.giveUp(call, new ErrorReason(() => timeoutError(timeout, call.sql))),
-        timeout,
-      );
-    }
-    call.settledHook = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-    };
-  }
-}
-
-interface Watch {
-  readonly signal: AbortSignal | undefined;
-  readonly timeout: number;
-}
-
-/** Throws if the options are wrong, or aborted already. */
-function watchOf(options: CallOptions): Watch {
-  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
-  const signal = checkSignal(options.signal);
-  const timeout = integer(options.timeout, "timeout", 0, 0);
-  signal?.throwIfAborted();
-  return { signal, timeout };
-}
-
-function timeoutError(timeout: number, sql: string | undefined): OperationalError {
-  return new OperationalError(`interrupted: the timeout of ${timeout} ms is over`, {
-    code: "SQLITE_INTERRUPT",
-    sql,
-  });
 }
 
 /** The error for a rejected call. Made in the continuation of the caller's await, so that its stack names the caller. */

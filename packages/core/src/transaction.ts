@@ -2,6 +2,7 @@ import { Verb } from "@sqlite-aio/worker/wire";
 import type { Call } from "./call.js";
 import { OperationalError, ProgrammingError } from "./errors.js";
 import { checkSignal, oneOf } from "./options.js";
+import { Patience } from "./patience.js";
 import type { Lane } from "./queue.js";
 import type { Runner } from "./runner.js";
 
@@ -29,24 +30,9 @@ export async function inTransaction<X, T>(
   if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
   const mode = MODES[oneOf(options.mode, "mode", "deferred", ["deferred", "immediate", "exclusive"])];
   const signal = checkSignal(options.signal);
-  signal?.throwIfAborted();
-  if (runner.closed) throw runner.closedReason();
-  const scope = new Scope(runner, await leaseOf(runner, signal), signal);
+  const scope = new Scope(runner, await runner.lease(Patience.of({ signal })), signal);
   await scope.begin(mode);
   return await scope.run(async (inner) => await fn(face(inner)));
-}
-
-async function leaseOf(runner: Runner, signal: AbortSignal | undefined): Promise<Lane> {
-  let stopWatching: (() => void) | undefined;
-  try {
-    return await runner.lane.lease((withdraw) => {
-      const onAbort = (): void => withdraw(signal?.reason);
-      signal?.addEventListener("abort", onAbort, { once: true });
-      stopWatching = () => signal?.removeEventListener("abort", onAbort);
-    });
-  } finally {
-    stopWatching?.();
-  }
 }
 
 /** One transaction or savepoint, from the lease of its lane to the end of that. */

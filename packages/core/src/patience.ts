@@ -1,0 +1,69 @@
+import { ErrorReason } from "./call.js";
+import { OperationalError } from "./errors.js";
+import { type CallOptions, checkSignal, integer } from "./options.js";
+
+/** How long a caller waits, over all that one call of his needs: until his signal is aborted or his timeout is over. */
+export class Patience {
+  readonly #signal: AbortSignal | undefined;
+  readonly #timeout: number;
+  readonly #began: number;
+
+  constructor({ signal, timeout }: CallOptions) {
+    this.#signal = checkSignal(signal);
+    this.#timeout = integer(timeout, "timeout", 0, 0);
+    this.#began = this.#timeout === 0 ? 0 : performance.now();
+  }
+
+  /** Throws TypeError or RangeError for wrong options, and the signal's reason if that is aborted. */
+  static of(options: CallOptions | Patience | undefined): Patience | undefined {
+    if (options === undefined) return undefined;
+    if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+    const patience = options instanceof Patience ? options : new Patience(options);
+    patience.#signal?.throwIfAborted();
+    return patience;
+  }
+
+  get over(): boolean {
+    if (this.#signal?.aborted === true) return true;
+    return this.#timeout > 0 && performance.now() >= this.#began + this.#timeout;
+  }
+
+  /** `work`, or why it is over if it is before. */
+  async race<T>(work: Promise<T>, sql?: string): Promise<T> {
+    let stopWatching!: () => void;
+    const over = new Promise<never>((_, reject) => {
+      stopWatching = this.watch(reject, sql);
+    });
+    try {
+      return await Promise.race([work, over]);
+    } catch (reason) {
+      throw reason instanceof ErrorReason ? reason.make() : reason;
+    } finally {
+      stopWatching();
+    }
+  }
+
+  /** Calls `giveUp` when it is over. Gives a way to stop watching. */
+  watch(giveUp: (reason: unknown) => void, sql?: string): () => void {
+    const signal = this.#signal;
+    const timeout = this.#timeout;
+    const onAbort = (): void => giveUp(signal?.reason);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    let timer: NodeJS.Timeout | undefined;
+    if (timeout > 0) {
+      const left = Math.max(0, this.#began + timeout - performance.now());
+      timer = setTimeout(() => giveUp(new ErrorReason(() => timeoutError(timeout, sql))), left);
+    }
+    return () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    };
+  }
+}
+
+function timeoutError(timeout: number, sql: string | undefined): OperationalError {
+  return new OperationalError(`interrupted: the timeout of ${timeout} ms is over`, {
+    code: "SQLITE_INTERRUPT",
+    sql,
+  });
+}

@@ -1,0 +1,27 @@
+import { capabilities, NotSupportedError } from "@sqlite-aio/core";
+import { expect, it } from "vitest";
+import { open, rejection } from "./database.ts";
+
+it("says what it cannot do", () => {
+  expect(capabilities).toEqual({
+    interrupt: false,
+    authorizer: false,
+    progressHandler: false,
+    changes: false,
+  });
+});
+
+it("refuses what needs the native companion, naming the package", async () => {
+  const db = await open();
+  for (const call of [
+    () => db.setProgressHandler(() => 0, 100),
+    () => db.setProgressHandler(null, 100),
+    () => db.setAuthorizer(() => 0),
+    () => db.setAuthorizer(null),
+  ]) {
+    const error = await rejection(call);
+    expect(error, String(call)).toBeInstanceOf(NotSupportedError);
+    expect((error as Error).message, String(call)).toContain("@sqlite-aio/native");
+  }
+  expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
+});
