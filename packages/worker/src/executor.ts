@@ -3,7 +3,7 @@ import { dump } from "./dump.js";
 import { endsTransaction, splitScript } from "./script.js";
 import type { Session } from "./session.js";
 import { Statement } from "./statements.js";
-import { Taint, taintOf } from "./taint.js";
+import { Taint, taintOf } from "./wire/taint.js";
 import type { Packet } from "./wire/packet.js";
 import { statementKeyword } from "./wire/parameters.js";
 import { Flag, Mode, MORE_COMING, MORE_WAITING, Op, type SqlValue, Verb } from "./wire/protocol.js";
@@ -32,7 +32,7 @@ export interface Operation {
   flags: number;
   target: number;
   limit: number;
-  values: readonly SqlValue[];
+  values: SqlValue[];
   /** The fields of any other. */
   readonly fields: readonly unknown[];
   /** What the operation keeps between steps. */
@@ -143,6 +143,8 @@ export class Executor {
       return Step.DONE;
     }
     if (statement.endsTransaction) refuseEnding(flags);
+    // Compiling a pragma may be all that it takes.
+    if (statement.taint === Taint.SURE) this.#session.taintBy(Taint.SURE);
     if ((flags & Flag.READ_ONLY) !== 0 && !statement.readonly) {
       out.refused();
       return Step.DONE;
@@ -289,14 +291,16 @@ export class Executor {
     this.#requireTransaction(flags);
     operation.batch ??= typeof batch[0] === "number" ? packetRows(batch as Packet) : (batch as SqlValue[][]);
     statement.prepare(session.db);
+    if (statement.taint === Taint.SURE) session.taintBy(Taint.SURE);
     if (statement.empty || statement.readonly) {
       throw new UsageError("NOT_DML", "executemany() can only execute DML statements.");
     }
     const sets = operation.batch;
     session.mutate(() => {
       const handle = statement.handle(session.db);
+      // Once: a set that ends the transaction does so with an error.
+      if (statement.dml) this.#beginFor(flags);
       while (operation.at < sets.length) {
-        if (statement.dml) this.#beginFor(flags);
         const values = sets[operation.at]!;
         session.trace(statement, values);
         const info = handle.run(...statement.bindings(values));
@@ -308,6 +312,7 @@ export class Executor {
     });
     session.wrote();
     if (!statement.keepsSchema) session.schemaMayHaveChanged();
+    if (statement.taint !== Taint.NONE) session.taintBy(statement.taint);
     session.out.done(statement.dml ? operation.changes : -1, session.lastInsertRowid);
     return Step.DONE;
   }

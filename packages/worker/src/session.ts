@@ -4,7 +4,7 @@ import { type Callbacks, defineFunction, loadAuthorizer } from "./functions.js";
 import { type Authorizer, native } from "./native.js";
 import { ReplyWriter } from "./reply-writer.js";
 import type { Statement } from "./statements.js";
-import { Taint } from "./taint.js";
+import { Taint } from "./wire/taint.js";
 import { type Control, isCancelled, sleep } from "./wire/control.js";
 import { UsageError } from "./wire/fault.js";
 import type { AuthorizerSpec, BackupOptions, FunctionSpec, Opened, OpenOptions } from "./wire/open.js";
@@ -326,7 +326,7 @@ export class Session {
     if (this.#probes !== null) this.lastInsertRowid = (this.#ask("counts") as [bigint, bigint])[1];
   }
 
-  trace(statement: Statement | null, values: readonly SqlValue[], sql = ""): void {
+  trace(statement: Statement | null, values: SqlValue[], sql = ""): void {
     if (!this.#tracing) return;
     this.out.trace(statement === null ? sql : expanded(this.db, statement, values));
   }
@@ -410,7 +410,7 @@ function attach(db: EngineDatabase): number {
   }
 }
 
-function expanded(db: EngineDatabase, statement: Statement, values: readonly SqlValue[]): string {
+function expanded(db: EngineDatabase, statement: Statement, values: SqlValue[]): string {
   if (values.length === 0) return statement.sql;
   return db
     .prepare(statement.sql)

@@ -3,7 +3,7 @@ import { UsageError } from "./wire/fault.js";
 import { endsTransaction } from "./script.js";
 import { statementKeyword } from "./wire/parameters.js";
 import type { SqlValue } from "./wire/protocol.js";
-import { Taint, taintOf } from "./taint.js";
+import { Taint, taintOf } from "./wire/taint.js";
 import { toBinding } from "./wire/value.js";
 
 const DML = new Set(["INSERT", "UPDATE", "DELETE", "REPLACE"]);
@@ -134,12 +134,12 @@ export class Statement {
   }
 
   /** The engine's arguments for parameters given in index order. */
-  bindings(values: readonly SqlValue[]): unknown[] {
+  bindings(values: SqlValue[]): unknown[] {
     if (values.length === 0) return NO_BINDINGS;
     if (this.#names === null) {
-      const bindings: SqlValue[] = [];
-      for (let i = 0; i < values.length; i++) bindings.push(toBinding(values[i]!));
-      return [bindings];
+      // In place: the array came off the wire and is nobody else's, and a second time changes nothing.
+      for (let i = 0; i < values.length; i++) values[i] = toBinding(values[i]!);
+      return [values];
     }
     const anonymous: SqlValue[] = [];
     const named: Record<string, SqlValue> = Object.create(null);

@@ -6,4 +6,5 @@ export * from "./packet.js";
 export * from "./parameters.js";
 export * from "./protocol.js";
 export * from "./rows.js";
+export * from "./taint.js";
 export * from "./value.js";

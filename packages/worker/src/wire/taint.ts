@@ -1,4 +1,4 @@
-import { skipBlank, tokenEnd } from "./wire/parameters.js";
+import { skipBlank, tokenEnd } from "./parameters.js";
 
 /** Pragmas that tell something, or change only the file. All others with a value change the connection. */
 const HARMLESS_PRAGMAS = new Set([
@@ -42,14 +42,18 @@ export const Taint = {
 export function taintOf(keyword: string, sql: string): number {
   if (keyword === "ATTACH" || keyword === "DETACH") return Taint.SURE;
   if (keyword === "CREATE" || keyword === "ALTER") return Taint.PERHAPS;
-  if (keyword !== "PRAGMA") return Taint.NONE;
+  // Some pragmas take effect when they are compiled, which EXPLAIN does too.
+  if (keyword !== "PRAGMA" && keyword !== "EXPLAIN") return Taint.NONE;
   const words: string[] = [];
-  for (let at = skipBlank(sql, 0); at < sql.length && words.length < 6; at = skipBlank(sql, at)) {
+  for (let at = skipBlank(sql, 0); at < sql.length && words.length < 10; at = skipBlank(sql, at)) {
     const end = tokenEnd(sql, at);
-    words.push(sql.slice(at, end).toLowerCase());
+    const word = sql.slice(at, end).toLowerCase();
+    if (word !== ";") words.push(word);
     at = end;
   }
-  const at = words.indexOf("pragma") + 1;
+  if (words[0] === "explain") words.splice(0, words[1] === "query" ? 3 : 1);
+  if (words[0] !== "pragma") return Taint.NONE;
+  const at = 1;
   const name = words[at + 1] === "." ? at + 2 : at;
   const sets = words[name + 1] === "=" || words[name + 1] === "(";
   return sets && !HARMLESS_PRAGMAS.has(words[name] ?? "") ? Taint.SURE : Taint.NONE;
