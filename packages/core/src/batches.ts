@@ -63,7 +63,7 @@ class Batches {
     this.#statement = statement;
     this.#patience = patience;
     this.#caller = caller;
-    this.#job = ++runner.settings.lastCursor;
+    this.#job = runner.channel.nextNumber();
   }
 
   async drain(sets: Iterable<Parameters> | AsyncIterable<Parameters>): Promise<number> {

@@ -64,6 +64,7 @@ export class Channel {
   /** Calls in frames, in the order of their answers. */
   readonly #sent: Call[] = [];
   #sequence = 0;
+  #lastNumber = 0;
   #calls = 0;
   readonly #spinner = new Spinner();
   /** When the thread was last known to begin something. */
@@ -266,6 +267,11 @@ export class Channel {
       }
       if (stops) this.cancel(call, skipped);
     }, ms).unref();
+  }
+
+  /** For a cursor or an executemany: never given twice, since a lease may be over before its cursors are. */
+  nextNumber(): number {
+    return ++this.#lastNumber;
   }
 
   /** Keeps the process alive until {@link unhold}. */

@@ -77,7 +77,6 @@ function makeConnection(channel: Channel, options: ConnectionOptions): Connectio
     iterChunkSize: options.iterChunkSize,
     maxQueue: options.maxQueue,
     lasting: true,
-    lastCursor: 0,
     interrupts: 0,
   });
   return new Connection(runner, options.thread.open.path);

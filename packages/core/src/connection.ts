@@ -274,7 +274,7 @@ export class Connection {
   /** The database as lines of SQL, the same text as CPython's `iterdump()`. */
   async *iterdump(): AsyncGenerator<string, void, undefined> {
     const runner = this.#runner;
-    const id = ++runner.settings.lastCursor;
+    const id = runner.channel.nextNumber();
     const limit = runner.settings.iterChunkSize;
     let call = await runner.perform(runner.method("dump", id, limit));
     try {

@@ -273,7 +273,7 @@ export class Cursor {
   ): Call {
     this.#check();
     const runner = this.#runner;
-    const id = ++runner.settings.lastCursor;
+    const id = runner.channel.nextNumber();
     const call = runner.query(Mode.CURSOR, sql, parameters, id, this.#flags);
     (call.fields as unknown[])[3] = this.#iterChunkSize;
     call.objects = false;

@@ -193,7 +193,6 @@ function settingsOf(options: ResolvedPoolOptions, kind: "pool" | "mirror"): Sett
     iterChunkSize: kind === "pool" ? POOL_CHUNK : connection.iterChunkSize,
     maxQueue: Number.MAX_SAFE_INTEGER,
     lasting: false,
-    lastCursor: 0,
     interrupts: 0,
   };
 }

@@ -20,7 +20,6 @@ export interface Settings {
   readonly maxQueue: number;
   /** Functions that are created stay when the handle is reopened: false for a lease. */
   readonly lasting: boolean;
-  lastCursor: number;
   /** How often `interrupt()` was called: a cursor half read at the time is over. */
   interrupts: number;
 }
