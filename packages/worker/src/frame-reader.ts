@@ -18,7 +18,7 @@ const FIELDS: Readonly<Record<number, number>> = {
 };
 
 const NO_FIELDS: readonly unknown[] = [];
-const NO_VALUES: readonly SqlValue[] = [];
+const NO_VALUES: SqlValue[] = [];
 
 /** Takes operations off frames, in order; those that have no answer are done at once. */
 export class FrameReader {
