@@ -6,8 +6,13 @@ export const PARSE_COLNAMES = 2;
 // biome-ignore lint: a class is known by its constructor, whatever its parameters.
 type Constructor<T> = abstract new (...args: never[]) => T;
 
+const PRIMITIVES = new Set<unknown>([String, Number, BigInt, Boolean]);
+
 const adapters = new Map<unknown, (value: never) => unknown>();
 const converters = new Map<string, (bytes: Buffer) => unknown>();
+
+/** Whether there are adapters for strings, numbers and the like: without, nobody looks. */
+export let adaptsPrimitives = false;
 
 /**
  * Lets instances of `type` be bound: `adapter` gives the value to store, one of the types that bind by themselves.
@@ -20,6 +25,7 @@ export function registerAdapter<T>(type: Constructor<T>, adapter: (value: T) => 
   if (typeof adapter !== "function")
     throw new TypeError("registerAdapter: the second argument must be a function");
   adapters.set(type, adapter);
+  adaptsPrimitives ||= PRIMITIVES.has(type);
 }
 
 /**
@@ -35,7 +41,9 @@ export function registerConverter(typeName: string, converter: (bytes: Buffer) =
 }
 
 /** What the adapter of the value's class makes of it; undefined if there is none. */
-export function adapt(value: object): { readonly value: unknown } | undefined {
+export function adapt(
+  value: object | string | number | bigint | boolean,
+): { readonly value: unknown } | undefined {
   const adapter = adapters.get(value.constructor);
   return adapter === undefined ? undefined : { value: adapter(value as never) };
 }

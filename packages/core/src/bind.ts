@@ -1,5 +1,5 @@
 import type { ParameterList, SqlValue } from "@sqlite-aio/worker/wire";
-import { adapt } from "./adapters.js";
+import { adapt, adaptsPrimitives } from "./adapters.js";
 import { DataError, ProgrammingError } from "./errors.js";
 
 /** A value that binds by itself; other objects need an adapter. */
@@ -89,6 +89,17 @@ function refuseHomonyms(list: ParameterList, values: readonly SqlValue[]): void 
 
 /** One value as it crosses to the thread; `where` is its index from 1, or its name. */
 export function bindValue(value: Bindable, where: number | string): SqlValue {
+  if (value === null || value === undefined) return null;
+  if (typeof value === "object" || adaptsPrimitives) {
+    const adapted = adapt(value);
+    // What an adapter gives is not adapted again, as in CPython.
+    if (adapted !== undefined) return bindPlain(adapted.value, where, value);
+  }
+  return bindPlain(value, where, value);
+}
+
+/** A value that needs no adapter; errors name the type of `origin`, which the caller gave. */
+function bindPlain(value: unknown, where: number | string, origin: unknown): SqlValue {
   switch (typeof value) {
     case "number":
       return value;
@@ -104,9 +115,15 @@ export function bindValue(value: Bindable, where: number | string): SqlValue {
       }
       return value;
     case "object":
-      return value === null ? null : bindObjectValue(value, where);
+      if (value === null) return null;
+      // A copy at once: the caller may go on using its memory.
+      if (ArrayBuffer.isView(value)) return copyOf(value.buffer, value.byteOffset, value.byteLength, where);
+      if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) {
+        return copyOf(value, 0, value.byteLength, where);
+      }
+      throw typeError(origin, where);
     default:
-      throw typeError(value, where);
+      throw typeError(origin, where);
   }
 }
 
@@ -120,24 +137,11 @@ function checkText(value: string, where: number | string): string {
   return value;
 }
 
-function bindObjectValue(value: object, where: number | string): SqlValue {
-  // A copy at once: the caller may go on using its memory.
-  if (ArrayBuffer.isView(value)) {
-    if (value.byteLength > MAX_LENGTH) throw tooBig(where);
-    const copy = new Uint8Array(value.byteLength);
-    copy.set(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
-    return copy;
-  }
-  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) {
-    if (value.byteLength > MAX_LENGTH) throw tooBig(where);
-    return new Uint8Array(value).slice();
-  }
-  const adapted = adapt(value);
-  if (adapted === undefined) throw typeError(value, where);
-  const result = adapted.value;
-  if (typeof result === "object" && result !== null && adapt(result) !== undefined)
-    throw typeError(value, where);
-  return bindValue(result as Bindable, where);
+function copyOf(memory: ArrayBufferLike, offset: number, length: number, where: number | string): Uint8Array {
+  if (length > MAX_LENGTH) throw tooBig(where);
+  const copy = new Uint8Array(length);
+  copy.set(new Uint8Array(memory, offset, length));
+  return copy;
 }
 
 function countError(wanted: number, given: number): ProgrammingError {

@@ -1,6 +1,7 @@
 import { isSafe, type IntegerMode, objectBuilder } from "@sqlite-aio/worker/wire";
 import { columnName, converterOf } from "./adapters.js";
 import type { Cursor } from "./cursor.js";
+import { realText } from "./real-text.js";
 import { Row } from "./row.js";
 import type { Shape } from "./statement-cache.js";
 
@@ -103,22 +104,4 @@ function fromBigint(value: bigint, mode: IntegerMode): number | bigint {
 function bytesOf(value: unknown): Buffer {
   if (Buffer.isBuffer(value)) return value;
   return Buffer.from(typeof value === "number" ? realText(value) : String(value), "utf8");
-}
-
-/** REAL as SQLite prints it (`%!.15g`): 15 significant digits, and never without a point or an exponent. */
-function realText(value: number): string {
-  if (value === Number.POSITIVE_INFINITY) return "Inf";
-  if (value === Number.NEGATIVE_INFINITY) return "-Inf";
-  if (value === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
-  const [mantissa = "", exponentText = "0"] = value.toExponential(14).split("e");
-  const exponent = Number(exponentText);
-  if (exponent < -4 || exponent >= 15) {
-    const digits = mantissa.replace(/0+$/, "");
-    const sign = exponent < 0 ? "-" : "+";
-    return `${digits.endsWith(".") ? `${digits}0` : digits}e${sign}${String(Math.abs(exponent)).padStart(2, "0")}`;
-  }
-  const fixed = value.toFixed(Math.min(100, Math.max(0, 14 - exponent)));
-  if (!fixed.includes(".")) return `${fixed}.0`;
-  const trimmed = fixed.replace(/0+$/, "");
-  return trimmed.endsWith(".") ? `${trimmed}0` : trimmed;
 }
