@@ -16,6 +16,14 @@ export interface RunResult {
   lastInsertRowid: number | bigint;
 }
 
+/** Result of `execute`. */
+export interface ExecuteResult extends RunResult {
+  /** Names of the columns, in order; none for a statement without rows. */
+  columns: readonly string[];
+  /** Each row as an array in column order. */
+  rows: unknown[][];
+}
+
 /** What `read()` hands to its callback: one reader, one snapshot. */
 export class ReadTransaction {
   protected readonly runner: Runner;
@@ -42,6 +50,11 @@ export class ReadTransaction {
     return call.rows as R[];
   }
 
+  /** All there is to know of a statement: for query builders, which make rows of their own. */
+  async execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<ExecuteResult> {
+    return executeResult(await this.query(Mode.ALL, sql, parameters, options, this.execute, false));
+  }
+
   /** Rows as objects, read as they are wanted. */
   iterate<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
     return new RowIterator(
@@ -57,8 +70,10 @@ export class ReadTransaction {
     parameters: Parameters | undefined,
     options: CallOptions | undefined,
     caller: (...args: never[]) => unknown,
+    objects = true,
   ): Promise<Call> {
     const call = this.runner.query(mode, sql, parameters, 0, this.flags);
+    call.objects &&= objects;
     this.runner.submit(call, options, caller);
     try {
       await call.promise;
@@ -109,6 +124,11 @@ export async function pinSnapshot(runner: Runner): Promise<void> {
 /** @internal */
 export function runResult(call: Call): RunResult {
   return { changes: Math.max(0, call.changes), lastInsertRowid: call.lastInsertRowid };
+}
+
+/** @internal */
+export function executeResult(call: Call): ExecuteResult {
+  return { ...runResult(call), columns: call.shape?.names ?? [], rows: call.rows as unknown[][] };
 }
 
 /** @internal */

@@ -13,6 +13,8 @@ import { Member, type PoolFunction, type Role } from "./pool-member.js";
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from "./pool-options.js";
 import { poolStats, type PoolStats } from "./pool-stats.js";
 import {
+  type ExecuteResult,
+  executeResult,
   PoolTransaction,
   pinSnapshot,
   ReadTransaction,
@@ -93,6 +95,11 @@ export class Pool {
   async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
     const call = await this.#query(Mode.ALL, sql, parameters, options, this.all);
     return call.rows as R[];
+  }
+
+  /** All there is to know of a statement, wherever it belongs: for query builders, which make rows of their own. */
+  async execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<ExecuteResult> {
+    return executeResult(await this.#query(Mode.ALL, sql, parameters, options, this.execute, false));
   }
 
   /** Rows as objects, read as they are wanted. The connection is held until the loop ends. */
@@ -251,6 +258,7 @@ export class Pool {
     parameters: Parameters | undefined,
     options: CallOptions | undefined,
     caller: Caller,
+    objects = true,
   ): Promise<Call> {
     const profile = this.#profiles.get(sql);
     for (;;) {
@@ -263,6 +271,7 @@ export class Pool {
         options,
         (member, values) => {
           const made = member.runner.query(mode, sql, values ?? parameters, 0, flags);
+          made.objects &&= objects;
           member.runner.submit(made, options, caller);
           return made;
         },
