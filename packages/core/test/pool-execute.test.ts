@@ -16,7 +16,7 @@ it("execute() gives rows as arrays, column names and counts, on the pool and in 
     changes: 2,
     lastInsertRowid: 2,
   });
-  expect(await pool.execute("SELECT id, a AS id FROM t ORDER BY id")).toMatchObject({
+  expect(await pool.execute("SELECT id, a AS id FROM t ORDER BY t.id")).toMatchObject({
     columns: ["id", "id"],
     rows: [
       [1, "x"],
