@@ -38,10 +38,9 @@ export function functionSpec(
     directOnly: boolean(options.directOnly, "directOnly"),
   };
   if (typeof fn === "function") return { ...common, source: { closure: closures.add(fn) } };
-  return {
-    ...common,
-    source: { module: moduleUrl(fn, "the function's module"), export: options.export ?? "default" },
-  };
+  const { export: exported = "default" } = options;
+  if (typeof exported !== "string") throw new TypeError('option "export" must be a string');
+  return { ...common, source: { module: moduleUrl(fn, "the function's module"), export: exported } };
 }
 
 /** Checks an authorizer, and keeps its closure. */

@@ -97,10 +97,28 @@ export async function loadAuthorizer(spec: AuthorizerSpec, callbacks: Callbacks)
   return (await importFunction(spec)) as Authorizer;
 }
 
-/** What a module function returned, in the forms that parameters take. */
+/** What a module function returned, in the forms that parameters take. Throws if it has none. */
 function toResult(value: unknown): SqlValue {
-  if (value === undefined || value === null) return null;
-  if (typeof value === "boolean") return value ? 1 : 0;
+  switch (typeof value) {
+    case "undefined":
+      return null;
+    case "boolean":
+      return value ? 1 : 0;
+    case "number":
+    case "string":
+      return value;
+    case "bigint":
+      if (BigInt.asIntN(64, value) !== value)
+        throw new RangeError("a SQL function returned a bigint out of the range of INTEGER");
+      return value;
+    default:
+      break;
+  }
+  if (value === null) return null;
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  return value as SqlValue;
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  // Nobody waits for it; left alone its rejection would end the thread.
+  if (value instanceof Promise) value.catch(() => {});
+  const what = value instanceof Promise ? "a promise" : typeof value;
+  throw new TypeError(`a SQL function must return a value that binds, not ${what}`);
 }
