@@ -334,9 +334,11 @@ export class Executor {
         this.#finish(open);
         break;
       case Verb.SCRUB:
+      case Verb.SETTLE:
         if (open) this.#exec("ROLLBACK");
         for (const cursor of this.#cursors.values()) cursor.close();
         this.#cursors.clear();
+        if (verb === Verb.SETTLE) this.#session.settle();
         break;
       case Verb.SAVEPOINT:
         this.#requireTransaction(Flag.IN_TRANSACTION);

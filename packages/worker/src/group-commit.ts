@@ -12,7 +12,7 @@ export function isGroupable(session: Session, operation: Operation): boolean {
     // It says so when it is run by itself.
     return false;
   }
-  return statement.dml;
+  return statement.groupable;
 }
 
 /**
@@ -33,39 +33,52 @@ export function runGroup(
     // Whoever holds the lock: the first statement waits for it by itself.
     return false;
   }
+  let last = group[0]!;
   for (const operation of group) {
     if (operation.skipped || !begin(operation)) {
       operation.skipped = true;
       out.skipped();
       continue;
     }
+    last = operation;
+    session.beginAttempt(operation.sequence, true, performance.now());
     const { mark } = out;
     try {
       while (executor.step(operation) !== Step.DONE);
     } catch (error) {
-      if (!session.inTransaction) return restart(group);
+      // A lock is for the one that met it to wait for.
+      if (!session.inTransaction || isLock(error)) return restart(session, group);
       out.rewind(mark);
+      session.wrote();
+      session.rowidMayHaveChanged();
       out.fault(error);
-      operation.cursor?.close();
+      executor.failed(operation);
     }
   }
-  for (;;) {
+  for (let first = true; ; first = false) {
+    session.beginAttempt(last.sequence, first, performance.now());
     try {
       session.mutate(() => db.exec("COMMIT"));
       return true;
     } catch (error) {
-      if (session.mayRetry(error)) continue;
-      if (session.inTransaction) session.mutate(() => db.exec("ROLLBACK"));
-      return restart(group);
+      if (!session.mayRetry(error)) return restart(session, group);
     }
   }
 }
 
-function restart(group: readonly Operation[]): false {
+function restart(session: Session, group: readonly Operation[]): false {
   for (const operation of group) {
     operation.cursor?.close();
     operation.cursor = null;
     operation.at = 0;
   }
+  if (session.inTransaction) session.mutate(() => session.db.exec("ROLLBACK"));
+  session.wrote();
+  session.rowidMayHaveChanged();
   return false;
+}
+
+function isLock(error: unknown): boolean {
+  const code = error instanceof Error ? String(Reflect.get(error, "code")) : "";
+  return code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED");
 }

@@ -29,6 +29,8 @@ export class Pump {
   #current: Operation | null = null;
   /** The current operation has begun: it is never skipped now. */
   #begun = false;
+  /** Number of the operation that was begun last. */
+  #latest = 0;
   #interrupts = 0;
   /** So many answers leave together at the most, about half of a large frame. */
   #share = MIN_SHARE;
@@ -74,7 +76,7 @@ export class Pump {
       const finished = this.#attempt(operation, now);
       const after = performance.now();
       if (finished) {
-        this.#ended(operation);
+        this.#ended();
         answered++;
         operation.statement?.spent(after - now);
         this.#current = null;
@@ -88,11 +90,17 @@ export class Pump {
    * An interrupt stops every statement that is being stepped, half-read cursors among them, and while one of those
    * stays open it also meets the next statement to start. So they end here.
    */
-  #ended(operation: Operation): void {
-    const interrupts = end(this.#control, operation.sequence);
+  #ended(): void {
+    const interrupts = end(this.#control, this.#latest);
     if (interrupts === this.#interrupts) return;
     this.#interrupts = interrupts;
     this.#session.executor.interruptCursors();
+  }
+
+  /** False if the operation was cancelled. */
+  #begin(operation: Operation): boolean {
+    this.#latest = operation.sequence;
+    return begin(this.#control, operation.sequence);
   }
 
   /** True when the operation is answered to its end. */
@@ -101,9 +109,9 @@ export class Pump {
     const first = !this.#begun;
     if (first) {
       if (!operation.single && !session.inTransaction && isGroupable(session, operation)) {
-        if (this.#group(operation, now)) return true;
+        if (this.#group(operation)) return true;
       }
-      if (operation.skipped || !begin(this.#control, operation.sequence)) {
+      if (operation.skipped || !this.#begin(operation)) {
         session.out.skipped();
         return true;
       }
@@ -132,7 +140,7 @@ export class Pump {
   }
 
   /** Runs the operation and those like it that wait behind it in one transaction. False if it is to be run alone. */
-  #group(first: Operation, now: number): boolean {
+  #group(first: Operation): boolean {
     const session = this.#session;
     const group = [first];
     while (group.length < MAX_GROUP) {
@@ -141,10 +149,9 @@ export class Pump {
       group.push(next);
     }
     if (group.length === 1) return false;
-    if (session.defersConstraints) return this.#ungroup(group);
-    session.beginAttempt(first.sequence, true, now);
+    if (session.reachesOut) return this.#ungroup(group);
     const { mark } = session.out;
-    if (runGroup(session, group, (operation) => begin(this.#control, operation.sequence))) return true;
+    if (runGroup(session, group, (operation) => this.#begin(operation))) return true;
     session.out.rewind(mark);
     return this.#ungroup(group);
   }

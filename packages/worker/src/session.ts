@@ -22,7 +22,8 @@ interface Probes {
   counts: EngineStatement;
   databases: EngineStatement;
   tempObjects: EngineStatement;
-  deferred: EngineStatement;
+  /** What of the schema would not keep its effect to its own statement. */
+  reachingOut: EngineStatement;
 }
 
 /** One handle, and what is known of its state. */
@@ -39,13 +40,15 @@ export class Session {
   #schemaVersion: unknown = null;
   #schemaSettled = false;
   #attached = false;
-  #defers = false;
-  /** The schema epoch that `#defers` belongs to. */
-  #deferEpoch = -1;
+  #reachesOut = false;
+  /** The schema epoch that `#reachesOut` belongs to. */
+  #reachEpoch = -1;
   #totalChanges = 0;
   #wrote = false;
   #tracing = false;
   #tainted = false;
+  /** How many temporary objects belong to the connection. */
+  #tempObjects: unknown = 0;
   #loadExtension = false;
   /** What the native companion calls the handle; 0 without it. */
   #token = 0;
@@ -75,7 +78,8 @@ export class Session {
   }
 
   async open(options: OpenOptions): Promise<Opened> {
-    this.#options = options;
+    // An image is for once; the contents move on without it.
+    this.#options = { ...options, image: null };
     const Database = await loadEngine(options.engine);
     const source = options.image === null ? options.path : Buffer.from(options.image);
     const db = new Database(source, {
@@ -127,11 +131,11 @@ export class Session {
       totalChanges: db.prepare("SELECT total_changes()").pluck(),
       counts: db.prepare("SELECT changes(), last_insert_rowid()").raw().safeIntegers(),
       databases: db.prepare("SELECT count(*) FROM pragma_database_list WHERE name <> 'temp'").pluck(),
-      deferred: db.prepare("SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%DEFERR%'").pluck(),
+      reachingOut: db.prepare(REACHING_OUT).pluck(),
       tempObjects: db.prepare("SELECT count(*) FROM sqlite_temp_schema").pluck(),
     };
     this.#wrote = true;
-    this.#tainted = false;
+    this.settle();
     this.#tracing = false;
     this.#loadExtension = false;
     this.schemaMayHaveChanged();
@@ -288,22 +292,34 @@ export class Session {
 
   /** Notes what a statement leaves behind beside its transaction. */
   taintBy(taint: number): void {
-    if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.#ask("tempObjects") !== 0))
+    if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.#ask("tempObjects") !== this.#tempObjects))
       this.#tainted = true;
+  }
+
+  /** The connection is as it is meant to be. */
+  settle(): void {
+    this.#tainted = false;
+    this.#tempObjects = this.#ask("tempObjects");
   }
 
   wrote(): void {
     this.#wrote = true;
   }
 
-  /** Some constraint of the schema is checked at COMMIT only, when one could not tell whose fault it is. */
-  get defersConstraints(): boolean {
+  /** The schema has something for which it matters whether a statement is alone in its transaction. */
+  get reachesOut(): boolean {
     this.#lookAtSchema();
-    if (this.#deferEpoch !== this.#epoch) {
-      this.#deferEpoch = this.#epoch;
-      this.#defers = this.#probes === null || this.#ask("deferred") !== 0;
+    if (this.#attached) return true;
+    if (this.#reachEpoch !== this.#epoch) {
+      try {
+        this.#reachesOut = this.#ask("reachingOut") !== 0;
+      } catch {
+        // Locked: whoever comes first waits by itself.
+        return true;
+      }
+      this.#reachEpoch = this.#epoch;
     }
-    return this.#defers;
+    return this.#reachesOut;
   }
 
   /** Column names are to be looked at again. */
@@ -348,7 +364,11 @@ export class Session {
    * `progress` tells the locks of one operation apart, each of which may hold it up for the timeout.
    */
   mayRetry(error: unknown, progress = 0): boolean {
-    if (!RETRIED.has(codeOf(error)) || this.interrupted) return false;
+    if (this.interrupted) return false;
+    const code = codeOf(error);
+    // Outside a transaction the next attempt sees the next snapshot.
+    const stale = code === "SQLITE_BUSY_SNAPSHOT" && !this.inTransaction && this.executor.openCursors === 0;
+    if (!stale && !RETRIED.has(code)) return false;
     const now = performance.now();
     if (this.#locked?.progress !== progress) {
       this.#locked = { progress, since: Math.max(this.#attempted, now - BUSY_SLICE_MS) };
@@ -391,6 +411,15 @@ export class Session {
     this.#epoch++;
   }
 }
+
+/**
+ * Constraints that are checked at COMMIT, when one could not tell whose fault it is; RAISE(ROLLBACK) and ON CONFLICT
+ * ROLLBACK, which end the transaction of all; counts of what ran before, which differ when a group is run again.
+ */
+const REACHING_OUT = `
+  SELECT count(*) FROM (SELECT type, sql FROM sqlite_schema UNION ALL SELECT type, sql FROM sqlite_temp_schema)
+  WHERE sql LIKE '%DEFERR%' OR sql LIKE '%ROLLBACK%' OR sql LIKE '%last_insert_rowid%'
+    OR (type = 'trigger' AND sql LIKE '%changes%(%')`;
 
 const KEY_PRAGMAS = new Set(["cipher", "legacy", "kdf_iter", "key", "hexkey", "textkey"]);
 

@@ -22,6 +22,9 @@ const KEEPS_SCHEMA = new Set([
   ...DML,
 ]);
 
+/** It may end the transaction of others, or read what they have done; if it is only in a literal, no harm is done. */
+const REACHES_OUT = /rollback|last_insert_rowid|changes\s*\(/i;
+
 const NO_BINDINGS: unknown[] = [];
 
 /** Below this many milliseconds a statement is not worth an answer of its own to those before it. */
@@ -44,6 +47,8 @@ export class Statement {
   /** CPython opens a transaction before INSERT, UPDATE, DELETE and REPLACE; here also when they follow a WITH. */
   dml = false;
   keepsSchema = false;
+  /** A DML statement whose effect does not depend on what else its transaction holds. */
+  groupable = false;
   /** COMMIT, END, or a ROLLBACK that goes to no savepoint. */
   endsTransaction = false;
   /** What it leaves behind on the connection; see {@link Taint}. */
@@ -95,6 +100,7 @@ export class Statement {
     this.readonly = handle.readonly;
     this.dml = DML.has(keyword) || (keyword === "WITH" && !handle.readonly);
     this.keepsSchema = KEEPS_SCHEMA.has(keyword);
+    this.groupable = this.dml && !REACHES_OUT.test(this.sql);
     this.endsTransaction = endsTransaction(keyword, this.sql);
     this.taint = taintOf(keyword, this.sql);
     this.#handle = handle;

@@ -73,6 +73,8 @@ export const Verb = {
   BARRIER: 7,
   /** The end of a lease: roll back, let go of cursors, and answer whether more than that is needed ({@link State} TAINTED). */
   SCRUB: 8,
+  /** As SCRUB, and what is left is how the connection is meant to be: only what comes later taints it. */
+  SETTLE: 9,
 } as const;
 
 /** Answers, each `[code, ...fields]`. */
