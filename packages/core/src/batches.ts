@@ -4,7 +4,7 @@ import { Call } from "./call.js";
 import { ProgrammingError, SqliteError } from "./errors.js";
 import type { CallOptions } from "./options.js";
 import { Patience } from "./patience.js";
-import { addParameterSet, type Runner, toError } from "./runner.js";
+import { type Runner, toError } from "./runner.js";
 import type { CachedStatement } from "./statement-cache.js";
 
 /** Bounds of one batch: what the caller's loop packs in about a millisecond. */
@@ -95,7 +95,7 @@ class Batches {
     try {
       values = bindParameters(this.#statement.parameters, set);
     } catch (error) {
-      if (error instanceof SqliteError) addParameterSet(error, this.#sets + this.#batch.length);
+      if (error instanceof SqliteError) nameParameterSet(error, this.#sets + this.#batch.length);
       throw error;
     }
     for (const value of values) this.#bytes += sizeOf(value);
@@ -128,7 +128,7 @@ class Batches {
       this.#batch = [];
       const error = toError(reason, call);
       if (error instanceof SqliteError && error.parameterSet !== undefined) {
-        addParameterSet(error, first + error.parameterSet);
+        nameParameterSet(error, first + error.parameterSet);
       }
       throw error;
     }
@@ -137,4 +137,11 @@ class Batches {
       this.#changes += call.changes;
     }
   }
+}
+
+/** Says which parameter set, counted from 0, an error is about. */
+function nameParameterSet(error: SqliteError, set: number): void {
+  const message = `${error.message} (parameter set ${set})`;
+  const stack = error.stack?.replace(error.message, message);
+  Object.assign(error, { parameterSet: set, message, stack });
 }

@@ -184,16 +184,11 @@ export function toError(reason: unknown, call: Call): unknown {
   if (reason instanceof FaultReason) {
     const { fault, thrown } = reason;
     error = fromFault(fault, call.sql, thrown);
-    if (fault.set !== undefined) addParameterSet(error as SqliteError, fault.set);
+    if (fault.set !== undefined) Object.assign(error, { parameterSet: fault.set });
   } else if (reason instanceof ErrorReason) error = reason.make();
   else return reason;
   if (call.stack !== undefined) {
     error.stack = `${error.name}: ${error.message}\n${call.stack.slice(call.stack.indexOf("\n    at") + 1)}`;
   }
   return error;
-}
-
-/** Names the parameter set of an executemany that an error is about. */
-export function addParameterSet(error: SqliteError, set: number): void {
-  Object.assign(error, { parameterSet: set });
 }
