@@ -2,7 +2,7 @@ import { Flag, Mode, Op, type SqlValue, type IntegerMode, Verb } from "@sqlite-a
 import { bindParameters, type Parameters } from "./bind.js";
 import { Call, ErrorReason, FaultReason } from "./call.js";
 import type { Channel } from "./channel.js";
-import { fromFault, QueueFullError, type SqliteError } from "./errors.js";
+import { fromFault, QueueFullError } from "./errors.js";
 import type { CallOptions, IsolationLevel } from "./options.js";
 import { Patience } from "./patience.js";
 import { closedReason, type Lane } from "./queue.js";
