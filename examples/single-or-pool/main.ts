@@ -1,0 +1,74 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { SingleBar } from "cli-progress";
+import { draw } from "./chart.ts";
+import { diskDirectory, loadFlights } from "./database.ts";
+import { environment } from "./environment.ts";
+import { measure } from "./measure.ts";
+import { publish } from "./publish.ts";
+import { Results } from "./results.ts";
+import { setups, synchronousModes } from "./setups.ts";
+import { drawn, latency, throughput, verdicts } from "./tables.ts";
+import { works } from "./work.ts";
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    chart: { type: "string", default: join(import.meta.dirname, "results", "chart.svg") },
+    publish: { type: "boolean", default: false },
+  },
+});
+
+const full = {
+  flights: Number.POSITIVE_INFINITY,
+  callers: [1, 2, 4, 8, 16, 64, 256],
+  rounds: 3,
+  times: { warmUpMs: 120, windowMs: 250 },
+};
+const quick = { flights: 20_000, callers: [1, 4], rounds: 1, times: { warmUpMs: 10, windowMs: 30 } };
+const size = values.quick ? quick : full;
+
+await using directory = await diskDirectory();
+const file = join(directory.path, "flights.db");
+const flights = await loadFlights(file, size.flights);
+const where = environment();
+
+const results = new Results(size.callers, size.rounds);
+const bar = new SingleBar({
+  format: "measuring [{bar}] {percentage}%, {eta_formatted} to go",
+  noTTYOutput: true,
+  notTTYSchedule: 30_000,
+  hideCursor: true,
+});
+bar.start(size.rounds * works.length * synchronousModes.length * size.callers.length * setups.length, 0);
+for (let round = 0; round < size.rounds; round++) {
+  for (const work of works) {
+    for (const mode of synchronousModes) {
+      for (const callers of size.callers) {
+        // Those that are compared run within seconds of each other, and none of them always first.
+        const turn = (round + size.callers.indexOf(callers)) % setups.length;
+        for (const setup of [...setups.slice(turn), ...setups.slice(0, turn)]) {
+          const plan = { file, flights, ...size.times };
+          results.add(work, mode, setup, callers, await measure(plan, setup, work, callers, mode));
+          bar.increment();
+        }
+      }
+    }
+  }
+}
+bar.stop();
+
+const about = [
+  `${flights.toLocaleString("en-US")} flights, ${size.rounds} x ${size.times.windowMs} ms for each point, medians`,
+  where,
+];
+const svg = await draw(results, about);
+const chart = resolve(values.chart);
+await mkdir(dirname(chart), { recursive: true });
+await writeFile(chart, svg);
+if (values.publish) await publish(results, about, svg);
+
+console.log(`\n${[throughput, latency, verdicts].map((table) => drawn(table(results))).join("\n\n")}`);
+console.log(`${about.join("\n")}\nChart: ${chart}`);
+if (values.quick) console.log("A quick run shows that everything works; its figures mean little.");

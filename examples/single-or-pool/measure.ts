@@ -1,0 +1,91 @@
+import { performance } from "node:perf_hooks";
+import { setTimeout as wait } from "node:timers/promises";
+import { createPool, type Pool } from "@sqlite-aio/core";
+import type { Setup, Synchronous } from "./setups.ts";
+import { Calls, type Work } from "./work.ts";
+
+/** One measurement: so many callers, each with one call under way at any time. */
+export interface Sample {
+  readonly callsPerSecond: number;
+  /** What 99 of 100 of the work's watched calls kept below. */
+  readonly p99Ms: number;
+  /** How many connections the pool had open at the end. */
+  readonly connections: number;
+}
+
+export interface Plan {
+  readonly file: string;
+  readonly flights: number;
+  readonly warmUpMs: number;
+  readonly windowMs: number;
+}
+
+/** Opens the database afresh, lets `callers` run until they are warm, and counts the calls answered in the window. */
+export async function measure(
+  { file, flights, warmUpMs, windowMs }: Plan,
+  { options }: Setup,
+  work: Work,
+  callers: number,
+  synchronous: Synchronous,
+): Promise<Sample> {
+  await using pool = await createPool(file, { ...options, pragmas: { synchronous } });
+  // The default pool opens its first reader for the first read, which work that seldom reads would meet in the window.
+  await pool.get("SELECT 1");
+  const latencies: number[] = [];
+  let counting = false;
+  const stop = new AbortController();
+  let answered = 0;
+  let warm = 0;
+
+  const caller = async (number: number): Promise<void> => {
+    const calls = new Calls(pool, work, flights, number);
+    let first = true;
+    while (!stop.signal.aborted) {
+      const began = performance.now();
+      const kind = await calls.next();
+      if (first) warm++;
+      first = false;
+      if (!counting) continue;
+      answered++;
+      if (kind === work.watched) latencies.push(performance.now() - began);
+    }
+  };
+  const running = Array.from({ length: callers }, (_, number) => caller(number + 1));
+  const failed = Promise.all(running);
+
+  await Promise.race([failed, warmUp(pool, warmUpMs, () => warm === callers)]);
+  counting = true;
+  const began = performance.now();
+  // A window without an answer would say nothing.
+  do await Promise.race([failed, wait(windowMs)]);
+  while (latencies.length === 0);
+  const seconds = (performance.now() - began) / 1000;
+  counting = false;
+  stop.abort();
+  const { writers, readers } = pool.stats();
+  await failed;
+
+  latencies.sort((a, b) => a - b);
+  return {
+    callsPerSecond: answered / seconds,
+    p99Ms: latencies[Math.floor(latencies.length * 0.99)]!,
+    connections: writers + readers,
+  };
+}
+
+/** Waits until every caller had an answer, and until the pool has opened what it opens for so many. */
+async function warmUp(pool: Pool, ms: number, everyCallerAnswered: () => boolean): Promise<void> {
+  const began = performance.now();
+  let open = 0;
+  let openSince = began;
+  for (;;) {
+    await wait(5);
+    const now = performance.now();
+    const { writers, readers } = pool.stats();
+    if (writers + readers !== open) {
+      open = writers + readers;
+      openSince = now;
+    }
+    if (now - began >= ms && now - openSince >= ms && everyCallerAnswered()) return;
+  }
+}
