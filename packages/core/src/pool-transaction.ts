@@ -16,6 +16,12 @@ export interface RunResult {
   lastInsertRowid: number | bigint;
 }
 
+/** Options of `execute`. */
+export interface ExecuteOptions extends CallOptions {
+  /** Read no row but the first. Default false. */
+  firstRow?: boolean | undefined;
+}
+
 /** Result of `execute`. */
 export interface ExecuteResult extends RunResult {
   /** Names of the columns, in order; none for a statement without rows. */
@@ -51,8 +57,9 @@ export class ReadTransaction {
   }
 
   /** All there is to know of a statement: for query builders, which make rows of their own. */
-  async execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<ExecuteResult> {
-    return executeResult(await this.query(Mode.ALL, sql, parameters, options, this.execute, false));
+  async execute(sql: string, parameters?: Parameters, options?: ExecuteOptions): Promise<ExecuteResult> {
+    const mode = options?.firstRow === true ? Mode.GET : Mode.ALL;
+    return executeResult(await this.query(mode, sql, parameters, options, this.execute, false));
   }
 
   /** Rows as objects, read as they are wanted. */

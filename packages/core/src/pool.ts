@@ -13,6 +13,7 @@ import { Member, type PoolFunction, type Role } from "./pool-member.js";
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from "./pool-options.js";
 import { poolStats, type PoolStats } from "./pool-stats.js";
 import {
+  type ExecuteOptions,
   type ExecuteResult,
   executeResult,
   PoolTransaction,
@@ -98,8 +99,9 @@ export class Pool {
   }
 
   /** All there is to know of a statement, wherever it belongs: for query builders, which make rows of their own. */
-  async execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<ExecuteResult> {
-    return executeResult(await this.#query(Mode.ALL, sql, parameters, options, this.execute, false));
+  async execute(sql: string, parameters?: Parameters, options?: ExecuteOptions): Promise<ExecuteResult> {
+    const mode = options?.firstRow === true ? Mode.GET : Mode.ALL;
+    return executeResult(await this.#query(mode, sql, parameters, options, this.execute, false));
   }
 
   /** Rows as objects, read as they are wanted. The connection is held until the loop ends. */

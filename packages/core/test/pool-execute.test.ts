@@ -24,6 +24,7 @@ it("execute() gives rows as arrays, column names and counts, on the pool and in 
     ],
   });
   expect(await pool.execute("SELECT id FROM t WHERE false")).toMatchObject({ columns: ["id"], rows: [] });
+  expect(await pool.execute("SELECT id FROM t", [], { firstRow: true })).toMatchObject({ rows: [[1]] });
   await pool.transaction(async (tx) => {
     expect(await tx.execute("INSERT INTO t (a) VALUES (:a) RETURNING id, a", { a: 7 })).toEqual({
       changes: 1,
@@ -34,6 +35,7 @@ it("execute() gives rows as arrays, column names and counts, on the pool and in 
   });
   await pool.read(async (tx) => {
     expect(await tx.execute("SELECT count(*) FROM t")).toMatchObject({ rows: [[3]] });
+    expect(await tx.execute("SELECT id FROM t", [], { firstRow: true })).toMatchObject({ rows: [[1]] });
     expect(await rejection(tx.execute("DELETE FROM t"))).toMatchObject({ code: "SQLITE_READONLY" });
   });
 });
