@@ -1,0 +1,38 @@
+import { entityKind, getTableName } from "drizzle-orm";
+import { Cache, type MutationOption } from "drizzle-orm/cache/core";
+
+/**
+ * The cache as a transaction sees it: empty, since what others may read is not what it reads, and told of changes only
+ * when they are committed.
+ */
+export class TransactionCache extends Cache {
+  static override readonly [entityKind]: string = "SqliteAioTransactionCache";
+  readonly #outer: Cache;
+  readonly #changed = new Set<string>();
+
+  constructor(outer: Cache) {
+    super();
+    this.#outer = outer;
+  }
+
+  strategy(): "explicit" {
+    return "explicit";
+  }
+
+  async get(): Promise<undefined> {
+    return undefined;
+  }
+
+  async put(): Promise<void> {}
+
+  async onMutate({ tables = [] }: MutationOption): Promise<void> {
+    for (const table of Array.isArray(tables) ? tables : [tables]) {
+      this.#changed.add(typeof table === "string" ? table : getTableName(table));
+    }
+  }
+
+  /** Tells the cache outside what was changed. */
+  async committed(): Promise<void> {
+    if (this.#changed.size > 0) await this.#outer.onMutate({ tables: [...this.#changed] });
+  }
+}
