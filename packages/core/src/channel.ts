@@ -44,6 +44,8 @@ import { StatementCache } from "./statement-cache.js";
 
 /** A statement that an interrupt has not stopped after this many ms goes on without its caller. */
 const STUBBORN_MS = 100;
+/** One that may write: its caller would not learn whether it has. */
+const STUBBORN_WRITE_MS = 2000;
 
 /** Calls of `run` under way: one being worked on, one that is there when it is done. */
 const MAX_CALLS = 2;
@@ -211,7 +213,7 @@ export class Channel {
     if (call.finished || this.#dead !== null) return;
     interruptInside(this.#control, call.sequence, () => native?.interrupt(this.#control.token[0] ?? 0));
     const waited = performance.now() - since;
-    if (waited > STUBBORN_MS && !call.settled) {
+    if (waited > (onlyReads(call) ? STUBBORN_MS : STUBBORN_WRITE_MS) && !call.settled) {
       // Not inside SQLite: in a function, or in a call that knows no interrupt.
       call.abandoned = true;
       call.reject(call.giveUp?.reason);
@@ -508,6 +510,10 @@ export class Channel {
     if (call.cancelled) uncancel(this.#control, call.sequence);
     this.#forget(call);
   }
+}
+
+function onlyReads(call: Call): boolean {
+  return call.code === Op.FETCH || /^\s*(?:select|values|explain)\b/i.test(call.statement?.sql ?? "");
 }
 
 /** Why a call was given up, and that it took its transaction along. */

@@ -260,6 +260,8 @@ export class Executor {
       if (operation.piece === null) {
         const next = operation.script.next();
         if (next.done === true) break;
+        // Not behind the last one: what is done to its end is answered so.
+        if (session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
         operation.piece = next.value;
         operation.at++;
       }
@@ -272,7 +274,6 @@ export class Executor {
       session.transactionWasOpen = session.inTransaction;
       session.taintBy(taintOf(keyword, piece));
       operation.piece = null;
-      if (session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
     }
     session.schemaMayHaveChanged();
     session.rowidMayHaveChanged();
@@ -301,13 +302,13 @@ export class Executor {
       // Once: a set that ends the transaction does so with an error.
       if (statement.dml) this.#beginFor(flags);
       while (operation.at < sets.length) {
+        if (session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
         const values = sets[operation.at]!;
         session.trace(statement, values);
         const info = handle.run(...statement.bindings(values));
         operation.changes += info.changes;
         session.lastInsertRowid = info.lastInsertRowid;
         operation.at++;
-        if (session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
       }
     });
     session.wrote();

@@ -25,6 +25,7 @@ export function runGroup(
   session: Session,
   group: readonly Operation[],
   begin: (operation: Operation) => boolean,
+  end: () => void,
 ): boolean {
   const { db, out, executor } = session;
   try {
@@ -54,6 +55,8 @@ export function runGroup(
       out.fault(error);
       executor.failed(operation);
     }
+    // An interrupt must not meet the COMMIT.
+    end();
   }
   for (let first = true; ; first = false) {
     session.beginAttempt(last.sequence, first, performance.now());

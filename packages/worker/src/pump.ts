@@ -151,7 +151,10 @@ export class Pump {
     if (group.length === 1) return false;
     if (session.reachesOut) return this.#ungroup(group);
     const { mark } = session.out;
-    if (runGroup(session, group, (operation) => this.#begin(operation))) return true;
+    const began = (operation: Operation): boolean => this.#begin(operation);
+    if (runGroup(session, group, began, () => this.#ended())) return true;
+    // What a member was interrupted for is over, too.
+    this.#ended();
     session.out.rewind(mark);
     return this.#ungroup(group);
   }

@@ -237,7 +237,15 @@ export class Session {
   #ask(probe: keyof Probes): unknown {
     this.#private++;
     try {
-      return this.#probes?.[probe].get();
+      for (let attempts = 0; ; attempts++) {
+        try {
+          return this.#probes?.[probe].get();
+        } catch (error) {
+          if (codeOf(error) !== "SQLITE_INTERRUPT" || attempts === 2) throw error;
+          // It was meant for the statement before; SQLite forgets it once no cursor is half read.
+          this.executor.interruptCursors();
+        }
+      }
     } finally {
       this.#private--;
     }
@@ -386,8 +394,12 @@ export class Session {
     if (db === null || this.#probes === null) return this.out.take(0, this.#totalChanges, this.#epoch);
     if (this.out.anyRows) this.#lookAtSchema();
     if (this.#wrote) {
-      this.#wrote = false;
-      this.#totalChanges = Number(this.#ask("totalChanges"));
+      try {
+        this.#totalChanges = Number(this.#ask("totalChanges"));
+        this.#wrote = false;
+      } catch {
+        // Interrupted together with a result that is being read: asked again with the next reply.
+      }
     }
     const state = (db.inTransaction ? State.IN_TRANSACTION : 0) | (this.#tainted ? State.TAINTED : 0);
     return this.out.take(state, this.#totalChanges, this.#epoch);
