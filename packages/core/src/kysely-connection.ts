@@ -82,7 +82,7 @@ export class KyselyConnection implements DatabaseConnection {
     try {
       return await this.#execute<R>(query.sql, query.parameters as Parameters, callOptions(options));
     } catch (error) {
-      if (isRolledBack(error)) this.#lost = error;
+      if (isRolledBack(error)) this.#lost ??= error;
       // Kysely has thrown the reason already, and prints what comes after it to the console.
       if (isReason(error, options)) return { rows: [] };
       throw error;
@@ -120,7 +120,6 @@ export class KyselyConnection implements DatabaseConnection {
   async commit(): Promise<void> {
     if (this.#snapshot === null) {
       const lease = await this.#hold();
-      if (!lease.inTransaction) throw aborted(this.#lost);
       await lease.executeFetchall("COMMIT");
     }
     await this.#over();
@@ -128,7 +127,7 @@ export class KyselyConnection implements DatabaseConnection {
 
   async rollback(): Promise<void> {
     try {
-      if (this.#snapshot === null) await (await this.#hold()).rollback();
+      if (this.#snapshot === null) await (await this.#leased()).rollback();
     } finally {
       await this.#over();
     }
@@ -205,7 +204,14 @@ export class KyselyConnection implements DatabaseConnection {
   }
 
   /** The writer, for as long as Kysely has this connection. */
-  #hold(signal?: AbortSignal): Promise<KyselyLease> {
+  async #hold(signal?: AbortSignal): Promise<KyselyLease> {
+    const lease = await this.#leased(signal);
+    // What came after would be committed by itself.
+    if (this.#transaction && !lease.inTransaction) throw aborted(this.#lost);
+    return lease;
+  }
+
+  #leased(signal?: AbortSignal): Promise<KyselyLease> {
     if (this.#lease === null) {
       const lease = this.#acquire(signal);
       this.#lease = lease;
@@ -285,9 +291,12 @@ function isRolledBack(error: unknown): boolean {
 const ABORTED = Symbol.for("kysely.AbortedTransactionError");
 
 function aborted(cause: unknown): OperationalError {
-  const error = new OperationalError("the transaction was rolled back before it could be committed", {
-    code: "SQLITE_ABORT_ROLLBACK",
-    cause,
-  });
+  const error = new OperationalError(
+    "the transaction was rolled back after an earlier error, nothing more of it is run",
+    {
+      code: "SQLITE_ABORT_ROLLBACK",
+      cause,
+    },
+  );
   return Object.assign(error, { rolledBack: true, [ABORTED]: true });
 }

@@ -378,6 +378,8 @@ describe("transactions", () => {
     await trx.insertInto("person").values(person("Alan")).execute();
     const conflict = await rejection(sql`INSERT OR ROLLBACK INTO person (name) VALUES ('Ada')`.execute(trx));
     expect(conflict).toMatchObject({ code: "SQLITE_CONSTRAINT_UNIQUE", rolledBack: true });
+    const later = await rejection(trx.insertInto("person").values(person("Grace")).execute());
+    expect(later).toMatchObject({ code: "SQLITE_ABORT_ROLLBACK", cause: conflict });
     const error = await rejection(trx.commit().execute());
     expect(error).toBeInstanceOf(OperationalError);
     expect(error).toMatchObject({ code: "SQLITE_ABORT_ROLLBACK", cause: conflict });
