@@ -54,6 +54,8 @@ export class Call {
   settledHook: (() => void) | null = null;
   /** Runs when the thread is done with the call, which is later than its end for one that was given up. */
   finishedHook: ((call: Call) => void) | null = null;
+  /** When it was given to the thread's queue, if anybody asks. */
+  sentAt = 0;
   /** Milliseconds from the answer before, or from the posting, to this call's answer. */
   took = 0;
 

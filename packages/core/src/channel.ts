@@ -9,6 +9,7 @@ import {
   type Control,
   createControl,
   interruptInside,
+  hasBegun,
   isInside,
   type Fault,
   type Frame,
@@ -79,6 +80,7 @@ export class Channel {
   #pending = 0;
   #dead: ((outcome: CrashOutcome) => Error) | null = null;
   readonly #outOfBand = new Set<(reason: Error) => void>();
+  readonly #whenQuiet: (() => void)[] = [];
   readonly exited: Promise<void>;
 
   inTransaction = false;
@@ -145,6 +147,11 @@ export class Channel {
     return this.#dead === null;
   }
 
+  /** The thread runs something that its caller gave up. */
+  get abandoned(): boolean {
+    return this.#sent[0]?.abandoned === true;
+  }
+
   /** The one way to the thread. The call is posted at the end of the tick, together with its neighbours. */
   send(call: Call): void {
     if (this.#dead !== null) {
@@ -193,6 +200,24 @@ export class Channel {
     }
     call.reject(reason);
     return true;
+  }
+
+  /**
+   * Gives up the calls sent before `limit` that the thread has not begun. Gives the time when the oldest of the others
+   * was sent, null if there is none.
+   */
+  expire(limit: number, reason: () => unknown): number | null {
+    let oldest: number | null = null;
+    for (const call of [...this.#sent.slice(1), ...this.#queue]) {
+      const sent = call.stage === Stage.SENT;
+      if (call.settled || call.essential || (sent && hasBegun(this.#control, call.sequence))) continue;
+      if (call.sentAt >= limit) oldest = Math.min(oldest ?? call.sentAt, call.sentAt);
+      else if (!sent) this.cancel(call, reason());
+      else if (this.#mark(call)) call.reject(reason());
+      // It has begun at this very moment: its answer tells.
+      else call.giveUp ??= { reason: reason() };
+    }
+    return oldest;
   }
 
   /** Asks the thread to leave a call alone, or to wait no longer for a lock with it; the call's own answer tells. */
@@ -249,6 +274,7 @@ export class Channel {
       throw fromFault(outcome.fault, undefined, this.closures.takeThrown(outcome.fault.callback));
     } finally {
       this.#outOfBand.delete(lost);
+      if (this.#outOfBand.size === 0) for (const resolve of this.#whenQuiet.splice(0)) resolve();
       this.unhold();
     }
   }
@@ -269,6 +295,16 @@ export class Channel {
       }
       if (stops) this.cancel(call, skipped);
     }, ms).unref();
+  }
+
+  /** Calls besides the frames are under way. */
+  get busyOutOfBand(): boolean {
+    return this.#outOfBand.size > 0;
+  }
+
+  /** Resolves when no call besides the frames is under way. */
+  async outOfBandOver(): Promise<void> {
+    if (this.#outOfBand.size > 0) await new Promise<void>((resolve) => this.#whenQuiet.push(resolve));
   }
 
   /** For a cursor or an executemany: never given twice, since a lease may be over before its cursors are. */
@@ -335,7 +371,10 @@ export class Channel {
       this.#forget(call);
     }
     for (const lost of this.#outOfBand) lost(this.#dead("unknown"));
-    if (error !== undefined) this.onDeath?.(error);
+    if (error === undefined) return;
+    // It may be alive and hold locks, if it is only the connection to it that broke.
+    void this.#worker.terminate();
+    this.onDeath?.(error);
   }
 
   #lost(outcome: CrashOutcome): ErrorReason {
@@ -410,7 +449,7 @@ export class Channel {
     this.#calls--;
     const now = performance.now();
     this.#spinner.answered(now - this.#since, this.#calls);
-    if (this.#sent.length > 0) this.#sent[0]!.took = now - this.#since;
+    if (this.#sent.length > 0) this.#sent[0]!.took += now - this.#since;
     this.#since = now;
     this.inTransaction = ((reply[0] as number) & State.IN_TRANSACTION) !== 0;
     this.tainted = ((reply[0] as number) & State.TAINTED) !== 0;

@@ -144,18 +144,24 @@ export class Lane {
     }
   }
 
-  /** A call from inside the lease that it would wait for would wait for itself. */
-  #refuseDeadlock(): void {
+  /** The call comes from a callback that is running on a lease of this lane, or further down. */
+  get enclosesCaller(): boolean {
     for (let context = current.getStore(); context !== undefined; context = context.outer) {
+      if (context.lane.ended) continue;
       for (let lane: Lane | null = context.lane; lane !== null; lane = lane.#parent) {
-        if (lane === this.#child) {
-          throw new ProgrammingError(
-            "this handle was used inside its own transaction and would wait for itself: use the handle that the callback was given",
-            { code: "SQLITE_MISUSE" },
-          );
-        }
+        if (lane === this) return true;
       }
     }
+    return false;
+  }
+
+  /** A call from inside the lease that it would wait for would wait for itself. */
+  #refuseDeadlock(): void {
+    if (this.#child?.enclosesCaller !== true) return;
+    throw new ProgrammingError(
+      "this handle was used inside its own transaction and would wait for itself: use the handle that the callback was given",
+      { code: "SQLITE_MISUSE" },
+    );
   }
 }
 

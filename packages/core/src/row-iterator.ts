@@ -14,6 +14,7 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
   #cursor: Cursor | null = null;
   #rows: AsyncIterator<AnyRow> | null = null;
   #done = false;
+  #abort: { readonly reason: unknown } | null = null;
 
   constructor(open: () => Promise<Cursor>, close: (cursor: Cursor) => Promise<void>) {
     this.#open = open;
@@ -24,7 +25,13 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
     return this;
   }
 
+  /** The next step rejects with `reason`, also where rows are left. */
+  abort(reason: unknown): void {
+    this.#abort ??= { reason };
+  }
+
   next(): Promise<IteratorResult<AnyRow>> {
+    if (this.#abort !== null) return this.#next();
     try {
       const row = this.#cursor?.takeBuffered();
       // A row that is there costs one resolved promise.
@@ -42,6 +49,7 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
   async #next(): Promise<IteratorResult<AnyRow>> {
     if (this.#done) return END;
     try {
+      if (this.#abort !== null) throw this.#abort.reason;
       if (this.#rows === null) {
         this.#opening ??= this.#open();
         this.#cursor = await this.#opening;

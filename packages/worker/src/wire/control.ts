@@ -86,8 +86,13 @@ function waitWhileInterrupting(control: Control): void {
  */
 export function cancel(control: Control, sequence: number): boolean {
   Atomics.store(control.cancelled, sequence & (RING - 1), 1);
+  return !hasBegun(control, sequence);
+}
+
+/** Main: whether the thread has begun operation `sequence`, or anything after it. */
+export function hasBegun(control: Control, sequence: number): boolean {
   const ahead = (sequence - Atomics.load(control.words, RUNNING) + 0x7fffffff) % 0x7fffffff;
-  return ahead > 0 && ahead < RING;
+  return !(ahead > 0 && ahead < RING);
 }
 
 export function uncancel(control: Control, sequence: number): void {
