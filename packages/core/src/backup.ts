@@ -3,18 +3,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Verb } from "@sqlite-aio/worker/wire";
 import { OperationalError, ProgrammingError } from "./errors.js";
-import { integer } from "./options.js";
+import { type CallOptions, checkSignal, integer, resolvePath } from "./options.js";
+import { timeoutError } from "./patience.js";
 import type { Runner } from "./runner.js";
 
 /** Options of `backup()`. */
-export interface BackupOptions {
+export interface BackupOptions extends CallOptions {
   /** Pages copied per step; 0, the default, copies all in one step. */
   pages?: number | undefined;
   /** Called after each step with SQLite's result code, the pages that remain, and the pages in all. */
   progress?: ((status: number, remaining: number, total: number) => void) | null | undefined;
   /** Which database: `"main"`, the default, `"temp"` or the name of an attached one. */
   name?: string | undefined;
-  /** Milliseconds to sleep when a step meets a lock. Default 250. */
+  /** Milliseconds to sleep when a step meets a lock; given up after the connection's `timeout`. Default 250. */
   sleep?: number | undefined;
 }
 
@@ -24,31 +25,37 @@ interface Target {
   readonly path: string;
 }
 
+const SQLITE_DONE = 101;
+
 interface BackupSettings {
   readonly pages: number;
   readonly progress: ((status: number, remaining: number, total: number) => void) | null;
   readonly name: string;
   readonly sleep: number;
+  readonly signal: AbortSignal | undefined;
+  readonly timeout: number;
 }
-
-const SQLITE_DONE = 101;
 
 /** Copies the runner's database into a file, or into another connection. */
 export async function backUp(source: Runner, target: Target | string, options: BackupOptions): Promise<void> {
   const settings = check(options);
+  settings.signal?.throwIfAborted();
   if (typeof target === "string") {
-    if (target === "" || target === ":memory:" || target.includes("\0")) {
+    const path = resolvePath(target);
+    if (path === "" || path === ":memory:")
       throw new TypeError("backup: the target must be a path or a Connection");
-    }
     await barrier(source);
-    await copy(source, target, settings);
+    await copy(source, path, settings);
     return;
   }
   if (typeof target !== "object" || target === null)
     throw new TypeError("backup: the target must be a path or a Connection");
-  await barrier(source);
+  // Both take their place at once: of two connections that back up into each other, neither then waits for the other.
+  const before = barrier(source);
+  before.catch(() => {});
   const lane = await target.runner.lease(undefined);
   try {
+    await before;
     const inner = target.runner.within(lane, true);
     await barrier(inner);
     if (inner.channel.inTransaction) throw new OperationalError("target is in transaction");
@@ -74,25 +81,28 @@ async function copyIntoMemory(source: Runner, target: Runner, settings: BackupSe
 
 async function copy(source: Runner, path: string, settings: BackupSettings): Promise<void> {
   const { channel } = source;
-  const { progress } = settings;
-  // CPython reports SQLITE_DONE with the last step.
-  const report =
-    progress === null
-      ? 0
-      : channel.closures.add((status: number, remaining: number, total: number) => {
-          progress(status === 0 && remaining === 0 ? SQLITE_DONE : status, remaining, total);
-          return null;
-        });
+  const { pages, name, sleep, progress, signal, timeout } = settings;
+  const expiry = timeout > 0 ? performance.now() + timeout : Number.POSITIVE_INFINITY;
+  const thrown: unknown[] = [];
+  const afterStep = (status: number, remaining: number, total: number): null => {
+    try {
+      progress?.(status, remaining, total);
+      if (status !== SQLITE_DONE) {
+        signal?.throwIfAborted();
+        if (performance.now() > expiry) throw timeoutError(timeout, undefined);
+      }
+    } catch (error) {
+      thrown.push(error);
+      throw error;
+    }
+    return null;
+  };
+  const watched = progress !== null || signal !== undefined || timeout > 0;
+  const report = watched ? channel.closures.add(afterStep) : 0;
   try {
-    await channel.outOfBand((remote) =>
-      remote.backup({
-        path,
-        name: settings.name,
-        pages: settings.pages,
-        progress: report,
-        sleep: settings.sleep,
-      }),
-    );
+    await channel.outOfBand((remote) => remote.backup({ path, name, pages, progress: report, sleep }));
+  } catch (error) {
+    throw thrown.length > 0 ? thrown[0] : error;
   } finally {
     channel.closures.delete(report);
   }
@@ -114,5 +124,7 @@ function check(options: BackupOptions): BackupSettings {
     progress,
     name,
     sleep: integer(options.sleep, "sleep", 250, 0),
+    signal: checkSignal(options.signal),
+    timeout: integer(options.timeout, "timeout", 0, 0),
   };
 }

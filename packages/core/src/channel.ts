@@ -79,6 +79,8 @@ export class Channel {
   /** What keeps the process alive: calls, and calls besides the frames. */
   #pending = 0;
   #dead: ((outcome: CrashOutcome) => Error) | null = null;
+  /** What closing waits for besides the calls. */
+  readonly #work = new Set<Promise<unknown>>();
   readonly #outOfBand = new Set<(reason: Error) => void>();
   readonly #whenQuiet: (() => void)[] = [];
   readonly exited: Promise<void>;
@@ -312,6 +314,16 @@ export class Channel {
     return ++this.#lastNumber;
   }
 
+  /** Lets {@link close} wait for work of more than one call. */
+  async drained<T>(work: Promise<T>): Promise<T> {
+    this.#work.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#work.delete(work);
+    }
+  }
+
   /** Keeps the process alive until {@link unhold}. */
   hold(): void {
     if (this.#pending++ === 0) this.#worker.ref();
@@ -324,6 +336,7 @@ export class Channel {
   /** Closes the handle and ends the thread; what is pending rejects as closed. */
   async close(): Promise<void> {
     try {
+      await Promise.allSettled(this.#work);
       if (this.#dead === null) await this.outOfBand((remote) => remote.close());
     } finally {
       await this.terminate();

@@ -297,7 +297,7 @@ export class Connection {
         ? target
         : { runner: target.#runner, path: target.#path };
     if (target === this) throw new ProgrammingError("target cannot be the same connection instance");
-    await backUp(this.#runner, to, options);
+    await this.#runner.channel.drained(backUp(this.#runner, to, options));
   }
 
   /** The database as the bytes of its file. */

@@ -148,7 +148,8 @@ function requireRuntime(): void {
   );
 }
 
-function resolvePath(database: string | URL | Buffer): string {
+/** The path as the engine takes it. Throws TypeError. */
+export function resolvePath(database: string | URL | Buffer): string {
   const path =
     database instanceof URL
       ? fileURLToPath(database)

@@ -61,7 +61,8 @@ export class Patience {
   }
 }
 
-function timeoutError(timeout: number, sql: string | undefined): OperationalError {
+/** What a call is rejected with whose `timeout` is over. */
+export function timeoutError(timeout: number, sql: string | undefined): OperationalError {
   return new OperationalError(`interrupted: the timeout of ${timeout} ms is over`, {
     code: "SQLITE_INTERRUPT",
     sql,

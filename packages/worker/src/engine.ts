@@ -30,7 +30,7 @@ export interface EngineDatabase {
   backup(
     path: string,
     options: { attached: string; progress(info: { totalPages: number; remainingPages: number }): number },
-  ): Promise<unknown>;
+  ): Promise<{ totalPages: number; remainingPages: number }>;
   serialize(): Buffer;
   unsafeMode(on: boolean): this;
   close(): this;

@@ -1,3 +1,4 @@
+import { backUp } from "./backup.js";
 import { type EngineDatabase, type EngineStatement, loadEngine } from "./engine.js";
 import { Executor } from "./executor.js";
 import { type Callbacks, defineFunction, loadAuthorizer } from "./functions.js";
@@ -81,7 +82,7 @@ export class Session {
     // An image is for once; the contents move on without it.
     this.#options = { ...options, image: null };
     const Database = await loadEngine(options.engine);
-    const source = options.image === null ? options.path : Buffer.from(options.image);
+    const source = options.image === null ? options.path : imageOf(options.image);
     const db = new Database(source, {
       readonly: options.readonly,
       fileMustExist: options.fileMustExist,
@@ -197,21 +198,8 @@ export class Session {
   }
 
   async backup(options: BackupOptions): Promise<void> {
-    const pages = options.pages > 0 ? Math.min(options.pages, 0x7fffffff) : 0x7fffffff;
-    let remaining = -1;
-    await this.db.backup(options.path, {
-      attached: options.name,
-      progress: (info) => {
-        // The engine's first report comes before its first step.
-        const first = remaining === -1;
-        const stuck = info.remainingPages === remaining && remaining > 0;
-        remaining = info.remainingPages;
-        if (!first && options.progress !== 0) {
-          this.#callbacks.call(options.progress, [stuck ? 5 : 0, info.remainingPages, info.totalPages]);
-        }
-        if (stuck) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, options.sleep);
-        return pages;
-      },
+    await backUp(this.db, options, this.#options?.timeout ?? 0, (status, remaining, total) => {
+      if (options.progress !== 0) this.#callbacks.call(options.progress, [status, remaining, total]);
     });
   }
 
@@ -434,6 +422,18 @@ const REACHING_OUT = `
     OR (type = 'trigger' AND sql LIKE '%changes%(%')`;
 
 const KEY_PRAGMAS = new Set(["cipher", "legacy", "kdf_iter", "key", "hexkey", "textkey"]);
+
+/** The file of a database in WAL mode says so, which a database without a file cannot be: what it holds is complete. */
+function imageOf(bytes: Uint8Array): Buffer {
+  const image = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (image[FORMAT_WRITE] === 2) image[FORMAT_WRITE] = 1;
+  if (image[FORMAT_READ] === 2) image[FORMAT_READ] = 1;
+  return image;
+}
+
+/** Offsets of the file format version, https://sqlite.org/fileformat2.html#file_format_version_numbers. */
+const FORMAT_WRITE = 18;
+const FORMAT_READ = 19;
 
 /** SQLite opens any bytes as a database and finds out at the first query. */
 function checkImage(db: EngineDatabase): void {
