@@ -4,7 +4,7 @@ import { Call } from "./call.js";
 import { ProgrammingError, SqliteError } from "./errors.js";
 import type { CallOptions } from "./options.js";
 import { Patience } from "./patience.js";
-import { type Runner, toError } from "./runner.js";
+import { type Origin, type Runner, toError } from "./runner.js";
 import type { CachedStatement } from "./statement-cache.js";
 
 /** Bounds of one batch: what the caller's loop packs in about a millisecond. */
@@ -25,8 +25,10 @@ export async function executeBatches(
 ): Promise<number> {
   const statement = runner.statement(sql);
   const patience = Patience.of(options);
+  const origin: { stack?: string } = {};
+  Error.captureStackTrace(origin, caller);
   if (typeof sets === "object" && sets !== null && Symbol.asyncIterator in sets) {
-    const batches = new Batches(runner, statement, patience, caller);
+    const batches = new Batches(runner, statement, patience, origin);
     // The sets may be what is waited for.
     return await (patience === undefined ? batches.drain(sets) : patience.race(batches.drain(sets), sql));
   }
@@ -37,7 +39,7 @@ export async function executeBatches(
   // connection wait for itself, so there others may come between two batches.
   const lane = await runner.lease(patience);
   try {
-    const batches = new Batches(runner.within(lane, runner.scoped), statement, patience, caller);
+    const batches = new Batches(runner.within(lane, runner.scoped), statement, patience, origin);
     return await batches.drain(sets);
   } finally {
     lane.end(new ProgrammingError("executemany is over", { code: "SQLITE_MISUSE" }));
@@ -48,7 +50,7 @@ class Batches {
   readonly #runner: Runner;
   readonly #statement: CachedStatement;
   readonly #patience: Patience | undefined;
-  readonly #caller: Caller;
+  readonly #origin: Origin;
   /** Lets the thread skip the batch behind one that failed: what this side says may come too late. */
   readonly #job: number;
   readonly #underWay: { call: Call; first: number }[] = [];
@@ -58,11 +60,11 @@ class Batches {
   #changes = 0;
   #counted = false;
 
-  constructor(runner: Runner, statement: CachedStatement, patience: Patience | undefined, caller: Caller) {
+  constructor(runner: Runner, statement: CachedStatement, patience: Patience | undefined, origin: Origin) {
     this.#runner = runner;
     this.#statement = statement;
     this.#patience = patience;
-    this.#caller = caller;
+    this.#origin = origin;
     this.#job = runner.channel.nextNumber();
   }
 
@@ -109,7 +111,8 @@ class Batches {
     const packed = count === 0 ? this.#batch : encodePacket(this.#batch, count, "auto", transfer);
     const call = new Call(Op.MANY, this.#statement, [this.#runner.flags, packed, this.#job]);
     call.transfer = transfer;
-    this.#runner.submit(call, this.#patience, this.#caller);
+    call.origin = this.#origin;
+    this.#runner.submit(call, this.#patience, null);
     call.promise.catch(() => {});
     this.#underWay.push({ call, first: this.#sets });
     this.#sets += this.#batch.length;

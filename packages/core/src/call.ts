@@ -30,6 +30,8 @@ export class Call {
   begins = false;
   /** Where the caller is, if it was worth taking. */
   stack: string | undefined = undefined;
+  /** The same of a call that stands for a part of the caller's. */
+  origin: { readonly stack?: string | undefined } | null = null;
   sql: string | undefined;
 
   stage: number = Stage.WAITING;

@@ -2,7 +2,7 @@ import { Channel } from "./channel.js";
 import { Connection } from "./connection.js";
 import { type ConnectOptions, type ConnectionOptions, resolveOptions } from "./options.js";
 import { Lane } from "./queue.js";
-import { Runner } from "./runner.js";
+import { placed, Runner } from "./runner.js";
 import { foundSqliteVersion } from "./version.js";
 
 /** Warns of connections that were dropped without being closed, and ends their threads. */
@@ -35,7 +35,12 @@ export async function connect(
   const resolved = resolveOptions(database, options);
   const opened: { stack?: string } = {};
   Error.captureStackTrace(opened, connect);
-  const channel = await openChannel(resolved);
+  let channel: Channel;
+  try {
+    channel = await openChannel(resolved);
+  } catch (error) {
+    throw placed(error, opened);
+  }
   const connection = makeConnection(channel, resolved);
   forgotten.register(connection, { channel, path: resolved.thread.open.path, opened }, channel);
   return connection;

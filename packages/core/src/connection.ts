@@ -18,7 +18,7 @@ import {
   type TextFactory,
 } from "./row-maker.js";
 import { RowIterator } from "./row-iterator.js";
-import { type Runner, toError } from "./runner.js";
+import { type Origin, placed, type Runner, toError } from "./runner.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
 
 /** A promise for a cursor that can also be iterated at once. */
@@ -169,13 +169,13 @@ export class Connection {
   /** Commits the open transaction, if there is one. */
   async commit(options?: CallOptions): Promise<void> {
     this.#refuseScoped("commit");
-    await this.#runner.perform(this.#runner.control(Verb.COMMIT), options);
+    await this.#runner.perform(this.#runner.control(Verb.COMMIT), options, this.commit);
   }
 
   /** Rolls the open transaction back, if there is one. */
   async rollback(options?: CallOptions): Promise<void> {
     this.#refuseScoped("rollback");
-    await this.#runner.perform(this.#runner.control(Verb.ROLLBACK), options);
+    await this.#runner.perform(this.#runner.control(Verb.ROLLBACK), options, this.rollback);
   }
 
   /**
@@ -217,21 +217,31 @@ export class Connection {
   ): Promise<void> {
     const { channel } = this.#runner;
     const spec = functionSpec(name, parameters, fn, options, channel.closures);
-    await this.#alone(() =>
-      channel.outOfBand((remote) => remote.createFunction(spec, this.#runner.settings.lasting)),
-    );
+    const origin: Origin = {};
+    Error.captureStackTrace(origin, this.createFunction);
+    try {
+      await this.#alone(() =>
+        channel.outOfBand((remote) => remote.createFunction(spec, this.#runner.settings.lasting)),
+      );
+    } catch (error) {
+      throw placed(error, origin);
+    }
   }
 
   /** Allows {@link loadExtension}. Off until then. */
   async enableLoadExtension(enabled: boolean, options?: CallOptions): Promise<void> {
-    await this.#runner.perform(this.#runner.method("enableLoadExtension", enabled), options);
+    await this.#runner.perform(
+      this.#runner.method("enableLoadExtension", enabled),
+      options,
+      this.enableLoadExtension,
+    );
   }
 
   /** Loads a SQLite extension. Rejects with "not authorized" unless that is enabled. */
   async loadExtension(path: string, entryPoint?: string, options?: CallOptions): Promise<void> {
     if (typeof path !== "string") throw new TypeError("the path of an extension must be a string");
     const args = entryPoint === undefined ? [path] : [path, entryPoint];
-    await this.#runner.perform(this.#runner.method("loadExtension", ...args), options);
+    await this.#runner.perform(this.#runner.method("loadExtension", ...args), options, this.loadExtension);
   }
 
   /** Calls `callback` with the text of each statement that runs, its parameters filled in; null ends that. */
@@ -302,7 +312,7 @@ export class Connection {
 
   /** The database as the bytes of its file. */
   async serialize(options?: CallOptions): Promise<Uint8Array> {
-    const call = await this.#runner.perform(this.#runner.method("serialize"), options);
+    const call = await this.#runner.perform(this.#runner.method("serialize"), options, this.serialize);
     return call.value as Uint8Array;
   }
 

@@ -2,7 +2,7 @@ import { Flag, Mode, Op, type SqlValue, type IntegerMode, Verb } from "@sqlite-a
 import { bindParameters, type Parameters } from "./bind.js";
 import { Call, ErrorReason, FaultReason } from "./call.js";
 import type { Channel } from "./channel.js";
-import { fromFault, QueueFullError } from "./errors.js";
+import { fromFault, QueueFullError, SqliteError } from "./errors.js";
 import type { CallOptions, IsolationLevel } from "./options.js";
 import { Patience } from "./patience.js";
 import { closedReason, type Lane } from "./queue.js";
@@ -187,8 +187,19 @@ export function toError(reason: unknown, call: Call): unknown {
     if (fault.set !== undefined) Object.assign(error, { parameterSet: fault.set });
   } else if (reason instanceof ErrorReason) error = reason.make();
   else return reason;
-  if (call.stack !== undefined) {
-    error.stack = `${error.name}: ${error.message}\n${call.stack.slice(call.stack.indexOf("\n    at") + 1)}`;
+  return placed(error, call.stack === undefined ? call.origin : call);
+}
+
+/** Something with the stack of a caller, as `Error.captureStackTrace` makes it: the text is made when it is read. */
+export interface Origin {
+  readonly stack?: string | undefined;
+}
+
+/** Lets the stack of `error` show where the call came from, if that was taken. */
+export function placed(error: unknown, origin: Origin | null): unknown {
+  const stack = origin?.stack;
+  if (stack !== undefined && error instanceof SqliteError) {
+    error.stack = `${error.name}: ${error.message}\n${stack.slice(stack.indexOf("\n    at") + 1)}`;
   }
   return error;
 }
