@@ -32,6 +32,12 @@ export type { AnyRow, RowFactory, TextFactory } from "./row-maker.js";
 export { type AcquireOptions, createPool, Pool, type PoolTransactionOptions } from "./pool.js";
 export type { PoolOptions } from "./pool-options.js";
 export type { PoolStats, ThreadStats } from "./pool-stats.js";
-export { type ExecuteOptions, type ExecuteResult, PoolTransaction, ReadTransaction, type RunResult } from "./pool-transaction.js";
+export {
+  type ExecuteOptions,
+  type ExecuteResult,
+  PoolTransaction,
+  ReadTransaction,
+  type RunResult,
+} from "./pool-transaction.js";
 export type { TransactionOptions } from "./transaction.js";
 export { paramstyle, sqliteVersion, sqliteVersionInfo, version } from "./version.js";

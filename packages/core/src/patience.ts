@@ -7,6 +7,7 @@ export class Patience {
   readonly #signal: AbortSignal | undefined;
   readonly #timeout: number;
   readonly #began: number;
+  #expired = false;
 
   constructor({ signal, timeout }: CallOptions) {
     this.#signal = checkSignal(signal);
@@ -20,12 +21,12 @@ export class Patience {
     if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
     const patience = options instanceof Patience ? options : new Patience(options);
     patience.#signal?.throwIfAborted();
+    if (patience.over) throw timeoutError(patience.#timeout, undefined);
     return patience;
   }
 
   get over(): boolean {
-    if (this.#signal?.aborted === true) return true;
-    return this.#timeout > 0 && performance.now() >= this.#began + this.#timeout;
+    return this.#expired || this.#signal?.aborted === true;
   }
 
   /** `work`, or why it is over if it is before. */
@@ -51,8 +52,12 @@ export class Patience {
     signal?.addEventListener("abort", onAbort, { once: true });
     let timer: NodeJS.Timeout | undefined;
     if (timeout > 0) {
-      const left = Math.max(0, this.#began + timeout - performance.now());
-      timer = setTimeout(() => giveUp(new ErrorReason(() => timeoutError(timeout, sql))), left);
+      // Rounded up: a timer may be early by the fraction of a millisecond.
+      const left = Math.ceil(Math.max(0, this.#began + timeout - performance.now()));
+      timer = setTimeout(() => {
+        this.#expired = true;
+        giveUp(new ErrorReason(() => timeoutError(timeout, sql)));
+      }, left);
     }
     return () => {
       clearTimeout(timer);

@@ -50,7 +50,10 @@ it("gives up with SQLITE_BUSY after the timeout, not before and not much later",
   ]) {
     const { error, ms } = await timed(work());
     expect(error, String(work)).toBeInstanceOf(OperationalError);
-    expect(error, String(work)).toMatchObject({ code: "SQLITE_BUSY", message: expect.stringContaining("database is locked") });
+    expect(error, String(work)).toMatchObject({
+      code: "SQLITE_BUSY",
+      message: expect.stringContaining("database is locked"),
+    });
     expect(ms, String(work)).toBeGreaterThanOrEqual(140);
     expect(ms, String(work)).toBeLessThan(1000);
   }
