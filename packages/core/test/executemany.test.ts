@@ -294,7 +294,7 @@ describe("an error", () => {
     ]);
     expect(
       settled.map((result) => (result.status === "fulfilled" ? result.value : result.reason.message)),
-    ).toEqual(["UNIQUE constraint failed: t.a", [[1]], "no such table: nowhere", [[2]]]);
+    ).toEqual(["UNIQUE constraint failed: t.a (parameter set 1)", [[1]], "no such table: nowhere", [[2]]]);
   });
 
   it("of a lock that is held between two sets is waited for", async () => {

@@ -290,12 +290,12 @@ export class Executor {
       return Step.DONE;
     }
     this.#requireTransaction(flags);
-    operation.batch ??= typeof batch[0] === "number" ? packetRows(batch as Packet) : (batch as SqlValue[][]);
     statement.prepare(session.db);
     if (statement.taint === Taint.SURE) session.taintBy(Taint.SURE);
     if (statement.empty || statement.readonly) {
       throw new UsageError("NOT_DML", "executemany() can only execute DML statements.");
     }
+    operation.batch ??= typeof batch[0] === "number" ? packetRows(batch as Packet) : (batch as SqlValue[][]);
     const sets = operation.batch;
     session.mutate(() => {
       const handle = statement.handle(session.db);

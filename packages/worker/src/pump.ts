@@ -129,7 +129,8 @@ export class Pump {
       session.wrote();
       session.rowidMayHaveChanged();
       session.out.fault(error, {
-        ...(operation.code === Op.MANY ? { set: operation.at } : {}),
+        // Of executemany: a statement that is wrong is not the fault of a set.
+        ...(operation.batch !== null ? { set: operation.at } : {}),
         ...(operation.statement?.readonly !== true && session.transactionWasOpen && !session.inTransaction
           ? { rolledBack: true }
           : {}),
