@@ -1,4 +1,11 @@
-import { ConnectionClosedError, PoolTimeoutError, QueueFullError } from "./errors.js";
+import { type Call, ErrorReason } from "./call.js";
+import {
+  ConnectionClosedError,
+  PoolTimeoutError,
+  ProgrammingError,
+  QueueFullError,
+  WorkerCrashedError,
+} from "./errors.js";
 import type { Member, Role } from "./pool-member.js";
 import type { ResolvedPoolOptions } from "./pool-options.js";
 
@@ -23,10 +30,13 @@ export class Group {
   readonly members: Member[] = [];
   readonly #most: number;
   readonly #options: ResolvedPoolOptions;
-  readonly #spawn: (role: Role) => Promise<Member>;
+  readonly #start: (role: Role) => Promise<Member>;
   readonly #waiting: Request[] = [];
-  #spawning = 0;
-  #failures = 0;
+  /** Members that are being opened, and those of them that have a thread. */
+  readonly #opening = new Set<Promise<Member>>();
+  readonly #unready = new Set<Member>();
+  /** Why the last one could not be opened. */
+  #failure: unknown = undefined;
   #closed = false;
   respawned = 0;
 
@@ -34,12 +44,12 @@ export class Group {
     role: Role,
     most: number,
     options: ResolvedPoolOptions,
-    spawn: (role: Role) => Promise<Member>,
+    start: (role: Role) => Promise<Member>,
   ) {
     this.role = role;
     this.#most = most;
     this.#options = options;
-    this.#spawn = spawn;
+    this.#start = start;
   }
 
   /** There is no other member to wait for. */
@@ -57,31 +67,24 @@ export class Group {
   }
 
   /** Waits in line. Throws if the line is full; gives a way to leave it. */
-  enqueue(request: Request): (reason: unknown) => boolean {
-    if (this.#closed) throw new ConnectionClosedError("Pool closed");
+  enqueue(request: Request): (reason: unknown) => void {
+    if (this.#closed) throw poolClosed();
+    this.#refuseDeadlock();
     const { maxWaiting, acquireTimeout } = this.#options;
-    if (this.#waiting.length >= maxWaiting) {
+    // Those for whom a member is being opened wait for nobody.
+    if (this.#waiting.length - this.#spare >= maxWaiting) {
       throw new QueueFullError(`${maxWaiting} callers are waiting already (maxWaiting); ${this.#describe()}`);
     }
     this.#waiting.push(request);
-    const leave = (reason: unknown): boolean => {
+    const leave = (reason: unknown): void => {
       const at = this.#waiting.indexOf(request);
-      if (at < 0) return false;
+      if (at < 0) return;
       this.#waiting.splice(at, 1);
       clearTimeout(request.timer);
       request.refuse(reason);
       this.advance();
-      return true;
     };
-    if (acquireTimeout > 0) {
-      request.timer = setTimeout(() => {
-        leave(
-          new PoolTimeoutError(
-            `no ${this.role} became free within ${acquireTimeout} ms; ${this.#describe()}`,
-          ),
-        );
-      }, acquireTimeout);
-    }
+    if (acquireTimeout > 0) request.timer = setTimeout(() => leave(this.#timedOut()), acquireTimeout);
     this.advance();
     return leave;
   }
@@ -100,19 +103,48 @@ export class Group {
       clearTimeout(request.timer);
       request.place(member);
     }
+    this.#shrink();
+  }
+
+  /** Counts a call until the thread is done with it. */
+  track(member: Member, call: Call, quick: boolean): Call {
+    member.track(call, quick, () => this.advance());
+    if (member.load > 1) this.#watch(member, this.#options.acquireTimeout);
+    return call;
+  }
+
+  /** Notes that a member still runs a call that its caller gave up. Others take its place meanwhile, if it only reads. */
+  setAside(member: Member, call: Call): void {
+    member.setAside(call, () => this.advance());
+    this.advance();
   }
 
   /** Opens one more member, even if nobody waits. */
   async open(): Promise<Member> {
-    this.#spawning++;
+    const opening = this.#open();
+    this.#opening.add(opening);
     try {
-      const member = await this.#spawn(this.role);
-      this.#failures = 0;
-      this.members.push(member);
+      const member = await opening;
+      this.#failure = undefined;
       return member;
+    } catch (error) {
+      this.#failure = error;
+      throw error;
     } finally {
-      this.#spawning--;
+      this.#opening.delete(opening);
     }
+  }
+
+  /** A member's thread died: another takes its place. */
+  lost(member: Member): void {
+    this.remove(member);
+    this.respawned++;
+    if (this.#closed || this.#opening.size >= this.#spare) return;
+    // Whoever needs it next asks again if it cannot be opened now.
+    this.open().then(
+      () => this.advance(),
+      () => this.advance(),
+    );
   }
 
   remove(member: Member): void {
@@ -121,11 +153,49 @@ export class Group {
   }
 
   /** Refuses all who wait, and all who come. */
-  close(reason: Error): void {
+  close(): void {
     this.#closed = true;
-    for (const request of this.#waiting.splice(0)) {
-      clearTimeout(request.timer);
-      request.refuse(reason);
+    this.#refuseAll(new ErrorReason(poolClosed));
+  }
+
+  /** Resolves when nothing is being opened any more. */
+  async opened(): Promise<void> {
+    await Promise.allSettled(this.#opening);
+  }
+
+  /** Ends every thread by `close`, but for a reader that does what nobody waits for. */
+  async end(close: (member: Member) => Promise<void>): Promise<void> {
+    await Promise.all(
+      [...this.members].map(async (member) => {
+        if (this.role === "reader" && member.stuck > 0) void member.terminate();
+        else await close(member);
+        this.remove(member);
+      }),
+    );
+  }
+
+  /** Ends every thread, whatever it is doing; resolves when all have ended. */
+  async terminate(): Promise<void> {
+    this.close();
+    await Promise.all([...this.members.splice(0), ...this.#unready].map((member) => member.terminate()));
+  }
+
+  async #open(): Promise<Member> {
+    const member = await this.#start(this.role).catch((error: unknown) => {
+      throw notOpened(error);
+    });
+    this.#unready.add(member);
+    try {
+      if (!this.#closed) await member.prepare();
+      if (this.#closed) throw poolClosed();
+      if (!member.channel.alive) throw new WorkerCrashedError("the thread died", "not-started");
+      this.members.push(member);
+      return member;
+    } catch (error) {
+      await member.terminate();
+      throw notOpened(error);
+    } finally {
+      this.#unready.delete(member);
     }
   }
 
@@ -141,43 +211,96 @@ export class Group {
     return best;
   }
 
+  /** How many members are missing. A stuck reader is to be replaced; a stuck writer is not, since its lock stands. */
+  get #spare(): number {
+    let useful = 0;
+    for (const member of this.members) if (this.role === "writer" || member.stuck === 0) useful++;
+    return this.#most - useful;
+  }
+
   #grow(): void {
-    // A member that runs what nobody waits for any more is no use meanwhile.
-    const useful = this.members.reduce((count, member) => count + (this.#setAside(member) ? 0 : 1), 0);
-    if (this.#closed || useful + this.#spawning >= this.#most || this.#spawning >= this.#waiting.length)
-      return;
+    const wanted = Math.min(this.#spare, this.#waiting.length);
+    if (this.#closed || this.#opening.size >= wanted) return;
     this.open().then(
       () => this.advance(),
       (error: unknown) => {
-        // Whoever is first in line learns why; with members left the others are served in time.
-        this.#failures++;
-        const request = this.#waiting.shift();
-        clearTimeout(request?.timer);
-        request?.refuse(error);
-        if (this.#failures < 3 || this.members.length === 0) this.advance();
+        // With members left those who wait are served in time.
+        if (this.members.length === 0 && this.#opening.size === 0) this.#refuseAll(error);
       },
     );
   }
 
-  /** A stuck reader is replaced; a stuck writer is not, since its lock stands. */
-  #setAside(member: Member): boolean {
-    return this.role === "reader" && member.stuck > 0;
+  /** A reader that was stuck, and has been replaced, is one too many when it is free again. */
+  #shrink(): void {
+    if (this.members.length <= this.#most) return;
+    const spare = this.members.find((member) => member.idle);
+    if (spare === undefined) return;
+    this.remove(spare);
+    void spare.close();
+  }
+
+  #refuseAll(reason: unknown): void {
+    for (const request of this.#waiting.splice(0)) {
+      clearTimeout(request.timer);
+      request.refuse(reason);
+    }
+  }
+
+  /** Gives up calls that have waited in the thread for longer than they would have been let wait here. */
+  #watch(member: Member, ms: number): void {
+    if (ms <= 0 || member.watch !== undefined) return;
+    member.watch = setTimeout(() => {
+      member.watch = undefined;
+      const { acquireTimeout } = this.#options;
+      const oldest = member.channel.expire(performance.now() - acquireTimeout, () => this.#timedOut());
+      if (oldest !== null)
+        this.#watch(member, Math.max(1, Math.ceil(oldest + acquireTimeout - performance.now())));
+    }, ms).unref();
+  }
+
+  #refuseDeadlock(): void {
+    if (this.members.length < this.#most || !this.members.every(({ root }) => root.enclosesCaller)) return;
+    throw new ProgrammingError(
+      `every ${this.role} is held by the transaction() that this call comes from, and it would wait for itself: use the handle that the callback was given`,
+      { code: "SQLITE_MISUSE" },
+    );
+  }
+
+  #timedOut(): ErrorReason {
+    const { acquireTimeout } = this.#options;
+    const message = `no ${this.role} became free within ${acquireTimeout} ms; ${this.#describe()}`;
+    const cause = this.#failure;
+    return new ErrorReason(() => new PoolTimeoutError(message, { cause }));
   }
 
   #describe(): string {
-    if (this.members.length === 0) return "none is open";
     const now = performance.now();
     const parts = this.members.map((member, i) => {
       const who = `${this.role} ${i + 1}`;
       const { holder } = member;
-      if (holder === null) {
-        return member.stuck > 0
-          ? `${who} runs a statement that its caller gave up; its lock stands until it ends`
-          : `${who} runs ${member.load} calls`;
+      if (member.stuck > 0) {
+        const lock = this.role === "writer" ? "; its lock stands until that ends" : "";
+        return `${who} runs a statement that its caller gave up${lock}`;
       }
-      const place = holder.place === undefined ? "" : ` at ${holder.place}`;
-      return `${who} is held by ${holder.what}${place} for ${Math.round(now - holder.since)} ms`;
+      if (holder === null) return `${who} runs ${member.load} calls`;
+      const { place } = holder;
+      return `${who} is held by ${holder.what}${place === undefined ? "" : ` at ${place}`} for ${Math.round(now - holder.since)} ms`;
     });
-    return parts.join("; ");
+    if (this.#opening.size > 0) parts.push(`${this.#opening.size} being opened`);
+    if (this.#failure !== undefined) parts.push("the last attempt to open one failed (see cause)");
+    return parts.length === 0 ? "none is open" : parts.join("; ");
   }
+}
+
+/** @internal */
+export function poolClosed(): ConnectionClosedError {
+  return new ConnectionClosedError("Pool closed");
+}
+
+/** Nothing of those who waited for it has begun. */
+function notOpened(error: unknown): unknown {
+  if (!(error instanceof WorkerCrashedError)) return error;
+  return new WorkerCrashedError("a connection's thread died while it was opened", "not-started", {
+    cause: error.cause ?? error,
+  });
 }

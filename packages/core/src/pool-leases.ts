@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Connection } from "./connection.js";
 import { ProgrammingError } from "./errors.js";
+import type { Place } from "./pool-dispatcher.js";
 import type { Group } from "./pool-group.js";
 import type { Member } from "./pool-member.js";
 import type { ResolvedPoolOptions } from "./pool-options.js";
@@ -19,14 +20,16 @@ const scopes = new AsyncLocalStorage<Scope>();
 /** A member that one caller has to himself. */
 export class Lease {
   readonly member: Member;
+  readonly #group: Group;
   readonly #lane: Lane;
   readonly #over: () => void;
   #runner: Runner | null = null;
-  #ended: Promise<void> | null = null;
+  #ended: Promise<boolean> | null = null;
 
-  constructor(member: Member, lane: Lane, over: () => void) {
+  constructor(member: Member, group: Group, over: () => void) {
     this.member = member;
-    this.#lane = lane;
+    this.#group = group;
+    this.#lane = member.root.take();
     this.#over = over;
   }
 
@@ -35,15 +38,17 @@ export class Lease {
     return this.#runner;
   }
 
-  /** Proves the member clean, and gives it to the next. */
-  end(): Promise<void> {
-    this.#ended ??= this.member.scrub(this.#lane, this.runner("pool")).finally(this.#over);
+  /** Proves the member clean, and gives it to the next. True if a transaction was still open. Never rejects. */
+  end(): Promise<boolean> {
+    if (this.#ended === null) {
+      this.#ended = this.member.scrub(this.#lane, this.runner("pool")).finally(() => {
+        this.#over();
+        this.#group.advance();
+      });
+      // The member may be stuck, and others wait.
+      this.#group.advance();
+    }
     return this.#ended;
-  }
-
-  /** As {@link end}, without making the caller wait for it. */
-  endSoon(): void {
-    this.end().catch(() => {});
   }
 }
 
@@ -51,40 +56,43 @@ export class Lease {
 export class Leases {
   readonly #owner: object;
   readonly #options: ResolvedPoolOptions;
+  readonly #onEnd: (group: Group) => void;
   readonly #lent = new WeakMap<Connection, Lease>();
-  readonly #cleansing = new Set<Promise<void>>();
   #scopes = 0;
 
-  constructor(owner: object, options: ResolvedPoolOptions) {
+  constructor(owner: object, options: ResolvedPoolOptions, onEnd: (group: Group) => void) {
     this.#owner = owner;
     this.#options = options;
+    this.#onEnd = onEnd;
   }
 
   /** Takes a member for one caller. `over` runs when the pool has it back. */
-  grant(member: Member, group: Group, what: string, stack: string | undefined, over: () => void): Lease {
-    const place = placeOf(stack);
-    member.holder = { what, since: performance.now(), place };
+  grant(member: Member, group: Group, what: string, place: Place, over: () => void): Lease {
+    member.holder = {
+      what,
+      since: performance.now(),
+      get place() {
+        return placeOf(place.stack);
+      },
+    };
     const { leakWarning } = this.#options;
     const warn = (): void => {
       process.emitWarning(
-        `${what} has held a connection for more than ${leakWarning} ms; it was called at ${place ?? "an unknown place"}`,
-        {
-          type: "ResourceWarning",
-          code: "SQLITE_AIO_LEAK",
-        },
+        `${what} has held a connection for more than ${leakWarning} ms; it was called at ${placeOf(place.stack) ?? "an unknown place"}`,
+        { type: "ResourceWarning", code: "SQLITE_AIO_LEAK" },
       );
     };
     const timer = leakWarning > 0 ? setTimeout(warn, leakWarning).unref() : undefined;
-    return new Lease(member, member.root.take(), () => {
+    return new Lease(member, group, () => {
       clearTimeout(timer);
+      this.#onEnd(group);
       over();
-      group.advance();
     });
   }
 
   /** Hands a lease to the user, as a connection. */
   lend(lease: Lease): Connection {
-    const connection = lease.member.face(lease.runner("mirror"), () => lease.end());
+    const connection = lease.member.face(lease.runner("mirror"), async () => void (await lease.end()));
     this.#lent.set(connection, lease);
     return connection;
   }
@@ -95,29 +103,12 @@ export class Leases {
     await lease.end();
   }
 
-  /** Opens a connection afresh that a call outside of a lease has changed for those who come after. */
-  cleanse(member: Member, group: Group): void {
-    if (member.resting || member.holder !== null) return;
-    member.resting = true;
-    const work = member
-      .alone(() => member.reopen())
-      .catch(() => member.channel.terminate())
-      .finally(() => {
-        member.resting = false;
-        this.#cleansing.delete(work);
-        group.advance();
-      });
-    this.#cleansing.add(work);
-  }
-
-  /** Waits for connections that are being opened afresh. */
-  async settled(inTime: boolean): Promise<void> {
-    if (inTime) await Promise.all(this.#cleansing);
-  }
-
   /** Runs a callback so that the pool knows its calls. */
   async inside<T>(work: () => T | Promise<T>): Promise<T> {
-    const scope: Scope = { owner: this.#owner, outer: scopes.getStore(), active: true };
+    let outer = scopes.getStore();
+    // Callbacks that start one another without end must not make a chain without end.
+    while (outer?.active === false) outer = outer.outer;
+    const scope: Scope = { owner: this.#owner, outer, active: true };
     this.#scopes++;
     try {
       return await scopes.run(scope, work);

@@ -1,14 +1,15 @@
-import type { Opened, OpenOptions } from "@sqlite-aio/worker/wire";
+import type { OpenOptions } from "@sqlite-aio/worker/wire";
 import { Verb } from "@sqlite-aio/worker/wire";
 import type { Call } from "./call.js";
 import { Channel } from "./channel.js";
 import { Connection } from "./connection.js";
-import { ConnectionClosedError, ProgrammingError } from "./errors.js";
+import { ProgrammingError } from "./errors.js";
 import { type FunctionOptions, functionSpec, type SqlFunction } from "./functions.js";
 import type { ResolvedPoolOptions } from "./pool-options.js";
 import { Lane } from "./queue.js";
 import { Row } from "./row.js";
 import { Runner, type Settings } from "./runner.js";
+import { foundSqliteVersion } from "./version.js";
 
 /** A SQL function that every connection of a pool has. */
 export interface PoolFunction {
@@ -17,6 +18,9 @@ export interface PoolFunction {
   readonly fn: SqlFunction | URL;
   readonly options: FunctionOptions;
 }
+
+/** The functions of a pool, by name and number of parameters. */
+export type PoolFunctions = ReadonlyMap<string, PoolFunction>;
 
 export type Role = "reader" | "writer";
 
@@ -34,50 +38,37 @@ export class Member {
   readonly root: Lane;
   readonly runner: Runner;
   readonly #options: ResolvedPoolOptions;
-  readonly #path: string;
+  readonly #functions: PoolFunctions;
+  /** Those of the pool's functions that it has. */
+  readonly #defined = new Map<string, PoolFunction>();
   /** Calls that are not over in the thread. */
   load = 0;
   /** Of those, the ones that are not known to be quick. */
   slow = 0;
-  /** Given up by their callers while they were running. */
+  /** Calls that were given up by their callers while they were running, and still are. */
   stuck = 0;
   holder: Holder | null = null;
-  /** Being opened afresh, or about to close. */
-  resting = false;
+  /** For the calls that wait in the thread. */
+  watch: NodeJS.Timeout | undefined;
   idleSince = performance.now();
+  /** Above zero while it is made ready for the next caller. */
+  #resting = 0;
 
-  private constructor(role: Role, channel: Channel, options: ResolvedPoolOptions) {
+  private constructor(role: Role, channel: Channel, options: ResolvedPoolOptions, functions: PoolFunctions) {
     this.role = role;
     this.channel = channel;
     this.#options = options;
-    this.#path = options.connection.thread.open.path;
+    this.#functions = functions;
     this.root = new Lane(channel);
     this.runner = new Runner(channel, this.root, this.root, settingsOf(options, "pool"));
   }
 
-  static async open(
-    role: Role,
-    options: ResolvedPoolOptions,
-    functions: Iterable<PoolFunction>,
-  ): Promise<{ member: Member; opened: Opened }> {
+  /** Starts a thread; before its first use the member is to be {@link prepare}d. */
+  static async start(role: Role, options: ResolvedPoolOptions, functions: PoolFunctions): Promise<Member> {
     const thread = { ...options.connection.thread, open: openOptions(role, options) };
     const { channel, opened } = await Channel.open(thread);
-    const member = new Member(role, channel, options);
-    try {
-      for (const definition of functions) await member.define(definition);
-      if (options.onConnect !== undefined) {
-        await options.onConnect(
-          member.face(new Runner(channel, member.root, member.root, settingsOf(options, "mirror"))),
-        );
-        if (channel.inTransaction) {
-          await member.runner.perform(member.runner.control(Verb.ROLLBACK));
-        }
-      }
-    } catch (error) {
-      await channel.terminate();
-      throw error;
-    }
-    return { member, opened };
+    foundSqliteVersion(opened.sqliteVersion);
+    return new Member(role, channel, options, functions);
   }
 
   get idle(): boolean {
@@ -86,7 +77,7 @@ export class Member {
 
   /** Nobody has it to himself. */
   get free(): boolean {
-    return this.holder === null && !this.resting && this.channel.alive;
+    return this.holder === null && this.stuck === 0 && this.#resting === 0 && this.channel.alive;
   }
 
   /** Takes further quick calls although some are under way: they are over before another thread would wake up. */
@@ -98,6 +89,7 @@ export class Member {
   track(call: Call, quick: boolean, done: (call: Call) => void): void {
     this.load++;
     if (!quick) this.slow++;
+    call.sentAt = performance.now();
     call.finishedHook = (finished) => {
       this.load--;
       if (!quick) this.slow--;
@@ -107,43 +99,67 @@ export class Member {
   }
 
   /** Notes that the thread still runs a call that its caller gave up. */
-  setAside(call: Call): void {
+  setAside(call: Call, done: () => void): void {
     this.stuck++;
-    const done = call.finishedHook;
+    const before = call.finishedHook;
     call.finishedHook = (finished) => {
       this.stuck--;
-      done?.(finished);
+      before?.(finished);
+      done();
     };
   }
 
   /** Runs `work` when all that was called before is done, and before what is called after. */
   async alone<T>(work: () => Promise<T>): Promise<T> {
-    const lane = await this.root.lease();
+    this.#resting++;
     try {
-      const inner = this.runner.within(lane, true);
-      await inner.perform(inner.control(Verb.BARRIER));
-      return await work();
+      const lane = await this.root.lease();
+      try {
+        const inner = this.runner.within(lane, false);
+        await inner.perform(inner.control(Verb.BARRIER));
+        return await work();
+      } finally {
+        lane.end(leaseOver);
+      }
     } finally {
-      lane.end(new ProgrammingError("the call is over"));
+      this.#rested();
     }
   }
 
-  async reopen(): Promise<void> {
-    await this.channel.outOfBand((remote) => remote.reopen());
-    this.channel.tainted = false;
+  /** What a fresh handle needs before its first use: the pool's functions, and what `onConnect` does. */
+  async prepare(): Promise<void> {
+    await this.#catchUp();
+    await this.#connected();
+    // Those that were created meanwhile.
+    await this.#catchUp();
   }
 
-  /** Ends the thread; not in time: whatever it is doing. */
-  async close(inTime: boolean): Promise<void> {
+  /** Ends the thread when it is done with what it has. */
+  async close(): Promise<void> {
+    clearTimeout(this.watch);
     this.runner.closed = true;
-    if (inTime) await this.channel.close().catch(() => {});
-    else void this.channel.terminate();
-    this.root.end(new ConnectionClosedError("Pool closed"));
+    await this.channel.close().catch(() => {});
+    this.root.end(leaseOver);
   }
 
-  async define({ name, parameters, fn, options }: PoolFunction): Promise<void> {
+  /** Ends the thread, whatever it is doing. */
+  async terminate(): Promise<void> {
+    clearTimeout(this.watch);
+    this.runner.closed = true;
+    const ended = this.channel.terminate();
+    this.root.end(leaseOver);
+    await ended;
+  }
+
+  has(key: string, definition: PoolFunction): boolean {
+    return this.#defined.get(key) === definition;
+  }
+
+  async define(key: string, definition: PoolFunction): Promise<void> {
+    const { name, parameters, fn, options } = definition;
     const spec = functionSpec(name, parameters, fn, options, this.channel.closures);
     await this.channel.outOfBand((remote) => remote.createFunction(spec, true));
+    this.#defined.set(key, definition);
   }
 
   /** The runner of a lease: with settings of its own, so that the next holder finds the pool's. */
@@ -151,35 +167,104 @@ export class Member {
     return new Runner(this.channel, this.root, lane, settingsOf(this.#options, settings));
   }
 
-  face(runner: Runner, release?: () => Promise<void>): Connection {
-    return new Connection(runner, this.#path, release);
+  face(runner: Runner, release: () => Promise<void>): Connection {
+    return new Connection(runner, this.#options.connection.thread.open.path, release);
   }
 
   /**
    * Ends a lease. The thread rolls back and lets go of cursors; a connection that was changed beyond that is opened
-   * afresh, and nobody gets it before.
+   * afresh, and nobody gets it before. True if a transaction was still open. Never rejects.
    */
-  async scrub(lane: Lane, runner: Runner): Promise<void> {
-    this.resting = true;
-    const inner = runner.within(lane, true);
+  async scrub(lane: Lane, runner: Runner): Promise<boolean> {
+    this.#resting++;
+    runner.closed = true;
+    // What still waits inside of the lease, and a transaction() there, end with it.
+    lane.abandon(leaseOver);
+    const stuck = this.channel.abandoned;
+    if (stuck) this.stuck++;
+    let open = false;
     try {
-      const scrub = inner.control(Verb.SCRUB);
-      inner.submit(scrub, undefined, null);
-      runner.closed = true;
-      lane.end(new ProgrammingError("the lease is over", { code: "SQLITE_MISUSE" }));
-      await scrub.promise;
-      if (this.channel.tainted || this.channel.inTransaction) {
-        await this.reopen();
-      }
+      const scrub = runner.control(Verb.SCRUB);
+      lane.submit(scrub);
+      lane.end(leaseOver);
+      open = (await runner.settle(scrub)).value === true;
+      await this.#settled();
+      if (this.channel.tainted || this.channel.inTransaction) await this.#reopen();
+      await this.#catchUp();
     } catch {
-      // Not proven clean: never used again.
-      await this.channel.terminate();
+      // Not proven clean: never used again. If the pool is closed meanwhile, nobody waits for a native call to end.
+      const ended = this.channel.terminate();
+      if (!this.root.ended) await ended;
     } finally {
+      if (stuck) this.stuck--;
       this.holder = null;
-      this.resting = false;
-      this.idleSince = performance.now();
+      this.#rested();
+    }
+    return open;
+  }
+
+  /** Waits for what the holder has begun besides the frames: a function being loaded, a backup. */
+  async #settled(): Promise<void> {
+    if (!this.channel.busyOutOfBand) return;
+    await this.channel.outOfBandOver();
+    // That may have changed the connection after it was looked at.
+    await this.runner.perform(this.runner.control(Verb.BARRIER));
+  }
+
+  async #reopen(): Promise<void> {
+    await this.channel.outOfBand((remote) => remote.reopen());
+    this.channel.tainted = false;
+    this.channel.inTransaction = false;
+    try {
+      await this.#connected();
+    } catch (error) {
+      // There is no other copy of a database in memory.
+      if (!this.#options.memory || !this.channel.alive) throw error;
+      process.emitWarning(`onConnect failed on a connection that was opened afresh: ${String(error)}`);
     }
   }
+
+  async #connected(): Promise<void> {
+    const { onConnect } = this.#options;
+    if (onConnect === undefined) return;
+    const lane = this.root.take();
+    try {
+      const runner = this.leased(lane, "mirror");
+      const connect = async (): Promise<void> => void (await onConnect(this.face(runner, async () => {})));
+      const failure = await connect().then(
+        () => null,
+        (error: unknown) => ({ error }),
+      );
+      runner.closed = true;
+      lane.abandon(leaseOver);
+      await this.channel.outOfBandOver();
+      // What it has set up is how the connection is meant to be.
+      const settle = runner.control(Verb.SETTLE);
+      lane.submit(settle);
+      await runner.settle(settle);
+      if (failure !== null) throw failure.error;
+    } finally {
+      lane.end(leaseOver);
+    }
+  }
+
+  /** Defines the functions of the pool that it lacks. */
+  async #catchUp(): Promise<void> {
+    for (;;) {
+      const next = [...this.#functions].find(([key, definition]) => !this.has(key, definition));
+      if (next === undefined) return;
+      await this.define(...next);
+    }
+  }
+
+  #rested(): void {
+    this.#resting--;
+    this.idleSince = performance.now();
+  }
+}
+
+function leaseOver(): ProgrammingError {
+  return new ProgrammingError("the lease is over", { code: "SQLITE_MISUSE" });
 }
 
 function settingsOf(options: ResolvedPoolOptions, kind: "pool" | "mirror"): Settings {

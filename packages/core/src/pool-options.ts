@@ -17,13 +17,16 @@ export interface PoolOptions extends ConnectOptions {
   writers?: number | undefined;
   /** Milliseconds that a call may wait for a connection before it rejects with PoolTimeoutError. Default 30000; 0: for ever. */
   acquireTimeout?: number | undefined;
-  /** Calls that may wait for a connection before a further one rejects with QueueFullError. Default: no limit. */
+  /** Calls that may wait for others to free a connection before a further one rejects with QueueFullError. Default: no limit. */
   maxWaiting?: number | undefined;
   /** Milliseconds after which an idle reader is closed. Default 30000; 0: never. */
   idleTimeout?: number | undefined;
   /** Writes of different callers that wait together share a transaction, each answered after COMMIT. Default true. */
   groupCommit?: boolean | undefined;
-  /** Called with each new connection before its first use. */
+  /**
+   * Called with each new connection before its first use, also with one that takes the place of another: after a crash,
+   * or after a lease that has changed it.
+   */
   onConnect?: ((connection: Connection) => unknown) | undefined;
   /** Milliseconds after which a lease that is still held gives a process warning. Default 0: never. */
   leakWarning?: number | undefined;
@@ -45,6 +48,8 @@ export interface ResolvedPoolOptions {
   readonly checkpoint: "auto" | "external";
   /** The file is in WAL mode: it has a log to look after. */
   readonly wal: boolean;
+  /** Nothing is left of the database when its connection is closed. */
+  readonly memory: boolean;
 }
 
 /** Checks what `createPool()` was given. Throws TypeError or RangeError. */
@@ -85,5 +90,6 @@ export function resolvePoolOptions(database: string | URL, options: PoolOptions)
     leakWarning: integer(leakWarning, "leakWarning", 0, 0),
     checkpoint: oneOf(checkpoint, "checkpoint", "auto", ["auto", "external"]),
     wal: !single && !readonly,
+    memory: single,
   };
 }

@@ -8,28 +8,32 @@ const QUIET_MS = 1000;
 
 /** What a pool does when nothing else is to be done: it checkpoints, and closes readers that nobody needs. */
 export class Upkeep {
-  readonly #options: ResolvedPoolOptions;
   readonly #writers: Group;
   readonly #readers: Group;
+  readonly #idleTimeout: number;
+  /** There is a log, and nobody else looks after it. */
+  readonly #checkpoints: boolean;
   readonly #reaper: NodeJS.Timeout | undefined;
   #quiet: NodeJS.Timeout | undefined;
   #dirty = false;
   #stopped = false;
+  /** What is being done at the moment. */
+  readonly #work = new Set<Promise<void>>();
 
   constructor(options: ResolvedPoolOptions, writers: Group, readers: Group) {
-    this.#options = options;
     this.#writers = writers;
     this.#readers = readers;
+    this.#idleTimeout = options.idleTimeout;
+    this.#checkpoints = options.wal && options.checkpoint === "auto";
     if (options.idleTimeout === 0 || readers === writers) return;
     this.#reaper = setInterval(() => this.#reap(), Math.max(10, options.idleTimeout / 2)).unref();
   }
 
   /** Something was written: the log is checkpointed when the writer falls idle. */
   wrote(): void {
-    if (!this.#options.wal || this.#options.checkpoint === "external" || this.#stopped) return;
+    if (!this.#checkpoints || this.#stopped) return;
     this.#dirty = true;
-    // Refreshed at most once per quiet time, not per write.
-    this.#quiet ??= setTimeout(() => this.#checkpoint(), QUIET_MS).unref();
+    this.#arm();
   }
 
   stop(): void {
@@ -38,40 +42,66 @@ export class Upkeep {
     clearTimeout(this.#quiet);
   }
 
-  /** Moves the whole log into the database and empties it, as far as readers of other processes allow. */
-  async truncate(member: Member): Promise<void> {
-    await this.#run(member, "PRAGMA wal_checkpoint(TRUNCATE)");
+  /** Resolves when nothing is being done any more. */
+  async stopped(): Promise<void> {
+    this.stop();
+    await Promise.all(this.#work);
   }
 
-  #checkpoint(): void {
+  /** Moves the whole log into the database and empties it, as far as readers of other processes allow. */
+  async truncate(member: Member): Promise<void> {
+    if (this.#checkpoints) await this.#checkpoint(member, "TRUNCATE");
+  }
+
+  #arm(): void {
+    // Once per quiet time, not per write.
+    this.#quiet ??= setTimeout(() => this.#whenQuiet(), QUIET_MS).unref();
+  }
+
+  #whenQuiet(): void {
     this.#quiet = undefined;
     if (!this.#dirty || this.#stopped) return;
     const writer = this.#writers.members[0];
     if (writer === undefined || !writer.idle || performance.now() - writer.idleSince < QUIET_MS / 2) {
-      this.#quiet = setTimeout(() => this.#checkpoint(), QUIET_MS).unref();
+      this.#arm();
       return;
     }
     this.#dirty = false;
-    void this.#run(writer, "PRAGMA wal_checkpoint(PASSIVE)");
+    this.#do(
+      this.#checkpoint(writer, "PASSIVE").then((whole) => {
+        // A reader that stays with an old snapshot keeps the rest.
+        if (!whole) this.wrote();
+      }),
+    );
   }
 
-  async #run(member: Member, sql: string): Promise<void> {
+  /** False if part of the log stays for now. */
+  async #checkpoint(member: Member, mode: "PASSIVE" | "TRUNCATE"): Promise<boolean> {
     try {
-      const call = member.runner.query(Mode.ALL, sql, undefined, 0);
+      const { runner } = member;
+      const call = runner.query(Mode.ALL, `PRAGMA wal_checkpoint(${mode})`, undefined, 0);
+      runner.submit(call, undefined, null);
       member.track(call, true, () => this.#writers.advance());
-      await member.runner.perform(call);
+      await runner.settle(call);
+      const { log, checkpointed } = call.rows[0] as { log: number; checkpointed: number };
+      return log === checkpointed;
     } catch {
       // A log that stays longer loses nothing; the next checkpoint, or the next open, takes care of it.
+      return true;
     }
   }
 
   #reap(): void {
     const now = performance.now();
-    const idle = (member: Member): boolean =>
-      member.idle && now - member.idleSince >= this.#options.idleTimeout;
+    const idle = (member: Member): boolean => member.idle && now - member.idleSince >= this.#idleTimeout;
     for (const member of this.#readers.members.filter(idle)) {
       this.#readers.remove(member);
-      void member.close(true);
+      this.#do(member.close());
     }
+  }
+
+  #do(work: Promise<void>): void {
+    this.#work.add(work);
+    void work.finally(() => this.#work.delete(work));
   }
 }

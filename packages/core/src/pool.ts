@@ -1,34 +1,26 @@
-import { Flag, Mode, scanParameters } from "@sqlite-aio/worker/wire";
-import { bindParameters, type Parameters } from "./bind.js";
-import type { Call } from "./call.js";
-import { foundSqliteVersion } from "./version.js";
+import { Mode, Verb } from "@sqlite-aio/worker/wire";
+import type { Parameters } from "./bind.js";
 import type { Connection } from "./connection.js";
-import { Cursor } from "./cursor.js";
-import { ConnectionClosedError, OperationalError, QueueFullError, WorkerCrashedError } from "./errors.js";
+import { OperationalError, ProgrammingError, WorkerCrashedError } from "./errors.js";
 import type { FunctionOptions, SqlFunction } from "./functions.js";
-import { type CallOptions, checkSignal, integer, oneOf } from "./options.js";
-import { Group, type Request } from "./pool-group.js";
-import { type Lease, Leases } from "./pool-leases.js";
+import { type CallOptions, integer, oneOf } from "./options.js";
+import { Patience } from "./patience.js";
+import { Dispatcher, type Place } from "./pool-dispatcher.js";
+import { Group } from "./pool-group.js";
+import { Leases } from "./pool-leases.js";
 import { Member, type PoolFunction, type Role } from "./pool-member.js";
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from "./pool-options.js";
+import { Router } from "./pool-router.js";
 import { poolStats, type PoolStats } from "./pool-stats.js";
 import {
-  type ExecuteOptions,
-  type ExecuteResult,
-  executeResult,
   PoolTransaction,
   pinSnapshot,
   ReadTransaction,
-  readOnly,
   type RunResult,
   runResult,
 } from "./pool-transaction.js";
 import { Upkeep } from "./pool-upkeep.js";
-import { RowIterator } from "./row-iterator.js";
 import type { AnyRow } from "./row-maker.js";
-import { toError } from "./runner.js";
-import { checkSql } from "./statement-cache.js";
-import { type Profile, StatementProfiles } from "./statement-profile.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
 
 /** Options of `pool.transaction()`. */
@@ -44,7 +36,8 @@ export interface AcquireOptions {
   signal?: AbortSignal | undefined;
 }
 
-type Caller = (...args: never[]) => unknown;
+/** How long the threads that {@link Pool.close} has ended by force are waited for, in ms: each ends when its native call has. */
+const GRACE_MS = 200;
 
 /**
  * Several connections to one database behind one face. Reads run side by side on read-only connections, writes one
@@ -54,90 +47,72 @@ export class Pool {
   readonly #options: ResolvedPoolOptions;
   readonly #writers: Group;
   readonly #readers: Group;
-  readonly #profiles = new StatementProfiles(2000);
   readonly #functions = new Map<string, PoolFunction>();
   readonly #leases: Leases;
+  readonly #dispatcher: Dispatcher;
+  readonly #router: Router;
   readonly #upkeep: Upkeep;
-  #pending = 0;
-  #drained: (() => void) | null = null;
   #closing: Promise<void> | null = null;
 
   private constructor(options: ResolvedPoolOptions) {
     this.#options = options;
-    const spawn = (role: Role): Promise<Member> => this.#spawn(role);
-    this.#writers = new Group("writer", options.writers, options, spawn);
+    const start = (role: Role): Promise<Member> => this.#start(role);
+    this.#writers = new Group("writer", options.writers, options, start);
     this.#readers =
-      options.readers === 0 ? this.#writers : new Group("reader", options.readers, options, spawn);
-    this.#leases = new Leases(this, options);
+      options.readers === 0 ? this.#writers : new Group("reader", options.readers, options, start);
     this.#upkeep = new Upkeep(options, this.#writers, this.#readers);
+    this.#leases = new Leases(this, options, (group) => {
+      if (group === this.#writers) this.#upkeep.wrote();
+    });
+    this.#dispatcher = new Dispatcher(options, this.#leases);
+    this.#router = new Router(options, this.#dispatcher, this.#writers, this.#readers, this.#upkeep);
   }
 
   /** @internal Use `createPool()`. */
   static async open(database: string | URL, options: PoolOptions): Promise<Pool> {
     const resolved = resolvePoolOptions(database, options);
-    resolved.connection.signal?.throwIfAborted();
+    const patience = Patience.of({ signal: resolved.connection.signal });
     const pool = new Pool(resolved);
-    await pool.#writers.open();
-    return pool;
+    const opening = pool.#writers.open();
+    try {
+      await (patience === undefined ? opening : patience.race(opening));
+      return pool;
+    } catch (error) {
+      pool.#upkeep.stop();
+      pool.#writers.terminate().catch(() => {});
+      opening.catch(() => {});
+      throw error;
+    }
   }
 
   /** Runs a statement on the writer and gives its counts. */
   async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
-    return runResult(await this.#query(Mode.RUN, sql, parameters, options, this.run));
+    return runResult(await this.#router.query(Mode.RUN, sql, parameters, options, this.run));
   }
 
   /** The first row as an object; undefined when there is none. */
   async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
-    const call = await this.#query(Mode.GET, sql, parameters, options, this.get);
+    const call = await this.#router.query(Mode.GET, sql, parameters, options, this.get);
     return call.rows[0] as R | undefined;
   }
 
   /** All rows as objects. */
   async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
-    const call = await this.#query(Mode.ALL, sql, parameters, options, this.all);
+    const call = await this.#router.query(Mode.ALL, sql, parameters, options, this.all);
     return call.rows as R[];
-  }
-
-  /** All there is to know of a statement, wherever it belongs: for query builders, which make rows of their own. */
-  async execute(sql: string, parameters?: Parameters, options?: ExecuteOptions): Promise<ExecuteResult> {
-    const mode = options?.firstRow === true ? Mode.GET : Mode.ALL;
-    return executeResult(await this.#query(mode, sql, parameters, options, this.execute, false));
   }
 
   /** Rows as objects, read as they are wanted. The connection is held until the loop ends. */
   iterate<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
-    let lease: Lease | undefined;
-    return new RowIterator(
-      async () => {
-        checkSql(sql);
-        const values = bindParameters(scanParameters(sql), parameters);
-        const profile = this.#profiles.get(sql);
-        for (;;) {
-          const reads = this.#splits && !profile.writes;
-          const group = reads ? this.#readers : this.#writers;
-          lease = await this.#lease(group, "iterate()", options?.signal, this.iterate);
-          const cursor = new Cursor(null, lease.runner("pool"), reads ? Flag.READ_ONLY : 0);
-          try {
-            return await cursor.execute(sql, values, options);
-          } catch (error) {
-            await lease.end();
-            if (!reads || !isReadOnly(error)) throw error;
-            profile.writes = true;
-          }
-        }
-      },
-      async () => lease?.end(),
-    );
+    return this.#router.iterate(sql, parameters, options, this.iterate);
   }
 
-  /** Runs the statements of a script on the writer. */
+  /**
+   * Runs the statements of a script on the writer, and nothing of others between them. Each is a transaction of its own
+   * unless the script has BEGIN and COMMIT; what an error leaves open is rolled back.
+   */
   async exec(script: string, options?: CallOptions): Promise<void> {
-    checkSql(script);
-    await this.#perform(this.#writers, "any", options, (member) => {
-      const call = member.runner.script(script, 0);
-      member.runner.submit(call, options, this.exec);
-      return call;
-    });
+    await this.#router.script(script, options, this.exec);
   }
 
   /**
@@ -154,22 +129,23 @@ export class Pool {
     options: PoolTransactionOptions = {},
   ): Promise<T> {
     if (typeof fn !== "function") throw new TypeError("transaction: the first argument must be a function");
+    const { signal } = checkObject(options);
     const mode = oneOf(options.mode, "mode", "immediate", ["deferred", "immediate", "exclusive"]);
     let retries = integer(options.retries, "retries", 0, 0);
+    this.#dispatcher.check();
+    const patience = Patience.of({ signal });
+    const place: Place = {};
+    Error.captureStackTrace(place, this.transaction);
     for (;;) {
-      const lease = await this.#lease(this.#writers, "transaction()", options.signal, this.transaction);
+      const lease = await this.#dispatcher.lease(this.#writers, "transaction()", place, patience);
       try {
         return await this.#leases.inside(() =>
-          inTransaction(lease.runner("pool"), (runner) => new PoolTransaction(runner), fn, {
-            ...options,
-            mode,
-          }),
+          inTransaction(lease.runner("pool"), (runner) => new PoolTransaction(runner), fn, { signal, mode }),
         );
       } catch (error) {
         if (!isBusy(error) || retries-- <= 0) throw error;
       } finally {
-        lease.endSoon();
-        this.#upkeep.wrote();
+        void lease.end();
       }
     }
   }
@@ -177,13 +153,25 @@ export class Pool {
   /** Runs `fn` on one reader, in one snapshot of the database, for as long as it takes. */
   async read<T>(fn: (tx: ReadTransaction) => T | Promise<T>, options: CallOptions = {}): Promise<T> {
     if (typeof fn !== "function") throw new TypeError("read: the first argument must be a function");
-    const lease = await this.#lease(this.#readers, "read()", checkSignal(options.signal), this.read);
+    this.#dispatcher.check();
+    const patience = Patience.of(options)!;
+    const place: Place = {};
+    Error.captureStackTrace(place, this.read);
+    const lease = await this.#dispatcher.lease(this.#readers, "read()", place, patience);
+    const runner = lease.runner("pool");
+    runner.closedReason = readOver;
     try {
-      const runner = lease.runner("pool");
-      await pinSnapshot(runner);
-      return await this.#leases.inside(() => fn(new ReadTransaction(runner)));
+      return await patience.race(
+        this.#leases.inside(async () => {
+          await pinSnapshot(runner);
+          return await fn(new ReadTransaction(runner));
+        }),
+      );
+    } catch (error) {
+      if (patience.over) lease.member.channel.cancelAll(error);
+      throw error;
     } finally {
-      lease.endSoon();
+      void lease.end();
     }
   }
 
@@ -192,9 +180,13 @@ export class Pool {
    * {@link release}. What is not committed by then is rolled back.
    */
   async acquire(options: AcquireOptions = {}): Promise<Connection> {
+    const { signal } = checkObject(options);
     const mode = oneOf(options.mode, "mode", "write", ["read", "write"]);
+    this.#dispatcher.check();
     const group = mode === "read" ? this.#readers : this.#writers;
-    const lease = await this.#lease(group, "acquire()", checkSignal(options.signal), this.acquire);
+    const place: Place = {};
+    Error.captureStackTrace(place, this.acquire);
+    const lease = await this.#dispatcher.lease(group, "acquire()", place, Patience.of({ signal }));
     return this.#leases.lend(lease);
   }
 
@@ -210,255 +202,115 @@ export class Pool {
     fn: SqlFunction | URL,
     options: FunctionOptions = {},
   ): Promise<void> {
-    this.#check();
+    this.#dispatcher.check();
     const definition: PoolFunction = { name, parameters, fn, options };
-    for (const member of this.#members()) await member.alone(() => member.define(definition));
-    this.#functions.set(`${name.toLowerCase()}/${parameters}`, definition);
+    const key = `${name}/${parameters}`.toLowerCase();
+    // Somebody must find out whether it can be defined.
+    if (this.#writers.members.length === 0) await this.#barrier();
+    const before = this.#functions.get(key);
+    this.#functions.set(key, definition);
+    try {
+      const asked = new Set<Member>();
+      const lacksIt = (member: Member): boolean => !asked.has(member) && !member.has(key, definition);
+      // Some may come while others are asked; those that are opened after that have it from the start.
+      for (let member = this.#members().find(lacksIt); member !== undefined; ) {
+        asked.add(member);
+        await this.#define(member, key, definition);
+        member = this.#members().find(lacksIt);
+      }
+    } catch (error) {
+      if (this.#functions.get(key) === definition) {
+        if (before === undefined) this.#functions.delete(key);
+        else this.#functions.set(key, before);
+      }
+      throw error;
+    }
   }
 
   /** What the pool is doing at this moment. */
   stats(): PoolStats {
-    return poolStats(this.#options, this.#writers, this.#readers, this.#pending);
+    return poolStats(this.#options, this.#writers, this.#readers, this.#dispatcher.pending);
   }
 
   /**
    * Takes no further calls, finishes what was called before, checkpoints and closes. What is not finished after
    * `timeout` ms (default 30000) rejects. A second call is the first.
    */
-  close(options: { timeout?: number | undefined } = {}): Promise<void> {
-    this.#closing ??= this.#close(integer(options.timeout, "timeout", 30_000, 0)).catch((error: unknown) => {
-      if (this.#members().some((member) => member.channel.alive)) this.#closing = null;
-      throw error;
-    });
-    return this.#closing;
+  async close(options: { timeout?: number | undefined } = {}): Promise<void> {
+    const timeout = integer(checkObject(options).timeout, "timeout", 30_000, 0);
+    this.#leases.refuseInside();
+    this.#closing ??= this.#close(timeout);
+    await this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  /** Readers and writers are different connections. */
-  get #splits(): boolean {
-    return this.#readers !== this.#writers;
-  }
-
+  /** The writers first. */
   #members(): Member[] {
-    return this.#splits ? [...this.#readers.members, ...this.#writers.members] : [...this.#writers.members];
+    const { members } = this.#writers;
+    return this.#readers === this.#writers ? [...members] : [...members, ...this.#readers.members];
   }
 
-  #check(): void {
-    if (this.#closing !== null) throw new ConnectionClosedError("Pool closed");
-    this.#leases.refuseInside();
-    if (this.#pending >= this.#options.connection.maxQueue) {
-      throw new QueueFullError(`${this.#pending} calls are waiting or running already (maxQueue)`);
-    }
-  }
-
-  async #query(
-    mode: number,
-    sql: string,
-    parameters: Parameters | undefined,
-    options: CallOptions | undefined,
-    caller: Caller,
-    objects = true,
-  ): Promise<Call> {
-    const profile = this.#profiles.get(sql);
-    for (;;) {
-      const reads = mode !== Mode.RUN && !profile.writes;
-      const group = reads ? this.#readers : this.#writers;
-      const flags = reads && this.#splits ? Flag.READ_ONLY : this.#options.groupCommit ? Flag.GROUP : 0;
-      const call = await this.#perform(
-        group,
-        this.#needOf(group, profile),
-        options,
-        (member, values) => {
-          const made = member.runner.query(mode, sql, values ?? parameters, 0, flags);
-          made.objects &&= objects;
-          member.runner.submit(made, options, caller);
-          return made;
-        },
-        profile.quick,
-        () => {
-          checkSql(sql);
-          return bindParameters(scanParameters(sql), parameters);
-        },
-      );
-      if (call.refused) {
-        if (this.#options.connection.thread.open.readonly) throw readOnly(sql);
-        profile.writes = true;
-        continue;
-      }
-      this.#profiles.spent(profile, call.took);
-      if (!reads || profile.writes) this.#upkeep.wrote();
+  async #barrier(): Promise<void> {
+    await this.#dispatcher.perform(this.#writers, "any", true, undefined, (runner) => {
+      const call = runner.control(Verb.BARRIER);
+      runner.submit(call, undefined, null);
       return call;
-    }
-  }
-
-  /**
-   * A short read joins others on a busy reader: 64 callers read 110,000 rows a second that way, against 11,000 with one
-   * call per reader at a time. A long one would hold them up, so that it waits for a reader of its own.
-   */
-  #needOf(group: Group, profile: Profile): Request["need"] {
-    return group.single ? "any" : profile.quick ? "quick" : "idle";
-  }
-
-  /**
-   * Makes and sends a call as soon as a member of the group takes it, and waits for its answer. A call whose thread
-   * died before it had begun is sent again, to the replacement.
-   */
-  async #perform(
-    group: Group,
-    need: Request["need"],
-    options: CallOptions | undefined,
-    make: (member: Member, values?: Parameters) => Call,
-    quick = false,
-    bind?: () => Parameters,
-  ): Promise<Call> {
-    this.#check();
-    this.#pending++;
-    try {
-      for (;;) {
-        const picked = group.pick(need);
-        const { call, member } =
-          picked === null
-            ? await this.#wait(group, need, options, quick, make, bind?.())
-            : { call: this.#track(group, picked, make(picked), quick), member: picked };
-        try {
-          await call.promise;
-        } catch (reason) {
-          if (reason instanceof WorkerCrashedError && reason.outcome === "not-started") continue;
-          if (call.abandoned && !call.finished) {
-            member.setAside(call);
-            group.advance();
-          }
-          throw toError(reason, call);
-        }
-        if (member.channel.tainted) this.#leases.cleanse(member, group);
-        return call;
-      }
-    } finally {
-      this.#done();
-    }
-  }
-
-  #wait(
-    group: Group,
-    need: Request["need"],
-    options: CallOptions | undefined,
-    quick: boolean,
-    make: (member: Member, values?: Parameters) => Call,
-    values: Parameters | undefined,
-  ): Promise<{ call: Call; member: Member }> {
-    return this.#inLine(group, need, options, (member) => ({
-      call: this.#track(group, member, make(member, values), quick),
-      member,
-    }));
-  }
-
-  /** Waits in the group's line, for as long as the options allow; `take` is given the member at once when it is free. */
-  #inLine<T>(
-    group: Group,
-    need: Request["need"],
-    options: CallOptions | undefined,
-    take: (member: Member) => T,
-  ): Promise<T> {
-    const signal = checkSignal(options?.signal);
-    const timeout = integer(options?.timeout, "timeout", 0, 0);
-    signal?.throwIfAborted();
-    return new Promise((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined;
-      const onAbort = (): void => void leave(signal?.reason);
-      const over = (): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
-      };
-      const place = (member: Member): void => {
-        over();
-        try {
-          resolve(take(member));
-        } catch (error) {
-          reject(error);
-        }
-      };
-      const refuse = (reason: unknown): void => {
-        over();
-        reject(reason);
-      };
-      const leave = group.enqueue({ need, place, refuse });
-      signal?.addEventListener("abort", onAbort, { once: true });
-      if (timeout > 0) {
-        timer = setTimeout(() => {
-          leave(new OperationalError(`the timeout of ${timeout} ms is over`, { code: "SQLITE_INTERRUPT" }));
-        }, timeout);
-      }
     });
   }
 
-  #track(group: Group, member: Member, call: Call, quick: boolean): Call {
-    member.track(call, quick, () => group.advance());
-    return call;
-  }
-
-  #done(): void {
-    if (--this.#pending === 0) this.#drained?.();
-  }
-
-  async #lease(group: Group, what: string, signal: AbortSignal | undefined, caller: Caller) {
-    this.#check();
-    const place: { stack?: string } = {};
-    Error.captureStackTrace(place, caller);
-    this.#pending++;
+  async #define(member: Member, key: string, definition: PoolFunction): Promise<void> {
     try {
-      const picked = group.pick("idle");
-      const grant = (member: Member) =>
-        this.#leases.grant(member, group, what, place.stack, () => this.#done());
-      return picked === null ? await this.#inLine(group, "idle", { signal }, grant) : grant(picked);
+      if (member.holder === null) await member.alone(() => member.define(key, definition));
+      else await member.define(key, definition);
     } catch (error) {
-      this.#done();
-      throw error;
+      // One that took its place has it already.
+      if (!member.channel.alive && (error instanceof WorkerCrashedError || member.root.ended)) return;
+      // One that is held may have a cursor half read; it gets the function when it is given back.
+      if (member.holder === null || !isBusy(error)) throw error;
+    } finally {
+      this.#writers.advance();
+      this.#readers.advance();
     }
   }
 
-  async #spawn(role: Role): Promise<Member> {
-    const { member, opened } = await Member.open(role, this.#options, this.#functions.values());
-    foundSqliteVersion(opened.sqliteVersion);
+  async #start(role: Role): Promise<Member> {
+    const member = await Member.start(role, this.#options, this.#functions);
     const group = role === "reader" ? this.#readers : this.#writers;
-    member.channel.onDeath = () => {
-      group.remove(member);
-      if (this.#closing !== null) return;
-      group.respawned++;
-      // Whoever needs it next asks again if it cannot be opened now.
-      group.open().then(
-        () => group.advance(),
-        () => group.advance(),
-      );
-    };
+    member.channel.onDeath = () => group.lost(member);
     return member;
   }
 
   async #close(timeout: number): Promise<void> {
-    this.#leases.refuseInside();
-    this.#upkeep.stop();
-    const late = new ConnectionClosedError("Pool closed");
-    const drained = new Promise<boolean>((resolve) => {
-      this.#drained = () => resolve(true);
-      if (this.#pending === 0) resolve(true);
-    });
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), timeout);
-    });
-    const inTime = await Promise.race([drained, deadline]);
-    clearTimeout(timer);
-    this.#readers.close(late);
-    this.#writers.close(late);
-    await this.#leases.settled(inTime);
-    if (this.#splits) await Promise.all(this.#readers.members.map((member) => member.close(inTime)));
-    for (const member of this.#writers.members) {
-      if (inTime && this.#options.wal && this.#options.checkpoint === "auto")
-        await this.#upkeep.truncate(member);
-      await member.close(inTime);
+    const timer = Promise.withResolvers<"late">();
+    const handle = setTimeout(() => timer.resolve("late"), timeout);
+    const orderly = this.#closeInOrder();
+    try {
+      if ((await Promise.race([orderly, timer.promise])) !== "late") return;
+    } finally {
+      clearTimeout(handle);
     }
+    orderly.catch(() => {});
+    const ended = Promise.all([this.#readers.terminate(), this.#writers.terminate()]);
+    // A native call that does not return keeps its thread; nobody has to wait for that.
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, GRACE_MS).unref())]);
+  }
+
+  async #closeInOrder(): Promise<void> {
+    this.#upkeep.stop();
+    await this.#dispatcher.close();
+    for (const group of [this.#readers, this.#writers]) {
+      group.close();
+      await group.opened();
+    }
+    await this.#upkeep.stopped();
+    if (this.#readers !== this.#writers) await this.#readers.end((member) => member.close());
+    await this.#writers.end(async (member) => {
+      await this.#upkeep.truncate(member);
+      await member.close();
+    });
   }
 }
 
@@ -475,14 +327,15 @@ export async function createPool(database: string | URL, options: PoolOptions = 
   return await Pool.open(database, options);
 }
 
-function codeOf(error: unknown): string {
-  return error instanceof OperationalError ? error.code : "";
+function checkObject<T>(options: T): T {
+  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  return options;
+}
+
+function readOver(): ProgrammingError {
+  return new ProgrammingError("the read() is over", { code: "SQLITE_MISUSE" });
 }
 
 function isBusy(error: unknown): boolean {
-  return codeOf(error).startsWith("SQLITE_BUSY");
-}
-
-function isReadOnly(error: unknown): boolean {
-  return codeOf(error) === "SQLITE_READONLY";
+  return error instanceof OperationalError && error.code.startsWith("SQLITE_BUSY");
 }

@@ -1,5 +1,10 @@
-/** What a pool has learned of a SQL text. */
+import { statementKeyword, Taint, taintOf } from "@sqlite-aio/worker/wire";
+import { checkSql } from "./statement-cache.js";
+
+/** What a pool knows of a SQL text. */
 export interface Profile {
+  /** `control` would begin or end a transaction, `alone` may leave something behind on its connection. */
+  readonly kind: "plain" | "alone" | "control";
   /** It writes, so that a reader refused it. */
   writes: boolean;
   /** It has run, and took little time of late. */
@@ -9,6 +14,8 @@ export interface Profile {
 
 /** Below this many milliseconds, the way to the thread and back included, a statement may share a reader. */
 const QUICK_MS = 2;
+
+const CONTROL = new Set(["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"]);
 
 /** Remembers the texts used of late; what it forgets is learned again. */
 export class StatementProfiles {
@@ -20,10 +27,11 @@ export class StatementProfiles {
     this.#capacity = capacity;
   }
 
+  /** Throws if `sql` cannot be a statement. */
   get(sql: string): Profile {
     let profile = this.#young.get(sql);
     if (profile !== undefined) return profile;
-    profile = this.#old.get(sql) ?? { writes: false, quick: false, cost: Number.POSITIVE_INFINITY };
+    profile = this.#old.get(sql) ?? profileOf(sql);
     // Two generations instead of an order: a look-up moves nothing.
     if (this.#young.size >= this.#capacity) {
       this.#old = this.#young;
@@ -38,4 +46,11 @@ export class StatementProfiles {
     profile.cost = profile.cost === Number.POSITIVE_INFINITY ? ms : Math.max(ms, profile.cost * 0.8);
     profile.quick = profile.cost < QUICK_MS;
   }
+}
+
+function profileOf(sql: string): Profile {
+  checkSql(sql);
+  const keyword = statementKeyword(sql);
+  const kind = CONTROL.has(keyword) ? "control" : taintOf(keyword, sql) === Taint.NONE ? "plain" : "alone";
+  return { kind, writes: false, quick: false, cost: Number.POSITIVE_INFINITY };
 }
