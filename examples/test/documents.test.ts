@@ -1,0 +1,60 @@
+import { execFile } from "node:child_process";
+import { globSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const run = promisify(execFile);
+
+/** What the blocks take for granted: that `app.db` is there, and for one without imports that it is open as `db`. */
+const prelude = `import { connect } from "@sqlite-aio/core";
+await using db = await connect("app.db");
+`;
+const tables = `await db.executescript(\`
+  CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER);
+  INSERT INTO account VALUES (1, 100), (2, 0);
+  CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT);
+  CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, stock INTEGER);
+\`);
+`;
+
+describe.each(["README.md", ...globSync("docs/*.md", { cwd: root }).toSorted()])("%s", (path) => {
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "documents-test-"));
+    await symlink(join(root, "examples", "node_modules"), join(folder, "node_modules"));
+  });
+
+  afterAll(async () => {
+    await rm(folder, { recursive: true });
+  });
+
+  it("has TypeScript that runs as it is written, block after block", async () => {
+    const blocks = blocksOf(readFileSync(join(root, path), "utf8"));
+    const programs = blocks.map((block) => (block.startsWith("import ") ? block : prelude + block));
+    for (const [index, block] of [prelude + tables, ...programs].entries()) {
+      const program = join(folder, `${index}.mts`);
+      await writeFile(program, block);
+      await expect(run(process.execPath, [program], { cwd: folder }), block).resolves.toMatchObject({
+        stderr: "",
+      });
+    }
+  }, 60_000);
+
+  it("links to files that are there", () => {
+    const text = readFileSync(join(root, path), "utf8");
+    const folderOf = join(root, path, "..");
+    for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)) {
+      expect(globSync(target ?? "", { cwd: folderOf }), target).toHaveLength(1);
+    }
+  });
+});
+
+function blocksOf(markdown: string): string[] {
+  return [...markdown.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block]) => block ?? "");
+}
