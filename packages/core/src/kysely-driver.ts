@@ -1,16 +1,6 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import type { Driver, TransactionSettings } from "kysely";
-import { ProgrammingError } from "./errors.js";
 import { KyselyConnection, type KyselyPool } from "./kysely-connection.js";
-
-/** A transaction whose callback is running, and those around it. */
-interface Scope {
-  readonly driver: SqliteAioDriver;
-  readonly connection: KyselyConnection;
-  readonly outer: Scope | undefined;
-}
-
-const scopes = new AsyncLocalStorage<Scope>();
+import { enterTransaction, refuseInsideTransaction } from "./pool-session.js";
 
 /** Kysely's driver over a pool. */
 export class SqliteAioDriver implements Driver {
@@ -27,21 +17,12 @@ export class SqliteAioDriver implements Driver {
 
   /** Takes nothing from the pool yet: single statements are the pool's own calls. */
   async acquireConnection(): Promise<KyselyConnection> {
-    for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer) {
-      if (scope.driver === this && scope.connection.inTransaction) {
-        throw new ProgrammingError(
-          "the Kysely instance was used inside its own transaction and could wait for itself: use the transaction that the callback was given",
-          { code: "SQLITE_MISUSE" },
-        );
-      }
-    }
+    refuseInsideTransaction(this, "the Kysely instance");
     return new KyselyConnection(this.#pool!);
   }
 
   beginTransaction(connection: KyselyConnection, settings: TransactionSettings): Promise<void> {
-    // Kysely awaits this call and then runs the callback in the same function, so the callback runs in what is entered
-    // here. Whoever called Kysely is behind an await of his own and stays as he was.
-    scopes.enterWith({ driver: this, connection, outer: scopes.getStore() });
+    enterTransaction(this, connection);
     return connection.begin(settings);
   }
 

@@ -9,7 +9,7 @@ import { SqliteAioAdapter } from "./kysely-adapter.js";
 import type { KyselyPool } from "./kysely-connection.js";
 import { SqliteAioDriver } from "./kysely-driver.js";
 
-export type { KyselyLease, KyselyPool } from "./kysely-connection.js";
+export type { KyselyPool } from "./kysely-connection.js";
 
 /** What {@link SqliteAioDialect} is made of. */
 export interface SqliteAioDialectConfig {
