@@ -1,0 +1,70 @@
+// Shared by the main process and the preload script: imports nothing, so that it can be bundled for a sandbox.
+
+/** Before the name of each method; see `channel` of the options. */
+export const DEFAULT_CHANNEL = "sqlite-aio";
+
+/** Stands where the caller gave an AbortSignal, which cannot be sent. */
+export const SIGNAL = "sqlite-aio:signal";
+
+/** Channel of a method, on which `invoke` is answered by an {@link Envelope}. */
+export function methodChannel(channel: string, method: string): string {
+  return `${channel}:${method}`;
+}
+
+/** Channel on which the renderer sends the port for a stream. */
+export function openChannelOf(channel: string): string {
+  return `${channel}/open`;
+}
+
+/** Channel on which the renderer gives up a call. */
+export function abortChannelOf(channel: string): string {
+  return `${channel}/abort`;
+}
+
+/** Functions that a renderer may call by name. */
+export type Methods = Readonly<Record<string, (...args: never[]) => unknown>>;
+
+/** What is told of an error: never its parameters, its stack or its cause. */
+export interface RemoteFault {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string;
+  /** Only where `includeSql` says so. */
+  readonly sql?: string;
+}
+
+/** Answer to a call: its value, the number of the stream that it gives, or why it failed. */
+export type Envelope =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: true; readonly stream: string }
+  | { readonly ok: false; readonly error: RemoteFault };
+
+/** Answer to a {@link PULL}. */
+export type StreamMessage =
+  | { readonly ok: true; readonly items: readonly unknown[]; readonly done: boolean }
+  | { readonly ok: false; readonly error: RemoteFault };
+
+/** Sent over a stream's port: more, please. */
+export const PULL = "pull";
+
+/** Sent over a stream's port: no more. */
+export const END = "end";
+
+/** Codes of errors that come from the way between the processes. */
+export const IpcCode = {
+  /** The page may not call; see `origins`, `webContents` and `allow`. */
+  SENDER: "SQLITE_AIO_IPC_SENDER",
+  /** There is no such method, or no such stream. */
+  UNKNOWN: "SQLITE_AIO_IPC_UNKNOWN",
+  /** A value that cannot be sent. */
+  CLONE: "SQLITE_AIO_IPC_CLONE",
+  /** A stream too many, or one that was closed from the other side. */
+  STREAM: "SQLITE_AIO_IPC_STREAM",
+  /** Electron itself refused the message. */
+  FAILED: "SQLITE_AIO_IPC_FAILED",
+} as const;
+
+/** @internal */
+export function ipcFault(code: string, message: string): RemoteFault {
+  return { name: "IpcError", code, message };
+}

@@ -1,0 +1,219 @@
+import { NotCloneableError, Cloner, isStream } from "./electron-cloneable.js";
+import {
+  abortChannelOf,
+  DEFAULT_CHANNEL,
+  type Envelope,
+  ipcFault,
+  IpcCode,
+  methodChannel,
+  type Methods,
+  openChannelOf,
+  type RemoteFault,
+  SIGNAL,
+} from "./electron-envelope.js";
+import { type SenderCheck, senderCheck, type SenderEvent, type SenderOptions } from "./electron-sender.js";
+import { StreamRelay } from "./electron-stream.js";
+import { integer } from "./options.js";
+
+/** The part of Electron's `ipcMain` that is used here. */
+export interface IpcMainLike {
+  handle(channel: string, listener: (event: SenderEvent, ...args: unknown[]) => unknown): void;
+  removeHandler(channel: string): void;
+  on(channel: string, listener: (event: SenderEvent, ...args: unknown[]) => void): unknown;
+  removeListener(channel: string, listener: (event: SenderEvent, ...args: unknown[]) => void): unknown;
+}
+
+/** Options of {@link exposePool}. */
+export interface ExposeOptions extends SenderOptions {
+  /** Before the name of each method. Default `"sqlite-aio"`; the client is given the same. */
+  channel?: string | undefined;
+  /** Tell the page the SQL of the statement that failed. Default false. */
+  includeSql?: boolean | undefined;
+  /** Streams that one window may have open. Default 32. */
+  maxStreams?: number | undefined;
+}
+
+/** A page that has not sent its port after this many ms is gone. */
+const UNOPENED_MS = 10_000;
+
+/** What is under way for one window. */
+class SenderState {
+  readonly calls = new Map<string, AbortController>();
+  readonly unopened = new Map<string, { relay: StreamRelay; timer: NodeJS.Timeout }>();
+  readonly relays = new Set<StreamRelay>();
+
+  end(): void {
+    for (const { timer } of this.unopened.values()) clearTimeout(timer);
+    this.unopened.clear();
+    for (const relay of this.relays) relay.end();
+    for (const controller of this.calls.values()) controller.abort();
+    this.calls.clear();
+  }
+}
+
+/** Named methods that pages may call. */
+export class Exposure {
+  readonly #ipcMain: IpcMainLike;
+  readonly #channel: string;
+  readonly #includeSql: boolean;
+  readonly #maxStreams: number;
+  readonly #refusal: SenderCheck;
+  readonly #senders = new Map<object, SenderState>();
+  readonly #channels: string[] = [];
+  #listening = false;
+  #streams = 0;
+
+  constructor(ipcMain: IpcMainLike, methods: Methods, options: ExposeOptions) {
+    this.#ipcMain = ipcMain;
+    this.#channel = options.channel ?? DEFAULT_CHANNEL;
+    if (typeof this.#channel !== "string") throw new TypeError('option "channel" must be a string');
+    this.#includeSql = options.includeSql === true;
+    this.#maxStreams = integer(options.maxStreams, "maxStreams", 32, 0);
+    this.#refusal = senderCheck(options);
+    try {
+      for (const [name, method] of Object.entries(methods)) this.#handle(name, method);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    for (const channel of this.#channels) this.#ipcMain.removeHandler(channel);
+    this.#channels.length = 0;
+    if (this.#listening) {
+      this.#ipcMain.removeListener(openChannelOf(this.#channel), this.#onOpen);
+      this.#ipcMain.removeListener(abortChannelOf(this.#channel), this.#onAbort);
+      this.#listening = false;
+    }
+    for (const state of this.#senders.values()) state.end();
+    this.#senders.clear();
+  }
+
+  #handle(name: string, method: (...args: never[]) => unknown): void {
+    const channel = methodChannel(this.#channel, name);
+    this.#ipcMain.handle(channel, (event, ...args) => this.#call(event, method, args));
+    this.#channels.push(channel);
+  }
+
+  async #call(event: SenderEvent, method: (...args: never[]) => unknown, args: unknown[]): Promise<Envelope> {
+    const refusal = this.#refusal(event);
+    if (refusal !== null) return { ok: false, error: ipcFault(IpcCode.SENDER, refusal) };
+    const controller = new AbortController();
+    const over = this.#follow(event, args, controller);
+    try {
+      const value = await method(...(args as never[]));
+      if (isStream(value)) {
+        const ended = (): void => {
+          over();
+          controller.abort();
+        };
+        return this.#offer(event, value, ended);
+      }
+      over();
+      return { ok: true, value: new Cloner().copy(value) };
+    } catch (error) {
+      over();
+      return { ok: false, error: this.#describe(error) };
+    }
+  }
+
+  /** Puts a signal where the page gave one, and gives what forgets it. */
+  #follow(event: SenderEvent, args: unknown[], controller: AbortController): () => void {
+    const id = signalId(args.at(-1));
+    if (id === null) return () => {};
+    const { calls } = this.#stateOf(event);
+    calls.set(id, controller);
+    args[args.length - 1] = controller.signal;
+    return () => void calls.delete(id);
+  }
+
+  /** Keeps a stream until the page sends the port for it. */
+  #offer(event: SenderEvent, source: AsyncIterable<unknown>, ended: () => void): Envelope {
+    const state = this.#stateOf(event);
+    const iterator = source[Symbol.asyncIterator]();
+    const relay = new StreamRelay(
+      iterator,
+      (error) => this.#describe(error),
+      () => {
+        state.relays.delete(relay);
+        ended();
+      },
+    );
+    if (state.relays.size >= this.#maxStreams) {
+      relay.end();
+      const message = `this window has ${this.#maxStreams} streams open (option "maxStreams")`;
+      return { ok: false, error: ipcFault(IpcCode.STREAM, message) };
+    }
+    state.relays.add(relay);
+    const stream = String(++this.#streams);
+    const timer = setTimeout(() => {
+      state.unopened.delete(stream);
+      relay.end();
+    }, UNOPENED_MS);
+    timer.unref();
+    state.unopened.set(stream, { relay, timer });
+    return { ok: true, stream };
+  }
+
+  readonly #onOpen = (event: SenderEvent, stream: unknown): void => {
+    const port = event.ports?.[0];
+    if (port === undefined) return;
+    const found =
+      this.#refusal(event) === null && typeof stream === "string"
+        ? this.#senders.get(event.sender)?.unopened.get(stream)
+        : undefined;
+    if (found === undefined) {
+      port.postMessage({ ok: false, error: ipcFault(IpcCode.UNKNOWN, "there is no such stream") });
+      port.close();
+      return;
+    }
+    clearTimeout(found.timer);
+    this.#senders.get(event.sender)?.unopened.delete(stream as string);
+    found.relay.serve(port);
+  };
+
+  readonly #onAbort = (event: SenderEvent, id: unknown): void => {
+    this.#senders.get(event.sender)?.calls.get(String(id))?.abort();
+  };
+
+  #stateOf(event: SenderEvent): SenderState {
+    this.#listen();
+    const { sender } = event;
+    let state = this.#senders.get(sender);
+    if (state === undefined) {
+      const made = new SenderState();
+      this.#senders.set(sender, made);
+      sender.once("destroyed", () => {
+        this.#senders.delete(sender);
+        made.end();
+      });
+      state = made;
+    }
+    return state;
+  }
+
+  /** Only once there is something to open or to give up. */
+  #listen(): void {
+    if (this.#listening) return;
+    this.#listening = true;
+    this.#ipcMain.on(openChannelOf(this.#channel), this.#onOpen);
+    this.#ipcMain.on(abortChannelOf(this.#channel), this.#onAbort);
+  }
+
+  #describe(error: unknown): RemoteFault {
+    if (!(error instanceof Error)) return { name: "Error", message: String(error) };
+    const { code, sql } = error as { code?: unknown; sql?: unknown };
+    return {
+      name: error instanceof NotCloneableError ? "IpcError" : error.name,
+      message: error.message,
+      ...(typeof code === "string" ? { code } : {}),
+      ...(this.#includeSql && typeof sql === "string" ? { sql } : {}),
+    };
+  }
+}
+
+function signalId(value: unknown): string | null {
+  const id = typeof value === "object" && value !== null ? (value as Record<string, unknown>)[SIGNAL] : null;
+  return typeof id === "string" ? id : null;
+}
