@@ -47,6 +47,7 @@ export class Router {
     parameters: Parameters | undefined,
     options: CallOptions | undefined,
     caller: Caller,
+    objects = true,
   ): Promise<Call> {
     this.#dispatcher.check();
     const profile = this.#profile(sql);
@@ -58,6 +59,7 @@ export class Router {
       const flags = guarded ? Flag.READ_ONLY : this.#options.groupCommit ? Flag.GROUP : 0;
       const make: Make = (runner, values) => {
         const call = runner.query(mode, sql, values ?? parameters, 0, flags);
+        call.objects &&= objects;
         runner.submit(call, patience, caller);
         return call;
       };
@@ -65,7 +67,7 @@ export class Router {
       try {
         call =
           profile.kind === "alone"
-            ? await this.#alone(group, mode, sql, parameters, patience, make, caller)
+            ? await this.#alone(group, sql, parameters, patience, make, caller)
             : await this.#dispatcher.perform(
                 group,
                 needOf(group, profile),
@@ -162,7 +164,6 @@ export class Router {
 
   #alone(
     group: Group,
-    mode: number,
     sql: string,
     parameters: Parameters | undefined,
     patience: Patience | undefined,
@@ -172,8 +173,9 @@ export class Router {
     const values = bindParameters(scanParameters(sql), parameters);
     const place: Place = {};
     Error.captureStackTrace(place, caller);
-    const what = mode === Mode.RUN ? "run()" : mode === Mode.GET ? "get()" : "all()";
-    return this.#dispatcher.alone(group, what, place, patience, (runner) => make(runner, values));
+    return this.#dispatcher.alone(group, `${caller.name}()`, place, patience, (runner) =>
+      make(runner, values),
+    );
   }
 }
 

@@ -13,6 +13,9 @@ import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from "
 import { Router } from "./pool-router.js";
 import { poolStats, type PoolStats } from "./pool-stats.js";
 import {
+  type ExecuteOptions,
+  type ExecuteResult,
+  executeResult,
   PoolTransaction,
   pinSnapshot,
   ReadTransaction,
@@ -100,6 +103,12 @@ export class Pool {
   async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
     const call = await this.#router.query(Mode.ALL, sql, parameters, options, this.all);
     return call.rows as R[];
+  }
+
+  /** All there is to know of a statement, wherever it belongs: for query builders, which make rows of their own. */
+  async execute(sql: string, parameters?: Parameters, options?: ExecuteOptions): Promise<ExecuteResult> {
+    const mode = options?.firstRow === true ? Mode.GET : Mode.ALL;
+    return executeResult(await this.#router.query(mode, sql, parameters, options, this.execute, false));
   }
 
   /** Rows as objects, read as they are wanted. The connection is held until the loop ends. */
