@@ -1,12 +1,13 @@
-import { Flag, Mode, Op, Verb } from "@sqlite-aio/worker/wire";
+import { Flag, Mode, Verb } from "@sqlite-aio/worker/wire";
+import { columnName } from "./adapters.js";
 import { executeBatches } from "./batches.js";
 import type { Parameters } from "./bind.js";
-import { Call } from "./call.js";
+import type { Call } from "./call.js";
 import type { Connection } from "./connection.js";
+import { CursorRows } from "./cursor-rows.js";
 import { OperationalError, ProgrammingError } from "./errors.js";
 import { type CallOptions, integer } from "./options.js";
 import { Patience } from "./patience.js";
-import { columnName } from "./adapters.js";
 import {
   type AnyRow,
   buildsObjects,
@@ -23,13 +24,6 @@ import type { Shape } from "./statement-cache.js";
 /** PEP 249's description of a column: its name, and six values that SQLite does not know. */
 export type ColumnDescription = readonly [string, null, null, null, null, null, null];
 
-/** A cursor that is dropped half read must not hold its snapshot, and with it the write-ahead log, for ever. */
-const dropped = new FinalizationRegistry<{ readonly runner: Runner; readonly id: number }>(
-  ({ runner, id }) => {
-    if (runner.cursors.delete(id)) runner.channel.release(id);
-  },
-);
-
 /**
  * A statement's result, read as it is wanted: rows come `iterChunkSize` at a time, the next chunk asked for ahead.
  *
@@ -41,15 +35,12 @@ export class Cursor {
   readonly #connection: Connection | null;
   readonly #flags: number;
   readonly #runner: Runner;
+  /** Number of the statement that was started last. */
   #id = 0;
-  /** Arrays of cells: a row is made when it is fetched, by the row factory of that moment. */
-  #rows: unknown[][] = [];
+  #result: CursorRows | null = null;
+  /** A row is made when it is fetched, by the row factory of that moment. */
   #make: RowMaker | null = null;
   #madeFor: unknown = null;
-  #at = 0;
-  #more = false;
-  #ahead: Call | null = null;
-  #interrupts = 0;
   #closed = false;
   #shape: Shape | null = null;
   #description: ColumnDescription[] | null = null;
@@ -167,9 +158,11 @@ export class Cursor {
   /** The next row, null at the end. */
   async fetchone<R = AnyRow>(options?: CallOptions): Promise<R | null> {
     this.#check();
-    const patience = this.#at < this.#rows.length ? undefined : Patience.of(options);
-    while (this.#at >= this.#rows.length) if (!(await this.#refill(patience))) return null;
-    return this.#take() as R;
+    const result = this.#result;
+    if (result === null) return null;
+    const patience = result.here ? undefined : Patience.of(options);
+    while (!result.here) if (!(await result.refill(patience))) return null;
+    return this.#take(result) as R;
   }
 
   /** The next `size` rows (default {@link arraysize}), fewer at the end. */
@@ -177,10 +170,12 @@ export class Cursor {
     this.#check();
     integer(size, "size", 1, 0);
     const patience = Patience.of(options);
+    const result = this.#result;
     const rows: R[] = [];
+    if (result === null) return rows;
     while (rows.length < size) {
-      if (this.#at < this.#rows.length) rows.push(this.#take() as R);
-      else if (!(await this.#refill(patience))) break;
+      if (result.here) rows.push(this.#take(result) as R);
+      else if (!(await result.refill(patience))) break;
     }
     return rows;
   }
@@ -189,25 +184,16 @@ export class Cursor {
   async fetchall<R = AnyRow>(options?: CallOptions): Promise<R[]> {
     this.#check();
     const patience = Patience.of(options);
-    const rows = this.#takeAll() as R[];
-    if (this.#ahead !== null) {
-      await this.#refill(patience);
-      for (const row of this.#takeAll()) rows.push(row as R);
+    const result = this.#result;
+    if (result === null) return [];
+    const rows = this.#takeAll(result) as R[];
+    if (result.expecting) {
+      await result.refill(patience);
+      for (const row of this.#takeAll(result)) rows.push(row as R);
     }
-    if (this.#more) {
-      const settings = this.#settings;
-      const call = this.#fetch(-1, patience);
-      call.objects = buildsObjects(settings);
-      const id = this.#id;
-      this.#ended();
-      try {
-        await this.#runner.settle(call);
-      } catch (error) {
-        this.#runner.channel.release(id);
-        throw error;
-      }
-      for (const row of makeRows(call, settings, () => this)) rows.push(row as R);
-    }
+    const settings = this.#settings;
+    const call = await result.rest(buildsObjects(settings), patience);
+    if (call !== null) for (const row of makeRows(call, settings, () => this)) rows.push(row as R);
     return rows;
   }
 
@@ -215,8 +201,7 @@ export class Cursor {
   async close(): Promise<void> {
     if (this.#closed) return;
     if (this.#runner.closed) throw this.#runner.closedReason();
-    const halfRead = this.#more;
-    this.#reset();
+    const halfRead = this.#reset();
     this.#closed = true;
     if (!halfRead) return;
     const released = this.#runner.control(Verb.BARRIER);
@@ -235,9 +220,9 @@ export class Cursor {
     return {
       next: () => {
         // A row that is there costs one resolved promise, not the machinery of an async generator.
+        if (!this.#buffered) return this.#nextSlow();
         try {
-          const row = this.takeBuffered();
-          return row === undefined ? this.#nextSlow() : Promise.resolve({ value: row, done: false as const });
+          return Promise.resolve({ value: this.#take(this.#result!), done: false as const });
         } catch (error) {
           return Promise.reject(error);
         }
@@ -250,14 +235,11 @@ export class Cursor {
 
   /** @internal The next row if it is here; undefined if it is not, or if a row factory made it undefined. */
   takeBuffered(): unknown {
-    return this.#at < this.#rows.length && !this.#closed && !this.#runner.closed
-      ? this.#peekTake()
-      : undefined;
+    return this.#buffered ? this.#take(this.#result!) : undefined;
   }
 
-  #peekTake(): unknown {
-    if (this.#rows[this.#at] === undefined) return undefined;
-    return this.#take();
+  get #buffered(): boolean {
+    return this.#result?.here === true && !this.#closed && !this.#runner.closed;
   }
 
   async #nextSlow(): Promise<IteratorResult<unknown>> {
@@ -284,96 +266,34 @@ export class Cursor {
   }
 
   #adopt(call: Call): void {
-    const { channel, settings, cursors } = this.#runner;
     if (call.cursor !== this.#id) {
       // Another execute on this cursor was started meanwhile.
-      if (call.more) channel.release(call.cursor);
+      if (call.more) this.#runner.channel.release(call.cursor);
       return;
     }
     this.describe(call.shape);
     this.#rowcount = call.changes;
     this.#lastrowid = call.lastInsertRowid;
-    this.#interrupts = settings.interrupts;
-    this.#rows = call.rows as unknown[][];
-    this.#more = call.more;
-    if (!call.more) return;
-    dropped.register(this, { runner: this.#runner, id: this.#id }, this);
-    // A transaction that ended meanwhile has let go of its cursors already.
-    if (this.#runner.closed) this.#release();
-    else cursors.add(this.#id);
+    this.#result = new CursorRows(this.#runner, call, this.#iterChunkSize);
   }
 
   get #settings(): RowSettings {
     return { ...rowSettings(this.#runner.settings), rowFactory: this.#rowFactory };
   }
 
-  #take(): unknown {
-    if (this.#more && this.#ahead === null) this.#askAhead();
+  #take(result: CursorRows): unknown {
+    const cells = result.take();
     const { textFactory } = this.#runner.settings;
     if (this.#make === null || this.#madeFor !== textFactory) {
       this.#make = rowMaker(this.#shape, this.#settings, () => this);
       this.#madeFor = textFactory;
     }
-    return this.#make(this.#rows[this.#at++]!);
+    return this.#make(cells);
   }
 
-  /** The rows that are here. */
-  #takeAll(): unknown[] {
-    const rows = this.#rows.slice(this.#at);
-    this.#rows = [];
-    this.#at = 0;
+  #takeAll(result: CursorRows): unknown[] {
+    const rows = result.takeAll();
     return makeRows({ rows, shape: this.#shape, objects: false }, this.#settings, () => this);
-  }
-
-  #askAhead(): void {
-    try {
-      this.#ahead = this.#fetch(this.#iterChunkSize, undefined);
-    } catch {
-      // The queue is full, or the handle is leased to its own transaction: asked again when the rows are needed.
-      this.#ahead = null;
-      return;
-    }
-    this.#ahead.promise.catch(() => {});
-    this.#runner.channel.postNow();
-  }
-
-  #fetch(limit: number, patience: Patience | undefined): Call {
-    if (this.#interrupts !== this.#runner.settings.interrupts) {
-      this.#release();
-      throw new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" });
-    }
-    const call = new Call(Op.FETCH, null, [this.#id, limit]);
-    call.shape = this.#shape;
-    this.#runner.submit(call, patience, null);
-    return call;
-  }
-
-  /** Makes the next chunk the current one. False at the end. */
-  async #refill(patience: Patience | undefined): Promise<boolean> {
-    if (this.#ahead === null) {
-      if (!this.#more) return false;
-      this.#ahead = this.#fetch(this.#iterChunkSize, patience);
-    } else if (patience !== undefined) this.#runner.watch(this.#ahead, patience);
-    const call = this.#ahead;
-    const id = this.#id;
-    try {
-      await this.#runner.settle(call);
-    } catch (error) {
-      if (this.#ahead === call) {
-        this.#ahead = null;
-        this.#release();
-      }
-      throw error;
-    }
-    // Of several fetches that waited for this chunk, the first makes it current.
-    if (this.#ahead === call && this.#id === id) {
-      this.#ahead = null;
-      this.#more = call.more;
-      if (!call.more) this.#ended();
-      this.#rows = call.rows as unknown[][];
-      this.#at = 0;
-    }
-    return true;
   }
 
   #check(): void {
@@ -381,25 +301,14 @@ export class Cursor {
     if (this.#closed) throw closedCursor();
   }
 
-  #reset(): void {
-    if (this.#more) this.#release();
-    this.#ahead = null;
-    this.#rows = [];
-    this.#at = 0;
+  /** True if the thread held rows that were not read. */
+  #reset(): boolean {
+    const halfRead = this.#result?.close() ?? false;
+    this.#result = null;
     this.describe(null);
     this.#rowcount = -1;
     this.#id = 0;
-  }
-
-  #release(): void {
-    this.#ended();
-    this.#runner.channel.release(this.#id);
-  }
-
-  #ended(): void {
-    this.#more = false;
-    this.#runner.cursors.delete(this.#id);
-    dropped.unregister(this);
+    return halfRead;
   }
 }
 

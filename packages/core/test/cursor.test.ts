@@ -640,6 +640,15 @@ describe("rowFactory", () => {
     expect([await arrays, await objects]).toEqual([[[1]], [{ a: 1 }]]);
   });
 
+  it("may make undefined or null of rows, and none of them is left out", async () => {
+    const db = await open(":memory:", { iterChunkSize: 3 });
+    const cursor = await db.execute(numbers(10));
+    cursor.rowFactory = (_, [i]) => [undefined, null, i][(i as number) % 3];
+    const rows: unknown[] = [];
+    for await (const row of cursor) rows.push(row);
+    expect(rows).toEqual([undefined, null, 2, undefined, null, 5, undefined, null, 8, undefined]);
+  });
+
   it("that throws rejects the fetch of that row, and the next row is given", async () => {
     const db = await open();
     const cursor = await db.execute(numbers(5));
