@@ -5,7 +5,7 @@ import { SingleBar } from "cli-progress";
 import { draw } from "./chart.ts";
 import { diskDirectory, loadFlights } from "./database.ts";
 import { environment } from "./environment.ts";
-import { measure } from "./measure.ts";
+import { measure, measureQuietly } from "./measure.ts";
 import { publish } from "./publish.ts";
 import { Results } from "./results.ts";
 import { setups, synchronousModes } from "./setups.ts";
@@ -24,15 +24,21 @@ const full = {
   flights: Number.POSITIVE_INFINITY,
   callers: [1, 2, 4, 8, 16, 64, 256],
   rounds: 3,
+  attempts: 4,
   times: { warmUpMs: 120, windowMs: 250 },
 };
-const quick = { flights: 20_000, callers: [1, 4], rounds: 1, times: { warmUpMs: 10, windowMs: 30 } };
+const quick = {
+  flights: 20_000,
+  callers: [1, 4],
+  rounds: 1,
+  attempts: 1,
+  times: { warmUpMs: 10, windowMs: 30 },
+};
 const size = values.quick ? quick : full;
 
 await using directory = await diskDirectory();
 const file = join(directory.path, "flights.db");
 const flights = await loadFlights(file, size.flights);
-const where = environment();
 
 const results = new Results(size.callers, size.rounds);
 const bar = new SingleBar({
@@ -50,7 +56,8 @@ for (let round = 0; round < size.rounds; round++) {
         const turn = (round + size.callers.indexOf(callers)) % setups.length;
         for (const setup of [...setups.slice(turn), ...setups.slice(0, turn)]) {
           const plan = { file, flights, ...size.times };
-          results.add(work, mode, setup, callers, await measure(plan, setup, work, callers, mode));
+          const take = () => measure(plan, setup, work, callers, mode);
+          results.add(work, mode, setup, callers, await measureQuietly(size.attempts, take));
           bar.increment();
         }
       }
@@ -61,7 +68,8 @@ bar.stop();
 
 const about = [
   `${flights.toLocaleString("en-US")} flights, ${size.rounds} x ${size.times.windowMs} ms for each point, medians`,
-  where,
+  environment(),
+  `other processes kept ${results.disturbance} cores busy meanwhile`,
 ];
 const svg = await draw(results, about);
 const chart = resolve(values.chart);

@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as wait } from "node:timers/promises";
 import { createPool, type Pool } from "@sqlite-aio/core";
+import { Disturbance } from "./disturbance.ts";
 import type { Setup, Synchronous } from "./setups.ts";
 import { Calls, type Work } from "./work.ts";
 
@@ -11,6 +12,8 @@ export interface Sample {
   readonly p99Ms: number;
   /** How many connections the pool had open at the end. */
   readonly connections: number;
+  /** How many cores other processes kept busy meanwhile. */
+  readonly disturbedBy: number;
 }
 
 export interface Plan {
@@ -55,11 +58,13 @@ export async function measure(
 
   await Promise.race([failed, warmUp(pool, warmUpMs, () => warm === callers)]);
   counting = true;
+  const disturbance = new Disturbance();
   const began = performance.now();
   // A window without an answer would say nothing.
   do await Promise.race([failed, wait(windowMs)]);
   while (latencies.length === 0);
   const seconds = (performance.now() - began) / 1000;
+  const disturbedBy = disturbance.cores;
   counting = false;
   stop.abort();
   const { writers, readers } = pool.stats();
@@ -70,8 +75,22 @@ export async function measure(
     callsPerSecond: answered / seconds,
     p99Ms: latencies[Math.floor(latencies.length * 0.99)]!,
     connections: writers + readers,
+    disturbedBy,
   };
 }
+
+/** Measures up to `attempts` times, until others leave the machine alone, and gives the sample they disturbed least. */
+export async function measureQuietly(attempts: number, take: () => Promise<Sample>): Promise<Sample> {
+  let best = await take();
+  for (let attempt = 1; attempt < attempts && best.disturbedBy > QUIET; attempt++) {
+    const next = await take();
+    if (next.disturbedBy < best.disturbedBy) best = next;
+  }
+  return best;
+}
+
+/** So many cores others may use in a moment that counts as quiet. */
+const QUIET = 0.1;
 
 /** Waits until every caller had an answer, and until the pool has opened what it opens for so many. */
 async function warmUp(pool: Pool, ms: number, everyCallerAnswered: () => boolean): Promise<void> {

@@ -39,6 +39,12 @@ export class Results {
     return cell;
   }
 
+  /** In words: how many cores other processes took from the samples. */
+  get disturbance(): string {
+    const cores = this.cells.flatMap(({ samples }) => samples.map(({ disturbedBy }) => disturbedBy));
+    return `${median(cores).toFixed(2)} (median) to ${Math.max(...cores).toFixed(2)} (worst moment)`;
+  }
+
   /** In words: at how many callers a setup wins over `base`, and by how much at best. */
   verdict(work: Work, synchronous: Synchronous, setup: Setup, base: Setup): string {
     const all = this.callers.map((callers) => this.#ratios(work, synchronous, setup, base, callers));
