@@ -2,9 +2,11 @@
  * How long the main loop is kept turning for an answer. A parked loop takes 50 to 100 us to wake up, longer than a
  * point read; a turning one sees the answer at once. Timers, I/O and other callbacks run in every turn.
  */
-const SPIN_MS = 0.1;
+const SPIN_MS = 0.2;
 /** So many answers that came too late, and the loop parks until one comes soon again. */
 const MAX_MISSES = 4;
+/** Of so many times that it parks at once, it turns once all the same: two sides that park never see soon answers. */
+const TRY_EVERY = 32;
 
 /** What keeps the loop turning, for all channels of the process. */
 let until = 0;
@@ -19,11 +21,12 @@ function turn(): void {
 /** Keeps the main loop turning while the answer of one channel is due, as long as that has been paying off. */
 export class Spinner {
   #misses = 0;
+  #skipped = 0;
   #counted = false;
 
   /** A call was posted at `now`, and none was under way. */
   posted(now: number): void {
-    if (this.#misses >= MAX_MISSES) return;
+    if (this.#misses >= MAX_MISSES && ++this.#skipped % TRY_EVERY !== 0) return;
     this.#counted = true;
     waiting++;
     until = now + SPIN_MS;
@@ -38,7 +41,7 @@ export class Spinner {
       this.#counted = false;
       waiting--;
     }
-    if (ms > SPIN_MS * 2) this.#misses = Math.min(MAX_MISSES, this.#misses + 1);
+    if (ms > SPIN_MS) this.#misses = Math.min(MAX_MISSES, this.#misses + 1);
     else this.#misses = 0;
   }
 

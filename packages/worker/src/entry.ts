@@ -44,7 +44,13 @@ const goOn = (): void => {
   pump.proceed();
   if (pump.idle) poller.poll();
 };
-const endpoint = serverEndpoint(port, () => queueMicrotask(goOn));
-const poller = new Poller(port, endpoint.deliver, new Int32Array(data.pollers), data.maxPollers);
+const poller = new Poller(
+  port,
+  (message) => endpoint.deliver(message),
+  new Int32Array(data.pollers),
+  data.maxPollers,
+);
+// Before the endpoint's own listener, which runs the operations.
 port.on("message", () => poller.turned());
+const endpoint = serverEndpoint(port, () => queueMicrotask(goOn));
 expose(api, endpoint);
