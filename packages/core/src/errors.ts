@@ -1,4 +1,4 @@
-import type { Fault } from "@sqlite-aio/worker/wire";
+import { type Fault, messageWithoutKeys, withoutKeys } from "@sqlite-aio/worker/wire";
 
 /** What an error carries beside its message. */
 export interface ErrorDetails {
@@ -19,7 +19,7 @@ export class SqliteError extends Error {
   override readonly name: string = "SqliteError";
   /** SQLite's extended result code; see https://sqlite.org/rescode.html. */
   readonly code: string;
-  /** Text of the statement that failed; never its parameters. */
+  /** Text of the statement that failed; never its parameters, and `***` for the key of an encrypted database. */
   readonly sql: string | undefined;
   /** SQLite ended the open transaction because of this error: what it held is undone. */
   readonly rolledBack: boolean = false;
@@ -29,7 +29,7 @@ export class SqliteError extends Error {
   constructor(message: string, { code = "SQLITE_ERROR", sql, cause }: ErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.sql = sql;
+    this.sql = sql === undefined ? undefined : withoutKeys(sql);
   }
 }
 
@@ -169,7 +169,8 @@ const ENGINE_USAGE: readonly (readonly [RegExp, ErrorClass, string, string | nul
 ];
 
 /** @internal The error for a fault; `thrown` is what the closure of a `callback` fault threw. */
-export function fromFault(fault: Fault, sql: string | undefined, thrown: unknown): SqliteError {
+export function fromFault(told: Fault, sql: string | undefined, thrown: unknown): SqliteError {
+  const fault = sql === undefined ? told : withoutKeysOf(told, sql);
   const details = { code: fault.code, sql, cause: thrown ?? new ThreadError(fault) };
   let error: SqliteError;
   if (fault.kind === "callback" || fault.kind === "function") {
@@ -178,6 +179,8 @@ export function fromFault(fault: Fault, sql: string | undefined, thrown: unknown
     error = new (classOf(fault.code))(fault.message, details);
   } else if (fault.code === "CLOSED") {
     error = new ConnectionClosedError(undefined, { sql, cause: details.cause });
+  } else if (fault.code === "NOT_SUPPORTED") {
+    error = new NotSupportedError(fault.message, { ...details, code: "SQLITE_AIO_ENGINE" });
   } else {
     const known = ENGINE_USAGE.find(([pattern]) => pattern.test(fault.message));
     error =
@@ -187,4 +190,10 @@ export function fromFault(fault: Fault, sql: string | undefined, thrown: unknown
   }
   if (fault.rolledBack === true) Object.assign(error, { rolledBack: true });
   return error;
+}
+
+function withoutKeysOf(fault: Fault, sql: string): Fault {
+  const message = messageWithoutKeys(fault.message, sql);
+  if (message === fault.message) return fault;
+  return { ...fault, message, stack: fault.stack.replaceAll(fault.message, message) };
 }

@@ -3,11 +3,13 @@ import { type EngineDatabase, type EngineStatement, loadEngine } from "./engine.
 import { Executor } from "./executor.js";
 import { type Callbacks, defineFunction, loadAuthorizer } from "./functions.js";
 import { type Authorizer, native } from "./native.js";
+import { type Pragma, setPragma, sortPragmas } from "./pragmas.js";
 import { ReplyWriter } from "./reply-writer.js";
 import type { Statement } from "./statements.js";
 import { Taint } from "./wire/taint.js";
 import { type Control, isCancelled, sleep } from "./wire/control.js";
 import { UsageError } from "./wire/fault.js";
+import { withoutKeys } from "./wire/keys.js";
 import type { AuthorizerSpec, BackupOptions, FunctionSpec, Opened, OpenOptions } from "./wire/open.js";
 import { type Reply, type SqlValue, State } from "./wire/protocol.js";
 
@@ -99,17 +101,11 @@ export class Session {
   }
 
   async #configure(db: EngineDatabase, options: OpenOptions): Promise<Opened> {
-    const isKey = ([name]: readonly [string, string]): boolean => KEY_PRAGMAS.has(name.toLowerCase());
-    // A key comes before anything that reads the file.
-    for (const [name, literal] of options.pragmas.filter(isKey)) db.exec(`PRAGMA ${name} = ${literal}`);
+    const { first, later } = sortPragmas(options.pragmas);
+    for (const pragma of first) setPragma(db, pragma);
     db.exec("PRAGMA trusted_schema = OFF");
-    const pragmas: (readonly [string, string])[] = [
-      ["foreign_keys", "ON"],
-      ["synchronous", "FULL"],
-    ];
-    pragmas.push(...options.pragmas.filter((pragma) => !isKey(pragma)));
-    for (const [name, literal] of pragmas)
-      await this.#patiently(() => db.exec(`PRAGMA ${name} = ${literal}`));
+    const pragmas: Pragma[] = [["foreign_keys", "ON"], ["synchronous", "FULL"], ...later];
+    for (const pragma of pragmas) await this.#patiently(() => setPragma(db, pragma));
     if (options.image !== null) checkImage(db);
     for (const { path, entryPoint } of options.extensions) {
       if (entryPoint === null) db.loadExtension(path);
@@ -340,7 +336,7 @@ export class Session {
 
   trace(statement: Statement | null, values: SqlValue[], sql = ""): void {
     if (!this.#tracing) return;
-    this.out.trace(statement === null ? sql : expanded(this.db, statement, values));
+    this.out.trace(withoutKeys(statement === null ? sql : expanded(this.db, statement, values)));
   }
 
   beginAttempt(sequence: number, first: boolean, now: number): void {
@@ -420,8 +416,6 @@ const REACHING_OUT = `
   SELECT count(*) FROM (SELECT type, sql FROM sqlite_schema UNION ALL SELECT type, sql FROM sqlite_temp_schema)
   WHERE sql LIKE '%DEFERR%' OR sql LIKE '%ROLLBACK%' OR sql LIKE '%last_insert_rowid%'
     OR (type = 'trigger' AND sql LIKE '%changes%(%')`;
-
-const KEY_PRAGMAS = new Set(["cipher", "legacy", "kdf_iter", "key", "hexkey", "textkey"]);
 
 /** The file of a database in WAL mode says so, which a database without a file cannot be: what it holds is complete. */
 function imageOf(bytes: Uint8Array): Buffer {

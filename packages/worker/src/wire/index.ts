@@ -1,6 +1,7 @@
 export * from "./control.js";
 export * from "./endpoint.js";
 export * from "./fault.js";
+export * from "./keys.js";
 export * from "./open.js";
 export * from "./packet.js";
 export * from "./parameters.js";
