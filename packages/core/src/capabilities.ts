@@ -1,4 +1,5 @@
 import { native } from "@sqlite-aio/worker";
+import { NotSupportedError } from "./errors.js";
 
 /** What the optional package `@sqlite-aio/native` adds, and whether it is there. */
 export interface Capabilities {
@@ -21,3 +22,8 @@ export const capabilities: Capabilities = {
   progressHandler: there,
   changes: there,
 };
+
+/** @internal Why `what` cannot be had. */
+export function needsNative(what: string): NotSupportedError {
+  return new NotSupportedError(`${what} needs the package @sqlite-aio/native, which is not installed`);
+}

@@ -11,6 +11,7 @@ import {
   interruptInside,
   hasBegun,
   isInside,
+  type ChangeReport,
   type Fault,
   type Frame,
   MAX_FRAME_OPS,
@@ -93,6 +94,7 @@ export class Channel {
   #lastInsertRowid: number | bigint = 0;
   executed = 0;
   onTrace: ((sql: string) => void) | null = null;
+  onChange: ((report: ChangeReport) => void) | null = null;
   onDeath: ((error: Error) => void) | null = null;
 
   private constructor(options: ThreadOptions) {
@@ -486,6 +488,9 @@ export class Channel {
     switch (code) {
       case Answer.TRACE:
         this.onTrace?.(reply[at + 1] as string);
+        return at + 2;
+      case Answer.CHANGES:
+        this.onChange?.(reply[at + 1] as ChangeReport);
         return at + 2;
       case Answer.DONE:
       case Answer.COUNTS:

@@ -2,10 +2,10 @@ import { Mode, Op, Verb } from "@sqlite-aio/worker/wire";
 import { type BackupOptions, backUp } from "./backup.js";
 import type { Authorizer } from "@sqlite-aio/worker";
 import type { Parameters } from "./bind.js";
-import { capabilities } from "./capabilities.js";
+import { capabilities, needsNative } from "./capabilities.js";
 import { Call, ErrorReason } from "./call.js";
 import { Cursor } from "./cursor.js";
-import { ConnectionClosedError, NotSupportedError, OperationalError, ProgrammingError } from "./errors.js";
+import { ConnectionClosedError, OperationalError, ProgrammingError } from "./errors.js";
 import { authorizerSpec, type FunctionOptions, functionSpec, type SqlFunction } from "./functions.js";
 import { type CallOptions, checkIsolationLevel, integer, type IsolationLevel } from "./options.js";
 import { closedReason } from "./queue.js";
@@ -258,7 +258,7 @@ export class Connection {
    * or throws, the statement stops with "interrupted". Null removes it. Needs `@sqlite-aio/native`.
    */
   async setProgressHandler(handler: (() => unknown) | null, n: number): Promise<void> {
-    if (!capabilities.progressHandler) throw needsNative("setProgressHandler");
+    if (!capabilities.progressHandler) throw needsNative("setProgressHandler()");
     if (handler !== null && typeof handler !== "function")
       throw new TypeError("the handler must be a function or null");
     const { channel, closed } = this.#runner;
@@ -275,7 +275,7 @@ export class Connection {
    * await db.setAuthorizer((action) => (action === SQLITE_DROP_TABLE ? SQLITE_DENY : SQLITE_OK));
    */
   async setAuthorizer(authorizer: Authorizer | URL | null, options: { export?: string } = {}): Promise<void> {
-    if (!capabilities.authorizer) throw needsNative("setAuthorizer");
+    if (!capabilities.authorizer) throw needsNative("setAuthorizer()");
     const { channel, settings } = this.#runner;
     const spec = authorizerSpec(authorizer, options, channel.closures);
     await this.#alone(() => channel.outOfBand((remote) => remote.setAuthorizer(spec, settings.lasting)));
@@ -385,10 +385,6 @@ function iteratePending(this: Promise<Cursor>): AsyncIterableIterator<AnyRow> {
 function warnOfCommit(error: Error): void {
   if (error instanceof ConnectionClosedError) return;
   process.emitWarning(`isolationLevel = null could not commit the open transaction: ${error.message}`);
-}
-
-function needsNative(method: string): NotSupportedError {
-  return new NotSupportedError(`${method}() needs the package @sqlite-aio/native, which is not installed`);
 }
 
 function describing(cursor: Cursor, call: Call): Cursor {

@@ -32,6 +32,8 @@ export interface PoolOptions extends ConnectOptions {
   leakWarning?: number | undefined;
   /** Who checkpoints the write-ahead log: the pool, or another process such as Litestream. Default `"auto"`. */
   checkpoint?: "auto" | "external" | undefined;
+  /** Milliseconds between looks for commits of other processes, while somebody listens. Default 200; 0: never. */
+  changePollInterval?: number | undefined;
 }
 
 /** Options of a pool, checked and complete. */
@@ -46,6 +48,7 @@ export interface ResolvedPoolOptions {
   readonly onConnect: ((connection: Connection) => unknown) | undefined;
   readonly leakWarning: number;
   readonly checkpoint: "auto" | "external";
+  readonly changePollInterval: number;
   /** The file is in WAL mode: it has a log to look after. */
   readonly wal: boolean;
   /** Nothing is left of the database when its connection is closed. */
@@ -65,6 +68,7 @@ export function resolvePoolOptions(database: string | URL, options: PoolOptions)
     onConnect,
     leakWarning,
     checkpoint,
+    changePollInterval,
     ...rest
   } = options;
   const connection = resolveOptions(database, rest);
@@ -88,6 +92,7 @@ export function resolvePoolOptions(database: string | URL, options: PoolOptions)
     groupCommit: groupCommit === undefined || boolean(groupCommit, "groupCommit"),
     onConnect,
     leakWarning: integer(leakWarning, "leakWarning", 0, 0),
+    changePollInterval: integer(changePollInterval, "changePollInterval", 200, 0),
     checkpoint: oneOf(checkpoint, "checkpoint", "auto", ["auto", "external"]),
     wal: !single && !readonly,
     memory: single,

@@ -1,4 +1,4 @@
-import { Flag, Mode, scanParameters } from "@sqlite-aio/worker/wire";
+import { Flag, Mode, scanParameters, type TableAccess } from "@sqlite-aio/worker/wire";
 import { bindParameters, type Parameters } from "./bind.js";
 import type { Call } from "./call.js";
 import { Cursor } from "./cursor.js";
@@ -91,6 +91,18 @@ export class Router {
       if (!reads || profile.writes) this.#upkeep.wrote();
       return call;
     }
+  }
+
+  /** What a query reads; null if it cannot be compiled. */
+  async access(sql: string, options: CallOptions): Promise<TableAccess | null> {
+    this.#dispatcher.check();
+    const patience = Patience.of(options);
+    const call = await this.#dispatcher.perform(this.#readers, "any", true, patience, (runner) => {
+      const made = runner.method("tableAccess", sql);
+      runner.submit(made, patience, null);
+      return made;
+    });
+    return call.value as TableAccess | null;
   }
 
   /** Rows as they are wanted. */

@@ -5,6 +5,7 @@ import { OperationalError, ProgrammingError, WorkerCrashedError } from "./errors
 import type { FunctionOptions, SqlFunction } from "./functions.js";
 import { type CallOptions, integer, oneOf } from "./options.js";
 import { Patience } from "./patience.js";
+import { type ChangeListener, PoolChanges } from "./pool-changes.js";
 import { Dispatcher, type Place } from "./pool-dispatcher.js";
 import { Group } from "./pool-group.js";
 import { Leases } from "./pool-leases.js";
@@ -23,7 +24,9 @@ import {
   runResult,
 } from "./pool-transaction.js";
 import { Upkeep } from "./pool-upkeep.js";
+import { copyParameters, Watch } from "./pool-watch.js";
 import type { AnyRow } from "./row-maker.js";
+import { checkSql } from "./statement-cache.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
 
 /** Options of `pool.transaction()`. */
@@ -55,6 +58,7 @@ export class Pool {
   readonly #dispatcher: Dispatcher;
   readonly #router: Router;
   readonly #upkeep: Upkeep;
+  readonly #changes: PoolChanges;
   #closing: Promise<void> | null = null;
 
   private constructor(options: ResolvedPoolOptions) {
@@ -69,6 +73,7 @@ export class Pool {
     });
     this.#dispatcher = new Dispatcher(options, this.#leases);
     this.#router = new Router(options, this.#dispatcher, this.#writers, this.#readers, this.#upkeep);
+    this.#changes = new PoolChanges(options.changePollInterval, options.connection.thread.open.integers);
   }
 
   /** @internal Use `createPool()`. */
@@ -236,6 +241,54 @@ export class Pool {
     }
   }
 
+  /**
+   * Calls `listener` after each commit with what it changed; several are told together. Throws NotSupportedError
+   * without `@sqlite-aio/native`.
+   *
+   * @example
+   * pool.on("change", ({ tables, any }) => {
+   *   if (any || tables.includes("note")) refresh();
+   * });
+   */
+  on(event: "change", listener: ChangeListener): this {
+    this.#changes.on(event, listener);
+    return this;
+  }
+
+  /** As {@link on}, for the next change only. */
+  once(event: "change", listener: ChangeListener): this {
+    this.#changes.once(event, listener);
+    return this;
+  }
+
+  /** Takes a listener off that was put on by {@link on} or {@link once}. */
+  off(event: "change", listener: ChangeListener): this {
+    this.#changes.off(event, listener);
+    return this;
+  }
+
+  /**
+   * A query's rows, and its rows again after each commit that changed a table it reads: commits of this pool at once,
+   * those of others within `changePollInterval`. Ends by `break`, by `return()` and when the pool closes; rejects with
+   * the signal's reason. Needs `@sqlite-aio/native`.
+   *
+   * @example
+   * for await (const rows of pool.watch("SELECT id, text FROM note", [], { signal })) render(rows);
+   */
+  watch<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R[]> {
+    checkSql(sql);
+    const values = copyParameters(parameters);
+    return new Watch<R>(
+      {
+        sql,
+        changes: this.#changes,
+        query: (callOptions) => this.all<R>(sql, values, callOptions),
+        access: (callOptions) => this.#router.access(sql, callOptions),
+      },
+      options,
+    );
+  }
+
   /** What the pool is doing at this moment. */
   stats(): PoolStats {
     return poolStats(this.#options, this.#writers, this.#readers, this.#dispatcher.pending);
@@ -287,6 +340,7 @@ export class Pool {
 
   async #start(role: Role): Promise<Member> {
     const member = await Member.start(role, this.#options, this.#functions);
+    if (role === "writer") this.#changes.adopt(member.channel);
     const group = role === "reader" ? this.#readers : this.#writers;
     member.channel.onDeath = () => group.lost(member);
     return member;
@@ -309,6 +363,7 @@ export class Pool {
 
   async #closeInOrder(): Promise<void> {
     this.#upkeep.stop();
+    this.#changes.close();
     await this.#dispatcher.close();
     for (const group of [this.#readers, this.#writers]) {
       group.close();

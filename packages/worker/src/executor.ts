@@ -186,7 +186,7 @@ export class Executor {
   #returning(operation: Operation, statement: Statement, bindings: unknown[]): number {
     const { mode, flags } = operation;
     const { out } = this.#session;
-    const rows = this.#session.mutate(() => statement.handle(this.#session.db).all(...bindings));
+    const rows = this.#session.mutate(statement, () => statement.handle(this.#session.db).all(...bindings));
     this.#session.wrote();
     if (!statement.keepsSchema) this.#session.schemaMayHaveChanged();
     out.gaveRows(statement);
@@ -203,7 +203,7 @@ export class Executor {
 
   #run(statement: Statement, bindings: unknown[]): void {
     const session = this.#session;
-    const info = session.mutate(() => statement.handle(session.db).run(...bindings));
+    const info = session.mutate(statement, () => statement.handle(session.db).run(...bindings));
     if (!statement.readonly) session.wrote();
     if (!statement.keepsSchema) session.schemaMayHaveChanged();
     if (statement.taint !== Taint.NONE) session.taintBy(statement.taint);
@@ -269,7 +269,7 @@ export class Executor {
       const keyword = statementKeyword(piece);
       if (endsTransaction(keyword, piece)) refuseEnding(flags);
       session.trace(null, [], piece);
-      session.mutate(() => session.db.exec(piece));
+      session.mutate(piece, () => session.db.exec(piece));
       session.wrote();
       session.transactionWasOpen = session.inTransaction;
       session.taintBy(taintOf(keyword, piece));
@@ -297,7 +297,7 @@ export class Executor {
     }
     operation.batch ??= typeof batch[0] === "number" ? packetRows(batch as Packet) : (batch as SqlValue[][]);
     const sets = operation.batch;
-    session.mutate(() => {
+    session.mutate(statement, () => {
       const handle = statement.handle(session.db);
       // Once: a set that ends the transaction does so with an error.
       if (statement.dml) this.#beginFor(flags);
@@ -394,7 +394,7 @@ export class Executor {
 
   #exec(sql: string): void {
     this.#session.trace(null, [], sql);
-    this.#session.mutate(() => this.#session.db.exec(sql));
+    this.#session.mutate(null, () => this.#session.db.exec(sql));
   }
 }
 

@@ -29,7 +29,7 @@ export function runGroup(
 ): boolean {
   const { db, out, executor } = session;
   try {
-    session.mutate(() => db.exec("BEGIN IMMEDIATE"));
+    session.mutate(null, () => db.exec("BEGIN IMMEDIATE"));
   } catch {
     // Whoever holds the lock: the first statement waits for it by itself.
     return false;
@@ -61,7 +61,7 @@ export function runGroup(
   for (let first = true; ; first = false) {
     session.beginAttempt(last.sequence, first, performance.now());
     try {
-      session.mutate(() => db.exec("COMMIT"));
+      session.mutate(null, () => db.exec("COMMIT"));
       return true;
     } catch (error) {
       if (!session.mayRetry(error)) return restart(session, group);
@@ -75,7 +75,7 @@ function restart(session: Session, group: readonly Operation[]): false {
     operation.cursor = null;
     operation.at = 0;
   }
-  if (session.inTransaction) session.mutate(() => session.db.exec("ROLLBACK"));
+  if (session.inTransaction) session.mutate(null, () => session.db.exec("ROLLBACK"));
   session.wrote();
   session.rowidMayHaveChanged();
   return false;

@@ -1,4 +1,5 @@
 import type { Statement } from "./statements.js";
+import type { ChangeReport } from "./wire/changes.js";
 import { type Fault, toFault } from "./wire/fault.js";
 import { encodePacket, pushTransfer } from "./wire/packet.js";
 import { Answer, Flag, type Reply, type SqlValue } from "./wire/protocol.js";
@@ -70,6 +71,11 @@ export class ReplyWriter {
   /** Not an answer: the text of a statement about to run, for the trace callback. */
   trace(sql: string): void {
     this.#answers.push(Answer.TRACE, sql);
+  }
+
+  /** Not an answer: what was committed up to here. */
+  changed(report: ChangeReport): void {
+    this.#answers.push(Answer.CHANGES, report);
   }
 
   refused(): void {

@@ -1,4 +1,5 @@
 import { backUp } from "./backup.js";
+import { Changes } from "./changes.js";
 import { type EngineDatabase, type EngineStatement, loadEngine } from "./engine.js";
 import { Executor } from "./executor.js";
 import { type Callbacks, defineFunction, loadAuthorizer } from "./functions.js";
@@ -33,6 +34,7 @@ interface Probes {
 export class Session {
   readonly out = new ReplyWriter();
   readonly executor = new Executor(this);
+  readonly changes = new Changes(this);
   readonly #control: Control;
   readonly #callbacks: Callbacks;
   readonly #functions = new Map<string, FunctionSpec>();
@@ -121,7 +123,6 @@ export class Session {
     }
     this.#token = attach(db);
     this.#control.token[0] = this.#token;
-    if (this.#authorizer !== null) this.#install(this.#authorizer);
     if (options.queryOnly) db.exec("PRAGMA query_only = ON");
     this.#probes = {
       schemaVersion: db.prepare("PRAGMA schema_version").pluck(),
@@ -136,7 +137,11 @@ export class Session {
     this.#tracing = false;
     this.#loadExtension = false;
     this.schemaMayHaveChanged();
-    return { sqliteVersion: String(db.prepare("SELECT sqlite_version()").pluck().get()) };
+    const sqliteVersion = String(db.prepare("SELECT sqlite_version()").pluck().get());
+    this.changes.attached(this.#token);
+    // Last: it is not asked about statements of our own.
+    if (this.#authorizer !== null) this.#install(this.#authorizer);
+    return { sqliteVersion };
   }
 
   /** Runs what another connection's lock may hold up, as often as the timeout allows. */
@@ -157,6 +162,7 @@ export class Session {
     const db = this.#db;
     if (db === null) return;
     this.executor.reset();
+    this.changes.detached();
     this.#probes = null;
     this.#db = null;
     this.#token = this.#control.token[0] = 0;
@@ -181,6 +187,7 @@ export class Session {
     }
     if (this.db.inTransaction) throw new UsageError("SQLITE_ERROR", "target is in transaction");
     this.close();
+    this.changes.replaced();
     return this.open({ ...options, image });
   }
 
@@ -217,13 +224,17 @@ export class Session {
     );
   }
 
-  /** Runs a statement of our own. */
   #ask(probe: keyof Probes): unknown {
+    return this.privately(() => this.#probes?.[probe].get());
+  }
+
+  /** Runs a statement of our own, which no authorizer is asked about. */
+  privately<T>(work: () => T): T {
     this.#private++;
     try {
       for (let attempts = 0; ; attempts++) {
         try {
-          return this.#probes?.[probe].get();
+          return work();
         } catch (error) {
           if (codeOf(error) !== "SQLITE_INTERRUPT" || attempts === 2) throw error;
           // It was meant for the statement before; SQLite forgets it once no cursor is half read.
@@ -255,6 +266,15 @@ export class Session {
         this.#tainted = true;
         this.schemaMayHaveChanged();
         break;
+      case "trackChanges":
+        this.changes.track(args[0] === true);
+        break;
+      case "lookOutside":
+        this.out.value(this.changes.externally());
+        return;
+      case "tableAccess":
+        this.out.value(this.changes.access(args[0] as string));
+        return;
       case "trace":
         this.#tracing = args[0] === true;
         this.#tainted = true;
@@ -270,13 +290,16 @@ export class Session {
       throw new UsageError("SQLITE_BUSY", `${what} while a cursor is half read`);
   }
 
-  /** Runs what may write: the engine refuses that beside an open iterator unless told otherwise. */
-  mutate<T>(work: () => T): T {
-    if (this.executor.openCursors === 0) return work();
+  /**
+   * Runs what may write: the engine refuses that beside an open iterator unless told otherwise. `source` is what the
+   * work runs, null if it can change no table.
+   */
+  mutate<T>(source: Statement | string | null, work: () => T): T {
+    if (this.executor.openCursors === 0) return this.changes.watch(source, work);
     // Only for the moment: unsafe mode also takes SQLite's defensive flag off.
     this.db.unsafeMode(true);
     try {
-      return work();
+      return this.changes.watch(source, work);
     } finally {
       this.db.unsafeMode(false);
     }
@@ -312,6 +335,11 @@ export class Session {
       this.#reachEpoch = this.#epoch;
     }
     return this.#reachesOut;
+  }
+
+  /** Moves on with every sign of another schema. */
+  get epoch(): number {
+    return this.#epoch;
   }
 
   /** Column names are to be looked at again. */
@@ -385,6 +413,8 @@ export class Session {
         // Interrupted together with a result that is being read: asked again with the next reply.
       }
     }
+    const report = this.changes.take();
+    if (report !== null) this.out.changed(report);
     const state = (db.inTransaction ? State.IN_TRANSACTION : 0) | (this.#tainted ? State.TAINTED : 0);
     return this.out.take(state, this.#totalChanges, this.#epoch);
   }

@@ -60,6 +60,9 @@ export class Statement {
   names: readonly string[] | null = null;
   types: readonly (string | null)[] | null = null;
   epoch = -1;
+  /** Tables it may write of which change tracking says nothing, and the schema they were found in. */
+  untracked: readonly (readonly [database: string, table: string])[] = [];
+  untrackedIn = "";
   /** How many rows it gave last. */
   lastRows = Number.POSITIVE_INFINITY;
 

@@ -1,3 +1,4 @@
+export * from "./changes.js";
 export * from "./control.js";
 export * from "./endpoint.js";
 export * from "./fault.js";

@@ -97,6 +97,8 @@ export const Answer = {
   TRACE: 7,
   /** `changes, lastInsertRowid`: answers nothing; the counts of a statement whose rows come next. */
   COUNTS: 8,
+  /** `report`: answers nothing; see {@link ChangeReport}. */
+  CHANGES: 9,
 } as const;
 
 /** Bit of the `more` field: rows follow in further answers to the same operation. */
