@@ -13,12 +13,15 @@ import {
   type PoolOptions,
   SqliteError,
 } from "@sqlite-aio/core";
-import { describe, expect, it, onTestFinished } from "vitest";
-import { open, rejection, temporaryPath } from "./database.ts";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { type Engine, open, rejection, temporaryPath } from "./database.ts";
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
 const engine = pathToFileURL(require.resolve("better-sqlite3-multiple-ciphers"));
+const Database = require("better-sqlite3-multiple-ciphers") as new (
+  path: string,
+) => Pick<Engine, "exec" | "close">;
 
 const KEY = "correct horse's battery";
 const WRONG = "wrong-horse-staple";
@@ -33,10 +36,11 @@ function keyed(key = KEY, options: ConnectOptions = {}): ConnectOptions {
 /** The path of an encrypted database with one row. */
 async function encrypted(): Promise<string> {
   const path = await temporaryPath();
-  await using db = await connect(path, keyed());
-  await db.executescript(
-    "CREATE TABLE note (id INTEGER PRIMARY KEY, text); INSERT INTO note VALUES (1, 'plain')",
-  );
+  const db = new Database(path);
+  for (const [name, value] of Object.entries(sqlcipher)) db.exec(`PRAGMA ${name} = ${value}`);
+  db.exec(`PRAGMA key = '${KEY.replace("'", "''")}'`);
+  db.exec("CREATE TABLE note (id INTEGER PRIMARY KEY, text); INSERT INTO note VALUES (1, 'plain')");
+  db.close();
   return path;
 }
 
@@ -190,6 +194,12 @@ describe("copies of an encrypted database", () => {
 });
 
 describe("a key", () => {
+  let shared: Connection;
+  beforeAll(async () => {
+    shared = await connect(":memory:", { engine, isolationLevel: null });
+  });
+  afterAll(() => shared.close());
+
   it.each([
     ["a pragma", `PRAGMA rekey = '${WRONG}' nonsense`, "PRAGMA rekey = ***"],
     ["a pragma in brackets", `PRAGMA main . "ReKey" ( '${WRONG}' ) `, 'PRAGMA main . "ReKey" ( *** ) '],
@@ -201,8 +211,7 @@ describe("a key", () => {
     ["a name in ATTACH", `ATTACH ':memory:' AS a KEY "${WRONG}"(1)`, "ATTACH ':memory:' AS a KEY ***"],
     ["a file name", `ATTACH 'file:/no/a?key=${WRONG}&x=1' AS a`, "ATTACH 'file:/no/a?key=***&x=1' AS a"],
   ])("in %s is not in the error of the statement", async (_, sql, told) => {
-    const db = await open(":memory:", { engine, isolationLevel: null });
-    const error = await rejection(db.executeFetchall(sql));
+    const error = await rejection(shared.executeFetchall(sql));
     expect(error).toBeInstanceOf(SqliteError);
     expect((error as SqliteError).sql).toBe(told);
     expect(shown(error)).not.toContain(WRONG);
