@@ -130,15 +130,26 @@ export class Channel {
     this.#worker.unref();
   }
 
-  /** Starts a thread and opens its handle. */
-  static async open(options: ThreadOptions): Promise<{ channel: Channel; opened: Opened }> {
+  /** Starts a thread and opens its handle, unless `signal` is aborted before. */
+  static async open(
+    options: ThreadOptions,
+    signal?: AbortSignal,
+  ): Promise<{ channel: Channel; opened: Opened }> {
+    signal?.throwIfAborted();
     const channel = new Channel(options);
+    // Rejects what is pending, and does not wait for the thread's end.
+    const onAbort = (): void => void channel.terminate();
+    signal?.addEventListener("abort", onAbort, { once: true });
     try {
       const opened = await channel.outOfBand((remote) => remote.open(options.open));
+      signal?.throwIfAborted();
       return { channel, opened };
     } catch (error) {
+      signal?.throwIfAborted();
       await channel.terminate();
       throw error;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
     }
   }
 

@@ -2,23 +2,21 @@ import { Channel } from "./channel.js";
 import { Connection } from "./connection.js";
 import { type ConnectOptions, type ConnectionOptions, resolveOptions } from "./options.js";
 import { Lane } from "./queue.js";
-import { placed, Runner } from "./runner.js";
+import { type Origin, placed, Runner } from "./runner.js";
 import { foundSqliteVersion } from "./version.js";
 
 /** Warns of connections that were dropped without being closed, and ends their threads. */
-const forgotten = new FinalizationRegistry<{ channel: Channel; path: string; opened: { stack?: string } }>(
-  (held) => {
-    if (!held.channel.alive) return;
-    const where = held.opened.stack?.split("\n").slice(1).join("\n") ?? "";
-    process.emitWarning(
-      `the connection to ${held.path || "a temporary database"} was not closed; it was opened here:\n${where}`,
-      {
-        type: "ResourceWarning",
-      },
-    );
-    void held.channel.terminate();
-  },
-);
+const forgotten = new FinalizationRegistry<{ channel: Channel; path: string; origin: Origin }>((held) => {
+  if (!held.channel.alive) return;
+  const where = held.origin.stack?.split("\n").slice(1).join("\n") ?? "";
+  process.emitWarning(
+    `the connection to ${held.path || "a temporary database"} was not closed; it was opened here:\n${where}`,
+    {
+      type: "ResourceWarning",
+    },
+  );
+  void held.channel.terminate();
+});
 
 /**
  * Opens a database in a thread of its own. Rejects with an OperationalError where the file cannot be opened, and with
@@ -33,42 +31,17 @@ export async function connect(
   options: ConnectOptions = {},
 ): Promise<Connection> {
   const resolved = resolveOptions(database, options);
-  const opened: { stack?: string } = {};
-  Error.captureStackTrace(opened, connect);
-  let channel: Channel;
+  const origin: Origin = {};
+  Error.captureStackTrace(origin, connect);
   try {
-    channel = await openChannel(resolved);
+    const { channel, opened } = await Channel.open(resolved.thread, resolved.signal);
+    foundSqliteVersion(opened.sqliteVersion);
+    const connection = makeConnection(channel, resolved);
+    forgotten.register(connection, { channel, path: resolved.thread.open.path, origin }, channel);
+    return connection;
   } catch (error) {
-    throw placed(error, opened);
+    throw placed(error, origin);
   }
-  const connection = makeConnection(channel, resolved);
-  forgotten.register(connection, { channel, path: resolved.thread.open.path, opened }, channel);
-  return connection;
-}
-
-async function openChannel(options: ConnectionOptions): Promise<Channel> {
-  const { signal } = options;
-  signal?.throwIfAborted();
-  const opening = Channel.open(options.thread);
-  if (signal === undefined) return remember(await opening);
-  let onAbort!: () => void;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
-  try {
-    return remember(await Promise.race([opening, aborted]));
-  } catch (error) {
-    opening.then(({ channel }) => channel.terminate()).catch(() => {});
-    throw error;
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
-function remember({ channel, opened }: Awaited<ReturnType<typeof Channel.open>>): Channel {
-  foundSqliteVersion(opened.sqliteVersion);
-  return channel;
 }
 
 function makeConnection(channel: Channel, options: ConnectionOptions): Connection {
