@@ -1,4 +1,4 @@
-import { MessageChannel, Worker } from "node:worker_threads";
+import { MessageChannel, Worker, type WorkerOptions } from "node:worker_threads";
 import { availableParallelism } from "node:os";
 import {
   Answer,
@@ -115,7 +115,12 @@ export class Channel {
       name: "sqlite-aio",
       ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
     };
-    this.#worker = options.createWorker?.(entry, workerOptions) ?? new Worker(entry, workerOptions);
+    try {
+      this.#worker = startWorker(options, workerOptions);
+    } catch (error) {
+      this.closures.close();
+      throw error;
+    }
     this.#remote = wrap<ThreadApi>(callerEndpoint(this.#worker));
     this.#run = this.#remote.run;
     this.exited = new Promise((resolve) => {
@@ -374,6 +379,7 @@ export class Channel {
     if (this.#dead !== null) return;
     this.#spinner.gone();
     clearInterval(this.#progress);
+    this.inTransaction = false;
     const error = cause?.();
     this.#dead =
       error === undefined
@@ -606,3 +612,12 @@ function namesOf(call: Call, columns: number | null): readonly string[] | null {
 }
 
 const skipped = new ErrorReason(() => new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" }));
+
+function startWorker({ createWorker }: ThreadOptions, workerOptions: WorkerOptions): Worker {
+  if (createWorker === undefined) return new Worker(entry, workerOptions);
+  const worker = createWorker(entry, workerOptions);
+  // Not instanceof: bundlers and Electron may have a class of their own.
+  const methods = ["postMessage", "on", "once", "ref", "unref", "terminate"] as const;
+  if (methods.every((method) => typeof worker?.[method] === "function")) return worker;
+  throw new TypeError("createWorker must return a Worker of node:worker_threads");
+}

@@ -336,11 +336,16 @@ export class Connection {
   async #close(): Promise<void> {
     this.#refuseScoped("close");
     const runner = this.#runner;
-    const lane = await runner.root.lease(undefined, true).catch((error: unknown) => {
-      this.#closing = null;
+    try {
+      runner.root.refuseDeadlock();
+    } catch (error) {
+      // It may be asked for again; not before close() has kept this promise.
+      queueMicrotask(() => (this.#closing = null));
       throw error;
-    });
+    }
+    const leasing = runner.root.lease(undefined, true);
     runner.closed = true;
+    const lane = await leasing;
     try {
       const barrier = runner.control(Verb.BARRIER);
       lane.submit(barrier);

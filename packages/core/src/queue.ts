@@ -50,7 +50,7 @@ export class Lane {
       this.#channel.send(call);
       return;
     }
-    this.#refuseDeadlock();
+    this.refuseDeadlock();
     this.#waiting.push(call);
   }
 
@@ -76,7 +76,7 @@ export class Lane {
     if (this.#ended !== null) return Promise.reject(this.#ended());
     if (this.#child === null && this.#waiting.length === 0) return Promise.resolve(this.#open());
     try {
-      this.#refuseDeadlock();
+      this.refuseDeadlock();
     } catch (error) {
       return Promise.reject(error);
     }
@@ -155,8 +155,8 @@ export class Lane {
     return false;
   }
 
-  /** A call from inside the lease that it would wait for would wait for itself. */
-  #refuseDeadlock(): void {
+  /** Throws for a call from inside the lease that it would wait for: it would wait for itself. */
+  refuseDeadlock(): void {
     if (this.#child?.enclosesCaller !== true) return;
     throw new ProgrammingError(
       "this handle was used inside its own transaction and would wait for itself: use the handle that the callback was given",

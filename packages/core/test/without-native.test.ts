@@ -1,6 +1,14 @@
 import { capabilities, NotSupportedError } from "@sqlite-aio/core";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { open, rejection } from "./database.ts";
+// What is promised of signals, timeouts and interrupt() holds without the companion as well.
+import "./cancel.test.ts";
+import "./locks.test.ts";
+
+// Before anything is imported, and for the threads, which take the environment over.
+vi.hoisted(() => {
+  process.env["SQLITE_AIO_NATIVE"] = "off";
+});
 
 it("says what it cannot do", () => {
   expect(capabilities).toEqual({
