@@ -112,6 +112,7 @@ class Batches {
     const call = new Call(Op.MANY, this.#statement, [this.#runner.flags, packed, this.#job]);
     call.transfer = transfer;
     call.origin = this.#origin;
+    call.part = this.#sets > 0;
     this.#runner.submit(call, this.#patience, null);
     call.promise.catch(() => {});
     this.#underWay.push({ call, first: this.#sets });

@@ -26,6 +26,8 @@ export class Call {
   objects = false;
   /** Must run whatever is cancelled: the end of a transaction. */
   essential = false;
+  /** Goes with a call that was let into the queue already. */
+  part: boolean;
   /** Waits for a lock that it need not have. */
   begins = false;
   /** Where the caller is, if it was worth taking. */
@@ -63,6 +65,7 @@ export class Call {
 
   constructor(code: number, statement: CachedStatement | null, fields: readonly unknown[]) {
     this.code = code;
+    this.part = code === Op.FETCH;
     this.statement = statement;
     this.fields = fields;
     this.sql = statement?.sql;

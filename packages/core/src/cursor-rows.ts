@@ -118,7 +118,7 @@ export class CursorRows {
     try {
       this.#ahead = this.#fetch(this.#chunk, undefined);
     } catch {
-      // The queue is full, or the handle is leased to its own transaction: asked again when the rows are needed.
+      // The handle is leased to its own transaction: asked again when the rows are needed.
       this.#ahead = null;
       return;
     }

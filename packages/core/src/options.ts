@@ -230,6 +230,9 @@ function resolveExtensions(
     if (typeof path !== "string" || path === "" || path.includes("\0")) {
       throw new TypeError('option "extensions": each needs a path');
     }
+    if (entryPoint !== undefined && (typeof entryPoint !== "string" || entryPoint.includes("\0"))) {
+      throw new TypeError('option "extensions": an entryPoint must be a string');
+    }
     return { path, entryPoint: entryPoint ?? null };
   });
 }

@@ -110,7 +110,8 @@ export class Runner {
   ): void {
     if (this.closed) throw this.closedReason();
     const { maxQueue } = this.settings;
-    if (!call.essential && this.channel.pending + this.root.waiting >= maxQueue) {
+    // What waits for a transaction must not keep that from going on, so only its own lane counts for a call.
+    if (!call.essential && !call.part && this.channel.pending + this.lane.waiting >= maxQueue) {
       throw new QueueFullError(`${maxQueue} calls are waiting or running already (maxQueue)`, {
         sql: call.sql,
       });
