@@ -40,6 +40,7 @@ import {
   OperationalError,
   WorkerCrashedError,
 } from "./errors.js";
+import { orMissingEntry } from "./missing-entry.js";
 import type { ThreadOptions } from "./options.js";
 import { Spinner } from "./spinner.js";
 import { StatementCache } from "./statement-cache.js";
@@ -152,7 +153,7 @@ export class Channel {
     } catch (error) {
       signal?.throwIfAborted();
       await channel.terminate();
-      throw error;
+      throw orMissingEntry(error);
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }

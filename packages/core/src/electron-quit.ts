@@ -34,8 +34,9 @@ export interface WindowLike {
 
 /** The part of Electron's `powerMonitor` that is used here. */
 export interface PowerMonitorLike {
-  on(event: "shutdown", listener: OnEvent): unknown;
-  removeListener(event: "shutdown", listener: OnEvent): unknown;
+  // Electron's types know nothing of the event that its documentation names.
+  on(event: "shutdown", listener: () => void): unknown;
+  removeListener(event: "shutdown", listener: () => void): unknown;
 }
 
 /** Options of {@link closeOnQuit}. */
@@ -90,9 +91,9 @@ export function closeOnQuit(app: AppLike, pool: Closable, options: CloseOnQuitOp
     event.preventDefault();
     quit();
   };
-  const onShutdown = (event: PreventableEvent): void => {
+  const onShutdown = (event?: PreventableEvent): void => {
     if (over) return;
-    event.preventDefault();
+    event?.preventDefault();
     quit();
   };
   const onSessionEnd = (): void => {
