@@ -11,6 +11,7 @@ import {
   type PoolOptions,
   ProgrammingError,
   type RunResult,
+  WorkerCrashedError,
 } from "@sqlite-aio/core";
 import { drizzle, migrate, type SqliteAioDatabase } from "@sqlite-aio/core/drizzle";
 import { avg, count, DrizzleQueryError, eq, gt, relations, sql, TransactionRollbackError } from "drizzle-orm";
@@ -357,6 +358,20 @@ describe("transactions", () => {
     expect(ages.every((age) => age !== null && age >= 1 && age <= 50)).toBe(true);
     expect(await db.select({ age: person.age }).from(person)).toEqual([{ age: 50 }]);
     expect(await db.$count(pet)).toBe(50);
+  });
+
+  it("reject when their thread dies, and the next has a new one", async () => {
+    const { db, pool } = await opened();
+    await pool.createFunction("die", 0, new URL("fixtures/deadly.mjs", import.meta.url), { export: "die" });
+    const error = await rejection(
+      db.transaction(async (tx) => {
+        await tx.insert(person).values({ name: "lost" });
+        await tx.run(sql`SELECT die()`);
+      }),
+    );
+    expect((error as Error).cause).toBeInstanceOf(WorkerCrashedError);
+    await db.transaction((tx) => tx.insert(person).values({ name: "Ada" }));
+    expect(await names(db)).toEqual(["Ada"]);
   });
 
   it("let others read what was committed before, and refuse the database they were started from", async () => {

@@ -8,6 +8,7 @@ import {
   type Pool,
   type PoolOptions,
   ProgrammingError,
+  WorkerCrashedError,
 } from "@sqlite-aio/core";
 import { knexClient, type KnexPool } from "@sqlite-aio/core/knex";
 import knex, { type Knex } from "knex";
@@ -187,6 +188,20 @@ describe("transactions", () => {
     expect(seen.every((age) => age >= 1 && age <= 50)).toBe(true);
     expect(await db("person").first("age")).toEqual({ age: 50 });
     expect(await db("pet").count({ n: "*" })).toEqual([{ n: 50 }]);
+  });
+
+  it("reject when their thread dies, and the next has a new one", async () => {
+    const { db, pool } = await opened();
+    await pool.createFunction("die", 0, new URL("fixtures/deadly.mjs", import.meta.url), { export: "die" });
+    const error = await rejection(
+      db.transaction(async (trx) => {
+        await trx("person").insert({ name: "lost" });
+        await trx.raw("SELECT die()");
+      }),
+    );
+    expect(error).toBeInstanceOf(WorkerCrashedError);
+    await db.transaction((trx) => trx("person").insert({ name: "Ada" }));
+    expect(await names(db)).toEqual(["Ada"]);
   });
 
   it("refuse the Knex instance inside them instead of waiting for themselves", async () => {

@@ -9,6 +9,7 @@ import {
   type Pool,
   type PoolOptions,
   ProgrammingError,
+  WorkerCrashedError,
 } from "@sqlite-aio/core";
 import { SqliteAioDialect, type SqliteAioDialectConfig } from "@sqlite-aio/core/kysely";
 import { type ColumnType, type Generated, Kysely, ParseJSONResultsPlugin, sql } from "kysely";
@@ -385,6 +386,38 @@ describe("transactions", () => {
     expect(error).toMatchObject({ code: "SQLITE_ABORT_ROLLBACK", cause: conflict });
     expect(trx.isRolledBack).toBe(true);
     expect(await names(db)).toEqual(["Ada"]);
+  });
+
+  it("reject when their thread dies, and the next has a new one", async () => {
+    const { db, pool } = await opened();
+    await pool.createFunction("die", 0, new URL("fixtures/deadly.mjs", import.meta.url), { export: "die" });
+    const error = await rejection(
+      db.transaction().execute(async (trx) => {
+        await trx.insertInto("person").values(person("lost")).execute();
+        await sql`SELECT die()`.execute(trx);
+      }),
+    );
+    expect(error).toBeInstanceOf(WorkerCrashedError);
+    const trx = await db.startTransaction().execute();
+    await trx.insertInto("person").values(person("Ada")).execute();
+    await trx.commit().execute();
+    expect(await names(db)).toEqual(["Ada"]);
+  });
+
+  it("are finished before destroy() closes the pool", async () => {
+    const { db, path } = await opened();
+    const trx = await db.startTransaction().execute();
+    await trx.insertInto("person").values(person("Ada")).execute();
+    const destroyed = db.destroy().then(() => "destroyed");
+    expect(
+      await Promise.race([destroyed, trx.insertInto("person").values(person("Alan")).execute()]),
+    ).not.toBe("destroyed");
+    await trx.commit().execute();
+    expect(await destroyed).toBe("destroyed");
+    expect(openEngine(path).prepare("SELECT name FROM person ORDER BY id").pluck().all()).toEqual([
+      "Ada",
+      "Alan",
+    ]);
   });
 
   it("fail at the commit for a deferred constraint, and leave nothing behind", async () => {
