@@ -333,6 +333,11 @@ export class Channel {
     return ++this.#lastNumber;
   }
 
+  /** How many numbers were given. */
+  get numbers(): number {
+    return this.#lastNumber;
+  }
+
   /** Lets {@link close} wait for work of more than one call. */
   async drained<T>(work: Promise<T>): Promise<T> {
     this.#work.add(work);

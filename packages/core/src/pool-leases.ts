@@ -29,7 +29,7 @@ export class Lease {
   constructor(member: Member, group: Group, over: () => void) {
     this.member = member;
     this.#group = group;
-    this.#lane = member.root.take();
+    this.#lane = member.take();
     this.#over = over;
   }
 

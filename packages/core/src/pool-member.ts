@@ -53,6 +53,8 @@ export class Member {
   idleSince = performance.now();
   /** Above zero while it is made ready for the next caller. */
   #resting = 0;
+  /** Cursors opened before the present lease. */
+  #numbers = 0;
 
   private constructor(role: Role, channel: Channel, options: ResolvedPoolOptions, functions: PoolFunctions) {
     this.role = role;
@@ -107,6 +109,12 @@ export class Member {
       before?.(finished);
       done();
     };
+  }
+
+  /** A lane for one caller; nobody has one. */
+  take(): Lane {
+    this.#numbers = this.channel.numbers;
+    return this.root.take();
   }
 
   /** Runs `work` when all that was called before is done, and before what is called after. */
@@ -180,6 +188,12 @@ export class Member {
     runner.closed = true;
     // What still waits inside of the lease, and a transaction() there, end with it.
     lane.abandon(leaseOver);
+    if (this.#isClean) {
+      lane.end(leaseOver);
+      this.holder = null;
+      this.#rested();
+      return false;
+    }
     const stuck = this.channel.abandoned;
     if (stuck) this.stuck++;
     let open = false;
@@ -201,6 +215,14 @@ export class Member {
       this.#rested();
     }
     return open;
+  }
+
+  /** The thread's last answer proves it: nothing is under way, no cursor was opened, nothing is left. */
+  get #isClean(): boolean {
+    const { channel } = this;
+    if (channel.pending > 0 || channel.numbers !== this.#numbers) return false;
+
+    return channel.alive && !channel.inTransaction && !channel.tainted && this.#lacking === undefined;
   }
 
   /** Waits for what the holder has begun besides the frames: a function being loaded, a backup. */
@@ -251,10 +273,15 @@ export class Member {
   /** Defines the functions of the pool that it lacks. */
   async #catchUp(): Promise<void> {
     for (;;) {
-      const next = [...this.#functions].find(([key, definition]) => !this.has(key, definition));
+      const next = this.#lacking;
       if (next === undefined) return;
       await this.define(...next);
     }
+  }
+
+  get #lacking(): [string, PoolFunction] | undefined {
+    for (const [key, definition] of this.#functions) if (!this.has(key, definition)) return [key, definition];
+    return undefined;
   }
 
   #rested(): void {

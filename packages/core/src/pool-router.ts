@@ -60,7 +60,8 @@ export class Router {
       const make: Make = (runner, values) => {
         const call = runner.query(mode, sql, values ?? parameters, 0, flags);
         call.objects &&= objects;
-        runner.submit(call, patience, caller);
+        // In the tick of whoever freed the connection there is no caller to be seen.
+        runner.submit(call, patience, values === undefined ? caller : null);
         return call;
       };
       let call: Call;
