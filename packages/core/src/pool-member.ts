@@ -3,7 +3,7 @@ import { Verb } from "@sqlite-aio/worker/wire";
 import type { Call } from "./call.js";
 import { Channel } from "./channel.js";
 import { Connection } from "./connection.js";
-import { ProgrammingError } from "./errors.js";
+import { NotSupportedError, ProgrammingError } from "./errors.js";
 import { type FunctionOptions, functionSpec, type SqlFunction } from "./functions.js";
 import type { ResolvedPoolOptions } from "./pool-options.js";
 import { Lane } from "./queue.js";
@@ -70,6 +70,15 @@ export class Member {
     const thread = { ...options.connection.thread, open: openOptions(role, options) };
     const { channel, opened } = await Channel.open(thread);
     foundSqliteVersion(opened.sqliteVersion);
+    if (options.memory && !opened.serializes) {
+      await channel.terminate();
+      throw new NotSupportedError(
+        "a pool in memory needs an engine with serialize(), to clean up after its callers",
+        {
+          code: "SQLITE_AIO_ENGINE",
+        },
+      );
+    }
     return new Member(role, channel, options, functions);
   }
 

@@ -1,3 +1,4 @@
+import { adaptLibsql, isLibsql } from "./libsql.js";
 import type { SqlValue } from "./wire/protocol.js";
 
 /** The part of better-sqlite3's Statement that is used here. */
@@ -22,6 +23,8 @@ export interface EngineDatabase {
   readonly inTransaction: boolean;
   readonly memory: boolean;
   readonly open: boolean;
+  /** False where the contents of a database in memory cannot be had. */
+  readonly serializes?: boolean;
   prepare(sql: string): EngineStatement;
   exec(sql: string): this;
   pragma(source: string, options?: { simple?: boolean }): unknown;
@@ -51,5 +54,5 @@ export async function loadEngine(specifier: string): Promise<EngineConstructor> 
   ];
   const Database = candidates.find((candidate) => typeof candidate === "function");
   if (Database === undefined) throw new TypeError(`the engine "${specifier}" exports no Database class`);
-  return Database as EngineConstructor;
+  return isLibsql(Database) ? adaptLibsql(Database) : (Database as EngineConstructor);
 }

@@ -141,7 +141,7 @@ export class Session {
     this.changes.attached(this.#token);
     // Last: it is not asked about statements of our own.
     if (this.#authorizer !== null) this.#install(this.#authorizer);
-    return { sqliteVersion };
+    return { sqliteVersion, serializes: db.serializes !== false };
   }
 
   /** Runs what another connection's lock may hold up, as often as the timeout allows. */

@@ -49,6 +49,8 @@ export type Outcome<T> =
   | { readonly ok: false; readonly fault: Fault };
 
 export interface Opened {
+  /** A database in memory can be moved to a fresh handle. */
+  readonly serializes: boolean;
   readonly sqliteVersion: string;
 }
 
