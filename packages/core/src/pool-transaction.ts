@@ -5,7 +5,7 @@ import { Cursor } from "./cursor.js";
 import { OperationalError } from "./errors.js";
 import type { CallOptions } from "./options.js";
 import { RowIterator } from "./row-iterator.js";
-import type { AnyRow } from "./row-maker.js";
+import { type AnyRow, makeRows, type RowSettings } from "./row-maker.js";
 import { type Runner, toError } from "./runner.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
 
@@ -47,13 +47,13 @@ export class ReadTransaction {
   /** The first row as an object; undefined when there is none. */
   async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
     const call = await this.query(Mode.GET, sql, parameters, options, this.get);
-    return call.rows[0] as R | undefined;
+    return objectRows<R>(call, this.runner.settings)[0];
   }
 
   /** All rows as objects. */
   async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
     const call = await this.query(Mode.ALL, sql, parameters, options, this.all);
-    return call.rows as R[];
+    return objectRows(call, this.runner.settings);
   }
 
   /** All there is to know of a statement: for query builders, which make rows of their own. */
@@ -126,6 +126,16 @@ export async function pinSnapshot(runner: Runner): Promise<void> {
   pin.promise.catch(() => {});
   await runner.settle(begin);
   await runner.settle(pin);
+}
+
+/** @internal The rows of a call as objects, converted where `detectTypes` says so. */
+export function objectRows<R>(call: Call, settings: RowSettings): R[] {
+  // Without types to detect the channel has built the objects; a converter is given no cursor.
+  return (call.objects ? call.rows : makeRows(call, settings, noCursor)) as R[];
+}
+
+function noCursor(): never {
+  throw new TypeError("a pool has no cursor for a row factory");
 }
 
 /** @internal */

@@ -17,6 +17,7 @@ import {
   type ExecuteOptions,
   type ExecuteResult,
   executeResult,
+  objectRows,
   PoolTransaction,
   pinSnapshot,
   ReadTransaction,
@@ -25,7 +26,8 @@ import {
 } from "./pool-transaction.js";
 import { Upkeep } from "./pool-upkeep.js";
 import { copyParameters, Watch } from "./pool-watch.js";
-import type { AnyRow } from "./row-maker.js";
+import { Row } from "./row.js";
+import type { AnyRow, RowSettings } from "./row-maker.js";
 import { checkSql } from "./statement-cache.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
 
@@ -59,10 +61,13 @@ export class Pool {
   readonly #router: Router;
   readonly #upkeep: Upkeep;
   readonly #changes: PoolChanges;
+  readonly #rows: RowSettings;
   #closing: Promise<void> | null = null;
 
   private constructor(options: ResolvedPoolOptions) {
     this.#options = options;
+    const { detectTypes, thread } = options.connection;
+    this.#rows = { rowFactory: Row, textFactory: String, detectTypes, integers: thread.open.integers };
     const start = (role: Role): Promise<Member> => this.#start(role);
     this.#writers = new Group("writer", options.writers, options, start);
     this.#readers =
@@ -101,13 +106,13 @@ export class Pool {
   /** The first row as an object; undefined when there is none. */
   async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
     const call = await this.#router.query(Mode.GET, sql, parameters, options, this.get);
-    return call.rows[0] as R | undefined;
+    return objectRows<R>(call, this.#rows)[0];
   }
 
   /** All rows as objects. */
   async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
     const call = await this.#router.query(Mode.ALL, sql, parameters, options, this.all);
-    return call.rows as R[];
+    return objectRows(call, this.#rows);
   }
 
   /** All there is to know of a statement, wherever it belongs: for query builders, which make rows of their own. */
