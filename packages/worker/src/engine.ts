@@ -1,3 +1,5 @@
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import { adaptLibsql, isLibsql } from "./libsql.js";
 import type { SqlValue } from "./wire/protocol.js";
 
@@ -44,10 +46,11 @@ export type EngineConstructor = new (
   options: { readonly: boolean; fileMustExist: boolean; timeout: number },
 ) => EngineDatabase;
 
-/** Loads a module with better-sqlite3's API; a CommonJS one has the class as its default export. */
+/** Loads a module with better-sqlite3's API: it is the class, or exports it by default or as `Database`. */
 export async function loadEngine(specifier: string): Promise<EngineConstructor> {
-  const module = (await import(specifier)) as { default?: unknown; Database?: unknown };
+  const module = (await loadModule(specifier)) as { default?: unknown; Database?: unknown };
   const candidates = [
+    module,
     module.default,
     (module.default as { default?: unknown } | undefined)?.default,
     module.Database,
@@ -55,4 +58,16 @@ export async function loadEngine(specifier: string): Promise<EngineConstructor> 
   const Database = candidates.find((candidate) => typeof candidate === "function");
   if (Database === undefined) throw new TypeError(`the engine "${specifier}" exports no Database class`);
   return isLibsql(Database) ? adaptLibsql(Database) : (Database as EngineConstructor);
+}
+
+const require = createRequire(import.meta.url);
+
+/** An engine is CommonJS, and in the archive of an Electron program `import()` may find nothing where `require()` does. */
+async function loadModule(specifier: string): Promise<unknown> {
+  try {
+    return require(specifier.startsWith("file:") ? fileURLToPath(specifier) : specifier);
+  } catch {
+    // Its error is the one that tells most.
+    return (await import(specifier)) as unknown;
+  }
 }
