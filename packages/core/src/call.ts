@@ -1,4 +1,5 @@
 import { type Fault, Op } from "@sqlite-aio/worker/wire";
+import { OperationalError } from "./errors.js";
 import type { CachedStatement, Shape } from "./statement-cache.js";
 
 /** Where a call is on its way. */
@@ -131,4 +132,17 @@ export class FaultReason {
     this.fault = fault;
     this.thrown = thrown;
   }
+}
+
+/** Why a call was given up by `interrupt()`. */
+export const interrupted = new ErrorReason(
+  () => new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" }),
+);
+
+/** Why a call was given up, and that it took its transaction along. */
+export function withRollback(reason: unknown, fault: Fault): unknown {
+  if (fault.rolledBack !== true) return reason;
+  const mark = (error: Error): Error => Object.assign(error, { rolledBack: true });
+  if (reason instanceof OperationalError) return mark(reason);
+  return reason instanceof ErrorReason ? new ErrorReason(() => mark(reason.make())) : reason;
 }

@@ -1,0 +1,310 @@
+import {
+  Answer,
+  appendCells,
+  appendPacket,
+  type ChangeReport,
+  type Control,
+  type Fault,
+  type Frame,
+  MAX_FRAME_OPS,
+  MAX_UNDER_WAY,
+  MORE_COMING,
+  Op,
+  type Packet,
+  type Reply,
+  State,
+  uncancel,
+} from "@sqlite-aio/worker/wire";
+import { transfer } from "comlink";
+import { type Call, FaultReason, interrupted, Stage, withRollback } from "./call.js";
+import type { Closures } from "./closures.js";
+import { Spinner } from "./spinner.js";
+import { StatementCache } from "./statement-cache.js";
+
+/** Calls of `run` under way: one being worked on, one that is there when it is done. */
+const MAX_CALLS = 2;
+
+/** What an exchange needs of the thread it is with. */
+export interface ExchangeHost {
+  readonly control: Control;
+  readonly closures: Closures;
+  /** The Comlink call that takes a frame and answers with a reply. */
+  run(frame: Frame): Promise<Reply>;
+  /** Keep the process alive, and no longer. */
+  hold(): void;
+  unhold(): void;
+  /** The thread cannot be talked to any more. */
+  broken(error: Error): void;
+}
+
+/** Calls on their way to a thread in frames, and their answers on the way back. */
+export class Exchange {
+  readonly statements: StatementCache;
+  readonly #host: ExchangeHost;
+  /** Calls that are not in a frame yet. */
+  #queue: Call[] = [];
+  /** Calls in frames, in the order of their answers. */
+  readonly #sent: Call[] = [];
+  #sequence = 0;
+  #calls = 0;
+  readonly #spinner = new Spinner();
+  /** When the thread was last known to begin something. */
+  #since = 0;
+  #streaming = false;
+  #scheduled = false;
+  #stopped = false;
+  #releases: number[] = [];
+  /** As of the answer that was read last: several calls' answers come in one reply. */
+  #lastInsertRowid: number | bigint = 0;
+
+  inTransaction = false;
+  /** The thread's connection was changed beyond its transaction; see the wire's State. */
+  tainted = false;
+  totalChanges = 0;
+  executed = 0;
+  onTrace: ((sql: string) => void) | null = null;
+  onChange: ((report: ChangeReport) => void) | null = null;
+
+  constructor(host: ExchangeHost, cachedStatements: number) {
+    this.#host = host;
+    this.statements = new StatementCache(cachedStatements);
+  }
+
+  /** The call that the thread is running, or runs next. */
+  get head(): Call | undefined {
+    return this.#sent[0];
+  }
+
+  /** All calls that are not over, in their order. */
+  get underWay(): Call[] {
+    return [...this.#sent, ...this.#queue];
+  }
+
+  /** Posts the call at the end of the tick, together with its neighbours. */
+  send(call: Call): void {
+    if (call.statement !== null) this.statements.sent(call.statement);
+    this.#host.hold();
+    this.#queue.push(call);
+    this.#schedule();
+  }
+
+  /** Takes back a call that is in no frame yet. */
+  withdraw(call: Call): void {
+    const at = this.#queue.indexOf(call);
+    if (at < 0) return;
+    this.#queue.splice(at, 1);
+    this.#forget(call);
+  }
+
+  /** Posts at once what is queued: a loop over rows that are there would keep the end of the tick from coming. */
+  postNow(): void {
+    this.#flush();
+  }
+
+  /** The rest of a cursor's rows is not wanted. */
+  release(cursor: number): void {
+    if (this.#stopped) return;
+    this.#releases.push(cursor);
+    this.#schedule();
+  }
+
+  /** Settles everything that is not over: `why` gives the reason for each call. Nothing is sent from now on. */
+  stop(why: (call: Call) => unknown): void {
+    this.#stopped = true;
+    this.#spinner.gone();
+    this.inTransaction = false;
+    const calls = this.underWay;
+    this.#sent.length = 0;
+    this.#queue = [];
+    for (const call of calls) {
+      call.reject(why(call));
+      this.#forget(call);
+    }
+  }
+
+  #forget(call: Call): void {
+    if (call.statement !== null) this.statements.settled(call.statement);
+    this.#host.unhold();
+    call.finished = true;
+    call.finishedHook?.(call);
+  }
+
+  /** At the end of the tick: after the microtasks that are queued now, and after those that they queue. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => process.nextTick(() => this.#endOfTick()));
+  }
+
+  #endOfTick(): void {
+    this.#scheduled = false;
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#stopped) return;
+    const some = (this.#queue.length > 0 && this.#room > 0) || this.#releases.length > 0;
+    if (this.#calls < MAX_CALLS && some) this.#post();
+    // An answer is owed, or packets are coming: the thread needs a call to answer.
+    const wanted = this.#sent.length === 0 ? 0 : this.#streaming ? MAX_CALLS : 1;
+    while (this.#calls < wanted) this.#post();
+  }
+
+  /** How many operations a frame may take now: those under way must never share a mark in the control block. */
+  get #room(): number {
+    return Math.max(0, Math.min(MAX_FRAME_OPS, MAX_UNDER_WAY - this.#sent.length));
+  }
+
+  #post(): void {
+    const frame: Frame = [];
+    const list: ArrayBuffer[] = [];
+    for (const id of this.statements.takeForgotten()) frame.push(Op.FORGET, id);
+    for (const cursor of this.#releases) frame.push(Op.RELEASE, cursor);
+    this.#releases = [];
+    const room = this.#room;
+    const calls = this.#queue.length > room ? this.#queue.splice(0, room) : this.#queue;
+    if (calls === this.#queue) this.#queue = [];
+    for (const call of calls) {
+      const { statement } = call;
+      if (statement !== null && !statement.defined) {
+        statement.defined = true;
+        frame.push(Op.DEFINE, statement.id, statement.sql, statement.parameters.names);
+      }
+      this.#sequence = this.#sequence === 0x7fffffff ? 1 : this.#sequence + 1;
+      call.sequence = this.#sequence;
+      call.stage = Stage.SENT;
+      call.write(frame, list);
+      this.#sent.push(call);
+    }
+    if (this.#calls++ === 0) {
+      this.#since = performance.now();
+      this.#spinner.posted(this.#since);
+    }
+    this.#host.run(list.length === 0 ? frame : transfer(frame, list)).then(
+      (reply) => this.#answered(reply),
+      (error: Error) => this.#host.broken(error),
+    );
+  }
+
+  #answered(reply: Reply): void {
+    if (this.#stopped) return;
+    this.#calls--;
+    const now = performance.now();
+    this.#spinner.answered(now - this.#since, this.#calls);
+    if (this.#sent.length > 0) this.#sent[0]!.took += now - this.#since;
+    this.#since = now;
+    this.inTransaction = ((reply[0] as number) & State.IN_TRANSACTION) !== 0;
+    this.tainted = ((reply[0] as number) & State.TAINTED) !== 0;
+    this.totalChanges = reply[1] as number;
+    let at = 3;
+    for (let shapes = reply[2] as number; shapes > 0; shapes--, at += 3) {
+      const statement = this.statements.byId(reply[at] as number);
+      if (statement === undefined) continue;
+      statement.previous = statement.shape;
+      statement.shape = { names: reply[at + 1] as string[], types: reply[at + 2] as (string | null)[] };
+    }
+    this.#streaming = false;
+    while (at < reply.length) at = this.#answer(reply, at);
+    this.#flush();
+  }
+
+  /** Hands one answer to the call that waits for it; gives the position of the next one. */
+  #answer(reply: Reply, at: number): number {
+    const call = this.#sent[0]!;
+    const code = reply[at] as number;
+    switch (code) {
+      case Answer.TRACE:
+        this.onTrace?.(reply[at + 1] as string);
+        return at + 2;
+      case Answer.CHANGES:
+        this.onChange?.(reply[at + 1] as ChangeReport);
+        return at + 2;
+      case Answer.DONE:
+      case Answer.COUNTS:
+        call.changes = reply[at + 1] as number;
+        this.#lastInsertRowid = reply[at + 2] as number | bigint;
+        if (code === Answer.DONE) this.#finish(call);
+        return at + 3;
+      case Answer.ROWS: {
+        const rows = reply[at + 2] as number;
+        const columns = reply[at + 3] as number;
+        if (!call.settled) {
+          const names = namesOf(call, rows === 0 ? null : columns);
+          appendCells(call.rows, reply, at + 4, rows, columns, call.objects ? names : null);
+        }
+        this.#more(call, reply[at + 1] as number);
+        return at + 4 + rows * columns;
+      }
+      case Answer.PACKET: {
+        if (!call.settled) {
+          const packet = reply[at + 2] as Packet;
+          const names = namesOf(call, packet.length - 1);
+          appendPacket(call.rows, packet, call.objects ? names : null);
+        }
+        this.#more(call, reply[at + 1] as number);
+        return at + 3;
+      }
+      case Answer.FAULT:
+        this.#fail(call, reply[at + 1] as Fault);
+        return at + 2;
+      case Answer.VALUE:
+        call.value = reply[at + 1];
+        this.#finish(call);
+        return at + 2;
+      case Answer.REFUSED:
+        call.refused = true;
+        this.#finish(call);
+        return at + 1;
+      default:
+        this.#sent.shift();
+        call.reject(call.giveUp?.reason ?? interrupted);
+        this.#settled(call);
+        return at + 1;
+    }
+  }
+
+  #more(call: Call, more: number): void {
+    if (more === MORE_COMING) {
+      this.#streaming = true;
+      return;
+    }
+    call.more = more !== 0;
+    if (call.more && call.settled) this.release(call.cursor);
+    this.#finish(call);
+  }
+
+  #finish(call: Call): void {
+    this.#sent.shift();
+    call.lastInsertRowid = this.#lastInsertRowid;
+    if (call.statement !== null) call.statement.proven = true;
+    call.resolve();
+    this.#settled(call);
+  }
+
+  #fail(call: Call, fault: Fault): void {
+    this.#sent.shift();
+    if (call.giveUp !== null) call.reject(withRollback(call.giveUp.reason, fault));
+    const thrown = this.#host.closures.takeThrown(fault.callback);
+    call.reject(call.cancelled ? interrupted : new FaultReason(fault, thrown));
+    this.#settled(call);
+  }
+
+  #settled(call: Call): void {
+    this.executed++;
+    if (call.cancelled) uncancel(this.#host.control, call.sequence);
+    this.#forget(call);
+  }
+}
+
+/** The call's column names, which are known when its first rows are. */
+function namesOf(call: Call, columns: number | null): readonly string[] | null {
+  const { statement } = call;
+  if (call.shape === null && statement !== null) {
+    const { shape, previous } = statement;
+    // The statement ran twice for one reply and its table was altered between: the newest names are the later run's.
+    const outgrown =
+      columns !== null && shape?.names.length !== columns && previous?.names.length === columns;
+    call.shape = outgrown ? previous : shape;
+  }
+  return call.shape?.names ?? null;
+}
