@@ -41,12 +41,11 @@ export class Lease {
   /** Proves the member clean, and gives it to the next. True if a transaction was still open. Never rejects. */
   end(): Promise<boolean> {
     if (this.#ended === null) {
-      this.#ended = this.member.scrub(this.#lane, this.runner("pool")).finally(() => {
+      const advance = (): void => this.#group.advance();
+      this.#ended = this.member.scrub(this.#lane, this.runner("pool"), advance).finally(() => {
         this.#over();
-        this.#group.advance();
+        advance();
       });
-      // The member may be stuck, and others wait.
-      this.#group.advance();
     }
     return this.#ended;
   }

@@ -190,9 +190,10 @@ export class Member {
 
   /**
    * Ends a lease. The thread rolls back and lets go of cursors; a connection that was changed beyond that is opened
-   * afresh, and nobody gets it before. True if a transaction was still open. Never rejects.
+   * afresh, and nobody gets it before. True if a transaction was still open. Never rejects. `onStuck` is called if the
+   * thread does not get to it, because it runs something that the holder has given up.
    */
-  async scrub(lane: Lane, runner: Runner): Promise<boolean> {
+  async scrub(lane: Lane, runner: Runner, onStuck: () => void): Promise<boolean> {
     this.#resting++;
     runner.closed = true;
     // What still waits inside of the lease, and a transaction() there, end with it.
@@ -203,8 +204,13 @@ export class Member {
       this.#rested();
       return false;
     }
-    const stuck = this.channel.abandoned;
-    if (stuck) this.stuck++;
+    let stuck = false;
+    const setAside = (): void => {
+      stuck = true;
+      this.stuck++;
+      onStuck();
+    };
+    const timer = setTimeout(setAside, this.channel.abandoned ? 0 : STUCK_MS).unref();
     let open = false;
     try {
       const scrub = runner.control(Verb.SCRUB);
@@ -219,6 +225,7 @@ export class Member {
       const ended = this.channel.terminate();
       if (!this.root.ended) await ended;
     } finally {
+      clearTimeout(timer);
       if (stuck) this.stuck--;
       this.holder = null;
       this.#rested();
@@ -298,6 +305,9 @@ export class Member {
     this.idleSince = performance.now();
   }
 }
+
+/** How long the end of a lease may take, in ms, before the thread counts as stuck. */
+const STUCK_MS = 200;
 
 function leaseOver(): ProgrammingError {
   return new ProgrammingError("the lease is over", { code: "SQLITE_MISUSE" });
