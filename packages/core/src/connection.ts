@@ -102,7 +102,8 @@ export class Connection {
    */
   execute(sql: string, parameters?: Parameters, options?: CallOptions): PendingCursor {
     const pending = this.#execute(sql, parameters, options) as PendingCursor;
-    pending[Symbol.asyncIterator] = iteratePending;
+    const signal = options?.signal;
+    pending[Symbol.asyncIterator] = signal === undefined ? iteratePending : () => rowsOf(pending, signal);
     return pending;
   }
 
@@ -381,9 +382,14 @@ export class Connection {
 }
 
 function iteratePending(this: Promise<Cursor>): AsyncIterableIterator<AnyRow> {
+  return rowsOf(this);
+}
+
+function rowsOf(pending: Promise<Cursor>, signal?: AbortSignal): AsyncIterableIterator<AnyRow> {
   return new RowIterator(
-    () => this,
+    () => pending,
     (cursor) => cursor[Symbol.asyncDispose](),
+    signal,
   );
 }
 

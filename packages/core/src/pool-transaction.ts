@@ -67,6 +67,7 @@ export class ReadTransaction {
     return new RowIterator(
       () => new Cursor(null, this.runner, this.flags).execute(sql, parameters, options),
       (cursor) => cursor[Symbol.asyncDispose](),
+      options?.signal,
     );
   }
 

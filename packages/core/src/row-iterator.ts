@@ -1,4 +1,5 @@
 import type { Cursor } from "./cursor.js";
+import type { CallOptions } from "./options.js";
 import type { AnyRow } from "./row-maker.js";
 
 const END: IteratorResult<AnyRow> = { value: undefined, done: true };
@@ -15,10 +16,17 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
   #rows: AsyncIterator<AnyRow> | null = null;
   #done = false;
   #abort: { readonly reason: unknown } | null = null;
+  /** For each chunk: aborting ends the iteration wherever it is. */
+  readonly #options: CallOptions | undefined;
 
-  constructor(open: () => Promise<Cursor>, close: (cursor: Cursor) => Promise<void>) {
+  constructor(
+    open: () => Promise<Cursor>,
+    close: (cursor: Cursor) => Promise<void>,
+    signal?: AbortSignal,
+  ) {
     this.#open = open;
     this.#close = close;
+    this.#options = signal === undefined ? undefined : { signal };
   }
 
   [Symbol.asyncIterator](): this {
@@ -31,7 +39,7 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
   }
 
   next(): Promise<IteratorResult<AnyRow>> {
-    if (this.#abort !== null) return this.#next();
+    if (this.#abort !== null || this.#options?.signal?.aborted === true) return this.#next();
     try {
       const row = this.#cursor?.takeBuffered();
       // A row that is there costs one resolved promise.
@@ -50,18 +58,25 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
     if (this.#done) return END;
     try {
       if (this.#abort !== null) throw this.#abort.reason;
+      this.#options?.signal?.throwIfAborted();
       if (this.#rows === null) {
         this.#opening ??= this.#open();
         this.#cursor = await this.#opening;
         this.#rows ??= this.#cursor[Symbol.asyncIterator]();
       }
-      const result = await this.#rows.next();
+      const result = await this.#step(this.#rows);
       if (result.done === true) await this.#finish();
       return result;
     } catch (error) {
       await this.#finish();
       throw error;
     }
+  }
+
+  async #step(rows: AsyncIterator<AnyRow>): Promise<IteratorResult<AnyRow>> {
+    if (this.#options === undefined) return await rows.next();
+    const fetched = await this.#cursor!.fetchmany(1, this.#options);
+    return fetched.length === 0 ? END : { value: fetched[0], done: false };
   }
 
   async #finish(): Promise<void> {

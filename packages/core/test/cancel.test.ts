@@ -229,6 +229,41 @@ describe("fetching with a signal", () => {
   });
 });
 
+describe("iterating with a signal", () => {
+  const numbers =
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) SELECT i FROM n";
+
+  it("ends between two rows, also of those that are here already, and lets go of the cursor", async () => {
+    const controller = new AbortController();
+    let rows = 0;
+    const error = await rejection(async () => {
+      for await (const row of db.execute(numbers, [], { signal: controller.signal })) {
+        rows += row.length;
+        if (rows === 10) controller.abort(reason);
+      }
+    });
+    expect(error).toBe(reason);
+    expect(rows).toBe(10);
+    await db.createFunction("f", 0, () => 1);
+  });
+
+  it("ends while rows are waited for", async () => {
+    const controller = new AbortController();
+    const sql = await calling((i) => {
+      if (i === 150) controller.abort(reason);
+    });
+    let rows = 0;
+    const error = await rejection(async () => {
+      for await (const row of db.execute(sql, [], { signal: controller.signal })) rows += row.length;
+    });
+    expect(error).toBe(reason);
+    expect(rows).toBeLessThan(150);
+    for await (const row of db.execute(numbers, [], { signal: new AbortController().signal }))
+      rows += row.length;
+    expect(rows).toBeGreaterThanOrEqual(1000);
+  });
+});
+
 describe("a timeout", () => {
   it("gives up a running statement and those that wait, which never run", async () => {
     const began = performance.now();
@@ -237,7 +272,7 @@ describe("a timeout", () => {
       while (performance.now() < until);
     }, 60);
     const running = rejection(db.executeFetchall(`SELECT sum(v) FROM (${sql})`, [], { timeout: 40 }));
-    const waiting = rejection(db.execute(INSERT, [1], { timeout: 40 }));
+    const waiting = rejection(db.execute(INSERT, [1], { timeout: 20 }));
     const patient = db.execute(INSERT, [2], { timeout: 10_000 });
     expect(await running).toMatchObject(INTERRUPTED);
     expect(await waiting).toMatchObject({ ...INTERRUPTED, sql: INSERT });
