@@ -181,6 +181,8 @@ export class Member {
 
   /** The runner of a lease: with settings of its own, so that the next holder finds the pool's. */
   leased(lane: Lane, settings: "pool" | "mirror"): Runner {
+    // A connection's methods reach further than statements do.
+    if (settings === "mirror") this.#numbers = Number.NaN;
     return new Runner(this.channel, this.root, lane, settingsOf(this.#options, settings));
   }
 
