@@ -1,5 +1,6 @@
 import { cpus } from "node:os";
 import { performance } from "node:perf_hooks";
+import { setTimeout as wait } from "node:timers/promises";
 
 /** Watches how much of the machine other processes use, since a core that is not there cannot be measured. */
 export class Disturbance {
@@ -13,6 +14,34 @@ export class Disturbance {
     const others = busyMs() - this.#all - (user + system) / 1000;
     // The two are not counted by the same clock.
     return Math.max(0, others / (performance.now() - this.#began));
+  }
+}
+
+/** So many cores others may use in a moment that counts as quiet. */
+const QUIET = 0.15;
+
+const PROBE_MS = 100;
+
+/**
+ * Gives the one of several results that others disturbed least: takes it again until one was taken in quiet, at most
+ * `attempts` times, and waits for a quiet moment before each, `patienceMs` in all.
+ */
+export async function leastDisturbed<T extends { readonly disturbedBy: number }>(
+  attempts: number,
+  patienceMs: number,
+  take: () => Promise<T>,
+): Promise<T> {
+  const deadline = performance.now() + patienceMs;
+  let best: T | undefined;
+  for (let attempt = 1; ; attempt++) {
+    while (performance.now() < deadline) {
+      const probe = new Disturbance();
+      await wait(PROBE_MS);
+      if (probe.cores <= QUIET) break;
+    }
+    const next = await take();
+    if (best === undefined || next.disturbedBy < best.disturbedBy) best = next;
+    if (best.disturbedBy <= QUIET || attempt >= attempts) return best;
   }
 }
 

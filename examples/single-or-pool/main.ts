@@ -4,8 +4,9 @@ import { parseArgs } from "node:util";
 import { SingleBar } from "cli-progress";
 import { draw } from "./chart.ts";
 import { diskDirectory, loadFlights } from "./database.ts";
+import { leastDisturbed } from "./disturbance.ts";
 import { environment } from "./environment.ts";
-import { measure, measureQuietly } from "./measure.ts";
+import { measure } from "./measure.ts";
 import { publish } from "./publish.ts";
 import { Results } from "./results.ts";
 import { setups, synchronousModes } from "./setups.ts";
@@ -15,6 +16,8 @@ import { works } from "./work.ts";
 const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
+    // Seconds to wait, for each point of the chart, until other processes leave the machine alone.
+    patience: { type: "string", default: "1" },
     chart: { type: "string", default: join(import.meta.dirname, "results", "chart.svg") },
     publish: { type: "boolean", default: false },
   },
@@ -22,9 +25,9 @@ const { values } = parseArgs({
 
 const full = {
   flights: Number.POSITIVE_INFINITY,
-  callers: [1, 2, 4, 8, 16, 64, 256],
+  callers: [1, 2, 4, 8, 32, 256],
   rounds: 3,
-  attempts: 4,
+  attempts: 3,
   times: { warmUpMs: 120, windowMs: 250 },
 };
 const quick = {
@@ -35,6 +38,8 @@ const quick = {
   times: { warmUpMs: 10, windowMs: 30 },
 };
 const size = values.quick ? quick : full;
+const patienceMs = values.quick ? 0 : Number(values.patience) * 1000;
+if (!(patienceMs >= 0)) throw new RangeError("--patience must be a number of seconds");
 
 await using directory = await diskDirectory();
 const file = join(directory.path, "flights.db");
@@ -57,7 +62,7 @@ for (let round = 0; round < size.rounds; round++) {
         for (const setup of [...setups.slice(turn), ...setups.slice(0, turn)]) {
           const plan = { file, flights, ...size.times };
           const take = () => measure(plan, setup, work, callers, mode);
-          results.add(work, mode, setup, callers, await measureQuietly(size.attempts, take));
+          results.add(work, mode, setup, callers, await leastDisturbed(size.attempts, patienceMs, take));
           bar.increment();
         }
       }

@@ -79,19 +79,6 @@ export async function measure(
   };
 }
 
-/** Measures up to `attempts` times, until others leave the machine alone, and gives the sample they disturbed least. */
-export async function measureQuietly(attempts: number, take: () => Promise<Sample>): Promise<Sample> {
-  let best = await take();
-  for (let attempt = 1; attempt < attempts && best.disturbedBy > QUIET; attempt++) {
-    const next = await take();
-    if (next.disturbedBy < best.disturbedBy) best = next;
-  }
-  return best;
-}
-
-/** So many cores others may use in a moment that counts as quiet. */
-const QUIET = 0.1;
-
 /** Waits until every caller had an answer, and until the pool has opened what it opens for so many. */
 async function warmUp(pool: Pool, ms: number, everyCallerAnswered: () => boolean): Promise<void> {
   const began = performance.now();
