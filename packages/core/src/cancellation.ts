@@ -100,6 +100,14 @@ export class Cancellation {
     return () => clearInterval(timer);
   }
 
+  /** Stops what the thread is running. False if it is running nothing, or nothing can be done. */
+  strike(): boolean {
+    const call = this.#exchange.head;
+    if (call === undefined || !this.#interruptible || !isInside(this.#control, call.sequence)) return false;
+    native?.interrupt(this.#control.token[0] ?? 0);
+    return true;
+  }
+
   /** The thread is gone. */
   stop(): void {
     clearInterval(this.#progress);

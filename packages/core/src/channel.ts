@@ -19,6 +19,7 @@ import { type Call, ErrorReason } from "./call.js";
 import { Cancellation } from "./cancellation.js";
 import { Closures } from "./closures.js";
 import { ConnectionClosedError, type CrashOutcome, fromFault, WorkerCrashedError } from "./errors.js";
+import { strikeAtExit } from "./exit.js";
 import { Exchange } from "./exchange.js";
 import { orMissingEntry } from "./missing-entry.js";
 import type { ThreadOptions } from "./options.js";
@@ -83,8 +84,13 @@ export class Channel {
       options.cachedStatements,
     );
     this.#cancellation = new Cancellation(this.#exchange, this.#control);
+    const forget = strikeAtExit(() => {
+      stop(this.#control);
+      return this.#cancellation.strike();
+    });
     this.exited = new Promise((resolve) => {
       this.#worker.once("exit", (code) => {
+        forget();
         this.#die(() => new Error(`exited with code ${code}`));
         this.closures.close();
         resolve();

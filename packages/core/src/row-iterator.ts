@@ -19,11 +19,7 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
   /** For each chunk: aborting ends the iteration wherever it is. */
   readonly #options: CallOptions | undefined;
 
-  constructor(
-    open: () => Promise<Cursor>,
-    close: (cursor: Cursor) => Promise<void>,
-    signal?: AbortSignal,
-  ) {
+  constructor(open: () => Promise<Cursor>, close: (cursor: Cursor) => Promise<void>, signal?: AbortSignal) {
     this.#open = open;
     this.#close = close;
     this.#options = signal === undefined ? undefined : { signal };

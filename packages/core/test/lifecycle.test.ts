@@ -58,7 +58,7 @@ describe("the process", () => {
     expect(openEngine(path).prepare("SELECT x FROM t").pluck().all()).toEqual([1]);
   });
 
-  it.each(["exitIdle", "exitWaiting", "exitReading", "exitInClosure"])(
+  it.each(["exitIdle", "exitComputing", "exitWaiting", "exitReading", "exitInClosure"])(
     "that calls process.exit() ends soon, whatever a connection is doing: %s",
     async (scenario) => {
       const { code, said, ms } = await run(scenario);

@@ -1,0 +1,27 @@
+/** At the most so many ms of the process's end are spent on stopping statements. */
+const PATIENCE_MS = 100;
+
+const strikes = new Set<() => boolean>();
+let listening = false;
+
+/**
+ * Has `strike` called when the process exits, until it gives false: Node waits for each thread, and so for the native
+ * call that it is in. Gives a way to take that back.
+ */
+export function strikeAtExit(strike: () => boolean): () => void {
+  strikes.add(strike);
+  if (!listening) {
+    listening = true;
+    process.on("exit", strikeAll);
+  }
+  return () => strikes.delete(strike);
+}
+
+function strikeAll(): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let ms = 0; ms < PATIENCE_MS; ms++) {
+    const busy = [...strikes].filter((strike) => strike());
+    if (busy.length === 0) return;
+    Atomics.wait(pause, 0, 0, 1);
+  }
+}
