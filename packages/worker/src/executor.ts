@@ -1,13 +1,11 @@
+import { runMany, runScript } from "./bulk.js";
 import { arraySource, lineSource, statementSource, ThreadCursor } from "./cursors.js";
 import { dump } from "./dump.js";
-import { endsTransaction, splitScript } from "./script.js";
 import type { Session } from "./session.js";
 import { Statement } from "./statements.js";
-import { Taint, taintOf } from "./wire/taint.js";
-import type { Packet } from "./wire/packet.js";
-import { statementKeyword } from "./wire/parameters.js";
-import { Flag, Mode, MORE_COMING, MORE_WAITING, Op, type SqlValue, Verb } from "./wire/protocol.js";
-import { packetRows } from "./wire/rows.js";
+import { refuseEnding, TransactionControl } from "./transaction-control.js";
+import { Taint } from "./wire/taint.js";
+import { Flag, Mode, MORE_COMING, MORE_WAITING, Op, type SqlValue } from "./wire/protocol.js";
 import { UsageError } from "./wire/fault.js";
 
 /** What became of one step of an operation. */
@@ -17,8 +15,6 @@ export const Step = {
   /** One packet is answered, the operation goes on. */
   MORE: 1,
 } as const;
-
-const BEGIN_SQL = ["", "BEGIN", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"];
 
 /** An operation taken off its frame. */
 export interface Operation {
@@ -46,11 +42,17 @@ export interface Operation {
   single: boolean;
   /** Cancelled before it began. */
   skipped: boolean;
+  /** The main side wants to know when it was begun and how long it ran. */
+  readonly timed: boolean;
+  /** A `performance.now()`, and milliseconds; only where `timed`. */
+  begun: number;
+  ran: number;
 }
 
 /** Runs operations on a session's handle and writes their answers. */
 export class Executor {
   readonly #session: Session;
+  readonly #transactions: TransactionControl;
   readonly #statements = new Map<number, Statement>();
   readonly #cursors = new Map<number, ThreadCursor>();
   /** Numbers of executemany calls that have failed, whose next batch may be here already. */
@@ -59,6 +61,7 @@ export class Executor {
 
   constructor(session: Session) {
     this.#session = session;
+    this.#transactions = new TransactionControl(session, () => this.#closeCursors());
     this.#interrupted = () => session.interrupted;
   }
 
@@ -99,14 +102,13 @@ export class Executor {
 
   /** Closes every cursor and lets go of every prepared statement, as before the handle is closed or replaced. */
   reset(): void {
-    for (const cursor of this.#cursors.values()) cursor.close();
-    this.#cursors.clear();
+    this.#closeCursors();
     for (const statement of this.#statements.values()) statement.reset();
   }
 
-  /** Lets prepared statements be prepared again at their next use. */
-  invalidate(): void {
-    for (const statement of this.#statements.values()) statement.reset();
+  #closeCursors(): void {
+    for (const cursor of this.#cursors.values()) cursor.close();
+    this.#cursors.clear();
   }
 
   /** One step of `operation`. Whatever it throws has changed nothing, so that it may be tried again. */
@@ -118,11 +120,15 @@ export class Executor {
       case Op.FETCH:
         return this.#fetch(fields[0] as number, fields[1] as number);
       case Op.SCRIPT:
-        return this.#script(operation);
+        return runScript(this.#session, this.#transactions, operation);
       case Op.MANY:
-        return this.#many(operation);
+        if (!this.#failedJobs.has(operation.fields[3] as number)) {
+          return runMany(this.#session, this.#transactions, operation);
+        }
+        this.#session.out.skipped();
+        return Step.DONE;
       case Op.CONTROL:
-        this.#control(fields[0] as number, fields[1] as number);
+        this.#transactions.run(fields[0] as number, fields[1] as number);
         return Step.DONE;
       case Op.CALL:
         return this.#call(fields[0] as string, fields[1] as readonly unknown[], fields[2] as number);
@@ -136,7 +142,7 @@ export class Executor {
     if (operation.cursor !== null) return this.#stream(operation);
     const statement = operation.statement!;
     const { mode, flags, values } = operation;
-    this.#requireTransaction(flags);
+    this.#transactions.require(flags);
     statement.prepare(db);
     if (statement.empty) {
       out.done(-1, this.#session.lastInsertRowid);
@@ -149,7 +155,7 @@ export class Executor {
       out.refused();
       return Step.DONE;
     }
-    if (statement.dml) this.#beginFor(flags);
+    if (statement.dml) this.#transactions.beginFor(flags);
     this.#session.trace(statement, values);
     const bindings = statement.bindings(values);
     if (!statement.reader || mode === Mode.RUN) {
@@ -235,7 +241,7 @@ export class Executor {
       out.rows([], 0, 0, 0);
       return Step.DONE;
     }
-    this.#requireTransaction(cursor.flags);
+    this.#transactions.require(cursor.flags);
     let rows: SqlValue[][];
     try {
       rows = cursor.take(limit, this.#interrupted);
@@ -249,129 +255,8 @@ export class Executor {
     return more === MORE_COMING ? Step.MORE : Step.DONE;
   }
 
-  #script(operation: Operation): number {
-    const session = this.#session;
-    const [sql, flags] = operation.fields as [string, number];
-    operation.script ??= splitScript(sql);
-    if ((flags & Flag.COMMIT_FIRST) !== 0 && operation.at === 0 && session.db.inTransaction)
-      this.#exec("COMMIT");
-    for (;;) {
-      this.#requireTransaction(flags);
-      if (operation.piece === null) {
-        const next = operation.script.next();
-        if (next.done === true) break;
-        // Not behind the last one: what is done to its end is answered so.
-        if (session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
-        operation.piece = next.value;
-        operation.at++;
-      }
-      const { piece } = operation;
-      const keyword = statementKeyword(piece);
-      if (endsTransaction(keyword, piece)) refuseEnding(flags);
-      session.trace(null, [], piece);
-      session.mutate(piece, () => session.db.exec(piece));
-      session.wrote();
-      session.transactionWasOpen = session.inTransaction;
-      session.taintBy(taintOf(keyword, piece));
-      operation.piece = null;
-    }
-    session.schemaMayHaveChanged();
-    session.rowidMayHaveChanged();
-    session.out.done(-1, session.lastInsertRowid);
-    return Step.DONE;
-  }
-
-  #many(operation: Operation): number {
-    const session = this.#session;
-    const statement = operation.statement!;
-    const [, flags, batch, job] = operation.fields as [number, number, Packet | SqlValue[][], number];
-    if (this.#failedJobs.has(job)) {
-      session.out.skipped();
-      return Step.DONE;
-    }
-    this.#requireTransaction(flags);
-    statement.prepare(session.db);
-    if (statement.taint === Taint.SURE) session.taintBy(Taint.SURE);
-    if (statement.empty || statement.readonly) {
-      throw new UsageError("NOT_DML", "executemany() can only execute DML statements.");
-    }
-    operation.batch ??= typeof batch[0] === "number" ? packetRows(batch as Packet) : (batch as SqlValue[][]);
-    const sets = operation.batch;
-    session.mutate(statement, () => {
-      const handle = statement.handle(session.db);
-      // Once: a set that ends the transaction does so with an error.
-      if (statement.dml) this.#beginFor(flags);
-      while (operation.at < sets.length) {
-        if (session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
-        const values = sets[operation.at]!;
-        session.trace(statement, values);
-        const info = handle.run(...statement.bindings(values));
-        operation.changes += info.changes;
-        session.lastInsertRowid = info.lastInsertRowid;
-        operation.at++;
-      }
-    });
-    session.wrote();
-    if (!statement.keepsSchema) session.schemaMayHaveChanged();
-    if (statement.taint !== Taint.NONE) session.taintBy(statement.taint);
-    session.out.done(statement.dml ? operation.changes : -1, session.lastInsertRowid);
-    return Step.DONE;
-  }
-
-  #control(verb: number, argument: number): void {
-    const { db, out } = this.#session;
-    const open = db.inTransaction;
-    switch (verb) {
-      case Verb.BEGIN:
-        this.#exec(BEGIN_SQL[argument] ?? "BEGIN");
-        break;
-      case Verb.COMMIT:
-        if (open) this.#exec("COMMIT");
-        break;
-      case Verb.ROLLBACK:
-        if (open) this.#exec("ROLLBACK");
-        break;
-      case Verb.FINISH:
-        this.#finish(open);
-        break;
-      case Verb.SCRUB:
-      case Verb.SETTLE:
-        if (open) this.#exec("ROLLBACK");
-        for (const cursor of this.#cursors.values()) cursor.close();
-        this.#cursors.clear();
-        if (verb === Verb.SETTLE) this.#session.settle();
-        break;
-      case Verb.SAVEPOINT:
-        this.#requireTransaction(Flag.IN_TRANSACTION);
-        this.#exec(`SAVEPOINT "sqlite_aio_${argument}"`);
-        break;
-      case Verb.RELEASE:
-        this.#requireTransaction(Flag.IN_TRANSACTION);
-        this.#exec(`RELEASE "sqlite_aio_${argument}"`);
-        break;
-      case Verb.ROLLBACK_TO:
-        if (open) this.#exec(`ROLLBACK TO "sqlite_aio_${argument}"; RELEASE "sqlite_aio_${argument}"`);
-        break;
-      default:
-        break;
-    }
-    out.value(open);
-  }
-
-  /** Deferred constraints and other processes can make COMMIT fail; the transaction must not stay behind. */
-  #finish(open: boolean): void {
-    if (!open) throw transactionOver();
-    try {
-      this.#exec("COMMIT");
-    } catch (error) {
-      if (this.#session.mayRetry(error)) throw error;
-      if (this.#session.db.inTransaction) this.#exec("ROLLBACK");
-      throw error;
-    }
-  }
-
   #call(method: string, args: readonly unknown[], flags: number): number {
-    this.#requireTransaction(flags);
+    this.#transactions.require(flags);
     if (method === "dump") {
       const [id, limit] = args as [number, number];
       return this.#open(new ThreadCursor(lineSource(dump(this.#session.db)), 1, flags), id, limit, flags);
@@ -379,38 +264,6 @@ export class Executor {
     this.#session.call(method, args);
     return Step.DONE;
   }
-
-  /** What belongs to a transaction must not be run, and so committed, without it. */
-  #requireTransaction(flags: number): void {
-    if ((flags & Flag.IN_TRANSACTION) !== 0 && !this.#session.db.inTransaction) throw transactionOver();
-  }
-
-  #beginFor(flags: number): void {
-    const begin = flags & Flag.BEGIN;
-    if (begin === 0 || this.#session.db.inTransaction) return;
-    this.#exec(BEGIN_SQL[begin]!);
-    this.#session.transactionWasOpen = true;
-  }
-
-  #exec(sql: string): void {
-    this.#session.trace(null, [], sql);
-    this.#session.mutate(null, () => this.#session.db.exec(sql));
-  }
 }
 
 const SMALL_RESULT = 512;
-
-function refuseEnding(flags: number): void {
-  if ((flags & Flag.IN_TRANSACTION) === 0) return;
-  throw new UsageError(
-    "TRANSACTION",
-    "a transaction() ends when its callback does: return to commit, throw to roll back",
-  );
-}
-
-function transactionOver(): UsageError {
-  return new UsageError(
-    "SQLITE_ABORT_ROLLBACK",
-    "the transaction was rolled back after an earlier error, nothing more of it is run",
-  );
-}
