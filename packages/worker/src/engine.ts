@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { here } from "./here.js";
 import { adaptLibsql, isLibsql } from "./libsql.js";
 import type { SqlValue } from "./wire/protocol.js";
 
@@ -60,7 +61,7 @@ export async function loadEngine(specifier: string): Promise<EngineConstructor> 
   return isLibsql(Database) ? adaptLibsql(Database) : (Database as EngineConstructor);
 }
 
-const require = createRequire(import.meta.url);
+const require = createRequire(here);
 
 /** An engine is CommonJS, and in the archive of an Electron program `import()` may find nothing where `require()` does. */
 async function loadModule(specifier: string): Promise<unknown> {

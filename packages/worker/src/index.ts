@@ -1,4 +1,4 @@
-import { pathToFileURL } from "node:url";
+import { here } from "./here.js";
 
 export { type Authorizer, type Native, native } from "./native.js";
 
@@ -7,9 +7,9 @@ export const entry: URL = locate();
 
 function locate(): URL {
   try {
+    // In this form bundlers take it for a file to bring along.
     return new URL("./sqlite-aio-thread.js", import.meta.url);
   } catch {
-    // Bundled as CommonJS by a bundler that leaves `import.meta` empty.
-    return new URL("./sqlite-aio-thread.js", pathToFileURL(__filename));
+    return new URL("./sqlite-aio-thread.js", here);
   }
 }

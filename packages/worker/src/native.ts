@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { here } from "./here.js";
 
 /** The part of `@sqlite-aio/native` that is used here. */
 export interface Native {
@@ -36,7 +37,7 @@ export const native: Native | null = load();
 function load(): Native | null {
   if (process.env["SQLITE_AIO_NATIVE"] === "off") return null;
   try {
-    return createRequire(import.meta.url)("@sqlite-aio/native") as Native;
+    return createRequire(here)("@sqlite-aio/native") as Native;
   } catch {
     return null;
   }
