@@ -1,5 +1,11 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Connection, IntegrityError, OperationalError, ProgrammingError } from "@sqlite-aio/core";
+import {
+  capabilities,
+  type Connection,
+  IntegrityError,
+  OperationalError,
+  ProgrammingError,
+} from "@sqlite-aio/core";
 import { beforeEach, describe, expect, it } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "./database.ts";
 import { gate } from "./gate.ts";
@@ -651,6 +657,29 @@ describe("a transaction that SQLite ends", () => {
     );
     expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "rejected"]);
     expect(committed()).toEqual([]);
+  });
+
+  it("by an interrupted write runs nothing more of it; where that cannot be interrupted it goes on", async () => {
+    await db.executescript(
+      "INSERT INTO t (x) WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT 2000) SELECT i FROM n",
+    );
+    const outcome = await db
+      .transaction(async (tx) => {
+        await insert(tx, 10_000);
+        const slow =
+          "UPDATE t SET y = (SELECT count(*) FROM t a, t b WHERE a.x < 200 AND b.x > t.x) WHERE x < 30";
+        const interrupted = await rejection(tx.execute(slow, [], { timeout: 20 }));
+        expect(interrupted).toMatchObject({
+          code: "SQLITE_INTERRUPT",
+          rolledBack: capabilities.interrupt,
+        });
+        await insert(tx, 10_001);
+      })
+      .catch((error: unknown) => error);
+    const kept = openEngine(path).prepare("SELECT count(*) FROM t WHERE x >= 10000").pluck().get();
+    if (capabilities.interrupt) expect(outcome).toMatchObject({ code: "SQLITE_ABORT_ROLLBACK" });
+    else expect(outcome).toBeUndefined();
+    expect(kept).toBe(capabilities.interrupt ? 0 : 2);
   });
 
   it("inside a savepoint takes the outer one with it", async () => {
