@@ -15,6 +15,7 @@ const FIELDS: Readonly<Record<number, number>> = {
   [Op.MANY]: 4,
   [Op.CONTROL]: 2,
   [Op.CALL]: 3,
+  [Op.TIME]: 1,
 };
 
 const NO_FIELDS: readonly unknown[] = [];
@@ -28,6 +29,7 @@ export class FrameReader {
   #sequence = 0;
   /** Read already, but not handed out. */
   #ahead: Operation | null = null;
+  #timed = false;
 
   constructor(executor: Executor) {
     this.#executor = executor;
@@ -100,6 +102,9 @@ export class FrameReader {
       case Op.RELEASE:
         executor.release(frame[start] as number);
         return null;
+      case Op.TIME:
+        this.#timed = frame[start] === 1;
+        return null;
       default: {
         const statement = code === Op.MANY ? executor.statement(frame[start] as number) : null;
         return this.#operation(code, statement, frame.slice(start, end));
@@ -127,6 +132,9 @@ export class FrameReader {
       changes: 0,
       single: false,
       skipped: false,
+      timed: this.#timed,
+      begun: 0,
+      ran: 0,
     };
   }
 }

@@ -34,6 +34,7 @@ export function runGroup(
     // Whoever holds the lock: the first statement waits for it by itself.
     return false;
   }
+  const timings: { place: number; begun: number }[] = [];
   let last = group[0]!;
   for (const operation of group) {
     if (operation.skipped || !begin(operation)) {
@@ -42,7 +43,9 @@ export function runGroup(
       continue;
     }
     last = operation;
-    session.beginAttempt(operation.sequence, true, performance.now());
+    const begun = performance.now();
+    session.beginAttempt(operation.sequence, true, begun);
+    if (operation.timed) timings.push({ place: out.timing(begun), begun });
     const { mark } = out;
     try {
       while (executor.step(operation) !== Step.DONE);
@@ -62,6 +65,9 @@ export function runGroup(
     session.beginAttempt(last.sequence, first, performance.now());
     try {
       session.mutate(null, () => db.exec("COMMIT"));
+      // Each ran until the COMMIT that it shares.
+      const now = timings.length === 0 ? 0 : performance.now();
+      for (const { place, begun } of timings) out.ran(place, now - begun);
       return true;
     } catch (error) {
       if (!session.mayRetry(error)) return restart(session, group);

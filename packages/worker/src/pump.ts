@@ -32,6 +32,8 @@ export class Pump {
   /** Number of the operation that was begun last. */
   #latest = 0;
   #interrupts = 0;
+  /** Where in the reply it is told how long the operation that is attempted ran. */
+  #timing = -1;
   /** So many answers leave together at the most, about half of a large frame. */
   #share = MIN_SHARE;
   /** Operations to be run before those of the frames: a group that could not be committed, one by one. */
@@ -75,6 +77,7 @@ export class Pump {
         return;
       const finished = this.#attempt(operation, now);
       const after = performance.now();
+      if (operation.timed) this.#ran(operation, after - now);
       if (finished) {
         this.#ended();
         answered++;
@@ -97,6 +100,12 @@ export class Pump {
     this.#session.executor.interruptCursors();
   }
 
+  #ran(operation: Operation, ms: number): void {
+    operation.ran += ms;
+    if (this.#timing >= 0) this.#session.out.ran(this.#timing, operation.ran);
+    this.#timing = -1;
+  }
+
   /** False if the operation was cancelled. */
   #begin(operation: Operation): boolean {
     this.#latest = operation.sequence;
@@ -116,16 +125,20 @@ export class Pump {
         return true;
       }
       this.#begun = true;
+      operation.begun = now;
     }
     session.beginAttempt(operation.sequence, first, now);
     // A statement that only reads ends no transaction; asking costs as much as a tenth of a point read.
     if (first && operation.statement?.readonly !== true) session.transactionWasOpen = session.inTransaction;
     const { mark } = session.out;
+    if (operation.timed) this.#timing = session.out.timing(operation.begun);
     try {
       return session.executor.step(operation) === Step.DONE;
     } catch (error) {
       session.out.rewind(mark);
+      this.#timing = -1;
       if (session.mayRetry(error, operation.at)) return false;
+      if (operation.timed) this.#timing = session.out.timing(operation.begun);
       session.wrote();
       session.rowidMayHaveChanged();
       session.out.fault(error, {

@@ -1,5 +1,6 @@
 import type { Statement } from "./statements.js";
 import type { ChangeReport } from "./wire/changes.js";
+import { shared } from "./wire/clock.js";
 import { type Fault, toFault } from "./wire/fault.js";
 import { encodePacket, pushTransfer } from "./wire/packet.js";
 import { Answer, Flag, type Reply, type SqlValue } from "./wire/protocol.js";
@@ -76,6 +77,15 @@ export class ReplyWriter {
   /** Not an answer: what was committed up to here. */
   changed(report: ChangeReport): void {
     this.#answers.push(Answer.CHANGES, report);
+  }
+
+  /** Not an answer: that an operation was begun, and a place for how long it ran, which {@link ran} fills. */
+  timing(begun: number): number {
+    return this.#answers.push(Answer.TIMING, shared(begun), 0) - 1;
+  }
+
+  ran(place: number, ms: number): void {
+    this.#answers[place] = ms;
   }
 
   refused(): void {

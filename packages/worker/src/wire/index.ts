@@ -1,4 +1,5 @@
 export * from "./changes.js";
+export * from "./clock.js";
 export * from "./control.js";
 export * from "./endpoint.js";
 export * from "./fault.js";

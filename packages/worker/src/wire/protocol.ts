@@ -4,7 +4,7 @@
  * the 64 queries they describe.
  */
 
-/** Operations, each `[code, ...fields]`. All but DEFINE, FORGET and RELEASE are answered exactly once. */
+/** Operations, each `[code, ...fields]`. All but DEFINE, FORGET, RELEASE and TIME are answered exactly once. */
 export const Op = {
   /** `id, sql, parameter names | null`: gives a statement its number; it is prepared when first used. */
   DEFINE: 0,
@@ -24,6 +24,8 @@ export const Op = {
   CONTROL: 7,
   /** `method, arguments, flags`: a call that is too rare to have a code of its own. */
   CALL: 8,
+  /** `on`: the operations after it are timed, 1, or no longer, 0. */
+  TIME: 9,
 } as const;
 
 /** What a QUERY wants of its rows. */
@@ -99,6 +101,8 @@ export const Answer = {
   COUNTS: 8,
   /** `report`: answers nothing; see {@link ChangeReport}. */
   CHANGES: 9,
+  /** `begun, ms`: answers nothing; when the operation answered next was begun (see clock.ts), and how long it ran so far. */
+  TIMING: 10,
 } as const;
 
 /** Bit of the `more` field: rows follow in further answers to the same operation. */
