@@ -1,4 +1,12 @@
-import { cancel, type Control, hasBegun, interruptInside, isInside, Op } from "@sqlite-aio/worker/wire";
+import {
+  cancel,
+  type Control,
+  hasBegun,
+  interruptInside,
+  isInside,
+  isWorking,
+  Op,
+} from "@sqlite-aio/worker/wire";
 import { native } from "@sqlite-aio/worker";
 import { type Call, interrupted, Stage } from "./call.js";
 import type { Exchange } from "./exchange.js";
@@ -8,11 +16,18 @@ const STUBBORN_MS = 100;
 /** One that may write: its caller would not learn whether it has. */
 const STUBBORN_WRITE_MS = 2000;
 
+/** What is asked while a statement runs, and every how many ms. */
+export interface Progress {
+  readonly handler: () => unknown;
+  readonly ms: number;
+}
+
 /** Gives up calls: those that have not begun never do, and what is running is stopped where that can be done. */
 export class Cancellation {
   readonly #exchange: Exchange;
   readonly #control: Control;
-  #progress: NodeJS.Timeout | undefined;
+  #progress: Progress | null = null;
+  #ticker: NodeJS.Timeout | undefined;
 
   constructor(exchange: Exchange, control: Control) {
     this.#exchange = exchange;
@@ -65,14 +80,22 @@ export class Cancellation {
     else this.cancel(call, interrupted);
   }
 
-  /** Calls `handler` every `ms` while the thread runs something; truthy stops that. Null removes it. */
-  setProgress(handler: (() => unknown) | null, ms: number): void {
-    clearInterval(this.#progress);
-    this.#progress = undefined;
-    if (handler === null) return;
-    this.#progress = setInterval(() => {
+  get progress(): Progress | null {
+    return this.#progress;
+  }
+
+  /** Calls a handler every so often while the thread runs something; truthy stops that. Null removes it. */
+  setProgress(progress: Progress | null): void {
+    clearInterval(this.#ticker);
+    this.#ticker = undefined;
+    this.#progress = progress;
+    if (progress === null) return;
+    const { handler, ms } = progress;
+    this.#ticker = setInterval(() => {
       const call = this.#exchange.head;
-      if (call === undefined || call.essential || !isInside(this.#control, call.sequence)) return;
+      // One that is about to stop is not asked about again.
+      if (call === undefined || call.essential || call.cancelled) return;
+      if (!isInside(this.#control, call.sequence)) return;
       let stops = true;
       try {
         stops = Boolean(handler());
@@ -102,15 +125,14 @@ export class Cancellation {
 
   /** Stops what the thread is running. False if it is running nothing, or nothing can be done. */
   strike(): boolean {
-    const call = this.#exchange.head;
-    if (call === undefined || !this.#interruptible || !isInside(this.#control, call.sequence)) return false;
+    if (!this.#interruptible || !isWorking(this.#control)) return false;
     native?.interrupt(this.#control.token[0] ?? 0);
     return true;
   }
 
   /** The thread is gone. */
   stop(): void {
-    clearInterval(this.#progress);
+    clearInterval(this.#ticker);
   }
 
   get #interruptible(): boolean {

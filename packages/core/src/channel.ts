@@ -16,7 +16,7 @@ import {
 } from "@sqlite-aio/worker/wire";
 import { type Remote, wrap } from "comlink";
 import { type Call, ErrorReason } from "./call.js";
-import { Cancellation } from "./cancellation.js";
+import { Cancellation, type Progress } from "./cancellation.js";
 import { Closures } from "./closures.js";
 import { ConnectionClosedError, type CrashOutcome, fromFault, WorkerCrashedError } from "./errors.js";
 import { strikeAtExit } from "./exit.js";
@@ -214,8 +214,12 @@ export class Channel {
   }
 
   /** See {@link Cancellation.setProgress}. */
-  setProgress(handler: (() => unknown) | null, ms: number): void {
-    this.#cancellation.setProgress(handler, ms);
+  setProgress(progress: Progress | null): void {
+    this.#cancellation.setProgress(progress);
+  }
+
+  get progress(): Progress | null {
+    return this.#cancellation.progress;
   }
 
   /** A Comlink call besides the frames, for what is asynchronous in the thread. Rejects when the thread dies. */

@@ -195,7 +195,8 @@ export class Connection {
 
   /** Gives up every call that waits or runs, with an OperationalError of code `SQLITE_INTERRUPT`. */
   async interrupt(): Promise<void> {
-    const { channel, root, settings } = this.#runner;
+    const { channel, root, settings, scoped, closed, over } = this.#runner;
+    if (over || (scoped && closed)) return;
     settings.interrupts++;
     const reason = (): Error => new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" });
     root.cancelWaiting(reason);
@@ -264,7 +265,7 @@ export class Connection {
       throw new TypeError("the handler must be a function or null");
     const { channel, closed } = this.#runner;
     if (closed) throw closedReason();
-    channel.setProgress(handler, handler === null ? 0 : integer(n, "n", 1, 1));
+    channel.setProgress(handler === null ? null : { handler, ms: integer(n, "n", 1, 1) });
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { OpenOptions } from "@sqlite-aio/worker/wire";
 import { Verb } from "@sqlite-aio/worker/wire";
 import type { Call } from "./call.js";
+import type { Progress } from "./cancellation.js";
 import { Channel } from "./channel.js";
 import { Connection } from "./connection.js";
 import { NotSupportedError, ProgrammingError } from "./errors.js";
@@ -51,6 +52,8 @@ export class Member {
   /** For the calls that wait in the thread. */
   watch: NodeJS.Timeout | undefined;
   idleSince = performance.now();
+  /** The progress handler that `onConnect` has set. */
+  #progress: Progress | null = null;
   /** Above zero while it is made ready for the next caller. */
   #resting = 0;
   /** Cursors opened before the present lease. */
@@ -202,8 +205,7 @@ export class Member {
     lane.abandon(leaseOver);
     if (this.#isClean) {
       lane.end(leaseOver);
-      this.holder = null;
-      this.#rested();
+      this.#takeBack(runner);
       return false;
     }
     let stuck = false;
@@ -229,10 +231,16 @@ export class Member {
     } finally {
       clearTimeout(timer);
       if (stuck) this.stuck--;
-      this.holder = null;
-      this.#rested();
+      this.#takeBack(runner);
     }
     return open;
+  }
+
+  #takeBack(runner: Runner): void {
+    runner.over = true;
+    if (this.channel.progress !== this.#progress) this.channel.setProgress(this.#progress);
+    this.holder = null;
+    this.#rested();
   }
 
   /** The thread's last answer proves it: nothing is under way, no cursor was opened, nothing is left. */
@@ -282,6 +290,7 @@ export class Member {
       const settle = runner.control(Verb.SETTLE);
       lane.submit(settle);
       await runner.settle(settle);
+      this.#progress = this.channel.progress;
       if (failure !== null) throw failure.error;
     } finally {
       lane.end(leaseOver);

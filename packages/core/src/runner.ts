@@ -37,6 +37,8 @@ export class Runner {
   /** Cursors that hold rows in the thread. */
   readonly cursors = new Set<number>();
   closed = false;
+  /** Others have the connection now. */
+  over = false;
   /** Why, once it is closed. */
   closedReason: () => Error = closedReason;
 

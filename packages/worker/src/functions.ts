@@ -10,6 +10,8 @@ import { fromEngine, type IntegerMode, toBinding } from "./wire/value.js";
 /** An answer to a callback request. */
 type CallbackReply = { ok: true; value: SqlValue } | { ok: false; error: number; message: string };
 
+const SQLITE_DENY = 1;
+
 /** How long the thread spins for the main side's answer before it parks: a wake-up costs more. */
 const SPIN_MS = 0.1;
 
@@ -93,7 +95,12 @@ async function importFunction(source: {
 
 /** The function that `spec` names; one that throws, or a closure that cannot be asked, denies. */
 export async function loadAuthorizer(spec: AuthorizerSpec, callbacks: Callbacks): Promise<Authorizer> {
-  if ("closure" in spec) return (...args) => Number(callbacks.call(spec.closure, args));
+  if ("closure" in spec) {
+    return (...args) => {
+      const answer = callbacks.call(spec.closure, args);
+      return typeof answer === "number" ? answer : SQLITE_DENY;
+    };
+  }
   return (await importFunction(spec)) as Authorizer;
 }
 

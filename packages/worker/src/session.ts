@@ -210,7 +210,6 @@ export class Session {
   async authorize(spec: AuthorizerSpec | null, lasting: boolean): Promise<void> {
     if (native === null || this.#token === 0)
       throw new UsageError("NOT_SUPPORTED", "setAuthorizer() needs the package @sqlite-aio/native");
-    this.#requireNoCursor("an authorizer cannot be set");
     const authorizer = spec === null ? null : await loadAuthorizer(spec, this.#callbacks);
     this.#install(authorizer);
     if (lasting) this.#authorizer = authorizer;

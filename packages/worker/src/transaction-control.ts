@@ -32,7 +32,7 @@ export class TransactionControl {
         break;
       case Verb.SCRUB:
       case Verb.SETTLE:
-        if (open) this.exec("ROLLBACK");
+        if (open) this.#undo();
         this.#closeCursors();
         if (verb === Verb.SETTLE) this.#session.settle();
         break;
@@ -60,7 +60,7 @@ export class TransactionControl {
       this.exec("COMMIT");
     } catch (error) {
       if (this.#session.mayRetry(error)) throw error;
-      if (this.#session.db.inTransaction) this.exec("ROLLBACK");
+      if (this.#session.db.inTransaction) this.#undo();
       throw error;
     }
   }
@@ -76,6 +76,11 @@ export class TransactionControl {
     if (begin === 0 || this.#session.db.inTransaction) return;
     this.exec(BEGIN_SQL[begin]!);
     this.#session.transactionWasOpen = true;
+  }
+
+  /** What the next caller is owed is for no authorizer to deny. */
+  #undo(): void {
+    this.#session.privately(() => this.exec("ROLLBACK"));
   }
 
   exec(sql: string): void {

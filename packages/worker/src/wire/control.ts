@@ -99,6 +99,11 @@ export function uncancel(control: Control, sequence: number): void {
   Atomics.store(control.cancelled, sequence & (RING - 1), 0);
 }
 
+/** Main: whether the thread is inside any operation at this moment. */
+export function isWorking(control: Control): boolean {
+  return Atomics.load(control.words, RUNNING) !== Atomics.load(control.words, ENDED);
+}
+
 /** Main: whether the thread is inside operation `sequence` at this moment. */
 export function isInside(control: Control, sequence: number): boolean {
   return Atomics.load(control.words, RUNNING) === sequence && Atomics.load(control.words, ENDED) !== sequence;
