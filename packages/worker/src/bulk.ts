@@ -1,4 +1,4 @@
-import { type Operation, Step } from "./executor.js";
+import { type Operation, Step } from "./operation.js";
 import { endsTransaction, splitScript } from "./script.js";
 import type { Session } from "./session.js";
 import { Taint, taintOf } from "./wire/taint.js";

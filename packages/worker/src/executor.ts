@@ -1,53 +1,13 @@
 import { runMany, runScript } from "./bulk.js";
 import { arraySource, lineSource, statementSource, ThreadCursor } from "./cursors.js";
 import { dump } from "./dump.js";
+import { type Operation, Step } from "./operation.js";
 import type { Session } from "./session.js";
 import { Statement } from "./statements.js";
 import { refuseEnding, TransactionControl } from "./transaction-control.js";
 import { Taint } from "./wire/taint.js";
 import { Flag, Mode, MORE_COMING, MORE_WAITING, Op, type SqlValue } from "./wire/protocol.js";
 import { UsageError } from "./wire/fault.js";
-
-/** What became of one step of an operation. */
-export const Step = {
-  /** Answered. */
-  DONE: 0,
-  /** One packet is answered, the operation goes on. */
-  MORE: 1,
-} as const;
-
-/** An operation taken off its frame. */
-export interface Operation {
-  /** Its number in the control block. */
-  readonly sequence: number;
-  readonly code: number;
-  /** Null for all but QUERY and MANY. */
-  readonly statement: Statement | null;
-  /** The fields of a QUERY; `target` is its cursor. */
-  mode: number;
-  flags: number;
-  target: number;
-  limit: number;
-  values: SqlValue[];
-  /** The fields of any other. */
-  readonly fields: readonly unknown[];
-  /** What the operation keeps between steps. */
-  cursor: ThreadCursor | null;
-  script: Generator<string> | null;
-  piece: string | null;
-  batch: SqlValue[][] | null;
-  at: number;
-  changes: number;
-  /** Not to be grouped (again). */
-  single: boolean;
-  /** Cancelled before it began. */
-  skipped: boolean;
-  /** The main side wants to know when it was begun and how long it ran. */
-  readonly timed: boolean;
-  /** A `performance.now()`, and milliseconds; only where `timed`. */
-  begun: number;
-  ran: number;
-}
 
 /** Runs operations on a session's handle and writes their answers. */
 export class Executor {

@@ -1,4 +1,5 @@
-import type { Executor, Operation } from "./executor.js";
+import type { Executor } from "./executor.js";
+import type { Operation } from "./operation.js";
 import type { Statement } from "./statements.js";
 import { nextSequence } from "./wire/control.js";
 import { UsageError } from "./wire/fault.js";

@@ -1,4 +1,4 @@
-import { type Operation, Step } from "./executor.js";
+import { type Operation, Step } from "./operation.js";
 import type { Session } from "./session.js";
 import { Flag, Op } from "./wire/protocol.js";
 

@@ -42,3 +42,12 @@ function load(): Native | null {
     return null;
   }
 }
+
+/** Token of the handle, 0 where the native companion is missing or needs a newer engine. */
+export function attachNative(db: { loadExtension(path: string): unknown }): number {
+  try {
+    return native?.attach(db) ?? 0;
+  } catch {
+    return 0;
+  }
+}

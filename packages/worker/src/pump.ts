@@ -1,4 +1,4 @@
-import { type Operation, Step } from "./executor.js";
+import { type Operation, Step } from "./operation.js";
 import { FrameReader } from "./frame-reader.js";
 import { isGroupable, runGroup } from "./group-commit.js";
 import type { Session } from "./session.js";

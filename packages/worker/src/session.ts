@@ -1,33 +1,25 @@
 import { backUp } from "./backup.js";
 import { Changes } from "./changes.js";
-import { type EngineDatabase, type EngineStatement, loadEngine } from "./engine.js";
+import type { EngineDatabase, EngineStatement } from "./engine.js";
 import { Executor } from "./executor.js";
 import { type Callbacks, defineFunction, loadAuthorizer } from "./functions.js";
-import { type Authorizer, native } from "./native.js";
-import { type Pragma, setPragma, sortPragmas } from "./pragmas.js";
+import { attachNative, type Authorizer, native } from "./native.js";
+import { LockPatience } from "./lock-patience.js";
+import { configureHandle, openHandle, setUp } from "./opening.js";
 import { ReplyWriter } from "./reply-writer.js";
+import { SchemaWatch } from "./schema-watch.js";
 import type { Statement } from "./statements.js";
 import { Taint } from "./wire/taint.js";
-import { type Control, isCancelled, sleep } from "./wire/control.js";
-import { UsageError } from "./wire/fault.js";
+import { type Control, isCancelled } from "./wire/control.js";
+import { codeOf, UsageError } from "./wire/fault.js";
 import { withoutKeys } from "./wire/keys.js";
 import type { AuthorizerSpec, BackupOptions, FunctionSpec, Opened, OpenOptions } from "./wire/open.js";
 import { type Reply, type SqlValue, State } from "./wire/protocol.js";
 
-/** SQLite's busy handler sleeps inside a native call, which nothing can end; so it waits in slices of this many ms. */
-const BUSY_SLICE_MS = 20;
-
-const RETRIED = new Set(["SQLITE_BUSY", "SQLITE_BUSY_RECOVERY", "SQLITE_BUSY_TIMEOUT"]);
-
-/** Statements of our own. */
-interface Probes {
-  schemaVersion: EngineStatement;
-  totalChanges: EngineStatement;
-  counts: EngineStatement;
-  databases: EngineStatement;
-  tempObjects: EngineStatement;
-  /** What of the schema would not keep its effect to its own statement. */
-  reachingOut: EngineStatement;
+/** Statements of our own that count. */
+interface Counters {
+  readonly totalChanges: EngineStatement;
+  readonly counts: EngineStatement;
 }
 
 /** One handle, and what is known of its state. */
@@ -40,14 +32,9 @@ export class Session {
   readonly #functions = new Map<string, FunctionSpec>();
   #db: EngineDatabase | null = null;
   #options: OpenOptions | null = null;
-  #probes: Probes | null = null;
-  #epoch = 0;
-  #schemaVersion: unknown = null;
-  #schemaSettled = false;
-  #attached = false;
-  #reachesOut = false;
-  /** The schema epoch that `#reachesOut` belongs to. */
-  #reachEpoch = -1;
+  #counters: Counters | null = null;
+  readonly #schema = new SchemaWatch((work) => this.privately(work));
+  readonly #patience: LockPatience;
   #totalChanges = 0;
   #wrote = false;
   #tracing = false;
@@ -60,10 +47,8 @@ export class Session {
   #authorizer: Authorizer | null = null;
   /** Above zero while a statement of this class's own runs, which the authorizer is not asked about. */
   #private = 0;
-  /** The operation being run, when its last attempt began, and the lock that holds it up: how far it was, since when. */
+  /** The operation being run. */
   #sequence = 0;
-  #attempted = 0;
-  #locked: { readonly progress: number; readonly since: number } | null = null;
   lastInsertRowid: number | bigint = 0;
   /** The running operation had a transaction open, so that an error after which none is has rolled it back. */
   transactionWasOpen = false;
@@ -71,6 +56,7 @@ export class Session {
   constructor(control: Control, callbacks: Callbacks) {
     this.#control = control;
     this.#callbacks = callbacks;
+    this.#patience = new LockPatience(this, control);
   }
 
   get db(): EngineDatabase {
@@ -85,13 +71,8 @@ export class Session {
   async open(options: OpenOptions): Promise<Opened> {
     // An image is for once; the contents move on without it.
     this.#options = { ...options, image: null };
-    const Database = await loadEngine(options.engine);
-    const source = options.image === null ? options.path : imageOf(options.image);
-    const db = new Database(source, {
-      readonly: options.readonly,
-      fileMustExist: options.fileMustExist,
-      timeout: Math.min(options.timeout, BUSY_SLICE_MS),
-    });
+    this.#patience.timeout = options.timeout;
+    const db = await openHandle(options);
     this.#db = db;
     this.out.integers = options.integers;
     try {
@@ -103,34 +84,16 @@ export class Session {
   }
 
   async #configure(db: EngineDatabase, options: OpenOptions): Promise<Opened> {
-    const { first, later } = sortPragmas(options.pragmas);
-    for (const pragma of first) setPragma(db, pragma);
-    db.exec("PRAGMA trusted_schema = OFF");
-    const pragmas: Pragma[] = [["foreign_keys", "ON"], ["synchronous", "FULL"], ...later];
-    for (const pragma of pragmas) await this.#patiently(() => setPragma(db, pragma));
-    if (options.image !== null) checkImage(db);
-    for (const { path, entryPoint } of options.extensions) {
-      if (entryPoint === null) db.loadExtension(path);
-      else db.loadExtension(path, entryPoint);
-    }
+    await configureHandle(db, options);
     for (const spec of [...options.functions, ...this.#functions.values()]) await this.define(spec);
-    if (options.setup !== null) {
-      const module = (await import(options.setup)) as { default?: unknown };
-      if (typeof module.default !== "function") {
-        throw new TypeError(`the setup module ${options.setup} has no default export to call`);
-      }
-      await module.default(db);
-    }
-    this.#token = attach(db);
+    await setUp(db, options);
+    this.#token = attachNative(db);
     this.#control.token[0] = this.#token;
     if (options.queryOnly) db.exec("PRAGMA query_only = ON");
-    this.#probes = {
-      schemaVersion: db.prepare("PRAGMA schema_version").pluck(),
+    this.#schema.open(db);
+    this.#counters = {
       totalChanges: db.prepare("SELECT total_changes()").pluck(),
       counts: db.prepare("SELECT changes(), last_insert_rowid()").raw().safeIntegers(),
-      databases: db.prepare("SELECT count(*) FROM pragma_database_list WHERE name <> 'temp'").pluck(),
-      reachingOut: db.prepare(REACHING_OUT).pluck(),
-      tempObjects: db.prepare("SELECT count(*) FROM sqlite_temp_schema").pluck(),
     };
     this.#wrote = true;
     this.settle();
@@ -144,26 +107,13 @@ export class Session {
     return { sqliteVersion, serializes: db.serializes !== false };
   }
 
-  /** Runs what another connection's lock may hold up, as often as the timeout allows. */
-  async #patiently(work: () => unknown): Promise<void> {
-    const deadline = performance.now() + (this.#options?.timeout ?? 0);
-    for (;;) {
-      try {
-        work();
-        return;
-      } catch (error) {
-        if (!RETRIED.has(codeOf(error)) || performance.now() > deadline) throw error;
-      }
-      await new Promise(setImmediate);
-    }
-  }
-
   close(): void {
     const db = this.#db;
     if (db === null) return;
     this.executor.reset();
     this.changes.detached();
-    this.#probes = null;
+    this.#schema.close();
+    this.#counters = null;
     this.#db = null;
     this.#token = this.#control.token[0] = 0;
     db.close();
@@ -223,8 +173,8 @@ export class Session {
     );
   }
 
-  #ask(probe: keyof Probes): unknown {
-    return this.privately(() => this.#probes?.[probe].get());
+  #ask(counter: keyof Counters): unknown {
+    return this.privately(() => this.#counters?.[counter].get());
   }
 
   /** Runs a statement of our own, which no authorizer is asked about. */
@@ -306,51 +256,38 @@ export class Session {
 
   /** Notes what a statement leaves behind beside its transaction. */
   taintBy(taint: number): void {
-    if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.#ask("tempObjects") !== this.#tempObjects))
+    if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.#schema.tempObjects !== this.#tempObjects))
       this.#tainted = true;
   }
 
   /** The connection is as it is meant to be. */
   settle(): void {
     this.#tainted = false;
-    this.#tempObjects = this.#ask("tempObjects");
+    this.#tempObjects = this.#schema.tempObjects;
   }
 
   wrote(): void {
     this.#wrote = true;
   }
 
-  /** The schema has something for which it matters whether a statement is alone in its transaction. */
+  /** See {@link SchemaWatch.reachesOut}. */
   get reachesOut(): boolean {
-    this.#lookAtSchema();
-    if (this.#attached) return true;
-    if (this.#reachEpoch !== this.#epoch) {
-      try {
-        this.#reachesOut = this.#ask("reachingOut") !== 0;
-      } catch {
-        // Locked: whoever comes first waits by itself.
-        return true;
-      }
-      this.#reachEpoch = this.#epoch;
-    }
-    return this.#reachesOut;
+    return this.#schema.reachesOut;
   }
 
   /** Moves on with every sign of another schema. */
   get epoch(): number {
-    return this.#epoch;
+    return this.#schema.epoch;
   }
 
   /** Column names are to be looked at again. */
   schemaMayHaveChanged(): void {
-    this.#epoch++;
-    const count = this.#ask("databases");
-    this.#attached = typeof count === "number" && count > 1;
+    this.#schema.mayHaveChanged();
   }
 
   /** The counts of a statement that wrote and gives rows. */
   writeCounts(): void {
-    if (this.#probes === null) return;
+    if (this.#counters === null) return;
     const [changes, rowid] = this.#ask("counts") as [bigint, bigint];
     this.lastInsertRowid = rowid;
     this.out.counts(Number(changes), rowid);
@@ -358,18 +295,17 @@ export class Session {
 
   /** What ran was not told apart by its results. */
   rowidMayHaveChanged(): void {
-    if (this.#probes !== null) this.lastInsertRowid = (this.#ask("counts") as [bigint, bigint])[1];
+    if (this.#counters !== null) this.lastInsertRowid = (this.#ask("counts") as [bigint, bigint])[1];
   }
 
   trace(statement: Statement | null, values: SqlValue[], sql = ""): void {
     if (!this.#tracing) return;
-    this.out.trace(withoutKeys(statement === null ? sql : expanded(this.db, statement, values)));
+    this.out.trace(withoutKeys(statement === null ? sql : statement.expanded(this.db, values)));
   }
 
   beginAttempt(sequence: number, first: boolean, now: number): void {
     this.#sequence = sequence;
-    this.#attempted = now;
-    if (first) this.#locked = null;
+    this.#patience.attempt(first, now);
   }
 
   /** The running operation was cancelled, or the thread is to stop. */
@@ -377,33 +313,15 @@ export class Session {
     return isCancelled(this.#control, this.#sequence);
   }
 
-  /**
-   * Whether a lock was met that is worth waiting for. SQLite answers BUSY without waiting where waiting could never
-   * end (two readers that both want to write), so while this side reads only a BUSY that took its time counts.
-   * `progress` tells the locks of one operation apart, each of which may hold it up for the timeout.
-   */
+  /** See {@link LockPatience.mayRetry}. */
   mayRetry(error: unknown, progress = 0): boolean {
-    if (this.interrupted) return false;
-    const code = codeOf(error);
-    // Outside a transaction the next attempt sees the next snapshot.
-    const stale = code === "SQLITE_BUSY_SNAPSHOT" && !this.inTransaction && this.executor.openCursors === 0;
-    if (!stale && !RETRIED.has(code)) return false;
-    const now = performance.now();
-    if (this.#locked?.progress !== progress) {
-      this.#locked = { progress, since: Math.max(this.#attempted, now - BUSY_SLICE_MS) };
-    }
-    if (now - this.#locked.since >= (this.#options?.timeout ?? 0)) return false;
-    if (now - this.#attempted > BUSY_SLICE_MS / 2) return true;
-    if (this.db.inTransaction || this.executor.openCursors > 0) return false;
-    // Some locks are not waited for by the engine at all.
-    sleep(this.#control, 5);
-    return true;
+    return this.#patience.mayRetry(error, progress);
   }
 
   takeReply(): { reply: Reply; transfer: ArrayBuffer[] } {
     const db = this.#db;
-    if (db === null || this.#probes === null) return this.out.take(0, this.#totalChanges, this.#epoch);
-    if (this.out.anyRows) this.#lookAtSchema();
+    if (db === null || this.#counters === null) return this.out.take(0, this.#totalChanges, this.epoch);
+    if (this.out.anyRows) this.#schema.look();
     if (this.#wrote) {
       try {
         this.#totalChanges = Number(this.#ask("totalChanges"));
@@ -415,73 +333,6 @@ export class Session {
     const report = this.changes.take();
     if (report !== null) this.out.changed(report);
     const state = (db.inTransaction ? State.IN_TRANSACTION : 0) | (this.#tainted ? State.TAINTED : 0);
-    return this.out.take(state, this.#totalChanges, this.#epoch);
+    return this.out.take(state, this.#totalChanges, this.epoch);
   }
-
-  /**
-   * Once per reply, not per row: another connection may have altered a table (0.8 us against 3 us per statement). It may
-   * also have done so after the rows of this reply were read, so that their names are older than the version seen now:
-   * a version counts as known when it is seen a second time.
-   */
-  #lookAtSchema(): void {
-    try {
-      const version = this.#ask("schemaVersion");
-      const known = version === this.#schemaVersion;
-      if (known && this.#schemaSettled && !this.#attached) return;
-      this.#schemaSettled = known;
-      this.#schemaVersion = version;
-    } catch {
-      // Locked: look at every statement instead.
-    }
-    this.#epoch++;
-  }
-}
-
-/**
- * Constraints that are checked at COMMIT, when one could not tell whose fault it is; RAISE(ROLLBACK) and ON CONFLICT
- * ROLLBACK, which end the transaction of all; counts of what ran before, which differ when a group is run again.
- */
-const REACHING_OUT = `
-  SELECT count(*) FROM (SELECT type, sql FROM sqlite_schema UNION ALL SELECT type, sql FROM sqlite_temp_schema)
-  WHERE sql LIKE '%DEFERR%' OR sql LIKE '%ROLLBACK%' OR sql LIKE '%last_insert_rowid%'
-    OR (type = 'trigger' AND sql LIKE '%changes%(%')`;
-
-/** The file of a database in WAL mode says so, which a database without a file cannot be: what it holds is complete. */
-function imageOf(bytes: Uint8Array): Buffer {
-  const image = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (image[FORMAT_WRITE] === 2) image[FORMAT_WRITE] = 1;
-  if (image[FORMAT_READ] === 2) image[FORMAT_READ] = 1;
-  return image;
-}
-
-/** Offsets of the file format version, https://sqlite.org/fileformat2.html#file_format_version_numbers. */
-const FORMAT_WRITE = 18;
-const FORMAT_READ = 19;
-
-/** SQLite opens any bytes as a database and finds out at the first query. */
-function checkImage(db: EngineDatabase): void {
-  const result = db.prepare("PRAGMA quick_check(1)").pluck().get();
-  if (result !== "ok")
-    throw new UsageError("SQLITE_CORRUPT", `the image is not a sound database: ${String(result)}`);
-}
-
-/** Token of the handle, 0 where the native companion is missing or needs a newer engine. */
-function attach(db: EngineDatabase): number {
-  try {
-    return native?.attach(db) ?? 0;
-  } catch {
-    return 0;
-  }
-}
-
-function expanded(db: EngineDatabase, statement: Statement, values: SqlValue[]): string {
-  if (values.length === 0) return statement.sql;
-  return db
-    .prepare(statement.sql)
-    .bind(...statement.bindings(values))
-    .toString();
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error ? String(Reflect.get(error, "code")) : "";
 }

@@ -159,6 +159,15 @@ export class Statement {
     }
     return anonymous.length === 0 ? [named] : [anonymous, named];
   }
+
+  /** The text with the parameters filled in. */
+  expanded(db: EngineDatabase, values: SqlValue[]): string {
+    if (values.length === 0) return this.sql;
+    return db
+      .prepare(this.sql)
+      .bind(...this.bindings(values))
+      .toString();
+  }
 }
 
 /** Null if `sql` has no statement; its own error if it has several. */

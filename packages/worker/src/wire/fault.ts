@@ -65,3 +65,8 @@ export function toFault(error: unknown): Fault {
   if (typeof code === "string" && code.startsWith("SQLITE_")) return { ...base, kind: "engine", code };
   return { ...base, kind: "usage", code: typeof code === "string" ? code : "ERROR" };
 }
+
+/** The `code` of an error, the empty string if there is none. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error ? String(Reflect.get(error, "code")) : "";
+}
