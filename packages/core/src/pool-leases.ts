@@ -38,6 +38,14 @@ export class Lease {
     return this.#runner;
   }
 
+  /** `work`, or why the pool was closed before it was done. */
+  unlessRevoked<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.member.onRevoke = reject;
+      work.then(resolve, reject);
+    });
+  }
+
   /** Proves the member clean, and gives it to the next. True if a transaction was still open. Never rejects. */
   end(): Promise<boolean> {
     if (this.#ended === null) {

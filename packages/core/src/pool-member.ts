@@ -4,7 +4,7 @@ import type { Call } from "./call.js";
 import type { Progress } from "./cancellation.js";
 import { Channel } from "./channel.js";
 import { Connection } from "./connection.js";
-import { NotSupportedError, ProgrammingError } from "./errors.js";
+import { ConnectionClosedError, NotSupportedError, ProgrammingError } from "./errors.js";
 import { type FunctionOptions, functionSpec, type SqlFunction } from "./functions.js";
 import type { ResolvedPoolOptions } from "./pool-options.js";
 import { Lane } from "./queue.js";
@@ -54,6 +54,8 @@ export class Member {
   idleSince = performance.now();
   /** The progress handler that `onConnect` has set. */
   #progress: Progress | null = null;
+  /** Called when a lease is ended by force. */
+  onRevoke: ((reason: Error) => void) | null = null;
   /** Above zero while it is made ready for the next caller. */
   #resting = 0;
   /** Cursors opened before the present lease. */
@@ -168,6 +170,7 @@ export class Member {
     this.runner.closed = true;
     const ended = this.channel.terminate();
     this.root.end(leaseOver);
+    this.onRevoke?.(new ConnectionClosedError("Pool closed"));
     await ended;
   }
 
@@ -200,6 +203,7 @@ export class Member {
    */
   async scrub(lane: Lane, runner: Runner, onStuck: () => void): Promise<boolean> {
     this.#resting++;
+    this.onRevoke = null;
     runner.closed = true;
     // What still waits inside of the lease, and a transaction() there, end with it.
     lane.abandon(leaseOver);

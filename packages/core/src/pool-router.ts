@@ -3,7 +3,7 @@ import { bindParameters, type Parameters } from "./bind.js";
 import type { Call } from "./call.js";
 import { Cursor } from "./cursor.js";
 import { OperationalError, ProgrammingError } from "./errors.js";
-import { type CallOptions, checkSignal } from "./options.js";
+import type { CallOptions } from "./options.js";
 import { Patience } from "./patience.js";
 import type { Dispatcher, Make, Place } from "./pool-dispatcher.js";
 import type { Group, Request } from "./pool-group.js";
@@ -115,8 +115,8 @@ export class Router {
   ): RowIterator {
     const place: Place = {};
     Error.captureStackTrace(place, caller);
-    let over = async (): Promise<void> => {};
-    const rows = new RowIterator(
+    let lease: Lease | undefined;
+    return new RowIterator(
       async () => {
         this.#dispatcher.check();
         const profile = this.#profile(sql);
@@ -125,15 +125,9 @@ export class Router {
         for (;;) {
           const guarded = this.#splits && !profile.writes;
           const group = guarded ? this.#readers : this.#writers;
-          const lease = await this.#dispatcher.lease(group, "iterate()", place, patience);
+          lease = await this.#dispatcher.lease(group, "iterate()", place, patience);
           try {
-            const cursor = await openCursor(lease, sql, values, guarded ? Flag.READ_ONLY : 0, patience);
-            const stopWatching = watch(rows, lease, checkSignal(options?.signal));
-            over = async () => {
-              stopWatching();
-              await lease.end();
-            };
-            return cursor;
+            return await openCursor(lease, sql, values, guarded ? Flag.READ_ONLY : 0, patience);
           } catch (error) {
             const ended = lease.end();
             if (!guarded || !isReadOnly(error) || this.#options.connection.thread.open.readonly) throw error;
@@ -142,9 +136,9 @@ export class Router {
           }
         }
       },
-      () => over(),
+      async () => void (await lease?.end()),
+      options?.signal,
     );
-    return rows;
   }
 
   /** Runs the statements of a script on the writer, which nobody else uses meanwhile. */
@@ -213,17 +207,6 @@ async function openCursor(
   } finally {
     stopWatching?.();
   }
-}
-
-/** Ends the rows when the signal is aborted. */
-function watch(rows: RowIterator, lease: Lease, signal: AbortSignal | undefined): () => void {
-  const onAbort = (): void => {
-    rows.abort(signal?.reason);
-    lease.member.channel.cancelAll(signal?.reason);
-  };
-  if (signal?.aborted === true) onAbort();
-  signal?.addEventListener("abort", onAbort, { once: true });
-  return () => signal?.removeEventListener("abort", onAbort);
 }
 
 function isReadOnly(error: unknown): boolean {

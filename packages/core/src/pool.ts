@@ -158,8 +158,13 @@ export class Pool {
     for (;;) {
       const lease = await this.#dispatcher.lease(this.#writers, "transaction()", place, patience);
       try {
-        return await this.#leases.inside(() =>
-          inTransaction(lease.runner("pool"), (runner) => new PoolTransaction(runner), fn, { signal, mode }),
+        return await lease.unlessRevoked(
+          this.#leases.inside(() =>
+            inTransaction(lease.runner("pool"), (runner) => new PoolTransaction(runner), fn, {
+              signal,
+              mode,
+            }),
+          ),
         );
       } catch (error) {
         if (!isBusy(error) || retries-- <= 0) throw error;
@@ -180,12 +185,11 @@ export class Pool {
     const runner = lease.runner("pool");
     runner.closedReason = readOver;
     try {
-      return await patience.race(
-        this.#leases.inside(async () => {
-          await pinSnapshot(runner);
-          return await fn(new ReadTransaction(runner));
-        }),
-      );
+      const work = this.#leases.inside(async () => {
+        await pinSnapshot(runner);
+        return await fn(new ReadTransaction(runner));
+      });
+      return await lease.unlessRevoked(patience.race(work));
     } catch (error) {
       if (patience.over) lease.member.channel.cancelAll(error);
       throw error;

@@ -15,7 +15,6 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
   #cursor: Cursor | null = null;
   #rows: AsyncIterator<AnyRow> | null = null;
   #done = false;
-  #abort: { readonly reason: unknown } | null = null;
   /** For each chunk: aborting ends the iteration wherever it is. */
   readonly #options: CallOptions | undefined;
 
@@ -29,13 +28,8 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
     return this;
   }
 
-  /** The next step rejects with `reason`, also where rows are left. */
-  abort(reason: unknown): void {
-    this.#abort ??= { reason };
-  }
-
   next(): Promise<IteratorResult<AnyRow>> {
-    if (this.#abort !== null || this.#options?.signal?.aborted === true) return this.#next();
+    if (this.#options?.signal?.aborted === true) return this.#next();
     try {
       const row = this.#cursor?.takeBuffered();
       // A row that is there costs one resolved promise.
@@ -53,7 +47,6 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
   async #next(): Promise<IteratorResult<AnyRow>> {
     if (this.#done) return END;
     try {
-      if (this.#abort !== null) throw this.#abort.reason;
       this.#options?.signal?.throwIfAborted();
       if (this.#rows === null) {
         this.#opening ??= this.#open();
