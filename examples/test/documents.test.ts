@@ -55,6 +55,24 @@ describe.each(["README.md", ...globSync("docs/*.md", { cwd: root }).toSorted()])
   });
 });
 
+describe("CONTRIBUTING.md", () => {
+  it("names files that are there", () => {
+    const text = readFileSync(join(root, "CONTRIBUTING.md"), "utf8");
+    const named = [...text.matchAll(/`([\w./-]+\.(?:ts|md|json))`/g)].map(([, path]) => path ?? "");
+    expect(named.length).toBeGreaterThan(5);
+    for (const path of named) {
+      if (/^(?:utils|types)\.ts$/.test(path)) continue;
+      const found = globSync(
+        ["", "packages/", "packages/*/src/", "packages/*/src/wire/"].map((base) => base + path),
+        {
+          cwd: root,
+        },
+      );
+      expect(found, path).toHaveLength(1);
+    }
+  });
+});
+
 function blocksOf(markdown: string): string[] {
   return [...markdown.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block]) => block ?? "");
 }
