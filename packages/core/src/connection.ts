@@ -1,14 +1,16 @@
-import { Mode, Op, Verb } from "@sqlite-aio/worker/wire";
+import { Mode, Verb } from "@sqlite-aio/worker/wire";
 import { type BackupOptions, backUp } from "./backup.js";
 import type { Authorizer } from "@sqlite-aio/worker";
 import type { Parameters } from "./bind.js";
 import { capabilities, needsNative } from "./capabilities.js";
-import { Call, ErrorReason } from "./call.js";
+import { type Call, ErrorReason } from "./call.js";
 import { Cursor } from "./cursor.js";
 import { ConnectionClosedError, OperationalError, ProgrammingError } from "./errors.js";
 import { authorizerSpec, type FunctionOptions, functionSpec, type SqlFunction } from "./functions.js";
 import { type CallOptions, checkIsolationLevel, integer, type IsolationLevel } from "./options.js";
-import { closedReason } from "./queue.js";
+import { alone, closeAfterAll, refuseScoped } from "./turns.js";
+import { dumpLines } from "./dump-lines.js";
+import { iterable, type PendingCursor } from "./pending-cursor.js";
 import {
   type AnyRow,
   makeRows,
@@ -17,12 +19,8 @@ import {
   rowSettings,
   type TextFactory,
 } from "./row-maker.js";
-import { RowIterator } from "./row-iterator.js";
 import { type Origin, placed, type Runner, toError } from "./runner.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
-
-/** A promise for a cursor that can also be iterated at once. */
-export type PendingCursor = Promise<Cursor> & AsyncIterable<AnyRow>;
 
 /**
  * One SQLite handle in a thread of its own, with aiosqlite's methods in camelCase. Calls are run in the order in
@@ -101,10 +99,7 @@ export class Connection {
    * for await (const [id, name] of db.execute("SELECT id, name FROM city")) console.log(id, name);
    */
   execute(sql: string, parameters?: Parameters, options?: CallOptions): PendingCursor {
-    const pending = this.#execute(sql, parameters, options) as PendingCursor;
-    const signal = options?.signal;
-    pending[Symbol.asyncIterator] = signal === undefined ? iteratePending : () => rowsOf(pending, signal);
-    return pending;
+    return iterable(this.#execute(sql, parameters, options), options?.signal);
   }
 
   async #execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<Cursor> {
@@ -164,18 +159,18 @@ export class Connection {
   }
 
   #rows(call: Call, settings: RowSettings): unknown[] {
-    return makeRows(call, settings, () => describing(new Cursor(this, this.#runner), call));
+    return makeRows(call, settings, () => new Cursor(this, this.#runner).describe(call.shape));
   }
 
   /** Commits the open transaction, if there is one. */
   async commit(options?: CallOptions): Promise<void> {
-    this.#refuseScoped("commit");
+    refuseScoped(this.#runner, "commit");
     await this.#runner.perform(this.#runner.control(Verb.COMMIT), options, this.commit);
   }
 
   /** Rolls the open transaction back, if there is one. */
   async rollback(options?: CallOptions): Promise<void> {
-    this.#refuseScoped("rollback");
+    refuseScoped(this.#runner, "rollback");
     await this.#runner.perform(this.#runner.control(Verb.ROLLBACK), options, this.rollback);
   }
 
@@ -222,7 +217,7 @@ export class Connection {
     const origin: Origin = {};
     Error.captureStackTrace(origin, this.createFunction);
     try {
-      await this.#alone(() =>
+      await alone(this.#runner, () =>
         channel.outOfBand((remote) => remote.createFunction(spec, this.#runner.settings.lasting)),
       );
     } catch (error) {
@@ -264,7 +259,7 @@ export class Connection {
     if (handler !== null && typeof handler !== "function")
       throw new TypeError("the handler must be a function or null");
     const { channel, closed } = this.#runner;
-    if (closed) throw closedReason();
+    if (closed) throw this.#runner.closedReason();
     channel.setProgress(handler === null ? null : { handler, ms: integer(n, "n", 1, 1) });
   }
 
@@ -280,26 +275,14 @@ export class Connection {
     if (!capabilities.authorizer) throw needsNative("setAuthorizer()");
     const { channel, settings } = this.#runner;
     const spec = authorizerSpec(authorizer, options, channel.closures);
-    await this.#alone(() => channel.outOfBand((remote) => remote.setAuthorizer(spec, settings.lasting)));
+    await alone(this.#runner, () =>
+      channel.outOfBand((remote) => remote.setAuthorizer(spec, settings.lasting)),
+    );
   }
 
   /** The database as lines of SQL, the same text as CPython's `iterdump()`. */
-  async *iterdump(): AsyncGenerator<string, void, undefined> {
-    const runner = this.#runner;
-    const id = runner.channel.nextNumber();
-    const limit = runner.settings.iterChunkSize;
-    let call = await runner.perform(runner.method("dump", id, limit));
-    try {
-      for (;;) {
-        const next = call.more ? runner.perform(new Call(Op.FETCH, null, [id, limit])) : null;
-        next?.catch(() => {});
-        for (const row of call.rows) yield (row as [string])[0];
-        if (next === null) return;
-        call = await next;
-      }
-    } finally {
-      runner.channel.release(id);
-    }
+  iterdump(): AsyncGenerator<string, void, undefined> {
+    return dumpLines(this.#runner);
   }
 
   /** Copies the database into a file or another connection, in steps between which other work goes on. */
@@ -336,7 +319,7 @@ export class Connection {
   }
 
   async #close(): Promise<void> {
-    this.#refuseScoped("close");
+    refuseScoped(this.#runner, "close");
     const runner = this.#runner;
     try {
       runner.root.refuseDeadlock();
@@ -345,61 +328,11 @@ export class Connection {
       queueMicrotask(() => (this.#closing = null));
       throw error;
     }
-    const leasing = runner.root.lease(undefined, true);
-    runner.closed = true;
-    const lane = await leasing;
-    try {
-      const barrier = runner.control(Verb.BARRIER);
-      lane.submit(barrier);
-      await barrier.promise.catch(() => {});
-      await runner.channel.close();
-    } finally {
-      runner.root.end(closedReason);
-    }
+    await closeAfterAll(runner);
   }
-
-  /** Runs `work` when all that was called before is done, and before what is called after. */
-  async #alone<T>(work: () => Promise<T>): Promise<T> {
-    const lane = await this.#runner.lease(undefined);
-    try {
-      const barrier = this.#runner.control(Verb.BARRIER);
-      lane.submit(barrier);
-      await this.#runner.settle(barrier);
-      return await work();
-    } finally {
-      lane.end(() => new ProgrammingError("the call is over"));
-    }
-  }
-
-  #refuseScoped(method: string): void {
-    if (!this.#runner.scoped) return;
-    throw new ProgrammingError(
-      `${method}() has no meaning inside transaction(): return to commit, throw to roll back`,
-      {
-        code: "SQLITE_MISUSE",
-      },
-    );
-  }
-}
-
-function iteratePending(this: Promise<Cursor>): AsyncIterableIterator<AnyRow> {
-  return rowsOf(this);
-}
-
-function rowsOf(pending: Promise<Cursor>, signal?: AbortSignal): AsyncIterableIterator<AnyRow> {
-  return new RowIterator(
-    () => pending,
-    (cursor) => cursor[Symbol.asyncDispose](),
-    signal,
-  );
 }
 
 function warnOfCommit(error: Error): void {
   if (error instanceof ConnectionClosedError) return;
   process.emitWarning(`isolationLevel = null could not commit the open transaction: ${error.message}`);
-}
-
-function describing(cursor: Cursor, call: Call): Cursor {
-  cursor.describe(call.shape);
-  return cursor;
 }

@@ -114,10 +114,11 @@ export class Cursor {
   }
 
   /** @internal Gives the cursor of a row factory the description of rows that it did not fetch itself. */
-  describe(shape: Shape | null): void {
+  describe(shape: Shape | null): this {
     this.#shape = shape;
     this.#description = null;
     this.#make = null;
+    return this;
   }
 
   /** Runs one statement. Rejects with a {@link ProgrammingError} for wrong parameters. */

@@ -5,7 +5,8 @@ export type { BackupOptions } from "./backup.js";
 export type { Bindable, Parameters } from "./bind.js";
 export { capabilities } from "./capabilities.js";
 export { connect } from "./connect.js";
-export { Connection, type PendingCursor } from "./connection.js";
+export { Connection } from "./connection.js";
+export type { PendingCursor } from "./pending-cursor.js";
 export { type ColumnDescription, Cursor } from "./cursor.js";
 export {
   ConnectionClosedError,
