@@ -73,13 +73,14 @@ class Batches {
       if (Symbol.asyncIterator in sets) {
         for await (const set of sets) {
           // The caller has his answer; whoever makes the sets is told by the iterator's return().
-          if (this.#patience?.over === true) return -1;
+          if (this.#patience?.over === true) throw this.#patience.reason(this.#statement.sql);
           if (this.#add(set)) await this.#send();
         }
       } else {
         for (const set of sets) if (this.#add(set)) await this.#send();
       }
     } catch (error) {
+      if (this.#patience?.over === true) throw error;
       // What came before the wrong set counts, as in CPython.
       await this.#send();
       while (this.#underWay.length > 0) await this.#receive();

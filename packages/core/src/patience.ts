@@ -20,13 +20,17 @@ export class Patience {
     if (options === undefined) return undefined;
     if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
     const patience = options instanceof Patience ? options : new Patience(options);
-    patience.#signal?.throwIfAborted();
-    if (patience.over) throw timeoutError(patience.#timeout, undefined);
+    if (patience.over) throw patience.reason();
     return patience;
   }
 
   get over(): boolean {
     return this.#expired || this.#signal?.aborted === true;
+  }
+
+  /** Why it is over. */
+  reason(sql?: string): unknown {
+    return this.#signal?.aborted === true ? this.#signal.reason : timeoutError(this.#timeout, sql);
   }
 
   /** `work`, or why it is over if it is before. */

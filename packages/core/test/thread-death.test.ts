@@ -176,7 +176,7 @@ describe("createWorker", () => {
     });
     expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
     expect(seen).toEqual([
-      expect.stringMatching(/worker\/dist\/entry\.js$/),
+      expect.stringMatching(/worker\/dist\/[a-z-]+\.js$/),
       { maxOldGenerationSizeMb: 200 },
       ["name", "resourceLimits", "transferList", "workerData"],
     ]);
