@@ -4,6 +4,7 @@ import { Call } from "./call.js";
 import { ProgrammingError, SqliteError } from "./errors.js";
 import type { CallOptions } from "./options.js";
 import { Patience } from "./patience.js";
+import { QueryTrace } from "./query-trace.js";
 import { type Origin, type Runner, toError } from "./runner.js";
 import type { CachedStatement } from "./statement-cache.js";
 
@@ -27,10 +28,31 @@ export async function executeBatches(
   const patience = Patience.of(options);
   const origin: { stack?: string } = {};
   Error.captureStackTrace(origin, caller);
+  const trace = QueryTrace.of(Op.MANY, sql, undefined, runner.settings);
+  const work = (): Promise<number> => run(runner, statement, sets, patience, { origin, trace });
+  if (trace === null) return await work();
+  return await trace.follow(work, (changes) => trace.succeeded(0, changes));
+}
+
+/** Where all calls of an executemany come from. */
+interface Source {
+  readonly origin: Origin;
+  readonly trace: QueryTrace | null;
+}
+
+async function run(
+  runner: Runner,
+  statement: CachedStatement,
+  sets: Iterable<Parameters> | AsyncIterable<Parameters>,
+  patience: Patience | undefined,
+  source: Source,
+): Promise<number> {
   if (typeof sets === "object" && sets !== null && Symbol.asyncIterator in sets) {
-    const batches = new Batches(runner, statement, patience, origin);
+    const batches = new Batches(runner, statement, patience, source);
     // The sets may be what is waited for.
-    return await (patience === undefined ? batches.drain(sets) : patience.race(batches.drain(sets), sql));
+    return await (patience === undefined
+      ? batches.drain(sets)
+      : patience.race(batches.drain(sets), statement.sql));
   }
   if (sets === null || typeof sets !== "object" || !(Symbol.iterator in sets)) {
     throw new TypeError("executemany: the parameter sets must be an Iterable or an AsyncIterable");
@@ -39,7 +61,7 @@ export async function executeBatches(
   // connection wait for itself, so there others may come between two batches.
   const lane = await runner.lease(patience);
   try {
-    const batches = new Batches(runner.within(lane, runner.scoped), statement, patience, origin);
+    const batches = new Batches(runner.within(lane, runner.scoped), statement, patience, source);
     return await batches.drain(sets);
   } finally {
     lane.end(new ProgrammingError("executemany is over", { code: "SQLITE_MISUSE" }));
@@ -50,7 +72,7 @@ class Batches {
   readonly #runner: Runner;
   readonly #statement: CachedStatement;
   readonly #patience: Patience | undefined;
-  readonly #origin: Origin;
+  readonly #source: Source;
   /** Lets the thread skip the batch behind one that failed: what this side says may come too late. */
   readonly #job: number;
   readonly #underWay: { call: Call; first: number }[] = [];
@@ -60,11 +82,11 @@ class Batches {
   #changes = 0;
   #counted = false;
 
-  constructor(runner: Runner, statement: CachedStatement, patience: Patience | undefined, origin: Origin) {
+  constructor(runner: Runner, statement: CachedStatement, patience: Patience | undefined, source: Source) {
     this.#runner = runner;
     this.#statement = statement;
     this.#patience = patience;
-    this.#origin = origin;
+    this.#source = source;
     this.#job = runner.channel.nextNumber();
   }
 
@@ -112,7 +134,8 @@ class Batches {
     const packed = count === 0 ? this.#batch : encodePacket(this.#batch, count, "auto", transfer);
     const call = new Call(Op.MANY, this.#statement, [this.#runner.flags, packed, this.#job]);
     call.transfer = transfer;
-    call.origin = this.#origin;
+    call.origin = this.#source.origin;
+    this.#source.trace?.has(call, this.#runner.channel.thread);
     call.part = this.#sets > 0;
     this.#runner.submit(call, this.#patience, null);
     call.promise.catch(() => {});

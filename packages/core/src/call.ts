@@ -1,5 +1,7 @@
 import { type Fault, Op } from "@sqlite-aio/worker/wire";
 import { OperationalError } from "./errors.js";
+import type { Parameters } from "./bind.js";
+import type { QueryTrace } from "./query-trace.js";
 import type { CachedStatement, Shape } from "./statement-cache.js";
 
 /** Where a call is on its way. */
@@ -36,6 +38,10 @@ export class Call {
   /** The same of a call that stands for a part of the caller's. */
   origin: { readonly stack?: string | undefined } | null = null;
   sql: string | undefined;
+  /** As the caller gave them, where somebody asked to see them. */
+  parameters: Parameters | undefined = undefined;
+  /** Those who watch; the thread is asked how long it runs. */
+  trace: QueryTrace | null = null;
 
   stage: number = Stage.WAITING;
   sequence = 0;

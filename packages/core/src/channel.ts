@@ -45,6 +45,8 @@ export class Channel {
   readonly #outOfBand = new Set<(reason: Error) => void>();
   readonly #whenQuiet: (() => void)[] = [];
   readonly exited: Promise<void>;
+  /** Number of the thread in the process. */
+  readonly thread: number;
 
   onDeath: ((error: Error) => void) | null = null;
 
@@ -71,6 +73,7 @@ export class Channel {
       this.closures.close();
       throw error;
     }
+    this.thread = this.#worker.threadId;
     this.#remote = wrap<ThreadApi>(callerEndpoint(this.#worker));
     this.#exchange = new Exchange(
       {

@@ -54,6 +54,8 @@ function makeConnection(channel: Channel, options: ConnectionOptions): Connectio
     integers: options.thread.open.integers,
     iterChunkSize: options.iterChunkSize,
     maxQueue: options.maxQueue,
+    database: options.thread.open.path,
+    slowQueryMs: options.slowQueryMs,
     lasting: true,
     interrupts: 0,
   });

@@ -18,6 +18,7 @@ export class CursorRows {
   readonly #runner: Runner;
   readonly #id: number;
   readonly #chunk: number;
+  readonly #sql: string | undefined;
   readonly #interrupts: number;
   #rows: unknown[][];
   #at = 0;
@@ -31,6 +32,7 @@ export class CursorRows {
     this.#runner = runner;
     this.#id = query.cursor;
     this.#chunk = chunk;
+    this.#sql = query.sql;
     this.#interrupts = runner.settings.interrupts;
     this.#rows = query.rows as unknown[][];
     this.#more = query.more;
@@ -133,6 +135,7 @@ export class CursorRows {
     }
     const call = new Call(Op.FETCH, null, [this.#id, limit]);
     call.shape = this.shape;
+    call.sql = this.#sql;
     this.#runner.submit(call, patience, null);
     return call;
   }

@@ -53,6 +53,8 @@ export class Exchange {
   #streaming = false;
   #scheduled = false;
   #stopped = false;
+  /** The thread times the operations of the next frame. */
+  #timing = false;
   #releases: number[] = [];
   /** As of the answer that was read last: several calls' answers come in one reply. */
   #lastInsertRowid: number | bigint = 0;
@@ -170,6 +172,10 @@ export class Exchange {
         statement.defined = true;
         frame.push(Op.DEFINE, statement.id, statement.sql, statement.parameters.names);
       }
+      if ((call.trace !== null) !== this.#timing) {
+        this.#timing = !this.#timing;
+        frame.push(Op.TIME, this.#timing ? 1 : 0);
+      }
       this.#sequence = this.#sequence === 0x7fffffff ? 1 : this.#sequence + 1;
       call.sequence = this.#sequence;
       call.stage = Stage.SENT;
@@ -219,6 +225,9 @@ export class Exchange {
       case Answer.CHANGES:
         this.onChange?.(reply[at + 1] as ChangeReport);
         return at + 2;
+      case Answer.TIMING:
+        call.trace?.timed(call, reply[at + 1] as number, reply[at + 2] as number);
+        return at + 3;
       case Answer.DONE:
       case Answer.COUNTS:
         call.changes = reply[at + 1] as number;

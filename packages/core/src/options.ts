@@ -48,6 +48,11 @@ export interface ConnectOptions {
   resourceLimits?: ResourceLimits | undefined;
   /** Calls that may be waiting or running before a further one rejects with QueueFullError. Default: no limit. */
   maxQueue?: number | undefined;
+  /**
+   * Milliseconds from which on a statement gives a process warning of code `SQLITE_AIO_SLOW`, which tells how long it waited and
+   * how long it ran. Default 0: never.
+   */
+  slowQueryMs?: number | undefined;
   /** Gives up opening. */
   signal?: AbortSignal | undefined;
   /** Contents for a `":memory:"` database, as `serialize()` gives them. */
@@ -69,6 +74,7 @@ export interface ConnectionOptions {
   readonly detectTypes: number;
   readonly isolationLevel: IsolationLevel;
   readonly maxQueue: number;
+  readonly slowQueryMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -88,6 +94,7 @@ const KNOWN = new Set([
   "createWorker",
   "resourceLimits",
   "maxQueue",
+  "slowQueryMs",
   "signal",
   "image",
 ]);
@@ -135,6 +142,7 @@ export function resolveOptions(database: string | URL | Buffer, options: Connect
       options.isolationLevel === undefined ? "DEFERRED" : options.isolationLevel,
     ),
     maxQueue: integer(options.maxQueue, "maxQueue", Number.MAX_SAFE_INTEGER, 1),
+    slowQueryMs: integer(options.slowQueryMs, "slowQueryMs", 0, 0),
     signal: checkSignal(options.signal),
   };
 }

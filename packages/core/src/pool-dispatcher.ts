@@ -7,6 +7,8 @@ import type { Lease, Leases } from "./pool-leases.js";
 import type { Member } from "./pool-member.js";
 import type { ResolvedPoolOptions } from "./pool-options.js";
 import { type Runner, toError } from "./runner.js";
+import { acquireChannel, type AcquireEvent } from "./tracing.js";
+import { traceAcquire } from "./transaction-trace.js";
 
 /** Where a call came from: its stack, which is only read when somebody has to be told. */
 export interface Place {
@@ -102,7 +104,7 @@ export class Dispatcher {
     values?: Parameters,
   ): Promise<Call> {
     for (;;) {
-      const lease = await this.lease(group, what, place, patience);
+      const lease = await this.#lease(group, what, place, patience);
       let call: Call;
       let ended: Promise<boolean>;
       try {
@@ -125,8 +127,23 @@ export class Dispatcher {
     }
   }
 
-  /** A member for one caller. */
-  async lease(group: Group, what: string, place: Place, patience: Patience | undefined): Promise<Lease> {
+  /** A member for one caller, who has called `method`. */
+  lease(
+    group: Group,
+    method: AcquireEvent["method"],
+    place: Place,
+    patience: Patience | undefined,
+  ): Promise<Lease> {
+    if (!acquireChannel.hasSubscribers) return this.#lease(group, `${method}()`, place, patience);
+    const database = this.#options.connection.thread.open.path;
+    return traceAcquire(
+      { method, role: group.role, database },
+      () => this.#lease(group, `${method}()`, place, patience),
+      (lease) => lease.member.channel.thread,
+    );
+  }
+
+  async #lease(group: Group, what: string, place: Place, patience: Patience | undefined): Promise<Lease> {
     this.#pending++;
     try {
       const grant = (member: Member): Lease =>

@@ -338,6 +338,8 @@ function settingsOf(options: ResolvedPoolOptions, kind: "pool" | "mirror"): Sett
     integers: connection.thread.open.integers,
     iterChunkSize: kind === "pool" ? POOL_CHUNK : connection.iterChunkSize,
     maxQueue: Number.MAX_SAFE_INTEGER,
+    database: connection.thread.open.path,
+    slowQueryMs: connection.slowQueryMs,
     lasting: false,
     interrupts: 0,
   };

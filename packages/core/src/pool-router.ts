@@ -1,4 +1,4 @@
-import { Flag, Mode, scanParameters, type TableAccess } from "@sqlite-aio/worker/wire";
+import { Flag, Mode, Op, scanParameters, type TableAccess } from "@sqlite-aio/worker/wire";
 import { bindParameters, type Parameters } from "./bind.js";
 import type { Call } from "./call.js";
 import { Cursor } from "./cursor.js";
@@ -11,6 +11,7 @@ import type { Lease } from "./pool-leases.js";
 import type { ResolvedPoolOptions } from "./pool-options.js";
 import { readOnly } from "./pool-transaction.js";
 import type { Upkeep } from "./pool-upkeep.js";
+import { QueryTrace, type Watched } from "./query-trace.js";
 import { RowIterator } from "./row-iterator.js";
 import { checkSql } from "./statement-cache.js";
 import { type Profile, StatementProfiles } from "./statement-profile.js";
@@ -24,6 +25,7 @@ export class Router {
   readonly #writers: Group;
   readonly #readers: Group;
   readonly #upkeep: Upkeep;
+  readonly #watched: Watched;
   readonly #profiles = new StatementProfiles(2000);
 
   constructor(
@@ -38,16 +40,35 @@ export class Router {
     this.#writers = writers;
     this.#readers = readers;
     this.#upkeep = upkeep;
+    const { slowQueryMs, thread } = options.connection;
+    this.#watched = { database: thread.open.path, slowQueryMs };
   }
 
   /** Runs a statement to its end. */
-  async query(
+  query(
     mode: number,
     sql: string,
     parameters: Parameters | undefined,
     options: CallOptions | undefined,
     caller: Caller,
     objects = true,
+  ): Promise<Call> {
+    const trace = QueryTrace.of(Op.QUERY, sql, parameters, this.#watched);
+    if (trace === null) return this.#query(mode, sql, parameters, options, caller, objects, null);
+    return trace.follow(
+      () => this.#query(mode, sql, parameters, options, caller, objects, trace),
+      (call) => trace.succeeded(call.rows.length, call.changes),
+    );
+  }
+
+  async #query(
+    mode: number,
+    sql: string,
+    parameters: Parameters | undefined,
+    options: CallOptions | undefined,
+    caller: Caller,
+    objects: boolean,
+    trace: QueryTrace | null,
   ): Promise<Call> {
     this.#dispatcher.check();
     const profile = this.#profile(sql);
@@ -60,6 +81,7 @@ export class Router {
       const make: Make = (runner, values) => {
         const call = runner.query(mode, sql, values ?? parameters, 0, flags);
         call.objects &&= objects;
+        trace?.has(call, runner.channel.thread);
         // In the tick of whoever freed the connection there is no caller to be seen.
         runner.submit(call, patience, values === undefined ? caller : null);
         return call;
@@ -81,11 +103,13 @@ export class Router {
         // REINDEX and PRAGMA optimize write, although the engine calls them read-only.
         if (!guarded || !isReadOnly(error) || this.#options.connection.thread.open.readonly) throw error;
         profile.writes = true;
+        trace?.again();
         continue;
       }
       if (call.refused) {
         if (this.#options.connection.thread.open.readonly) throw readOnly(sql);
         profile.writes = true;
+        trace?.again();
         continue;
       }
       this.#profiles.spent(profile, call.took);
@@ -125,7 +149,7 @@ export class Router {
         for (;;) {
           const guarded = this.#splits && !profile.writes;
           const group = guarded ? this.#readers : this.#writers;
-          lease = await this.#dispatcher.lease(group, "iterate()", place, patience);
+          lease = await this.#dispatcher.lease(group, "iterate", place, patience);
           try {
             return await openCursor(lease, sql, values, guarded ? Flag.READ_ONLY : 0, patience);
           } catch (error) {
@@ -142,7 +166,21 @@ export class Router {
   }
 
   /** Runs the statements of a script on the writer, which nobody else uses meanwhile. */
-  async script(sql: string, options: CallOptions | undefined, caller: Caller): Promise<void> {
+  script(sql: string, options: CallOptions | undefined, caller: Caller): Promise<void> {
+    const trace = QueryTrace.of(Op.SCRIPT, sql, undefined, this.#watched);
+    if (trace === null) return this.#script(sql, options, caller, null);
+    return trace.follow(
+      () => this.#script(sql, options, caller, trace),
+      () => trace.succeeded(0, -1),
+    );
+  }
+
+  async #script(
+    sql: string,
+    options: CallOptions | undefined,
+    caller: Caller,
+    trace: QueryTrace | null,
+  ): Promise<void> {
     this.#dispatcher.check();
     checkSql(sql);
     const place: Place = {};
@@ -150,6 +188,7 @@ export class Router {
     const patience = Patience.of(options);
     await this.#dispatcher.alone(this.#writers, "exec()", place, patience, (runner) => {
       const call = runner.script(sql, 0);
+      trace?.has(call, runner.channel.thread);
       runner.submit(call, patience, caller);
       return call;
     });

@@ -28,8 +28,10 @@ import { Upkeep } from "./pool-upkeep.js";
 import { copyParameters, Watch } from "./pool-watch.js";
 import { Row } from "./row.js";
 import type { AnyRow, RowSettings } from "./row-maker.js";
+import type { Runner } from "./runner.js";
 import { checkSql } from "./statement-cache.js";
-import { inTransaction, type TransactionOptions } from "./transaction.js";
+import { runTransaction, type TransactionOptions } from "./transaction.js";
+import { traceTransaction, type TransactionTrace } from "./transaction-trace.js";
 
 /** Options of `pool.transaction()`. */
 export interface PoolTransactionOptions extends TransactionOptions {
@@ -143,9 +145,18 @@ export class Pool {
    *   await tx.run("UPDATE account SET balance = ? WHERE id = ?", [balance - 10, 1]);
    * });
    */
-  async transaction<T>(
+  transaction<T>(
     fn: (tx: PoolTransaction) => T | Promise<T>,
     options: PoolTransactionOptions = {},
+  ): Promise<T> {
+    const mode = options?.mode ?? "immediate";
+    return traceTransaction(mode, this.#path, (trace) => this.#transact(fn, options, trace));
+  }
+
+  async #transact<T>(
+    fn: (tx: PoolTransaction) => T | Promise<T>,
+    options: PoolTransactionOptions,
+    trace: TransactionTrace | null,
   ): Promise<T> {
     if (typeof fn !== "function") throw new TypeError("transaction: the first argument must be a function");
     const { signal } = checkObject(options);
@@ -155,16 +166,12 @@ export class Pool {
     const patience = Patience.of({ signal });
     const place: Place = {};
     Error.captureStackTrace(place, this.transaction);
+    const face = (runner: Runner): PoolTransaction => new PoolTransaction(runner);
     for (;;) {
-      const lease = await this.#dispatcher.lease(this.#writers, "transaction()", place, patience);
+      const lease = await this.#dispatcher.lease(this.#writers, "transaction", place, patience);
       try {
         return await lease.unlessRevoked(
-          this.#leases.inside(() =>
-            inTransaction(lease.runner("pool"), (runner) => new PoolTransaction(runner), fn, {
-              signal,
-              mode,
-            }),
-          ),
+          this.#leases.inside(() => runTransaction(lease.runner("pool"), face, fn, { signal, mode }, trace)),
         );
       } catch (error) {
         if (!isBusy(error) || retries-- <= 0) throw error;
@@ -175,18 +182,27 @@ export class Pool {
   }
 
   /** Runs `fn` on one reader, in one snapshot of the database, for as long as it takes. */
-  async read<T>(fn: (tx: ReadTransaction) => T | Promise<T>, options: CallOptions = {}): Promise<T> {
+  read<T>(fn: (tx: ReadTransaction) => T | Promise<T>, options: CallOptions = {}): Promise<T> {
+    return traceTransaction("read", this.#path, (trace) => this.#read(fn, options, trace));
+  }
+
+  async #read<T>(
+    fn: (tx: ReadTransaction) => T | Promise<T>,
+    options: CallOptions,
+    trace: TransactionTrace | null,
+  ): Promise<T> {
     if (typeof fn !== "function") throw new TypeError("read: the first argument must be a function");
     this.#dispatcher.check();
     const patience = Patience.of(options)!;
     const place: Place = {};
     Error.captureStackTrace(place, this.read);
-    const lease = await this.#dispatcher.lease(this.#readers, "read()", place, patience);
+    const lease = await this.#dispatcher.lease(this.#readers, "read", place, patience);
     const runner = lease.runner("pool");
     runner.closedReason = readOver;
     try {
       const work = this.#leases.inside(async () => {
         await pinSnapshot(runner);
+        trace?.begun(runner.channel.thread);
         return await fn(new ReadTransaction(runner));
       });
       return await lease.unlessRevoked(patience.race(work));
@@ -209,7 +225,7 @@ export class Pool {
     const group = mode === "read" ? this.#readers : this.#writers;
     const place: Place = {};
     Error.captureStackTrace(place, this.acquire);
-    const lease = await this.#dispatcher.lease(group, "acquire()", place, Patience.of({ signal }));
+    const lease = await this.#dispatcher.lease(group, "acquire", place, Patience.of({ signal }));
     return this.#leases.lend(lease);
   }
 
@@ -316,6 +332,10 @@ export class Pool {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  get #path(): string {
+    return this.#options.connection.thread.open.path;
   }
 
   /** The writers first. */

@@ -5,12 +5,14 @@ import type { Channel } from "./channel.js";
 import { fromFault, QueueFullError, SqliteError } from "./errors.js";
 import type { CallOptions, IsolationLevel } from "./options.js";
 import { Patience } from "./patience.js";
+import { isWatched, QueryTrace, type Watched } from "./query-trace.js";
 import { closedReason, type Lane } from "./queue.js";
 import { buildsObjects, type RowFactory, type TextFactory } from "./row-maker.js";
 import { type CachedStatement, checkSql } from "./statement-cache.js";
+import { tracing } from "./tracing.js";
 
 /** What a connection's calls have in common; a transaction's share them with their connection. */
-export interface Settings {
+export interface Settings extends Watched {
   isolationLevel: IsolationLevel;
   rowFactory: RowFactory;
   textFactory: TextFactory;
@@ -80,6 +82,7 @@ export class Runner {
       ...values,
     ]);
     call.objects = buildsObjects(this.settings);
+    if (tracing.parameters) call.parameters = parameters;
     return call;
   }
 
@@ -120,7 +123,15 @@ export class Runner {
     }
     if (caller !== null && call.statement?.proven !== true) Error.captureStackTrace(call, caller);
     const patience = Patience.of(options);
-    this.lane.submit(call);
+    const trace = isWatched(this.settings)
+      ? QueryTrace.ofCall(call, caller, this.settings, this.channel.thread)
+      : null;
+    if (trace === null) this.lane.submit(call);
+    else
+      trace.send(
+        () => this.lane.submit(call),
+        (reason) => toError(reason, call),
+      );
     // Not before, or what watches a call that was refused would outlive it.
     if (patience !== undefined) this.watch(call, patience);
   }
@@ -189,8 +200,13 @@ export function toError(reason: unknown, call: Call): unknown {
     error = fromFault(fault, call.sql, thrown);
     if (fault.set !== undefined) Object.assign(error, { parameterSet: fault.set });
   } else if (reason instanceof ErrorReason) error = reason.make();
-  else return reason;
-  return placed(error, call.stack === undefined ? call.origin : call);
+  else {
+    call.trace?.callFailed(call, reason);
+    return reason;
+  }
+  placed(error, call.stack === undefined ? call.origin : call);
+  call.trace?.callFailed(call, error);
+  return error;
 }
 
 /** Something with the stack of a caller, as `Error.captureStackTrace` makes it: the text is made when it is read. */

@@ -5,6 +5,7 @@ import { checkSignal, oneOf } from "./options.js";
 import { Patience } from "./patience.js";
 import type { Lane } from "./queue.js";
 import type { Runner } from "./runner.js";
+import { traceTransaction, type TransactionTrace } from "./transaction-trace.js";
 
 /** Options of `transaction()`. */
 export interface TransactionOptions {
@@ -19,8 +20,8 @@ const MODES = { deferred: 1, immediate: 2, exclusive: 3 } as const;
 /** Numbers the savepoints of the process, so that each has a name of its own. */
 let lastSavepoint = 0;
 
-/** Runs `fn` on a lease of the runner's lane, between BEGIN and COMMIT or between SAVEPOINT and RELEASE. */
-export async function inTransaction<X, T>(
+/** Runs `fn` on a lease of the runner's lane, between BEGIN and COMMIT or between SAVEPOINT and RELEASE. Throws what is wrong with the options. */
+export function inTransaction<X, T>(
   runner: Runner,
   face: (runner: Runner) => X,
   fn: (tx: X) => T | Promise<T>,
@@ -28,10 +29,24 @@ export async function inTransaction<X, T>(
 ): Promise<T> {
   if (typeof fn !== "function") throw new TypeError("transaction: the first argument must be a function");
   if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
-  const mode = MODES[oneOf(options.mode, "mode", "deferred", ["deferred", "immediate", "exclusive"])];
+  const mode = oneOf(options.mode, "mode", "deferred", ["deferred", "immediate", "exclusive"]);
   const signal = checkSignal(options.signal);
+  return traceTransaction(runner.scoped ? "savepoint" : mode, runner.settings.database, (trace) =>
+    runTransaction(runner, face, fn, { mode, signal }, trace),
+  );
+}
+
+/** As {@link inTransaction}, with options that are checked, for one that is watched already. */
+export async function runTransaction<X, T>(
+  runner: Runner,
+  face: (runner: Runner) => X,
+  fn: (tx: X) => T | Promise<T>,
+  { mode = "deferred", signal }: TransactionOptions,
+  trace: TransactionTrace | null,
+): Promise<T> {
   const scope = new Scope(runner, await runner.lease(Patience.of({ signal })), signal);
-  await scope.begin(mode);
+  await scope.begin(MODES[mode]);
+  trace?.begun(runner.channel.thread);
   return await scope.run(async (inner) => await fn(face(inner)));
 }
 
