@@ -33,6 +33,7 @@ export type { AnyRow, RowFactory, TextFactory } from "./row-maker.js";
 export { type AcquireOptions, createPool, Pool, type PoolTransactionOptions } from "./pool.js";
 export type { PoolOptions } from "./pool-options.js";
 export type { Change, ChangeListener } from "./pool-changes.js";
+export type { LiveQuery } from "./pool-watch.js";
 export type { PoolStats, ThreadStats } from "./pool-stats.js";
 export {
   type ExecuteOptions,

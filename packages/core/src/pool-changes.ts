@@ -3,6 +3,7 @@ import { type ChangeReport, fromEngine, type IntegerMode, Op } from "@sqlite-aio
 import { Call } from "./call.js";
 import { capabilities, needsNative } from "./capabilities.js";
 import type { Channel } from "./channel.js";
+import { Outlook } from "./pool-outlook.js";
 import { toError } from "./runner.js";
 
 /** What was committed, of one or several transactions. */
@@ -27,8 +28,7 @@ export interface ChangeSubscriber {
   closed(): void;
 }
 
-const ANYTHING: ChangeReport = { tables: [], schema: false, anything: true, external: false };
-const OUTSIDE: ChangeReport = { tables: [], schema: false, anything: true, external: true };
+const ANYTHING: ChangeReport = { tables: [], schema: false, anything: true };
 
 /** Gathers what the writers of a pool report, while somebody listens. */
 export class PoolChanges {
@@ -36,15 +36,16 @@ export class PoolChanges {
   readonly #integers: IntegerMode;
   readonly #emitter = new EventEmitter();
   readonly #subscribers = new Set<ChangeSubscriber>();
-  readonly #channels = new Set<Channel>();
+  readonly #outlook = new Outlook<Channel>();
   #on = false;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
   /** All writers there are have answered that they report. */
   #ready: Promise<unknown> = Promise.resolve();
-  /** What is told at the end of this turn. */
+  /** What is told at the end of this turn, and whether some of it came from outside. */
   #gathered: ChangeReport[] = [];
+  #external = false;
 
   /** `interval`: milliseconds between looks for commits of others, 0 for none. */
   constructor(interval: number, integers: IntegerMode) {
@@ -90,10 +91,13 @@ export class PoolChanges {
 
   /** A writer was opened. */
   adopt(channel: Channel): void {
-    this.#channels.add(channel);
-    channel.onChange = (report) => this.#gather(report);
+    this.#outlook.add(channel);
+    channel.onChange = (report) => {
+      this.#outlook.committed(channel);
+      this.#gather(report);
+    };
     void channel.exited.then(() => {
-      this.#channels.delete(channel);
+      this.#outlook.delete(channel);
       // Of what it has committed last, nobody was told.
       if (this.#on && !this.#closed) this.#gather(ANYTHING);
     });
@@ -118,7 +122,7 @@ export class PoolChanges {
     const wanted = this.#subscribers.size > 0 || this.#emitter.listenerCount("change") > 0;
     if (wanted === this.#on || this.#closed) return;
     this.#on = wanted;
-    const switched = [...this.#channels].map((channel) => this.#switch(channel, wanted));
+    const switched = this.#outlook.members.map((channel) => this.#switch(channel, wanted));
     this.#ready = Promise.all(switched);
     this.#ready.catch(wanted ? warn : () => {});
     clearInterval(this.#timer);
@@ -135,32 +139,32 @@ export class PoolChanges {
     }
   }
 
-  /**
-   * Commits of others are seen by every writer, those of a writer by all but itself: only what all have seen is for
-   * certain, or may be, from outside.
-   */
   async #look(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
     try {
-      const looks = [...this.#channels].map((channel) => ask(channel, "lookOutside").catch(() => null));
-      const seen = (await Promise.all(looks)).filter((look) => look !== null);
-      if (this.#on && seen.length > 0 && seen.every((changed) => changed === true)) this.#gather(OUTSIDE);
+      const looks = this.#outlook.members.map(async (channel) => {
+        const seen = await ask(channel, "lookOutside").catch(() => null);
+        return [channel, seen as boolean | null] as const;
+      });
+      if (this.#outlook.looked(await Promise.all(looks)) && this.#on) this.#gather(ANYTHING, true);
     } finally {
       this.#looking = false;
     }
   }
 
-  #gather(report: ChangeReport): void {
+  #gather(report: ChangeReport, external = false): void {
     for (const subscriber of this.#subscribers) subscriber.changed(report);
     if (this.#emitter.listenerCount("change") === 0) return;
     if (this.#gathered.length === 0) queueMicrotask(() => this.#tell());
     this.#gathered.push(report);
+    this.#external ||= external;
   }
 
   #tell(): void {
-    const change = merge(this.#gathered, this.#integers);
+    const change = { ...merge(this.#gathered, this.#integers), external: this.#external };
     this.#gathered = [];
+    this.#external = false;
     this.#emitter.emit("change", change);
     // It may have been for once.
     this.#adjust();
@@ -179,7 +183,7 @@ async function ask(channel: Channel, method: string, ...args: unknown[]): Promis
   }
 }
 
-function merge(reports: readonly ChangeReport[], integers: IntegerMode): Change {
+function merge(reports: readonly ChangeReport[], integers: IntegerMode): Omit<Change, "external"> {
   const rows = new Map<string, Set<bigint> | null>();
   for (const { database, table, rowids } of reports.flatMap(({ tables }) => tables)) {
     const name = database === "main" ? table : `${database}.${table}`;
@@ -195,7 +199,6 @@ function merge(reports: readonly ChangeReport[], integers: IntegerMode): Change 
     tables: [...rows.keys()],
     rowids,
     schema: reports.some(({ schema }) => schema),
-    external: reports.some(({ external }) => external),
     any: reports.some(({ anything }) => anything),
   };
 }

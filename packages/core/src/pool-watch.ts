@@ -16,13 +16,19 @@ export interface WatchSource<R> {
   query(options: CallOptions): Promise<R[]>;
 }
 
+/** A query's results, as `pool.watch()` gives them. */
+export interface LiveQuery<R> extends AsyncIterableIterator<R[], undefined, undefined>, AsyncDisposable {
+  /** Ends it, also under a `next()` that waits. */
+  return(): Promise<IteratorReturnResult<undefined>>;
+}
+
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
  * A result, and a fresh one whenever a table that it was read from has changed. It is read when it is asked for: at
  * most one query runs, however many commits there are, and it sees all that were told before.
  */
-export class Watch<R> implements AsyncIterableIterator<R[]>, ChangeSubscriber {
+export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
   readonly #source: WatchSource<R>;
   readonly #options: CallOptions;
   readonly #signal: AbortSignal | undefined;
@@ -56,7 +62,6 @@ export class Watch<R> implements AsyncIterableIterator<R[]>, ChangeSubscriber {
     return result;
   }
 
-  /** Ends it, also under a `next()` that waits. */
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#end();
     return DONE;

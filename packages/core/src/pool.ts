@@ -25,7 +25,7 @@ import {
   runResult,
 } from "./pool-transaction.js";
 import { Upkeep } from "./pool-upkeep.js";
-import { copyParameters, Watch } from "./pool-watch.js";
+import { copyParameters, type LiveQuery, Watch } from "./pool-watch.js";
 import { Row } from "./row.js";
 import type { AnyRow, RowSettings } from "./row-maker.js";
 import type { Runner } from "./runner.js";
@@ -300,7 +300,7 @@ export class Pool {
    * @example
    * for await (const rows of pool.watch("SELECT id, text FROM note", [], { signal })) render(rows);
    */
-  watch<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R[]> {
+  watch<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): LiveQuery<R> {
     checkSql(sql);
     const values = copyParameters(parameters);
     return new Watch<R>(

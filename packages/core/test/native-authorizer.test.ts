@@ -99,7 +99,7 @@ describe.runIf(capabilities.authorizer)("an authorizer", () => {
     const { db } = await withTable();
     const sql = "SELECT secret FROM t WHERE x = ?";
     const read = (): Promise<unknown[]> => db.executeFetchall(sql, [1]);
-    const answer = (wanted: number) => (action: number, table: string | null, column: string | null) =>
+    const answer = (wanted: number) => (action: number, _: string | null, column: string | null) =>
       action === SQLITE_READ && column === "secret" ? wanted : SQLITE_OK;
     for (let round = 0; round < 3; round++) {
       expect(await read()).toEqual([["a"]]);

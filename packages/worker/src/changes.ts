@@ -41,6 +41,7 @@ export class Changes {
   #anything = false;
   /** Of the file, as seen last; null: not looked at yet. */
   #dataVersion: unknown = null;
+  /** A handle that is closed by now had seen another one. */
   #outside = false;
   #schemaVersion: unknown = null;
   /** Which schema {@link #untrackedTables} was found in. */
@@ -156,6 +157,7 @@ export class Changes {
   /** Null if it cannot be compiled: it will say so when it is run. */
   #analyze(sql: string): ReturnType<NonNullable<typeof native>["analyze"]> | null {
     try {
+      this.#refreshSchema();
       return native?.analyze(this.#token, sql) ?? null;
     } catch (error) {
       if (error instanceof Error && Reflect.get(error, "code") === "ERR_SQLITE_AIO_NATIVE_SQL") return null;
@@ -163,9 +165,18 @@ export class Changes {
     }
   }
 
+  /** A statement that is only compiled goes by the schema that the handle has read last; one that runs looks at it. */
+  #refreshSchema(): void {
+    const { db } = this.#session;
+    this.#session.privately(() => {
+      for (const [database] of databases(db))
+        db.prepare(`SELECT 1 FROM ${quoted(database)}.sqlite_schema LIMIT 1`).get();
+    });
+  }
+
   /** What transactions changed that were committed since the last call. Null if nothing, or if nobody wants to know. */
   take(): ChangeReport | null {
-    if (this.#probes === null || !(this.#stirred || this.#anything || this.#outside)) return null;
+    if (this.#probes === null || !(this.#stirred || this.#anything)) return null;
     let tables: ChangeReport["tables"] = [];
     let anything = this.#anything;
     try {
@@ -183,8 +194,6 @@ export class Changes {
       anything = true;
     }
     this.#anything = false;
-    const external = this.#outside;
-    this.#outside = false;
     let schema = false;
     if (!this.#session.inTransaction) {
       this.#stirred = false;
@@ -194,8 +203,7 @@ export class Changes {
         this.#schemaVersion = version;
       }
     }
-    if (tables.length === 0 && !anything && !schema && !external) return null;
-    return { tables, schema, anything: anything || external, external };
+    return tables.length > 0 || anything || schema ? { tables, schema, anything } : null;
   }
 
   /** Whether another connection has committed since the last look. Null where one cannot look at this moment. */
@@ -204,7 +212,8 @@ export class Changes {
     if (this.#probes === null || this.#session.inTransaction) return null;
     const version = this.#look("dataVersion");
     if (version === null) return null;
-    const changed = version !== this.#dataVersion;
+    const changed = this.#outside || version !== this.#dataVersion;
+    this.#outside = false;
     this.#dataVersion = version;
     return changed;
   }
@@ -225,13 +234,19 @@ export class Changes {
   #showsMore([database, table]: Name): boolean {
     if (/^sqlite_/i.test(table)) return !/^sqlite_(?:temp_)?(?:master|schema)$/i.test(table);
     const { db } = this.#session;
-    const schema = `"${database.replaceAll('"', '""')}".sqlite_schema`;
     const sql = this.#session.privately(() =>
-      db.prepare(`SELECT sql FROM ${schema} WHERE type = 'table' AND name = ?`).pluck().get(table),
+      db
+        .prepare(`SELECT sql FROM ${quoted(database)}.sqlite_schema WHERE type = 'table' AND name = ?`)
+        .pluck()
+        .get(table),
     );
     if (typeof sql !== "string" || !/^\s*CREATE\s+VIRTUAL\b/i.test(sql)) return false;
     return !CLOSED_MODULE.test(sql) || OPEN_CONTENT.test(sql);
   }
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
 }
 
 function databases(db: EngineDatabase): [name: string][] {

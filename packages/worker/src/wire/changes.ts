@@ -5,8 +5,6 @@ export interface ChangeReport {
   readonly schema: boolean;
   /** Any other table may have changed, too. */
   readonly anything: boolean;
-  /** Another connection has committed. */
-  readonly external: boolean;
 }
 
 export interface TableReport {
