@@ -184,13 +184,16 @@ describe.runIf(capabilities.authorizer)("an authorizer", () => {
   });
 
   it("that onConnect sets is asked for every caller of a pool, and stays when the handle is opened afresh", async () => {
+    const asked: Asked[] = [];
     const pool = await createPool(await temporaryPath(), {
       onConnect: (db) =>
-        db.setAuthorizer((action, name) =>
-          action === SQLITE_DROP_TABLE || (action === SQLITE_TRANSACTION && name === "ROLLBACK")
+        db.setAuthorizer((...args) => {
+          asked.push(args);
+          const [action, name] = args;
+          return action === SQLITE_DROP_TABLE || (action === SQLITE_TRANSACTION && name === "ROLLBACK")
             ? SQLITE_DENY
-            : SQLITE_OK,
-        ),
+            : SQLITE_OK;
+        }),
     });
     onTestFinished(() => pool.close());
     await pool.exec("CREATE TABLE t (x)");
@@ -200,7 +203,10 @@ describe.runIf(capabilities.authorizer)("an authorizer", () => {
       await db.execute("INSERT INTO t VALUES (1)");
       await db.execute("PRAGMA cache_size = 100");
     }
+    asked.length = 0;
     await Promise.all([1, 2, 3].map((x) => pool.run("INSERT INTO t VALUES (?)", [x])));
+    // They share a transaction that is none of theirs.
+    expect(asked.map(([action]) => action)).not.toContain(SQLITE_TRANSACTION);
     expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 3 });
     expect(pool.stats().respawned).toBe(0);
   });

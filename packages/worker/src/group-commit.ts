@@ -27,9 +27,9 @@ export function runGroup(
   begin: (operation: Operation) => boolean,
   end: () => void,
 ): boolean {
-  const { db, out, executor } = session;
+  const { out, executor } = session;
   try {
-    session.mutate(null, () => db.exec("BEGIN IMMEDIATE"));
+    exec(session, "BEGIN IMMEDIATE");
   } catch {
     // Whoever holds the lock: the first statement waits for it by itself.
     return false;
@@ -64,7 +64,7 @@ export function runGroup(
   for (let first = true; ; first = false) {
     session.beginAttempt(last.sequence, first, performance.now());
     try {
-      session.mutate(null, () => db.exec("COMMIT"));
+      exec(session, "COMMIT");
       // Each ran until the COMMIT that it shares.
       const now = timings.length === 0 ? 0 : performance.now();
       for (const { place, begun } of timings) out.ran(place, now - begun);
@@ -81,10 +81,15 @@ function restart(session: Session, group: readonly Operation[]): false {
     operation.cursor = null;
     operation.at = 0;
   }
-  if (session.inTransaction) session.mutate(null, () => session.db.exec("ROLLBACK"));
+  if (session.inTransaction) exec(session, "ROLLBACK");
   session.wrote();
   session.rowidMayHaveChanged();
   return false;
+}
+
+/** The transaction is nobody's, so that no authorizer is asked about it. */
+function exec(session: Session, sql: string): void {
+  session.privately(() => session.mutate(null, () => session.db.exec(sql)));
 }
 
 function isLock(error: unknown): boolean {
