@@ -282,6 +282,12 @@ export class Member {
     const lane = this.root.take();
     try {
       const runner = this.leased(lane, "mirror");
+      const queryOnly = (on: number): Promise<unknown> | null =>
+        this.role === "writer"
+          ? null
+          : runner.within(lane, false).perform(runner.script(`PRAGMA query_only = ${on}`, 0));
+      // A reader may be given temporary tables.
+      await queryOnly(0);
       const connect = async (): Promise<void> => void (await onConnect(this.face(runner, async () => {})));
       const failure = await connect().then(
         () => null,
@@ -290,6 +296,7 @@ export class Member {
       runner.closed = true;
       lane.abandon(leaseOver);
       await this.channel.outOfBandOver();
+      await queryOnly(1);
       // What it has set up is how the connection is meant to be.
       const settle = runner.control(Verb.SETTLE);
       lane.submit(settle);

@@ -101,7 +101,7 @@ export class Router {
               );
       } catch (error) {
         // REINDEX and PRAGMA optimize write, although the engine calls them read-only.
-        if (!guarded || !isReadOnly(error) || this.#options.connection.thread.open.readonly) throw error;
+        if (!guarded || !this.#needsWriter(error, sql)) throw error;
         profile.writes = true;
         trace?.again();
         continue;
@@ -154,7 +154,7 @@ export class Router {
             return await openCursor(lease, sql, values, guarded ? Flag.READ_ONLY : 0, patience);
           } catch (error) {
             const ended = lease.end();
-            if (!guarded || !isReadOnly(error) || this.#options.connection.thread.open.readonly) throw error;
+            if (!guarded || !this.#needsWriter(error, sql)) throw error;
             await ended;
             profile.writes = true;
           }
@@ -192,6 +192,13 @@ export class Router {
       runner.submit(call, patience, caller);
       return call;
     });
+  }
+
+  /** A reader found out that `sql` writes, which the writer may do. */
+  #needsWriter(error: unknown, sql: string): boolean {
+    if (this.#options.connection.thread.open.readonly) return false;
+    // Of this statement, not of one that belongs to opening the reader.
+    return error instanceof OperationalError && error.code === "SQLITE_READONLY" && error.sql === sql;
   }
 
   /** Readers and writers are different connections. */
@@ -246,8 +253,4 @@ async function openCursor(
   } finally {
     stopWatching?.();
   }
-}
-
-function isReadOnly(error: unknown): boolean {
-  return error instanceof OperationalError && error.code === "SQLITE_READONLY";
 }
