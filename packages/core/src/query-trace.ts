@@ -1,4 +1,4 @@
-import { Op, shared, Verb, withoutKeys } from "@sqlite-aio/worker/wire";
+import { Op, sharedNow, Verb, withoutKeys } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "./bind.js";
 import type { Call } from "./call.js";
 import { OperationalError } from "./errors.js";
@@ -29,10 +29,9 @@ const OPERATIONS: Readonly<Record<number, QueryEvent["operation"]>> = {
 export class QueryTrace {
   readonly #trace: Trace<QueryEvent>;
   readonly #slowQueryMs: number;
-  readonly #calledAt = performance.now();
+  readonly #calledAt = sharedNow();
   /** The call that it was made for; null if there may be several. */
   readonly #call: Call | null;
-  /** On the clock that the threads share. */
   #begunAt: number | undefined;
   #ran = 0;
   /** The call that the thread told of last, and how long it has run. */
@@ -139,7 +138,7 @@ export class QueryTrace {
   #measure(): void {
     const { event } = this.#trace;
     if (this.#begunAt !== undefined) {
-      event.queueMs = Math.max(0, this.#begunAt - shared(this.#calledAt));
+      event.queueMs = Math.max(0, this.#begunAt - this.#calledAt);
       event.execMs = this.#ran + this.#latestRan;
     }
     if (this.#slowQueryMs > 0) this.#warn();
@@ -148,7 +147,7 @@ export class QueryTrace {
   #warn(): void {
     const { sql, queueMs, execMs } = this.#trace.event;
     const known = queueMs !== undefined && execMs !== undefined;
-    const took = known ? queueMs + execMs : performance.now() - this.#calledAt;
+    const took = known ? queueMs + execMs : sharedNow() - this.#calledAt;
     if (took < this.#slowQueryMs) return;
     const message = known
       ? `a query took ${round(took)} ms: it waited for ${round(queueMs)} ms and ran for ${round(execMs)} ms`

@@ -1,5 +1,6 @@
 import { type Operation, Step } from "./operation.js";
 import type { Session } from "./session.js";
+import { sharedNow } from "./wire/clock.js";
 import { Flag, Op } from "./wire/protocol.js";
 
 /** Whether the operation is a write that may share a transaction with its neighbours. */
@@ -45,7 +46,7 @@ export function runGroup(
     last = operation;
     const begun = performance.now();
     session.beginAttempt(operation.sequence, true, begun);
-    if (operation.timed) timings.push({ place: out.timing(begun), begun });
+    if (operation.timed) timings.push({ place: out.timing(sharedNow()), begun });
     const { mark } = out;
     try {
       while (executor.step(operation) !== Step.DONE);

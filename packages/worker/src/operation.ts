@@ -38,7 +38,7 @@ export interface Operation {
   skipped: boolean;
   /** The main side wants to know when it was begun and how long it ran. */
   readonly timed: boolean;
-  /** A `performance.now()`, and milliseconds; only where `timed`. */
+  /** On the clock that the threads share, and milliseconds; only where `timed`. */
   begun: number;
   ran: number;
 }

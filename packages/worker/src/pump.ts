@@ -2,6 +2,7 @@ import { type Operation, Step } from "./operation.js";
 import { FrameReader } from "./frame-reader.js";
 import { isGroupable, runGroup } from "./group-commit.js";
 import type { Session } from "./session.js";
+import { sharedNow } from "./wire/clock.js";
 import { begin, type Control, end } from "./wire/control.js";
 import { type Frame, Op, Verb } from "./wire/protocol.js";
 
@@ -117,6 +118,7 @@ export class Pump {
     const session = this.#session;
     const first = !this.#begun;
     if (first) {
+      if (operation.timed) operation.begun = sharedNow();
       if (!operation.single && !session.inTransaction && isGroupable(session, operation)) {
         if (this.#group(operation)) return true;
       }
@@ -125,7 +127,6 @@ export class Pump {
         return true;
       }
       this.#begun = true;
-      operation.begun = now;
     }
     session.beginAttempt(operation.sequence, first, now);
     // A statement that only reads ends no transaction; asking costs as much as a tenth of a point read.

@@ -1,6 +1,5 @@
 import type { Statement } from "./statements.js";
 import type { ChangeReport } from "./wire/changes.js";
-import { shared } from "./wire/clock.js";
 import { type Fault, toFault } from "./wire/fault.js";
 import { encodePacket, pushTransfer } from "./wire/packet.js";
 import { Answer, Flag, type Reply, type SqlValue } from "./wire/protocol.js";
@@ -81,7 +80,7 @@ export class ReplyWriter {
 
   /** Not an answer: that an operation was begun, and a place for how long it ran, which {@link ran} fills. */
   timing(begun: number): number {
-    return this.#answers.push(Answer.TIMING, shared(begun), 0) - 1;
+    return this.#answers.push(Answer.TIMING, begun, 0) - 1;
   }
 
   ran(place: number, ms: number): void {

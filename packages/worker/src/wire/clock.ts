@@ -1,7 +1,8 @@
-/** `performance.now()` counts from the start of its own thread; hrtime is the same clock for all of them. */
-const offset = Number(process.hrtime.bigint()) / 1e6 - performance.now();
-
-/** A `performance.now()` of this thread as a time that all threads of the process mean the same by, in ms. */
-export function shared(now: number): number {
-  return now + offset;
+/**
+ * Milliseconds on a clock that all threads of the process share, which `performance.now()` is not: it counts from the
+ * start of its own thread.
+ */
+export function sharedNow(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e3 + nanoseconds / 1e6;
 }
