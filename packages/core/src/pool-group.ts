@@ -1,12 +1,6 @@
 import { type Call, ErrorReason } from "./call.js";
-import {
-  ConnectionClosedError,
-  PoolTimeoutError,
-  ProgrammingError,
-  QueueFullError,
-  WorkerCrashedError,
-} from "./errors.js";
-import type { Member, Role } from "./pool-member.js";
+import { PoolTimeoutError, ProgrammingError, QueueFullError, WorkerCrashedError } from "./errors.js";
+import { type Member, poolClosed, type Role } from "./pool-member.js";
 import type { ResolvedPoolOptions } from "./pool-options.js";
 
 /** What waits for a member. */
@@ -290,11 +284,6 @@ export class Group {
     if (this.#failure !== undefined) parts.push("the last attempt to open one failed (see cause)");
     return parts.length === 0 ? "none is open" : parts.join("; ");
   }
-}
-
-/** @internal */
-export function poolClosed(): ConnectionClosedError {
-  return new ConnectionClosedError("Pool closed");
 }
 
 /** Nothing of those who waited for it has begun. */

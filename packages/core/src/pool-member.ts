@@ -161,7 +161,7 @@ export class Member {
     clearTimeout(this.watch);
     this.runner.closed = true;
     await this.channel.close().catch(() => {});
-    this.root.end(leaseOver);
+    this.root.end(poolClosed);
   }
 
   /** Ends the thread, whatever it is doing. */
@@ -169,8 +169,8 @@ export class Member {
     clearTimeout(this.watch);
     this.runner.closed = true;
     const ended = this.channel.terminate();
-    this.root.end(leaseOver);
-    this.onRevoke?.(new ConnectionClosedError("Pool closed"));
+    this.root.end(poolClosed);
+    this.onRevoke?.(poolClosed());
     await ended;
   }
 
@@ -330,6 +330,11 @@ export class Member {
 
 /** How long the end of a lease may take, in ms, before the thread counts as stuck. */
 const STUCK_MS = 200;
+
+/** @internal */
+export function poolClosed(): ConnectionClosedError {
+  return new ConnectionClosedError("Pool closed");
+}
 
 function leaseOver(): ProgrammingError {
   return new ProgrammingError("the lease is over", { code: "SQLITE_MISUSE" });
