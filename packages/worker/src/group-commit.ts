@@ -44,9 +44,11 @@ export function runGroup(
       continue;
     }
     last = operation;
-    const begun = performance.now();
-    session.beginAttempt(operation.sequence, true, begun);
-    if (operation.timed) timings.push({ place: out.timing(sharedNow()), begun });
+    session.beginAttempt(operation.sequence, true, performance.now());
+    if (operation.timed) {
+      const begun = sharedNow();
+      timings.push({ place: out.timing(begun), begun });
+    }
     const { mark } = out;
     try {
       while (executor.step(operation) !== Step.DONE);
@@ -67,8 +69,7 @@ export function runGroup(
     try {
       exec(session, "COMMIT");
       // Each ran until the COMMIT that it shares.
-      const now = timings.length === 0 ? 0 : performance.now();
-      for (const { place, begun } of timings) out.ran(place, now - begun);
+      for (const { place, begun } of timings) out.ran(place, sharedNow() - begun);
       return true;
     } catch (error) {
       if (!session.mayRetry(error)) return restart(session, group);

@@ -76,9 +76,10 @@ export class Pump {
         (answered >= this.#share || now - began > SLICE_MS || this.#begun || !isQuick(operation))
       )
         return;
-      const finished = this.#attempt(operation, now);
+      const from = operation.timed ? sharedNow() : 0;
+      const finished = this.#attempt(operation, now, from);
       const after = performance.now();
-      if (operation.timed) this.#ran(operation, after - now);
+      if (operation.timed) this.#ran(operation, sharedNow() - from);
       if (finished) {
         this.#ended();
         answered++;
@@ -114,11 +115,11 @@ export class Pump {
   }
 
   /** True when the operation is answered to its end. */
-  #attempt(operation: Operation, now: number): boolean {
+  #attempt(operation: Operation, now: number, from: number): boolean {
     const session = this.#session;
     const first = !this.#begun;
     if (first) {
-      if (operation.timed) operation.begun = sharedNow();
+      operation.begun = from;
       if (!operation.single && !session.inTransaction && isGroupable(session, operation)) {
         if (this.#group(operation)) return true;
       }
