@@ -94,14 +94,17 @@ describe("a program that was bundled without the thread's file", () => {
     }
   });
 
-  it("is told so also where the file is there and what it imports is not", async () => {
-    const file = join(await temporaryFolder(), "copy.mjs");
-    await writeFile(file, 'import "./functions.js";');
-    const error = await rejection(
-      connect(":memory:", { createWorker: (_, options) => new Worker(file, options) }),
-    );
-    expect(error).toMatchObject({ code: "SQLITE_AIO_ENTRY_MISSING" });
-  });
+  it.each(["copy.mjs", "copy.cjs"])(
+    "is told so also where %s of the file alone was brought along",
+    async (name) => {
+      const file = join(await temporaryFolder(), name);
+      await writeFile(file, 'import "./functions.js";');
+      const error = await rejection(
+        connect(":memory:", { createWorker: (_, options) => new Worker(file, options) }),
+      );
+      expect(error).toMatchObject({ code: "SQLITE_AIO_ENTRY_MISSING" });
+    },
+  );
 
   it("is not told so where a thread dies of something else, or an engine is not installed", async () => {
     const file = join(await temporaryFolder(), "broken.mjs");

@@ -1,6 +1,5 @@
-import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { here } from "./here.js";
+import { requireHere } from "./here.js";
 import { adaptLibsql, isLibsql } from "./libsql.js";
 import type { SqlValue } from "./wire/protocol.js";
 
@@ -61,14 +60,12 @@ export async function loadEngine(specifier: string): Promise<EngineConstructor> 
   return isLibsql(Database) ? adaptLibsql(Database) : (Database as EngineConstructor);
 }
 
-const require = createRequire(here);
-
 /** An engine is CommonJS, and in the archive of an Electron program `import()` may find nothing where `require()` does. */
 async function loadModule(specifier: string): Promise<unknown> {
   try {
-    return require(specifier.startsWith("file:") ? fileURLToPath(specifier) : specifier);
+    return requireHere(specifier.startsWith("file:") ? fileURLToPath(specifier) : specifier);
   } catch {
     // Its error is the one that tells most.
-    return (await import(specifier)) as unknown;
+    return (await import(/* webpackIgnore: true */ specifier)) as unknown;
   }
 }

@@ -85,7 +85,7 @@ async function importFunction(source: {
   readonly module: string;
   readonly export: string;
 }): Promise<(...args: unknown[]) => unknown> {
-  const module = (await import(source.module)) as Record<string, unknown>;
+  const module = (await import(/* webpackIgnore: true */ source.module)) as Record<string, unknown>;
   const fn = module[source.export];
   if (typeof fn !== "function") {
     throw new TypeError(`the module ${source.module} has no function "${source.export}"`);

@@ -1,5 +1,4 @@
-import { createRequire } from "node:module";
-import { here } from "./here.js";
+import { requireHere } from "./here.js";
 
 /** The part of `@sqlite-aio/native` that is used here. */
 export interface Native {
@@ -37,7 +36,7 @@ export const native: Native | null = load();
 function load(): Native | null {
   if (process.env["SQLITE_AIO_NATIVE"] === "off") return null;
   try {
-    return createRequire(here)("@sqlite-aio/native") as Native;
+    return requireHere("@sqlite-aio/native") as Native;
   } catch {
     return null;
   }

@@ -32,7 +32,7 @@ export async function configureHandle(db: EngineDatabase, options: OpenOptions):
 /** Hands the handle to the setup module. */
 export async function setUp(db: EngineDatabase, options: OpenOptions): Promise<void> {
   if (options.setup === null) return;
-  const module = (await import(options.setup)) as { default?: unknown };
+  const module = (await import(/* webpackIgnore: true */ options.setup)) as { default?: unknown };
   if (typeof module.default !== "function") {
     throw new TypeError(`the setup module ${options.setup} has no default export to call`);
   }
