@@ -275,6 +275,12 @@ export function integer(value: unknown, name: string, fallback: number, least: n
   return value;
 }
 
+/** Throws TypeError unless they are an object. */
+export function checkOptions<T>(options: T): T {
+  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  return options;
+}
+
 export function boolean(value: unknown, name: string): boolean {
   if (value === undefined) return false;
   if (typeof value !== "boolean") throw new TypeError(`option "${name}" must be a boolean`);

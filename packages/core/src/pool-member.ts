@@ -1,27 +1,16 @@
-import type { OpenOptions } from "@sqlite-aio/worker/wire";
 import { Verb } from "@sqlite-aio/worker/wire";
 import type { Call } from "./call.js";
 import type { Progress } from "./cancellation.js";
 import { Channel } from "./channel.js";
 import { Connection } from "./connection.js";
 import { ConnectionClosedError, NotSupportedError, ProgrammingError } from "./errors.js";
-import { type FunctionOptions, functionSpec, type SqlFunction } from "./functions.js";
+import { functionSpec } from "./functions.js";
+import type { PoolFunction, PoolFunctions } from "./pool-functions.js";
 import type { ResolvedPoolOptions } from "./pool-options.js";
+import { openOptions, settingsOf } from "./pool-settings.js";
 import { Lane } from "./queue.js";
-import { Row } from "./row.js";
-import { Runner, type Settings } from "./runner.js";
+import { Runner } from "./runner.js";
 import { foundSqliteVersion } from "./version.js";
-
-/** A SQL function that every connection of a pool has. */
-export interface PoolFunction {
-  readonly name: string;
-  readonly parameters: number;
-  readonly fn: SqlFunction | URL;
-  readonly options: FunctionOptions;
-}
-
-/** The functions of a pool, by name and number of parameters. */
-export type PoolFunctions = ReadonlyMap<string, PoolFunction>;
 
 export type Role = "reader" | "writer";
 
@@ -252,7 +241,12 @@ export class Member {
     const { channel } = this;
     if (channel.pending > 0 || channel.numbers !== this.#numbers) return false;
 
-    return channel.alive && !channel.inTransaction && !channel.tainted && this.#lacking === undefined;
+    return (
+      channel.alive &&
+      !channel.inTransaction &&
+      !channel.tainted &&
+      this.#functions.lacking(this.#defined) === undefined
+    );
   }
 
   /** Waits for what the holder has begun besides the frames: a function being loaded, a backup. */
@@ -311,15 +305,10 @@ export class Member {
   /** Defines the functions of the pool that it lacks. */
   async #catchUp(): Promise<void> {
     for (;;) {
-      const next = this.#lacking;
+      const next = this.#functions.lacking(this.#defined);
       if (next === undefined) return;
       await this.define(...next);
     }
-  }
-
-  get #lacking(): [string, PoolFunction] | undefined {
-    for (const [key, definition] of this.#functions) if (!this.has(key, definition)) return [key, definition];
-    return undefined;
   }
 
   #rested(): void {
@@ -338,38 +327,4 @@ export function poolClosed(): ConnectionClosedError {
 
 function leaseOver(): ProgrammingError {
   return new ProgrammingError("the lease is over", { code: "SQLITE_MISUSE" });
-}
-
-function settingsOf(options: ResolvedPoolOptions, kind: "pool" | "mirror"): Settings {
-  const { connection } = options;
-  return {
-    isolationLevel: kind === "pool" ? null : connection.isolationLevel,
-    rowFactory: kind === "pool" ? Row : null,
-    textFactory: String,
-    detectTypes: connection.detectTypes,
-    integers: connection.thread.open.integers,
-    iterChunkSize: kind === "pool" ? POOL_CHUNK : connection.iterChunkSize,
-    maxQueue: Number.MAX_SAFE_INTEGER,
-    database: connection.thread.open.path,
-    slowQueryMs: connection.slowQueryMs,
-    lasting: false,
-    interrupts: 0,
-  };
-}
-
-/** Rows that `iterate` fetches at a time: a full packet, which the loop builds in about a millisecond. */
-const POOL_CHUNK = 2048;
-
-/** The log may grow to this many bytes between checkpoints without keeping the space afterwards. */
-const JOURNAL_SIZE_LIMIT = 64 * 1024 * 1024;
-
-function openOptions(role: Role, options: ResolvedPoolOptions): OpenOptions {
-  const { open } = options.connection.thread;
-  const pragmas: [string, string][] = [];
-  if (options.wal && role === "writer") {
-    pragmas.push(["journal_mode", "'wal'"], ["journal_size_limit", String(JOURNAL_SIZE_LIMIT)]);
-    if (options.checkpoint === "external") pragmas.push(["wal_autocheckpoint", "0"]);
-  }
-  pragmas.push(...(open.pragmas as [string, string][]));
-  return role === "reader" ? { ...open, readonly: true, queryOnly: true, pragmas } : { ...open, pragmas };
 }

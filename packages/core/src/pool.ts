@@ -1,26 +1,27 @@
 import { Mode, Verb } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "./bind.js";
 import type { Connection } from "./connection.js";
-import { OperationalError, ProgrammingError, WorkerCrashedError } from "./errors.js";
 import type { FunctionOptions, SqlFunction } from "./functions.js";
-import { type CallOptions, integer, oneOf } from "./options.js";
+import { type CallOptions, checkOptions, integer } from "./options.js";
 import { Patience } from "./patience.js";
 import { type ChangeListener, PoolChanges } from "./pool-changes.js";
-import { Dispatcher, type Place } from "./pool-dispatcher.js";
+import { closePool } from "./pool-close.js";
+import { Dispatcher } from "./pool-dispatcher.js";
 import { Group } from "./pool-group.js";
 import { Leases } from "./pool-leases.js";
-import { Member, type PoolFunction, type Role } from "./pool-member.js";
+import { PoolFunctions } from "./pool-functions.js";
+import { Member, type Role } from "./pool-member.js";
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from "./pool-options.js";
 import { Router } from "./pool-router.js";
+import { type AcquireOptions, type PoolTransactionOptions, Scopes } from "./pool-scopes.js";
 import { poolStats, type PoolStats } from "./pool-stats.js";
 import {
   type ExecuteOptions,
   type ExecuteResult,
   executeResult,
   objectRows,
-  PoolTransaction,
-  pinSnapshot,
-  ReadTransaction,
+  type PoolTransaction,
+  type ReadTransaction,
   type RunResult,
   runResult,
 } from "./pool-transaction.js";
@@ -28,26 +29,8 @@ import { Upkeep } from "./pool-upkeep.js";
 import { copyParameters, type LiveQuery, Watch } from "./pool-watch.js";
 import { Row } from "./row.js";
 import type { AnyRow, RowSettings } from "./row-maker.js";
-import type { Runner } from "./runner.js";
 import { checkSql } from "./statement-cache.js";
-import { runTransaction, type TransactionOptions } from "./transaction.js";
-import { traceTransaction, type TransactionTrace } from "./transaction-trace.js";
-
-/** Options of `pool.transaction()`. */
-export interface PoolTransactionOptions extends TransactionOptions {
-  /** How often the whole callback is run again when another process holds the lock. Default 0. */
-  retries?: number | undefined;
-}
-
-/** Options of `pool.acquire()`. */
-export interface AcquireOptions {
-  /** Default `"write"`. */
-  mode?: "read" | "write" | undefined;
-  signal?: AbortSignal | undefined;
-}
-
-/** How long the threads that {@link Pool.close} has ended by force are waited for, in ms: each ends when its native call has. */
-const GRACE_MS = 200;
+import { traceTransaction } from "./transaction-trace.js";
 
 /**
  * Several connections to one database behind one face. Reads run side by side on read-only connections, writes one
@@ -57,10 +40,11 @@ export class Pool {
   readonly #options: ResolvedPoolOptions;
   readonly #writers: Group;
   readonly #readers: Group;
-  readonly #functions = new Map<string, PoolFunction>();
+  readonly #functions = new PoolFunctions();
   readonly #leases: Leases;
   readonly #dispatcher: Dispatcher;
   readonly #router: Router;
+  readonly #scopes: Scopes;
   readonly #upkeep: Upkeep;
   readonly #changes: PoolChanges;
   readonly #rows: RowSettings;
@@ -79,6 +63,7 @@ export class Pool {
       if (group === this.#writers) this.#upkeep.wrote();
     });
     this.#dispatcher = new Dispatcher(options, this.#leases);
+    this.#scopes = new Scopes(this.#dispatcher, this.#leases, this.#writers, this.#readers);
     this.#router = new Router(options, this.#dispatcher, this.#writers, this.#readers, this.#upkeep);
     this.#changes = new PoolChanges(options.changePollInterval, options.connection.thread.open.integers);
   }
@@ -150,68 +135,14 @@ export class Pool {
     options: PoolTransactionOptions = {},
   ): Promise<T> {
     const mode = options?.mode ?? "immediate";
-    return traceTransaction(mode, this.#path, (trace) => this.#transact(fn, options, trace));
-  }
-
-  async #transact<T>(
-    fn: (tx: PoolTransaction) => T | Promise<T>,
-    options: PoolTransactionOptions,
-    trace: TransactionTrace | null,
-  ): Promise<T> {
-    if (typeof fn !== "function") throw new TypeError("transaction: the first argument must be a function");
-    const { signal } = checkObject(options);
-    const mode = oneOf(options.mode, "mode", "immediate", ["deferred", "immediate", "exclusive"]);
-    let retries = integer(options.retries, "retries", 0, 0);
-    this.#dispatcher.check();
-    const patience = Patience.of({ signal });
-    const place: Place = {};
-    Error.captureStackTrace(place, this.transaction);
-    const face = (runner: Runner): PoolTransaction => new PoolTransaction(runner);
-    for (;;) {
-      const lease = await this.#dispatcher.lease(this.#writers, "transaction", place, patience);
-      try {
-        return await lease.unlessRevoked(
-          this.#leases.inside(() => runTransaction(lease.runner("pool"), face, fn, { signal, mode }, trace)),
-        );
-      } catch (error) {
-        if (!isBusy(error) || retries-- <= 0) throw error;
-      } finally {
-        void lease.end();
-      }
-    }
+    return traceTransaction(mode, this.#path, (trace) =>
+      this.#scopes.transaction(fn, options, trace, this.transaction),
+    );
   }
 
   /** Runs `fn` on one reader, in one snapshot of the database, for as long as it takes. */
   read<T>(fn: (tx: ReadTransaction) => T | Promise<T>, options: CallOptions = {}): Promise<T> {
-    return traceTransaction("read", this.#path, (trace) => this.#read(fn, options, trace));
-  }
-
-  async #read<T>(
-    fn: (tx: ReadTransaction) => T | Promise<T>,
-    options: CallOptions,
-    trace: TransactionTrace | null,
-  ): Promise<T> {
-    if (typeof fn !== "function") throw new TypeError("read: the first argument must be a function");
-    this.#dispatcher.check();
-    const patience = Patience.of(options)!;
-    const place: Place = {};
-    Error.captureStackTrace(place, this.read);
-    const lease = await this.#dispatcher.lease(this.#readers, "read", place, patience);
-    const runner = lease.runner("pool");
-    runner.closedReason = readOver;
-    try {
-      const work = this.#leases.inside(async () => {
-        await pinSnapshot(runner);
-        trace?.begun(runner.channel.thread);
-        return await fn(new ReadTransaction(runner));
-      });
-      return await lease.unlessRevoked(patience.race(work));
-    } catch (error) {
-      if (patience.over) lease.member.channel.cancelAll(error);
-      throw error;
-    } finally {
-      void lease.end();
-    }
+    return traceTransaction("read", this.#path, (trace) => this.#scopes.read(fn, options, trace, this.read));
   }
 
   /**
@@ -219,14 +150,7 @@ export class Pool {
    * {@link release}. What is not committed by then is rolled back.
    */
   async acquire(options: AcquireOptions = {}): Promise<Connection> {
-    const { signal } = checkObject(options);
-    const mode = oneOf(options.mode, "mode", "write", ["read", "write"]);
-    this.#dispatcher.check();
-    const group = mode === "read" ? this.#readers : this.#writers;
-    const place: Place = {};
-    Error.captureStackTrace(place, this.acquire);
-    const lease = await this.#dispatcher.lease(group, "acquire", place, Patience.of({ signal }));
-    return this.#leases.lend(lease);
+    return await this.#scopes.acquire(options, this.acquire);
   }
 
   /** Gives a connection of {@link acquire} back. A second release does nothing. */
@@ -242,28 +166,13 @@ export class Pool {
     options: FunctionOptions = {},
   ): Promise<void> {
     this.#dispatcher.check();
-    const definition: PoolFunction = { name, parameters, fn, options };
-    const key = `${name}/${parameters}`.toLowerCase();
     // Somebody must find out whether it can be defined.
     if (this.#writers.members.length === 0) await this.#barrier();
-    const before = this.#functions.get(key);
-    this.#functions.set(key, definition);
-    try {
-      const asked = new Set<Member>();
-      const lacksIt = (member: Member): boolean => !asked.has(member) && !member.has(key, definition);
-      // Some may come while others are asked; those that are opened after that have it from the start.
-      for (let member = this.#members().find(lacksIt); member !== undefined; ) {
-        asked.add(member);
-        await this.#define(member, key, definition);
-        member = this.#members().find(lacksIt);
-      }
-    } catch (error) {
-      if (this.#functions.get(key) === definition) {
-        if (before === undefined) this.#functions.delete(key);
-        else this.#functions.set(key, before);
-      }
-      throw error;
-    }
+    const advance = (): void => {
+      this.#writers.advance();
+      this.#readers.advance();
+    };
+    await this.#functions.create({ name, parameters, fn, options }, () => this.#members(), advance);
   }
 
   /**
@@ -324,9 +233,18 @@ export class Pool {
    * `timeout` ms (default 30000) rejects. A second call is the first.
    */
   async close(options: { timeout?: number | undefined } = {}): Promise<void> {
-    const timeout = integer(checkObject(options).timeout, "timeout", 30_000, 0);
+    const timeout = integer(checkOptions(options).timeout, "timeout", 30_000, 0);
     this.#leases.refuseInside();
-    this.#closing ??= this.#close(timeout);
+    this.#closing ??= closePool(
+      {
+        dispatcher: this.#dispatcher,
+        upkeep: this.#upkeep,
+        changes: this.#changes,
+        readers: this.#readers,
+        writers: this.#writers,
+      },
+      timeout,
+    );
     await this.#closing;
   }
 
@@ -352,58 +270,12 @@ export class Pool {
     });
   }
 
-  async #define(member: Member, key: string, definition: PoolFunction): Promise<void> {
-    try {
-      if (member.holder === null) await member.alone(() => member.define(key, definition));
-      else await member.define(key, definition);
-    } catch (error) {
-      // One that took its place has it already.
-      if (!member.channel.alive && (error instanceof WorkerCrashedError || member.root.ended)) return;
-      // One that is held may have a cursor half read; it gets the function when it is given back.
-      if (member.holder === null || !isBusy(error)) throw error;
-    } finally {
-      this.#writers.advance();
-      this.#readers.advance();
-    }
-  }
-
   async #start(role: Role): Promise<Member> {
     const member = await Member.start(role, this.#options, this.#functions);
     if (role === "writer") this.#changes.adopt(member.channel);
     const group = role === "reader" ? this.#readers : this.#writers;
     member.channel.onDeath = () => group.lost(member);
     return member;
-  }
-
-  async #close(timeout: number): Promise<void> {
-    const timer = Promise.withResolvers<"late">();
-    const handle = setTimeout(() => timer.resolve("late"), timeout);
-    const orderly = this.#closeInOrder();
-    try {
-      if ((await Promise.race([orderly, timer.promise])) !== "late") return;
-    } finally {
-      clearTimeout(handle);
-    }
-    orderly.catch(() => {});
-    const ended = Promise.all([this.#readers.terminate(), this.#writers.terminate()]);
-    // A native call that does not return keeps its thread; nobody has to wait for that.
-    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, GRACE_MS).unref())]);
-  }
-
-  async #closeInOrder(): Promise<void> {
-    this.#upkeep.stop();
-    this.#changes.close();
-    await this.#dispatcher.close();
-    for (const group of [this.#readers, this.#writers]) {
-      group.close();
-      await group.opened();
-    }
-    await this.#upkeep.stopped();
-    if (this.#readers !== this.#writers) await this.#readers.end((member) => member.close());
-    await this.#writers.end(async (member) => {
-      await this.#upkeep.truncate(member);
-      await member.close();
-    });
   }
 }
 
@@ -418,17 +290,4 @@ export class Pool {
  */
 export async function createPool(database: string | URL, options: PoolOptions = {}): Promise<Pool> {
   return await Pool.open(database, options);
-}
-
-function checkObject<T>(options: T): T {
-  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
-  return options;
-}
-
-function readOver(): ProgrammingError {
-  return new ProgrammingError("the read() is over", { code: "SQLITE_MISUSE" });
-}
-
-function isBusy(error: unknown): boolean {
-  return error instanceof OperationalError && error.code.startsWith("SQLITE_BUSY");
 }
