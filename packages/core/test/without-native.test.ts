@@ -1,4 +1,4 @@
-import { capabilities, NotSupportedError } from "@sqlite-aio/core";
+import { capabilities, createPool, NotSupportedError } from "@sqlite-aio/core";
 import { expect, it, vi } from "vitest";
 import { open, rejection } from "./database.ts";
 // What is promised of signals, timeouts and interrupt() holds without the companion as well.
@@ -21,11 +21,15 @@ it("says what it cannot do", () => {
 
 it("refuses what needs the native companion, naming the package", async () => {
   const db = await open();
+  await using pool = await createPool(":memory:");
   for (const call of [
     () => db.setProgressHandler(() => 0, 100),
     () => db.setProgressHandler(null, 100),
     () => db.setAuthorizer(() => 0),
     () => db.setAuthorizer(null),
+    async () => pool.on("change", () => {}),
+    async () => pool.once("change", () => {}),
+    () => pool.watch("SELECT 1").next(),
   ]) {
     const error = await rejection(call);
     expect(error, String(call)).toBeInstanceOf(NotSupportedError);
