@@ -18,8 +18,8 @@ const MAX_BYTES = 256 * 1024;
 const LATE = Symbol("not there yet");
 
 /**
- * Sends what an iterator gives over a port, as much at a time as is there, and only when the other side asks: it asks
- * for more when it has used up what it got. Ends the iterator when the other side does, or is gone.
+ * Sends what an iterator gives over a port, as much at a time as is there, and only when the other side asks. Ends the
+ * iterator when the other side does, or is gone.
  */
 export class StreamRelay {
   readonly #iterator: AsyncIterator<unknown>;
@@ -83,16 +83,24 @@ export class StreamRelay {
     }
   }
 
-  /** Waits for one item, and takes along those that are there within the same turn of the loop. */
+  /**
+   * Takes what is there within this turn of the loop. Where nothing is, waits for one item and sends it by itself: what
+   * makes one wait is asked for no more than the page wants, so that a live result is read when it is to be shown.
+   */
   async #gather(): Promise<{ items: unknown[]; done: boolean }> {
     const items: unknown[] = [];
     const cloner = new Cloner();
-    let late: Promise<typeof LATE> | undefined;
-    while (items.length < MAX_ITEMS && cloner.size < MAX_BYTES && !this.#over) {
+    const late = turn(LATE);
+    let alone = false;
+    while (items.length < MAX_ITEMS && cloner.size < MAX_BYTES && !alone && !this.#over) {
       try {
         const next = (this.#next ??= this.#iterator.next());
-        const result = late === undefined ? await next : await Promise.race([next, late]);
-        if (result === LATE) break;
+        let result = await Promise.race([next, late]);
+        if (result === LATE) {
+          if (items.length > 0) break;
+          alone = true;
+          result = await next;
+        }
         this.#next = null;
         if (result.done === true) return { items, done: true };
         items.push(cloner.copy(result.value));
@@ -103,7 +111,6 @@ export class StreamRelay {
         this.#next.catch(() => {});
         break;
       }
-      late ??= turn(LATE);
     }
     return { items, done: false };
   }
