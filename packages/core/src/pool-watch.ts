@@ -141,13 +141,13 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
   }
 
   async #read(): Promise<R[]> {
-    // Before the query: what comes while it runs may not be in its snapshot.
-    this.#dirty = false;
     if (this.#outdated) {
       this.#outdated = false;
       this.#reads = null;
       this.#adopt(await this.#source.access(this.#options));
     }
+    // Before the query: what comes while it runs may not be in its snapshot.
+    this.#dirty = false;
     return await this.#source.query(this.#options);
   }
 
