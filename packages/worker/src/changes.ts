@@ -55,7 +55,7 @@ export class Changes {
   /** A handle is open. */
   attached(token: number): void {
     this.#token = token;
-    if (this.#wanted) this.#start();
+    if (this.#wanted && token !== 0) this.#start();
   }
 
   /** The handle is about to close; another one may follow. */
@@ -78,7 +78,7 @@ export class Changes {
     this.#wanted = on;
     this.#outside = this.#anything = false;
     if (on) this.#start();
-    else {
+    else if (this.#probes !== null) {
       native?.trackChanges(this.#token, false);
       this.#probes = null;
     }
