@@ -18,7 +18,7 @@ import { type Remote, wrap } from "comlink";
 import { type Call, ErrorReason } from "./call.js";
 import { Cancellation, type Progress } from "./cancellation.js";
 import { Closures } from "./closures.js";
-import { ConnectionClosedError, type CrashOutcome, fromFault, WorkerCrashedError } from "./errors.js";
+import { ConnectionClosedError, type CrashOutcome, fromFault, threadDied } from "./errors.js";
 import { strikeAtExit } from "./exit.js";
 import { Exchange } from "./exchange.js";
 import { orMissingEntry } from "./missing-entry.js";
@@ -311,16 +311,7 @@ export class Channel {
     this.#cancellation.stop();
     const error = cause?.();
     this.#dead =
-      error === undefined
-        ? () => new ConnectionClosedError()
-        : (outcome) =>
-            new WorkerCrashedError(
-              outcome === "unknown"
-                ? `the connection's thread died (${error.message}); the call may have done its work`
-                : `the connection's thread died (${error.message}); the call had not begun`,
-              outcome,
-              { cause: error },
-            );
+      error === undefined ? () => new ConnectionClosedError() : (outcome) => threadDied(error, outcome);
     this.#exchange.stop((call) =>
       this.#lost(call.sequence === 0 || cancel(this.#control, call.sequence) ? "not-started" : "unknown"),
     );

@@ -96,6 +96,13 @@ export class WorkerCrashedError extends OperationalError {
   }
 }
 
+/** @internal What a call gets whose thread died of `cause`. */
+export function threadDied(cause: Error, outcome: CrashOutcome): WorkerCrashedError {
+  const work = outcome === "unknown" ? "the call may have done its work" : "the call had not begun";
+  const message = `the connection's thread died (${cause.message}); ${work}`;
+  return new WorkerCrashedError(message, outcome, { cause });
+}
+
 /** No connection became free within `acquireTimeout` milliseconds. */
 export class PoolTimeoutError extends OperationalError {
   override readonly name: string = "PoolTimeoutError";
