@@ -144,7 +144,7 @@ describe.runIf(capabilities.changes)("watch()", () => {
   });
 
   it("is ended by break, by return() and by the end of its block, also while it waits", async () => {
-    const pool = await openPool("CREATE TABLE t (x)", { changePollInterval: 5 });
+    const pool = await openPool("CREATE TABLE t (x)", { changePollInterval: 5, checkpoint: "external" });
     const rows = pool.watch("SELECT x FROM t");
     await rows.next();
     const waiting = [rows.next(), rows.next()];
