@@ -99,8 +99,8 @@ export function takeChanges(token: Token): TableChange[] | null;
 export function markChanged(token: Token, database: string, table: string): void;
 
 /**
- * Prepares the first statement of `sql`, never runs it, and tells what it would touch. The handle's authorizer is not
- * asked. An error of SQLite's has the code `ERR_SQLITE_AIO_NATIVE_SQL` and its extended result code as `errcode`;
+ * Prepares the first statement of `sql`, never runs it, and tells what it would touch, by the schema as the handle has
+ * read it last. The handle's authorizer is not asked. An error of SQLite's has the code `ERR_SQLITE_AIO_NATIVE_SQL` and its extended result code as `errcode`;
  * other errors as {@link setAuthorizer}.
  */
 export function analyze(token: Token, sql: string): StatementAnalysis;
