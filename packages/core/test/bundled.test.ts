@@ -82,11 +82,12 @@ describe("a program that was bundled without the thread's file", () => {
   it("is told so by connect() and by createPool(), with what to do about it", async () => {
     const missing = join(await temporaryFolder(), "sqlite-aio-thread.js");
     const createWorker = (_: URL, options: object): Worker => new Worker(missing, options);
+    const path = await temporaryPath();
     for (const opening of [
-      connect(":memory:", { createWorker }),
-      createPool(await temporaryPath(), { createWorker }),
+      () => connect(":memory:", { createWorker }),
+      () => createPool(path, { createWorker }),
     ]) {
-      const error = await rejection(opening);
+      const error = await rejection(opening());
       expect(error).toBeInstanceOf(OperationalError);
       expect(error).toMatchObject({ name: "OperationalError", code: "SQLITE_AIO_ENTRY_MISSING" });
       expect(String(error)).toContain(missing);

@@ -270,13 +270,13 @@ describe("a timeout", () => {
     const sql = await calling(() => {
       const until = performance.now() + 5;
       while (performance.now() < until);
-    }, 60);
+    }, 400);
     const running = rejection(db.executeFetchall(`SELECT sum(v) FROM (${sql})`, [], { timeout: 40 }));
     const waiting = rejection(db.execute(INSERT, [1], { timeout: 20 }));
     const patient = db.execute(INSERT, [2], { timeout: 10_000 });
     expect(await running).toMatchObject(INTERRUPTED);
     expect(await waiting).toMatchObject({ ...INTERRUPTED, sql: INSERT });
-    expect(performance.now() - began).toBeLessThan(280);
+    expect(performance.now() - began).toBeLessThan(1500);
     await patient;
     expect(stored()).toEqual([2]);
   });

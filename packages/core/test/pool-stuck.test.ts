@@ -87,7 +87,7 @@ describe("a reader whose statement nobody waits for", () => {
 
 describe("a writer whose statement nobody waits for", () => {
   it("is not replaced, since its lock stands: whoever comes waits, and is told so", async () => {
-    const { pool, held } = await filled({ acquireTimeout: patience / 5, maxWaiting: 2 });
+    const { pool, held } = await filled({ acquireTimeout: patience, maxWaiting: 2 });
     await abandon(pool, held, 0, "run");
     const waiting = [pool.run("INSERT INTO t VALUES (2)"), pool.transaction(() => 1)];
     const full = await rejection(pool.run("INSERT INTO t VALUES (3)"));
