@@ -1,4 +1,4 @@
-import { createPool, ConnectionClosedError, type Pool, SqliteError } from "@sqlite-aio/core";
+import { capabilities, createPool, ConnectionClosedError, type Pool, SqliteError } from "@sqlite-aio/core";
 import { closeOnQuit } from "@sqlite-aio/core/electron";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { openEngine, rejection, temporaryPath } from "./database.ts";
@@ -197,6 +197,26 @@ describe("closeOnQuit, when closing goes wrong", () => {
     open();
     expect(await outcome).toBeInstanceOf(SqliteError);
     expect(openEngine(path).prepare("SELECT count(*) FROM note").pluck().get()).toBe(0);
+  });
+
+  it("quits in time with a statement that runs on, which the native companion stops", async () => {
+    // Without it the thread outlives the test, and would its folder.
+    const pool = await openPool(":memory:");
+    const app = new FakeApp();
+    closeOnQuit(app, pool, { timeout: 50 });
+    const long =
+      "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 10000000) SELECT count(*) FROM c";
+    const outcome = rejection(pool.get(long));
+    await new Promise(setImmediate);
+    const quit = gone(app);
+    const since = performance.now();
+    app.quit();
+    await quit;
+    expect(performance.now() - since).toBeLessThan(1500);
+    expect(await outcome).toBeInstanceOf(SqliteError);
+    if (!capabilities.interrupt) return;
+    await pool.close();
+    expect(performance.now() - since).toBeLessThan(1500);
   });
 
   it("quits with a warning where closing fails", async () => {
