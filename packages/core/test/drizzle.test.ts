@@ -167,7 +167,7 @@ describe("queries", () => {
       .where(gt(person.id, sql.placeholder("id")))
       .orderBy(person.id)
       .prepare();
-    await Promise.all(["a", "b", "c"].map((name) => insert.execute({ name })));
+    for (const name of ["a", "b", "c"]) await insert.execute({ name });
     const found = await older.all({ id: 1 });
     expectTypeOf(found).toEqualTypeOf<{ name: string }[]>();
     expect(found).toEqual([{ name: "b" }, { name: "c" }]);
