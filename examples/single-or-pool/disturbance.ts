@@ -23,17 +23,16 @@ const QUIET = 0.15;
 const PROBE_MS = 100;
 
 /**
- * Gives the one of several results that others disturbed least: takes it again until one was taken in quiet, at most
- * `attempts` times, and waits for a quiet moment before each, `patienceMs` in all.
+ * Gives the one of several results that others disturbed least: waits for a quiet moment before it takes one, and takes
+ * it again until it was quiet to the end, for `patienceMs` in all.
  */
 export async function leastDisturbed<T extends { readonly disturbedBy: number }>(
-  attempts: number,
   patienceMs: number,
   take: () => Promise<T>,
 ): Promise<T> {
   const deadline = performance.now() + patienceMs;
   let best: T | undefined;
-  for (let attempt = 1; ; attempt++) {
+  do {
     while (performance.now() < deadline) {
       const probe = new Disturbance();
       await wait(PROBE_MS);
@@ -41,8 +40,8 @@ export async function leastDisturbed<T extends { readonly disturbedBy: number }>
     }
     const next = await take();
     if (best === undefined || next.disturbedBy < best.disturbedBy) best = next;
-    if (best.disturbedBy <= QUIET || attempt >= attempts) return best;
-  }
+  } while (best.disturbedBy > QUIET && performance.now() < deadline);
+  return best;
 }
 
 function busyMs(): number {

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { SingleBar } from "cli-progress";
 import { draw } from "./chart.ts";
@@ -18,6 +19,10 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     // Seconds to wait, for each point of the chart, until other processes leave the machine alone.
     patience: { type: "string", default: "1" },
+    // Seconds to leave the machine to others after each point.
+    rest: { type: "string", default: "0" },
+    // What else is to be known of the run.
+    note: { type: "string" },
     chart: { type: "string", default: join(import.meta.dirname, "results", "chart.svg") },
     publish: { type: "boolean", default: false },
   },
@@ -27,19 +32,19 @@ const full = {
   flights: Number.POSITIVE_INFINITY,
   callers: [1, 2, 4, 8, 32, 256],
   rounds: 3,
-  attempts: 3,
   times: { warmUpMs: 120, windowMs: 250 },
 };
 const quick = {
   flights: 20_000,
   callers: [1, 4],
   rounds: 1,
-  attempts: 1,
   times: { warmUpMs: 10, windowMs: 30 },
 };
 const size = values.quick ? quick : full;
 const patienceMs = values.quick ? 0 : Number(values.patience) * 1000;
-if (!(patienceMs >= 0)) throw new RangeError("--patience must be a number of seconds");
+const restMs = Number(values.rest) * 1000;
+if (!(patienceMs >= 0 && restMs >= 0))
+  throw new RangeError("--patience and --rest must be numbers of seconds");
 
 await using directory = await diskDirectory();
 const file = join(directory.path, "flights.db");
@@ -62,8 +67,9 @@ for (let round = 0; round < size.rounds; round++) {
         for (const setup of [...setups.slice(turn), ...setups.slice(0, turn)]) {
           const plan = { file, flights, ...size.times };
           const take = () => measure(plan, setup, work, callers, mode);
-          results.add(work, mode, setup, callers, await leastDisturbed(size.attempts, patienceMs, take));
+          results.add(work, mode, setup, callers, await leastDisturbed(patienceMs, take));
           bar.increment();
+          await wait(restMs);
         }
       }
     }
@@ -75,6 +81,7 @@ const about = [
   `${flights.toLocaleString("en-US")} flights, ${size.rounds} x ${size.times.windowMs} ms for each point, medians`,
   environment(),
   `other processes kept ${results.disturbance} cores busy meanwhile`,
+  ...(values.note === undefined ? [] : [values.note]),
 ];
 const svg = await draw(results, about);
 const chart = resolve(values.chart);
