@@ -24,7 +24,9 @@ export class Group {
   readonly members: Member[] = [];
   readonly #most: number;
   readonly #options: ResolvedPoolOptions;
-  readonly #start: (role: Role) => Promise<Member>;
+  readonly #start: (role: Role, signal: AbortSignal) => Promise<Member>;
+  /** Aborted when nothing is to be opened any more. */
+  readonly #ending = new AbortController();
   readonly #waiting: Request[] = [];
   /** Members that are being opened, and those of them that have a thread. */
   readonly #opening = new Set<Promise<Member>>();
@@ -38,7 +40,7 @@ export class Group {
     role: Role,
     most: number,
     options: ResolvedPoolOptions,
-    start: (role: Role) => Promise<Member>,
+    start: (role: Role, signal: AbortSignal) => Promise<Member>,
   ) {
     this.role = role;
     this.#most = most;
@@ -171,11 +173,13 @@ export class Group {
   /** Ends every thread, whatever it is doing; resolves when all have ended. */
   async terminate(): Promise<void> {
     this.close();
+    this.#ending.abort(poolClosed());
     await Promise.all([...this.members.splice(0), ...this.#unready].map((member) => member.terminate()));
+    await this.opened();
   }
 
   async #open(): Promise<Member> {
-    const member = await this.#start(this.role).catch((error: unknown) => {
+    const member = await this.#start(this.role, this.#ending.signal).catch((error: unknown) => {
       throw notOpened(error);
     });
     this.#unready.add(member);

@@ -60,9 +60,14 @@ export class Member {
   }
 
   /** Starts a thread; before its first use the member is to be {@link prepare}d. */
-  static async start(role: Role, options: ResolvedPoolOptions, functions: PoolFunctions): Promise<Member> {
+  static async start(
+    role: Role,
+    options: ResolvedPoolOptions,
+    functions: PoolFunctions,
+    signal: AbortSignal,
+  ): Promise<Member> {
     const thread = { ...options.connection.thread, open: openOptions(role, options) };
-    const { channel, opened } = await Channel.open(thread);
+    const { channel, opened } = await Channel.open(thread, signal);
     foundSqliteVersion(opened.sqliteVersion);
     if (options.memory && !opened.serializes) {
       await channel.terminate();

@@ -54,7 +54,7 @@ export class Pool {
     this.#options = options;
     const { detectTypes, thread } = options.connection;
     this.#rows = { rowFactory: Row, textFactory: String, detectTypes, integers: thread.open.integers };
-    const start = (role: Role): Promise<Member> => this.#start(role);
+    const start = (role: Role, signal: AbortSignal): Promise<Member> => this.#start(role, signal);
     this.#writers = new Group("writer", options.writers, options, start);
     this.#readers =
       options.readers === 0 ? this.#writers : new Group("reader", options.readers, options, start);
@@ -270,8 +270,8 @@ export class Pool {
     });
   }
 
-  async #start(role: Role): Promise<Member> {
-    const member = await Member.start(role, this.#options, this.#functions);
+  async #start(role: Role, signal: AbortSignal): Promise<Member> {
+    const member = await Member.start(role, this.#options, this.#functions, signal);
     if (role === "writer") this.#changes.adopt(member.channel);
     const group = role === "reader" ? this.#readers : this.#writers;
     member.channel.onDeath = () => group.lost(member);

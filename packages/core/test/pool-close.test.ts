@@ -262,6 +262,24 @@ describe("close() while a connection is being opened", () => {
     await until(() => alive() === 0);
   });
 
+  it("does not wait for a setup that never ends, nor does an opening that is given up", async () => {
+    const { alive, createWorker } = counted();
+    const setup = new URL("fixtures/setup-hangs.mjs", import.meta.url);
+    const path = await temporaryPath();
+    const pool = await openPool({ createWorker, setup, readers: 2 }, path);
+    await pool.run("CREATE TABLE t (a)");
+    const reads = outcomes([pool.get("SELECT 1"), pool.read(() => 1)]);
+    await pool.close({ timeout: 30 });
+    expect(await reads).toMatchObject([{ message: "Pool closed" }, { message: "Pool closed" }]);
+    await until(() => alive() === 0);
+    const controller = new AbortController();
+    const opening = createPool(path, { createWorker, setup, readonly: true, signal: controller.signal });
+    const reason = new Error("no longer wanted");
+    setTimeout(() => controller.abort(reason), 20);
+    expect(await rejection(opening)).toBe(reason);
+    await until(() => alive() === 0);
+  });
+
   it("goes on when a thread dies meanwhile: what had not begun is run by its replacement", async () => {
     const { alive, createWorker } = counted();
     const path = await temporaryPath();
