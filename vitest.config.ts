@@ -2,13 +2,23 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig(({ mode }) => ({
   test: {
-    // `--mode without-native`: as where the companion is not installed; child processes and threads see it, too.
-    env: mode === "without-native" ? { SQLITE_AIO_NATIVE: "off" } : {},
+    env: environment(mode),
     include: ["packages/*/test/**/*.test.ts", "examples/test/**/*.test.ts"],
     // Real processes: a test that ends a worker thread or crashes the engine must not take the others with it.
     pool: "forks",
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    testTimeout: mode === "soak" ? 30 * 60_000 : 20_000,
+    hookTimeout: mode === "soak" ? 10 * 60_000 : 20_000,
+    // One test would spoil the figures of another.
+    fileParallelism: mode !== "soak",
     allowOnly: false,
   },
 }));
+
+/** Of the tests, and of their threads and child processes. */
+function environment(mode: string): Record<string, string> {
+  // As where the companion is not installed.
+  if (mode === "without-native") return { SQLITE_AIO_NATIVE: "off" };
+  // `pnpm test:soak`: packages/core/test/reliability/scale.ts.
+  if (mode === "soak") return { SQLITE_AIO_SOAK: "1" };
+  return {};
+}

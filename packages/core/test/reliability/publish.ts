@@ -1,0 +1,54 @@
+// Writes the table of docs/reliability.md from what `pnpm test:soak` has measured: `node packages/core/test/reliability/publish.ts`.
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, release, totalmem, type } from "node:os";
+import { connect, sqliteVersion } from "@sqlite-aio/core";
+import { promises } from "./promises.ts";
+
+interface Figure {
+  readonly promise: string;
+  readonly text: string;
+  readonly seed: number;
+}
+
+const START = "<!-- soak:start -->";
+const END = "<!-- soak:end -->";
+const figures = new URL("results/figures.jsonl", import.meta.url);
+const document = new URL("../../../../docs/reliability.md", import.meta.url);
+
+const latest = new Map<string, Figure>();
+for (const line of readFileSync(figures, "utf8").split("\n")) {
+  if (line === "") continue;
+  const figure = JSON.parse(line) as Figure;
+  latest.set(figure.promise, figure);
+}
+for (const key of latest.keys()) {
+  if (!promises.some((promise) => promise.key === key)) throw new Error(`promises.ts does not know "${key}"`);
+}
+const rows = promises.map(({ key, promise, fault, file }) => {
+  const figure = latest.get(key);
+  const measured = figure === undefined ? "not measured" : `${figure.text} (seed ${figure.seed})`;
+  return [promise, fault, measured, `[${key}](../packages/core/test/reliability/${file})`];
+});
+const header = ["promise", "fault", "figure", "test"];
+// The engine says its version when a connection is opened.
+await (await connect(":memory:")).close();
+const machine = [
+  statSync(figures).mtime.toISOString().slice(0, "2000-01-01".length),
+  `Node ${process.versions.node}`,
+  `SQLite ${sqliteVersion}`,
+  `${type()} ${release()} ${process.arch}`,
+  `${availableParallelism()} cores (${cpus()[0]?.model.trim() ?? "unknown"})`,
+  `${Math.round(totalmem() / 2 ** 30)} GB`,
+].join(", ");
+const table = [header, header.map(() => "---"), ...rows]
+  .map((cells) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`)
+  .join("\n");
+
+const text = readFileSync(document, "utf8");
+const start = text.indexOf(START);
+const end = text.indexOf(END);
+if (start < 0 || end < start) throw new Error(`docs/reliability.md needs ${START} and ${END}`);
+writeFileSync(
+  document,
+  `${text.slice(0, start)}${START}\n\n${table}\n\nMeasured: ${machine}.\n\n${text.slice(end)}`,
+);

@@ -1,0 +1,26 @@
+import { spawnSync } from "node:child_process";
+
+/** Whether a command ends with code 0, and what it said. */
+function succeeds(command: readonly string[]): { readonly ok: boolean; readonly said: string } {
+  const { status, stdout, stderr, error } = spawnSync(command[0]!, command.slice(1), { encoding: "utf8" });
+  return { ok: status === 0, said: error?.message ?? `${stdout}${stderr}`.trim() };
+}
+
+/** Why strace cannot be used here, null if it can. Installs it where that can be done without asking. */
+export function withoutStrace(): string | null {
+  const trial = ["strace", "-f", "-o", "/dev/null", "true"];
+  if (succeeds(trial).ok) return null;
+  if (process.getuid?.() === 0 && !succeeds(["strace", "--version"]).ok) {
+    const install = ["apt-get", "install", "-y", "--no-install-recommends", "strace"];
+    if (!succeeds(install).ok && succeeds(["apt-get", "update"]).ok) succeeds(install);
+  }
+  const { ok, said } = succeeds(trial);
+  return ok ? null : `needs strace, and the right to trace a child process: ${said}`;
+}
+
+/** The start of a command that runs in a view of the file system of its own, where it may mount. */
+export function inOwnMounts(): { readonly under: readonly string[] } | { readonly missing: string } {
+  const unshare = ["unshare", "--mount", ...(process.getuid?.() === 0 ? [] : ["--map-root-user"])];
+  const { ok, said } = succeeds([...unshare, "sh", "-c", "mount -t tmpfs -o size=64k none /mnt"]);
+  return ok ? { under: unshare } : { missing: `needs unshare (util-linux), and the right to mount: ${said}` };
+}
