@@ -1,0 +1,137 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, expect, it, onTestFinished } from "vitest";
+import { open, openEngine, rejection, temporaryPath } from "../database.ts";
+import { openPool } from "../pool-support.ts";
+import { random } from "../random.ts";
+import { start } from "./child.ts";
+import { figure, seed, soak, times, within } from "./scale.ts";
+
+const INCREMENTS = times(250, 5000);
+const LOCK_MS = times(1000, 10_000);
+
+const measured: string[] = [];
+
+it(`4 processes x ${INCREMENTS} increments of one counter lose none`, {
+  timeout: within(60_000, 600_000),
+}, async () => {
+  const path = await temporaryPath();
+  openEngine(path).exec(
+    "PRAGMA journal_mode = WAL; CREATE TABLE counter (n); INSERT INTO counter VALUES (0)",
+  );
+  const children = ["pool", "connection", "pool", "connection"].map((kind) =>
+    start("lock-increment.ts", [kind, path, String(INCREMENTS)], { limitMs: within(50_000, 500_000) }),
+  );
+  const ended = await Promise.all(children.map((child) => child.ended));
+  expect(ended.map(({ code, signal, stderr }) => ({ code, signal, stderr }))).toEqual(
+    children.map(() => ({ code: 0, signal: null, stderr: "" })),
+  );
+  const total = openEngine(path).prepare("SELECT n FROM counter").pluck().get();
+  expect(total).toBe(4 * INCREMENTS);
+  measured.push(`4 processes x ${INCREMENTS} increments: ${String(total)}`);
+});
+
+/** The other process, once it has the lock. */
+async function holder(path: string): Promise<ChildProcess> {
+  const child = fork(new URL("lock-holder.ts", import.meta.url), [path]);
+  onTestFinished(() => void child.kill("SIGKILL"));
+  expect(await once(child, "message")).toEqual(["locked", undefined]);
+  return child;
+}
+
+/** The longest time between two turns of the loop, until it is asked for. */
+function watchLoop(): () => number {
+  let longest = 0;
+  let latest = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    longest = Math.max(longest, now - latest);
+    latest = now;
+  }, 2);
+  return () => {
+    clearInterval(timer);
+    return longest;
+  };
+}
+
+it.each(["wal", "delete"])(
+  `a lock that another process holds for ${LOCK_MS} ms is waited for, with journal_mode = %s: aborts are answered meanwhile, and the loop turns`,
+  { timeout: within(60_000, 120_000) },
+  async (journal) => {
+    const path = await temporaryPath();
+    openEngine(path).exec(`PRAGMA journal_mode = ${journal}; CREATE TABLE t (x INTEGER PRIMARY KEY)`);
+    const pool =
+      journal === "wal" ? await openPool({ readers: 1, timeout: 120_000, acquireTimeout: 0 }, path) : null;
+    const db = await open(path, { timeout: 120_000, isolationLevel: null });
+    const insert = "INSERT INTO t (x) VALUES (?)";
+    await pool?.get("SELECT count(*) FROM t");
+
+    const child = await holder(path);
+    const locked = performance.now();
+    const kept: Promise<unknown>[] = [db.execute(insert, [3])];
+    if (pool !== null)
+      kept.push(
+        pool.run(insert, [1]),
+        pool.transaction((tx) => tx.run(insert, [2])),
+      );
+    let answered = 0;
+    for (const call of kept) void call.then(() => answered++);
+    const longestStall = watchLoop();
+    const below = random(seed);
+    const latencies: number[] = [];
+    let reads = 0;
+    for (let x = 10; performance.now() - locked < LOCK_MS; x++) {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const call = [
+        () => db.execute(insert, [x], { signal }),
+        () => db.executemany(insert, [[x]], { signal }),
+        () => db.transaction((tx) => tx.execute(insert, [x]), { mode: "immediate", signal }),
+        () => db.executescript(`INSERT INTO t (x) VALUES (${x})`, { signal }),
+        () =>
+          (pool ?? db).transaction((tx: { execute: typeof db.execute }) => tx.execute(insert, [x]), {
+            mode: "immediate",
+            signal,
+          }),
+      ][below(5)]!;
+      const reason = new Error(`enough of ${x}`);
+      const rejected = rejection(call());
+      await sleep(below(40));
+      const aborted = performance.now();
+      controller.abort(reason);
+      expect(await rejected).toBe(reason);
+      latencies.push(performance.now() - aborted);
+      // Who only reads is not concerned.
+      if (pool !== null) {
+        expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 0 });
+        reads++;
+      }
+    }
+    const stall = longestStall();
+    expect(answered).toBe(0);
+    const released = once(child, "message");
+    child.send("release");
+    await released;
+    const unlocked = performance.now();
+    await Promise.all(kept);
+    const late = performance.now() - unlocked;
+    const stored = openEngine(path).prepare("SELECT x FROM t ORDER BY x").pluck().all();
+    expect(stored).toEqual(pool === null ? [0, 3] : [0, 1, 2, 3]);
+    expect(await rejection(db.execute(insert, [3]))).toMatchObject({ code: "SQLITE_CONSTRAINT_PRIMARYKEY" });
+
+    const worst = Math.max(...latencies);
+    expect(latencies.length).toBeGreaterThan(10);
+    // What waits for the lock in its place would take until the lock is gone.
+    expect(worst).toBeLessThan(soak ? 100 : LOCK_MS);
+    expect(stall).toBeLessThan(soak ? 100 : LOCK_MS);
+    expect(late).toBeLessThan(LOCK_MS);
+    measured.push(
+      `${LOCK_MS} ms lock (${journal}): ${latencies.length} aborts answered in <= ${worst.toFixed(0)} ms, ${reads} reads, loop stalled <= ${stall.toFixed(0)} ms, written ${late.toFixed(0)} ms after`,
+    );
+  },
+);
+
+afterAll(() => {
+  if (measured.length === 3) figure("locks", measured.join("; "));
+});
