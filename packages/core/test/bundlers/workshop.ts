@@ -33,7 +33,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   return () => rm(workshop, { recursive: true });
 }
 
-async function pack(name: string, to: string): Promise<string> {
+/** The tarball of a package of this repository, as it would be published. */
+export async function pack(name: string, to: string): Promise<string> {
   const pnpm = process.env["npm_config_user_agent"]?.startsWith("pnpm/")
     ? process.env["npm_execpath"]
     : undefined;
@@ -48,8 +49,24 @@ async function pack(name: string, to: string): Promise<string> {
 async function install(folder: string, packages: readonly string[]): Promise<void> {
   await mkdir(folder);
   await writeFile(join(folder, "package.json"), '{ "private": true, "type": "module" }');
+  await addPackages(folder, packages);
+}
+
+/** Installs packages, tarballs among them, in a project outside the workspace. */
+export async function addPackages(
+  folder: string,
+  packages: readonly string[],
+  ...more: string[]
+): Promise<void> {
   // No scripts: Electron's would fetch its binary, and the engine brings what it needs.
-  const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"];
+  const flags = [
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--prefer-offline",
+    "--loglevel=error",
+    ...more,
+  ];
   await run("npm", ["install", ...flags, ...packages], { cwd: folder });
   // The companion's binaries are built for a release; here there is the one of this machine.
   const built = join(root, "packages/native/build");
