@@ -1,45 +1,30 @@
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, matchesGlob, relative, sep } from "node:path";
+import { join, sep } from "node:path";
 import { promisify } from "node:util";
-import { createPackageWithOptions, extractAll, listPackage, statFile } from "@electron/asar";
+import { extractAll, listPackage, statFile } from "@electron/asar";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parse } from "yaml";
 import { searched } from "./expected.ts";
 import { MainProcess } from "./main-process.ts";
 import { makeFullProfile } from "./profile.ts";
-
-interface Packaging {
-  readonly asarUnpack: readonly string[];
-  readonly npmRebuild: boolean;
-  readonly files: readonly string[];
-}
 
 const folder = join(import.meta.dirname, "..");
 let temporary: string;
 let archive: string;
 let files: string[];
 
-/** Packs what is to be shipped as electron-builder.yml says, which itself needs an Electron to be downloaded. */
+/** electron-builder packs the app. What it packs it with is no Electron, but it does not look into that. */
 beforeAll(async () => {
   temporary = await mkdtemp(join(tmpdir(), "flights-packed-"));
-  const packaging = parse(await readFile(join(folder, "electron-builder.yml"), "utf8")) as Packaging;
-  const excluded = packaging.files.filter((glob) => glob.startsWith("!")).map((glob) => glob.slice(1));
-  const list = ["ls", "--omit=dev", "--all", "--parseable"];
-  const { stdout } = await promisify(execFile)("npm", list, { cwd: folder });
-  const dependencies = stdout.trim().split("\n").slice(1);
-  const staged = join(temporary, "app");
-  const wanted = (path: string): boolean =>
-    !excluded.some((glob) => matchesGlob(relative(folder, path).replaceAll(sep, "/"), glob));
-  for (const path of [join(folder, "package.json"), join(folder, "out"), ...dependencies]) {
-    await cp(path, join(staged, relative(folder, path)), { recursive: true, filter: wanted });
-  }
-  archive = join(temporary, "app.asar");
-  // One pattern is all that it takes.
-  const [unpack = "", ...more] = packaging.asarUnpack;
-  if (more.length > 0) throw new Error("asarUnpack has more than one pattern");
-  await createPackageWithOptions(staged, archive, { unpack });
+  const electron = join(temporary, "electron");
+  await mkdir(join(electron, "resources"), { recursive: true });
+  await writeFile(join(electron, "electron"), "", { mode: 0o755 });
+  const to = join(temporary, "dist");
+  const settings = [`-c.electronDist=${electron}`, `-c.directories.output=${to}`];
+  const args = ["--linux", "dir", "--publish", "never", ...settings];
+  await promisify(execFile)("node_modules/.bin/electron-builder", args, { cwd: folder });
+  archive = join(to, "linux-unpacked/resources/app.asar");
   files = listPackage(archive, { isPack: false }).map((path) => path.replaceAll(sep, "/").slice(1));
 });
 
@@ -75,7 +60,7 @@ describe("the packed app", () => {
 
   it("has no sources of the engine, no data that it does not read, and nothing that only builds it", () => {
     const unwanted =
-      /^node_modules\/(?:better-sqlite3\/(?:deps|src)\/|vega-datasets\/(?:build|src)\/|vite\/|electron\/)/;
+      /^node_modules\/(?:better-sqlite3\/(?:deps|src)\/|vega-datasets\/(?:build|src)\/|vite\/|electron\/|node-addon-api\/)/;
     expect(files.filter((path) => unwanted.test(path))).toEqual([]);
     expect(files.filter((path) => /^node_modules\/vega-datasets\/data\/./.test(path))).toEqual([
       "node_modules/vega-datasets/data/airports.csv",

@@ -1,8 +1,8 @@
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createPool } from "@sqlite-aio/core";
-import { onTestFinished } from "vitest";
+import { afterAll, onTestFinished } from "vitest";
 import { importFlights } from "../src/main/import-flights.ts";
 import { schema } from "../src/main/schema.ts";
 
@@ -14,6 +14,10 @@ export async function makeProfile(): Promise<string> {
 }
 
 let full: Promise<string> | null = null;
+
+afterAll(async () => {
+  if (full !== null) await rm(dirname(await full), { recursive: true });
+});
 
 /** The same with all flights in it. */
 export async function makeFullProfile(): Promise<string> {
