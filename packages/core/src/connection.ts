@@ -20,6 +20,7 @@ import {
   type TextFactory,
 } from "./row-maker.js";
 import { type Origin, placed, type Runner, toError } from "./runner.js";
+import { traceCallback } from "./trace-callback.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
 
 /**
@@ -247,7 +248,7 @@ export class Connection {
       throw new TypeError("the callback must be a function or null");
     const { channel } = this.#runner;
     await this.#runner.perform(this.#runner.method("trace", callback !== null));
-    channel.onTrace = callback;
+    channel.onTrace = callback === null ? null : traceCallback(callback);
   }
 
   /**

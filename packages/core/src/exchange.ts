@@ -1,17 +1,21 @@
 import {
   Answer,
+  answerEnd,
   appendCells,
   appendPacket,
   type ChangeReport,
+  checkHead,
   type Control,
   type Fault,
   type Frame,
+  malformed,
   MAX_FRAME_OPS,
   MAX_UNDER_WAY,
   MORE_COMING,
   Op,
   type Packet,
   type Reply,
+  SPENT_SHIFT,
   State,
   uncancel,
 } from "@sqlite-aio/worker/wire";
@@ -56,6 +60,8 @@ export class Exchange {
   /** The thread times the operations of the next frame. */
   #timing = false;
   #releases: number[] = [];
+  /** Milliseconds that each operation has run that the present reply answers. */
+  #spent = 0;
   /** As of the answer that was read last: several calls' answers come in one reply. */
   #lastInsertRowid: number | bigint = 0;
 
@@ -197,8 +203,20 @@ export class Exchange {
     this.#calls--;
     const now = performance.now();
     this.#spinner.answered(now - this.#since, this.#calls);
-    if (this.#sent.length > 0) this.#sent[0]!.took += now - this.#since;
     this.#since = now;
+    try {
+      this.#read(reply);
+    } catch (error) {
+      // Whose answers the rest of it holds is not known.
+      this.#host.broken(error as Error);
+      return;
+    }
+    this.#flush();
+  }
+
+  #read(reply: Reply): void {
+    checkHead(reply);
+    this.#spent = ((reply[0] as number) >> SPENT_SHIFT) / 1000;
     this.inTransaction = ((reply[0] as number) & State.IN_TRANSACTION) !== 0;
     this.tainted = ((reply[0] as number) & State.TAINTED) !== 0;
     this.totalChanges = reply[1] as number;
@@ -210,70 +228,75 @@ export class Exchange {
       statement.shape = { names: reply[at + 1] as string[], types: reply[at + 2] as (string | null)[] };
     }
     this.#streaming = false;
-    while (at < reply.length) at = this.#answer(reply, at);
-    this.#flush();
+    while (at < reply.length) {
+      const end = answerEnd(reply, at);
+      this.#answer(reply, at);
+      at = end;
+    }
   }
 
-  /** Hands one answer to the call that waits for it; gives the position of the next one. */
-  #answer(reply: Reply, at: number): number {
-    const call = this.#sent[0]!;
+  /** Hands one answer to the call that waits for it. */
+  #answer(reply: Reply, at: number): void {
     const code = reply[at] as number;
+    if (code === Answer.CHANGES) {
+      this.onChange?.(reply[at + 1] as ChangeReport);
+      return;
+    }
+    const call = this.#sent[0];
+    if (call === undefined) throw malformed("an answer to no call");
     switch (code) {
       case Answer.TRACE:
         this.onTrace?.(reply[at + 1] as string);
-        return at + 2;
-      case Answer.CHANGES:
-        this.onChange?.(reply[at + 1] as ChangeReport);
-        return at + 2;
+        break;
       case Answer.TIMING:
         call.trace?.timed(call, reply[at + 1] as number, reply[at + 2] as number);
-        return at + 3;
+        break;
       case Answer.DONE:
       case Answer.COUNTS:
         call.changes = reply[at + 1] as number;
         this.#lastInsertRowid = reply[at + 2] as number | bigint;
         if (code === Answer.DONE) this.#finish(call);
-        return at + 3;
+        break;
       case Answer.ROWS: {
         const rows = reply[at + 2] as number;
         const columns = reply[at + 3] as number;
         if (!call.settled) {
           const names = namesOf(call, rows === 0 ? null : columns);
-          appendCells(call.rows, reply, at + 4, rows, columns, call.objects ? names : null);
+          appendCells(call.rows, reply, at + 4, rows, columns, names);
         }
         this.#more(call, reply[at + 1] as number);
-        return at + 4 + rows * columns;
+        break;
       }
       case Answer.PACKET: {
         if (!call.settled) {
           const packet = reply[at + 2] as Packet;
           const names = namesOf(call, packet.length - 1);
-          appendPacket(call.rows, packet, call.objects ? names : null);
+          appendPacket(call.rows, packet, names);
         }
         this.#more(call, reply[at + 1] as number);
-        return at + 3;
+        break;
       }
       case Answer.FAULT:
         this.#fail(call, reply[at + 1] as Fault);
-        return at + 2;
+        break;
       case Answer.VALUE:
         call.value = reply[at + 1];
         this.#finish(call);
-        return at + 2;
+        break;
       case Answer.REFUSED:
         call.refused = true;
         this.#finish(call);
-        return at + 1;
+        break;
       default:
         this.#sent.shift();
         call.reject(call.giveUp?.reason ?? interrupted);
         this.#settled(call);
-        return at + 1;
     }
   }
 
   #more(call: Call, more: number): void {
     if (more === MORE_COMING) {
+      call.took += this.#spent;
       this.#streaming = true;
       return;
     }
@@ -284,6 +307,7 @@ export class Exchange {
 
   #finish(call: Call): void {
     this.#sent.shift();
+    call.took += this.#spent;
     call.lastInsertRowid = this.#lastInsertRowid;
     if (call.statement !== null) call.statement.proven = true;
     call.resolve();
@@ -305,7 +329,7 @@ export class Exchange {
   }
 }
 
-/** The call's column names, which are known when its first rows are. */
+/** The column names of a call that builds objects, which are known when its first rows are; null for arrays. */
 function namesOf(call: Call, columns: number | null): readonly string[] | null {
   const { statement } = call;
   if (call.shape === null && statement !== null) {
@@ -315,5 +339,7 @@ function namesOf(call: Call, columns: number | null): readonly string[] | null {
       columns !== null && shape?.names.length !== columns && previous?.names.length === columns;
     call.shape = outgrown ? previous : shape;
   }
-  return call.shape?.names ?? null;
+  const names = (call.objects ? call.shape?.names : null) ?? null;
+  if (columns !== null && names !== null && names.length !== columns) throw malformed("a shape");
+  return names;
 }

@@ -2,7 +2,7 @@ import type { Executor } from "./executor.js";
 import type { Operation } from "./operation.js";
 import type { Statement } from "./statements.js";
 import { nextSequence } from "./wire/control.js";
-import { UsageError } from "./wire/fault.js";
+import { isCount, malformed } from "./wire/malformed.js";
 import { type Frame, Op, type SqlValue } from "./wire/protocol.js";
 
 /** Fields of each operation after its code; QUERY's parameters follow its own. */
@@ -75,10 +75,11 @@ export class FrameReader {
     const executor = this.#executor;
     const code = frame[this.#at] as number;
     const start = this.#at + 1;
-    let end = start + (FIELDS[code] ?? Number.POSITIVE_INFINITY);
-    if (code === Op.QUERY) end += frame[start + 5] as number;
-    if (!(end <= frame.length))
-      throw new UsageError("PROTOCOL", `operation ${String(code)} is not known or cut short`);
+    const parameters = code === Op.QUERY ? frame[start + 5] : 0;
+    const fields = isCount(code) ? (FIELDS[code] ?? Number.NaN) : Number.NaN;
+    // A count below zero would lead back to where this operation begins.
+    const end = isCount(parameters) ? start + fields + parameters : Number.NaN;
+    if (!(end <= frame.length)) throw malformed("an operation");
     this.#at = end;
     switch (code) {
       case Op.QUERY: {

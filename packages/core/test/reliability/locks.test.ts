@@ -90,10 +90,9 @@ it.each(["wal", "delete"])(
         () => db.transaction((tx) => tx.execute(insert, [x]), { mode: "immediate", signal }),
         () => db.executescript(`INSERT INTO t (x) VALUES (${x})`, { signal }),
         () =>
-          (pool ?? db).transaction((tx: { execute: typeof db.execute }) => tx.execute(insert, [x]), {
-            mode: "immediate",
-            signal,
-          }),
+          pool === null
+            ? db.executeInsert(insert, [x], { signal })
+            : pool.transaction((tx) => tx.run(insert, [x]), { signal }),
       ][below(5)]!;
       const reason = new Error(`enough of ${x}`);
       const rejected = rejection(call());

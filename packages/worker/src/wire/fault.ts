@@ -18,6 +18,17 @@ export interface Fault {
   readonly rolledBack?: boolean;
 }
 
+/** Whether `value` is a fault, as far as the main side relies on it. */
+export function isFault(value: unknown): value is Fault {
+  if (typeof value !== "object" || value === null) return false;
+  const { kind, code, message, name, stack, callback, set } = value as Record<string, unknown>;
+  return (
+    (kind === "engine" || kind === "usage" || kind === "callback" || kind === "function") &&
+    [code, message, name, stack].every((text) => typeof text === "string") &&
+    [callback, set].every((number) => number === undefined || typeof number === "number")
+  );
+}
+
 /** Thrown in the thread when a closure of the main side threw there. */
 export class CallbackError extends Error {
   readonly callback: number;

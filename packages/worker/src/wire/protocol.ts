@@ -120,6 +120,12 @@ export const State = {
   TAINTED: 2,
 } as const;
 
+/** From this bit of a reply's state on: microseconds that each operation it answers has run, in the mean. */
+export const SPENT_SHIFT = 8;
+
+/** The most that fits. */
+export const MAX_SPENT = 0x3f_ffff;
+
 /** Operations a frame may hold. */
 export const MAX_FRAME_OPS = 1024;
 

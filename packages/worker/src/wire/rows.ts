@@ -1,4 +1,6 @@
+import { malformed } from "./malformed.js";
 import { type Column, Kind, type Packet } from "./packet.js";
+import { checkPacket } from "./packet-check.js";
 import type { SqlValue } from "./protocol.js";
 
 /** A row as an array in column order. */
@@ -16,8 +18,9 @@ const MAX_SHAPES = 500;
 const packetBuilders = new Map<string, PacketBuilder>();
 const objectBuilders = new Map<string, ObjectBuilder>();
 
-/** Appends the rows of `packet` to `out`: objects with `names`, arrays without. */
+/** Appends the rows of `packet` to `out`: objects with `names`, arrays without. Throws if it is none. */
 export function appendPacket(out: unknown[], packet: Packet, names: readonly string[] | null): void {
+  checkPacket(packet);
   const [rows, ...columns] = packet;
   let key = names === null ? "" : JSON.stringify(names);
   for (const column of columns) {
@@ -51,11 +54,14 @@ export function appendCells(
   for (let at = start, r = 0; r < rows; r++, at += columns) out.push(build(cells, at));
 }
 
-/** Structured clone turns a Buffer into a Uint8Array; callers get Buffers. */
+/** Structured clone turns a Buffer into a Uint8Array; callers get Buffers. Throws for what is no value. */
 function adoptBlobs(cells: unknown[], start: number, end: number): void {
   for (let i = start; i < end; i++) {
     const cell = cells[i];
-    if (cell instanceof Uint8Array) cells[i] = Buffer.from(cell.buffer, cell.byteOffset, cell.byteLength);
+    if (typeof cell === "object" && cell !== null) {
+      if (!(cell instanceof Uint8Array)) throw malformed("a value");
+      cells[i] = Buffer.from(cell.buffer, cell.byteOffset, cell.byteLength);
+    } else if (cell === undefined || typeof cell === "boolean") throw malformed("a value");
   }
 }
 

@@ -1,0 +1,25 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { expect, it, onTestFinished } from "vitest";
+import { open } from "./database.ts";
+
+it("a trace callback that throws costs nobody an answer, and gives a warning", async () => {
+  const db = await open();
+  const warnings: Error[] = [];
+  const listen = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", listen);
+  onTestFinished(() => void process.off("warning", listen));
+  const seen: string[] = [];
+  await db.setTraceCallback((sql) => {
+    seen.push(sql);
+    throw new Error("from the callback");
+  });
+  const calls = [1, 2, 3].map((x) => db.executeFetchall("SELECT ?", [x]));
+  expect(await Promise.all(calls)).toEqual([[[1]], [[2]], [[3]]]);
+  expect(seen.length).toBe(3);
+  await turn();
+  expect(warnings.length).toBe(3);
+  expect(warnings[0]).toMatchObject({
+    message: "the trace callback threw: from the callback",
+    code: "SQLITE_AIO_TRACE_CALLBACK",
+  });
+});

@@ -1,0 +1,88 @@
+import { isFault } from "./fault.js";
+import { isCount, malformed, MAX_ROWS } from "./malformed.js";
+import { Answer, MORE_COMING, MORE_WAITING, type Reply } from "./protocol.js";
+
+/** More than SQLite can be built for. */
+const MAX_COLUMNS = 32_767;
+
+/** Throws unless a reply begins with a head and its shapes. */
+export function checkHead(reply: unknown): asserts reply is Reply {
+  if (!Array.isArray(reply) || !isCount(reply[0]) || typeof reply[1] !== "number" || !isCount(reply[2])) {
+    throw malformed("a reply");
+  }
+  const end = 3 + 3 * reply[2];
+  if (end > reply.length) throw malformed("a reply");
+  for (let at = 3; at < end; at += 3) {
+    const [id, names, types] = [reply[at], reply[at + 1], reply[at + 2]] as unknown[];
+    const right =
+      isCount(id) &&
+      Array.isArray(names) &&
+      names.every((name) => typeof name === "string") &&
+      Array.isArray(types) &&
+      types.length === names.length &&
+      types.every((type) => type === null || typeof type === "string");
+    if (!right) throw malformed("a shape");
+  }
+}
+
+/** Where the answer at `at` ends. Throws unless all of it is there; rows and packets are looked at by who reads them. */
+export function answerEnd(reply: Reply, at: number): number {
+  const end = lengthOf(reply, at) + at;
+  // Also where that is not a number.
+  if (!(end <= reply.length)) throw malformed("an answer");
+  return end;
+}
+
+/** NaN for what is no answer. */
+function lengthOf(reply: Reply, at: number): number {
+  const first = reply[at + 1];
+  const second = reply[at + 2];
+  switch (reply[at]) {
+    case Answer.SKIPPED:
+    case Answer.REFUSED:
+      return 1;
+    case Answer.DONE:
+    case Answer.COUNTS:
+      return typeof first === "number" && (typeof second === "number" || typeof second === "bigint")
+        ? 3
+        : NaN;
+    case Answer.ROWS: {
+      const columns = reply[at + 3];
+      const right = isMore(first) && isCount(second, MAX_ROWS) && isCount(columns, MAX_COLUMNS);
+      return right ? 4 + second * columns : NaN;
+    }
+    case Answer.PACKET:
+      return isMore(first) && Array.isArray(second) ? 3 : NaN;
+    case Answer.FAULT:
+      return isFault(first) ? 2 : NaN;
+    case Answer.VALUE:
+      return 2;
+    case Answer.TRACE:
+      return typeof first === "string" ? 2 : NaN;
+    case Answer.CHANGES:
+      return isReport(first) ? 2 : NaN;
+    case Answer.TIMING:
+      return typeof first === "number" && typeof second === "number" ? 3 : NaN;
+    default:
+      return NaN;
+  }
+}
+
+function isMore(more: unknown): boolean {
+  return isCount(more, MORE_COMING | MORE_WAITING);
+}
+
+function isReport(report: unknown): boolean {
+  if (typeof report !== "object" || report === null) return false;
+  const { tables, schema, anything } = report as Record<string, unknown>;
+  if (typeof schema !== "boolean" || typeof anything !== "boolean" || !Array.isArray(tables)) return false;
+  return tables.every((entry: unknown) => {
+    if (typeof entry !== "object" || entry === null) return false;
+    const { database, table, rowids } = entry as Record<string, unknown>;
+    return (
+      typeof database === "string" &&
+      typeof table === "string" &&
+      (rowids === null || rowids instanceof BigInt64Array)
+    );
+  });
+}
