@@ -117,7 +117,7 @@ function check(options: BackupOptions): BackupSettings {
   const { progress = null, name = "main" } = options;
   if (progress !== null && typeof progress !== "function")
     throw new TypeError("progress argument must be a function");
-  if (typeof name !== "string" || name === "")
+  if (typeof name !== "string" || name === "" || name.includes("\0"))
     throw new TypeError('option "name" must be the name of a database');
   return {
     pages: integer(options.pages, "pages", 0, -1),

@@ -133,12 +133,26 @@ function checkText(value: string, where: number | string): string {
       code: "SQLITE_MISMATCH",
     });
   }
-  if (value.length > MAX_LENGTH) throw tooBig(where);
+  // SQLite counts the bytes of UTF-8, of which a character has up to three.
+  if (value.length > MAX_LENGTH / 3 && Buffer.byteLength(value) > MAX_LENGTH) throw tooBig(where);
   return value;
+}
+
+/** Refuses a file name that the engine would cut at a null character, and so open another file than was meant. */
+export function refuseCutNames(values: readonly SqlValue[]): void {
+  const cut = values.findIndex(
+    (value) =>
+      (typeof value === "string" && value.includes("\0")) ||
+      (value instanceof Uint8Array && value.includes(0)),
+  );
+  if (cut >= 0) throw new ProgrammingError(`parameter ${cut + 1}: the path holds a null character`, MISUSE);
 }
 
 function copyOf(memory: ArrayBufferLike, offset: number, length: number, where: number | string): Uint8Array {
   if (length > MAX_LENGTH) throw tooBig(where);
+  if (memory instanceof ArrayBuffer && memory.detached) {
+    throw new ProgrammingError(`parameter ${where}: its memory was transferred to somebody else`, MISUSE);
+  }
   const copy = new Uint8Array(length);
   copy.set(new Uint8Array(memory, offset, length));
   return copy;

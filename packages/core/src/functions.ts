@@ -16,6 +16,9 @@ export interface FunctionOptions {
   export?: string | undefined;
 }
 
+/** See https://sqlite.org/c3ref/create_function.html. */
+const MAX_NAME_BYTES = 255;
+
 /** Checks a definition, and keeps its closure. Throws TypeError or RangeError. */
 export function functionSpec(
   name: string,
@@ -26,6 +29,10 @@ export function functionSpec(
 ): FunctionSpec {
   if (typeof name !== "string" || name === "" || name.includes("\0")) {
     throw new TypeError("the name of a function must be a string that is not empty");
+  }
+  if (!name.isWellFormed()) throw new TypeError("the name of a function holds a lone surrogate");
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES) {
+    throw new RangeError(`the name of a function can have at most ${MAX_NAME_BYTES} bytes`);
   }
   if (integer(parameters, "parameters", -1, -1) > 100) {
     throw new RangeError("a function can have at most 100 parameters");

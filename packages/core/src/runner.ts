@@ -1,5 +1,5 @@
 import { Flag, Mode, Op, type SqlValue, type IntegerMode, Verb } from "@sqlite-aio/worker/wire";
-import { bindParameters, type Parameters } from "./bind.js";
+import { bindParameters, type Parameters, refuseCutNames } from "./bind.js";
 import { Call, ErrorReason, FaultReason } from "./call.js";
 import type { Channel } from "./channel.js";
 import { fromFault, QueueFullError, SqliteError } from "./errors.js";
@@ -72,6 +72,7 @@ export class Runner {
   query(mode: number, sql: string, parameters: Parameters | undefined, cursor: number, flags = 0): Call {
     const statement = this.statement(sql);
     const values: SqlValue[] = bindParameters(statement.parameters, parameters);
+    if (statement.opensFile) refuseCutNames(values);
     const limit = mode === Mode.CURSOR ? this.settings.iterChunkSize : -1;
     const call = new Call(Op.QUERY, statement, [
       mode,

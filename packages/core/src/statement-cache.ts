@@ -1,4 +1,4 @@
-import { type ParameterList, scanParameters } from "@sqlite-aio/worker/wire";
+import { type ParameterList, scanParameters, statementKeyword } from "@sqlite-aio/worker/wire";
 import { ProgrammingError } from "./errors.js";
 
 /** Column names and declared types of a statement's rows. */
@@ -12,6 +12,8 @@ export interface CachedStatement {
   readonly id: number;
   readonly sql: string;
   readonly parameters: ParameterList;
+  /** ATTACH or VACUUM INTO, of which a parameter may be the name. */
+  readonly opensFile: boolean;
   shape: Shape | null;
   /** The shape before that one. */
   previous: Shape | null;
@@ -52,6 +54,7 @@ export class StatementCache {
       id: ++this.#lastId,
       sql,
       parameters: scanParameters(sql),
+      opensFile: OPENS_FILE.has(statementKeyword(sql)),
       shape: null,
       previous: null,
       defined: false,
@@ -103,6 +106,8 @@ export class StatementCache {
     statement.defined = false;
   }
 }
+
+const OPENS_FILE = new Set(["ATTACH", "VACUUM"]);
 
 const NONE: readonly number[] = [];
 

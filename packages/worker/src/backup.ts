@@ -94,6 +94,16 @@ class Steps {
   }
 }
 
+/** Throws unless there is a database of that name: the engine would find out when it has made the file. */
+export function requireDatabase(db: EngineDatabase, name: string): void {
+  const wanted = name.toLowerCase();
+  const rows = db.prepare("PRAGMA database_list").raw().all();
+  // The temporary one is there when it is first used.
+  if (wanted !== "temp" && !rows.some((row) => String(row[1]).toLowerCase() === wanted)) {
+    throw new UsageError("SQLITE_ERROR", `unknown database ${name}`);
+  }
+}
+
 function isEmpty(db: EngineDatabase, name: string): boolean {
   try {
     return (

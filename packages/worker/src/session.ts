@@ -1,4 +1,4 @@
-import { backUp } from "./backup.js";
+import { backUp, requireDatabase } from "./backup.js";
 import { Changes } from "./changes.js";
 import type { EngineDatabase, EngineStatement } from "./engine.js";
 import { Executor } from "./executor.js";
@@ -151,6 +151,7 @@ export class Session {
   }
 
   async backup(options: BackupOptions): Promise<void> {
+    this.privately(() => requireDatabase(this.db, options.name));
     await backUp(this.db, options, this.#options?.timeout ?? 0, (status, remaining, total) => {
       if (options.progress !== 0) this.#callbacks.call(options.progress, [status, remaining, total]);
     });
