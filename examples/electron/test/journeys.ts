@@ -23,10 +23,15 @@ function listOf(page: Page, selector: string): Promise<string[]> {
   return page.$$eval(`${selector} li`, (items) => items.map((item) => item.innerText));
 }
 
-/** Waits until a search has found as many. */
-export async function found(page: Page, flightsFound: number): Promise<void> {
-  const text = `${flightsFound.toLocaleString("en-US")} in `;
-  await expect.poll(() => textOf(page, "#found"), soon).toMatch(new RegExp(`^${text}\\d+ ms$`));
+/** Waits until the search is done, and has found as many. */
+export async function found(page: Page, count: number): Promise<void> {
+  const read = () =>
+    page.evaluate(() => {
+      const [text, results] = ["found", "results"].map((id) => document.getElementById(id));
+      return { text: text?.innerText, busy: results?.ariaBusy };
+    });
+  const text = expect.stringMatching(new RegExp(`^${count.toLocaleString("en-US")} in \\d+ ms$`)) as string;
+  await expect.poll(read, soon).toEqual({ text, busy: "false" });
 }
 
 /** Notes what an element shows, each time that this changes. */
@@ -74,7 +79,7 @@ export function journeys(start: (profile: string) => Promise<RunningApp>): void 
       expect(await textOf(page, "#total")).toBe("no flights yet");
       const shares = await record(page, "#progress");
       const totals = await record(page, "#total");
-      await page.click("#import");
+      await page.locator("#import").click();
       await page.waitForFunction(() => (document.querySelector("progress")?.value ?? 0) > 0.5);
       await screenshot(page, "import");
 
@@ -95,16 +100,16 @@ export function journeys(start: (profile: string) => Promise<RunningApp>): void 
     it("stops when the button is pressed again, and goes on with what is missing", async () => {
       const profile = await makeProfile();
       const { page } = await start(profile);
-      await page.click("#import");
+      await page.locator("#import").click();
       await page.waitForFunction(() => (document.querySelector("progress")?.value ?? 0) > 0.1);
-      await page.click("#import");
+      await page.locator("#import").click();
       await expect.poll(() => textOf(page, "#import"), soon).toBe("Import");
       await using db = await connect(databaseOf(profile), { readonly: true });
       const [[part] = []] = await db.executeFetchall("SELECT count(*) FROM flight");
       expect(part).toBeGreaterThan(1500);
       expect(part).toBeLessThan(flights.length);
 
-      await page.click("#import");
+      await page.locator("#import").click();
       await expect.poll(() => textOf(page, "#total"), soon).toBe("20,000 flights");
       expect(await db.executeFetchall("SELECT count(*), count(DISTINCT id) FROM flight")).toEqual([
         [20_000, 20_000],
@@ -124,7 +129,7 @@ export function journeys(start: (profile: string) => Promise<RunningApp>): void 
       expect(await listOf(page, "#saved")).toEqual([]);
       await page.type("#search", "spokane");
       await found(page, searched("spokane").found);
-      await page.click("#results tr:first-child button");
+      await page.locator("#results tr:first-child button").click();
       await expect.poll(() => listOf(page, "#saved"), soon).toEqual([first("spokane")]);
       expect(await textOf(page, "#results tr:first-child button")).toBe("★");
 
@@ -136,7 +141,7 @@ export function journeys(start: (profile: string) => Promise<RunningApp>): void 
       await expect.poll(() => listOf(page, "#saved"), soon).toEqual([other, first("spokane")]);
       await screenshot(page, "search");
 
-      await page.click("#saved li:last-child button");
+      await page.locator("#saved li:last-child button").click();
       await expect.poll(() => listOf(page, "#saved"), soon).toEqual([other]);
       expect(await textOf(page, "#results tr:first-child button")).toBe("☆");
     });
@@ -148,7 +153,7 @@ export function journeys(start: (profile: string) => Promise<RunningApp>): void 
       const app = await start(profile);
       await app.page.type("#search", "spokane");
       await found(app.page, searched("spokane").found);
-      await app.page.click("#results tr:first-child button");
+      await app.page.locator("#results tr:first-child button").click();
       await expect.poll(() => listOf(app.page, "#saved"), soon).toHaveLength(1);
       expect(await app.close()).toMatchObject({ code: 0 });
       const again = await start(profile);

@@ -48,7 +48,9 @@ function fail(error: unknown): void {
 
 // The page stays the page: another file would be as free to call as this one.
 app.on("web-contents-created", (_, contents) => {
-  contents.on("will-navigate", (event) => event.preventDefault());
+  contents.on("will-navigate", (event) => {
+    if (event.url !== contents.getURL()) event.preventDefault();
+  });
   contents.setWindowOpenHandler(() => ({ action: "deny" }));
 });
 

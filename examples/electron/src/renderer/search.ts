@@ -8,7 +8,6 @@ const results = byId("results", HTMLTableSectionElement);
 const found = byId("found", HTMLOutputElement);
 
 let latest = new AbortController();
-let searching = false;
 let outdated = false;
 
 /** Asks for what is in the box. What was asked before is given up, in the main process, too. */
@@ -17,7 +16,7 @@ export async function search(): Promise<void> {
   latest = new AbortController();
   const { signal } = latest;
   const asked = performance.now();
-  searching = true;
+  results.ariaBusy = "true";
   outdated = false;
   try {
     const answer = await client.search(input.value, signal);
@@ -27,13 +26,13 @@ export async function search(): Promise<void> {
     if (!signal.aborted) report(error);
   }
   if (signal.aborted) return;
-  searching = false;
+  results.ariaBusy = "false";
   if (outdated) void search();
 }
 
 /** Searches again, since there are other flights, as soon as the search that is under way is done. */
 export function refresh(): void {
-  if (searching) outdated = true;
+  if (results.ariaBusy === "true") outdated = true;
   else void search();
 }
 

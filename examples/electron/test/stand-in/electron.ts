@@ -171,3 +171,7 @@ export class BrowserWindow extends FakeWindow {
 }
 
 app.on("quit", () => app.end());
+// The tests are gone.
+process.on("disconnect", () => {
+  if (!app.gone) process.exit(1);
+});
