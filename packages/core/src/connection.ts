@@ -55,10 +55,7 @@ export class Connection {
     return this.#runner.settings.isolationLevel;
   }
 
-  /**
-   * Holds for the calls after it. Null also commits the open transaction, as in CPython; should that fail, which a
-   * setter cannot tell, the transaction stays open and a warning is emitted.
-   */
+  /** For the calls after it. Null also commits, as in CPython; should that fail, there is a warning and it stays open. */
   set isolationLevel(level: IsolationLevel) {
     const checked = checkIsolationLevel(level);
     this.#runner.settings.isolationLevel = checked;
@@ -70,6 +67,7 @@ export class Connection {
     return this.#runner.settings.rowFactory;
   }
 
+  /** Holds for cursors made from now on. */
   set rowFactory(factory: RowFactory) {
     if (factory !== null && typeof factory !== "function")
       throw new TypeError("rowFactory must be null or a function");
@@ -81,6 +79,7 @@ export class Connection {
     return this.#runner.settings.textFactory;
   }
 
+  /** Holds for rows that are fetched from now on. */
   set textFactory(factory: TextFactory) {
     if (typeof factory !== "function")
       throw new TypeError("textFactory must be String, Buffer or a function");
@@ -315,6 +314,7 @@ export class Connection {
     return closing;
   }
 
+  /** Closes the connection at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -59,6 +59,7 @@ export class Cursor {
     this.#iterChunkSize = runner.settings.iterChunkSize;
   }
 
+  /** What it belongs to. */
   get connection(): Connection {
     // Null only for a pool's own cursors, which nobody else sees.
     return this.#connection as Connection;
@@ -88,6 +89,7 @@ export class Cursor {
     return this.#arraysize;
   }
 
+  /** Holds for the next `fetchmany()`. Throws RangeError below 0. */
   set arraysize(size: number) {
     this.#arraysize = integer(size, "arraysize", 1, 0);
   }
@@ -97,10 +99,12 @@ export class Cursor {
     return this.#iterChunkSize;
   }
 
+  /** Holds from the next `execute` on. Throws RangeError below 1. */
   set iterChunkSize(size: number) {
     this.#iterChunkSize = integer(size, "iterChunkSize", 64, 1);
   }
 
+  /** How rows are made: null for arrays, `Row` for objects, or a function. */
   get rowFactory(): RowFactory {
     return this.#rowFactory;
   }
@@ -212,6 +216,7 @@ export class Cursor {
     await released.promise.catch(() => {});
   }
 
+  /** Closes the cursor at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#runner.closed) await this.close();
   }

@@ -1,3 +1,8 @@
+/**
+ * What statements, transactions and waits for a connection tell to those who trace.
+ *
+ * @module @sqlite-aio/core/diagnostics
+ */
 import { queryChannel, type QueryEvent, tracing } from "./tracing.js";
 
 export {

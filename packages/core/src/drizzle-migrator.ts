@@ -7,16 +7,23 @@ import { integer } from "./options.js";
 
 /** What the driver uses of a pool. */
 export interface DrizzlePool extends DrizzleExecutor {
+  /** A connection to oneself, until it is closed. */
   acquire(options: { mode: "write" }): Promise<DrizzleLease>;
 }
 
 /** What the migrator uses of a connection that the pool lends. */
 export interface DrizzleLease {
+  /** The migrator sets null: it begins transactions itself. */
   isolationLevel: "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE" | null;
+  /** The migrator sets null: rows are arrays. */
   rowFactory: unknown;
+  /** Runs a statement and gives its rows. */
   executeFetchall<R>(sql: string, parameters?: Parameters): Promise<R[]>;
+  /** Runs several statements. */
   executescript(sql: string): Promise<unknown>;
+  /** Commits when `fn` returns, rolls back when it throws. */
   transaction<T>(fn: (tx: DrizzleLease) => Promise<T>, options: { mode: "immediate" }): Promise<T>;
+  /** Gives the connection back. */
   close(): Promise<void>;
 }
 

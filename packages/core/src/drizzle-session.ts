@@ -28,14 +28,22 @@ import type { RunResult } from "./pool-transaction.js";
 
 /** What runs statements: a pool, or a transaction of one. */
 export interface DrizzleExecutor {
+  /** Writes. */
   run(sql: string, parameters?: Parameters): Promise<RunResult>;
+  /** The first row, as an object. */
   get<R>(sql: string, parameters?: Parameters): Promise<R | undefined>;
+  /** All rows, as objects. */
   all<R>(sql: string, parameters?: Parameters): Promise<R[]>;
+  /** Rows as arrays. */
   execute(
     sql: string,
     parameters?: Parameters,
     options?: { firstRow?: boolean | undefined },
-  ): Promise<{ rows: unknown[][] }>;
+  ): Promise<{
+    /** Each in the order of the columns. */
+    rows: unknown[][];
+  }>;
+  /** Commits when `fn` returns, rolls back when it throws. */
   transaction<T>(
     fn: (tx: DrizzleExecutor) => Promise<T>,
     options?: { mode?: "deferred" | "immediate" | "exclusive" | undefined; signal?: AbortSignal | undefined },

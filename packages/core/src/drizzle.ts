@@ -1,3 +1,8 @@
+/**
+ * A driver for Drizzle over a pool.
+ *
+ * @module @sqlite-aio/core/drizzle
+ */
 import {
   createTableRelationsHelpers,
   DefaultLogger,
@@ -23,6 +28,7 @@ export class SqliteAioDatabase<
   TSchema extends Record<string, unknown> = Record<string, never>,
   TPool extends DrizzlePool = DrizzlePool,
 > extends BaseSQLiteDatabase<"async", RunResult, TSchema> {
+  /** What Drizzle's `is()` knows it by. */
   static override readonly [entityKind]: string = "SqliteAioDatabase";
   /** The pool. */
   readonly $client: TPool;

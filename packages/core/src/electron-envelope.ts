@@ -26,8 +26,11 @@ export type Methods = Readonly<Record<string, (...args: never[]) => unknown>>;
 
 /** What is told of an error: never its parameters, its stack or its cause. */
 export interface RemoteFault {
+  /** Of the error's class, such as `"IntegrityError"`. */
   readonly name: string;
+  /** The error's own. */
   readonly message: string;
+  /** Such as `"SQLITE_CONSTRAINT_UNIQUE"`; missing for errors without a code. */
   readonly code?: string;
   /** Only where `includeSql` says so. */
   readonly sql?: string;
@@ -35,14 +38,41 @@ export interface RemoteFault {
 
 /** Answer to a call: its value, the number of the stream that it gives, or why it failed. */
 export type Envelope =
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: true; readonly stream: string }
-  | { readonly ok: false; readonly error: RemoteFault };
+  | {
+      /** It succeeded. */
+      readonly ok: true;
+      /** What the method gave. */
+      readonly value: unknown;
+    }
+  | {
+      /** It succeeded. */
+      readonly ok: true;
+      /** Name of the stream, by which it is opened. */
+      readonly stream: string;
+    }
+  | {
+      /** It failed. */
+      readonly ok: false;
+      /** Why. */
+      readonly error: RemoteFault;
+    };
 
-/** Answer to a {@link PULL}. */
+/** Answer to the wish for more items of a stream. */
 export type StreamMessage =
-  | { readonly ok: true; readonly items: readonly unknown[]; readonly done: boolean }
-  | { readonly ok: false; readonly error: RemoteFault };
+  | {
+      /** The stream goes on, or has come to its end. */
+      readonly ok: true;
+      /** What there is, in order. */
+      readonly items: readonly unknown[];
+      /** These were the last. */
+      readonly done: boolean;
+    }
+  | {
+      /** The stream failed. */
+      readonly ok: false;
+      /** Why. */
+      readonly error: RemoteFault;
+    };
 
 /** Sent over a stream's port: more, please. */
 export const PULL = "pull";

@@ -17,9 +17,13 @@ import { integer } from "./options.js";
 
 /** The part of Electron's `ipcMain` that is used here. */
 export interface IpcMainLike {
+  /** Answers what pages `invoke`. */
   handle(channel: string, listener: (event: SenderEvent, ...args: unknown[]) => unknown): void;
+  /** Takes the answer of `handle` back. */
   removeHandler(channel: string): void;
+  /** Hears what pages `send`. */
   on(channel: string, listener: (event: SenderEvent, ...args: unknown[]) => void): unknown;
+  /** Takes a listener of `on` back. */
   removeListener(channel: string, listener: (event: SenderEvent, ...args: unknown[]) => void): unknown;
 }
 

@@ -1,3 +1,8 @@
+/**
+ * For Electron's preload scripts and pages: the other end of `exposePool()`.
+ *
+ * @module @sqlite-aio/core/electron/preload
+ */
 import {
   abortChannelOf,
   DEFAULT_CHANNEL,
@@ -18,8 +23,11 @@ export { RemoteError, type RemoteStream } from "./electron-remote.js";
 
 /** The part of Electron's `ipcRenderer` that is used here. */
 export interface IpcRendererLike {
+  /** Sends a call, and gives its answer. */
   invoke(channel: string, ...args: unknown[]): Promise<unknown>;
+  /** Sends what has no answer. */
   send(channel: string, ...args: unknown[]): void;
+  /** Sends a port along. */
   postMessage(channel: string, message: unknown, transfer?: unknown[]): void;
 }
 
@@ -27,6 +35,7 @@ export interface IpcRendererLike {
 export interface StreamSource {
   /** Asks for the next items. Never rejects. */
   pull(): Promise<StreamMessage>;
+  /** No more items are wanted. */
   end(): void;
 }
 
@@ -34,7 +43,9 @@ export interface StreamSource {
 export interface Bridge {
   /** Never rejects. */
   call(method: string, args: readonly unknown[]): Promise<Envelope>;
+  /** The items of a stream, by the name that a call was answered with. */
   open(stream: string): StreamSource;
+  /** Gives a call up. */
   abort(id: string): void;
 }
 
@@ -104,6 +115,8 @@ export function createBridge(
  * The methods given to `exposePool`, with their types: of the bridge in a page, of `ipcRenderer` in a preload script or
  * without context isolation. A call rejects with a {@link RemoteError} that has the error's `name`, `code` and `message`.
  * An AbortSignal as the last argument arrives as one.
+ *
+ * @typeParam M - The methods as the page calls them; see `WithoutPool` of `@sqlite-aio/core/electron`.
  *
  * @example
  * const notes = createClient<Api>(window.notes);

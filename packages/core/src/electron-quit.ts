@@ -2,12 +2,15 @@ import { integer } from "./options.js";
 
 /** What is closed: a pool, a connection, or anything of that form. */
 export interface Closable {
+  /** Resolves when it is closed; after `timeout` milliseconds by force. */
   close(options?: { timeout?: number | undefined }): Promise<unknown>;
 }
 
 /** The part of an Electron event that is used here. */
 export interface PreventableEvent {
+  /** Holds up what the event announces. */
   preventDefault(): void;
+  /** Somebody has done that already. */
   readonly defaultPrevented?: boolean;
 }
 
@@ -16,26 +19,38 @@ type OnWindow = (event: unknown, window: WindowLike) => void;
 
 /** The part of Electron's `app` that is used here. */
 export interface AppLike {
+  /** The app was asked to quit, and its windows are still there. */
   on(event: "before-quit", listener: OnEvent): unknown;
+  /** All windows are closed, and the app is about to quit. */
   on(event: "will-quit", listener: OnEvent): unknown;
+  /** A window was opened. */
   on(event: "browser-window-created", listener: OnWindow): unknown;
+  /** Takes a listener of `on` back. */
   removeListener(event: "before-quit", listener: OnEvent): unknown;
+  /** Takes a listener of `on` back. */
   removeListener(event: "will-quit", listener: OnEvent): unknown;
+  /** Takes a listener of `on` back. */
   removeListener(event: "browser-window-created", listener: OnWindow): unknown;
+  /** Asks the app to quit. */
   quit(): void;
 }
 
 /** The part of Electron's `BrowserWindow` that is used here. */
 export interface WindowLike {
+  /** Windows logs off or shuts down. */
   on(event: "session-end", listener: () => void): unknown;
+  /** The window is gone. */
   once(event: "closed", listener: () => void): unknown;
+  /** Takes a listener of `on` back. */
   removeListener(event: "session-end", listener: () => void): unknown;
 }
 
 /** The part of Electron's `powerMonitor` that is used here. */
 export interface PowerMonitorLike {
+  /** macOS or Linux shuts down. */
   // Electron's types know nothing of the event that its documentation names.
   on(event: "shutdown", listener: () => void): unknown;
+  /** Takes a listener of `on` back. */
   removeListener(event: "shutdown", listener: () => void): unknown;
 }
 

@@ -2,6 +2,7 @@ import type { RemoteFault, StreamMessage } from "./electron-envelope.js";
 
 /** An error of the main process, as far as a page may know it. */
 export class RemoteError extends Error {
+  /** Of the class that the error had in the main process, such as `"IntegrityError"`. */
   override readonly name: string;
   /** Such as `"SQLITE_CONSTRAINT_UNIQUE"`; undefined for errors without a code. */
   readonly code: string | undefined;
@@ -74,10 +75,12 @@ export class RemoteStream<T> implements AsyncIterableIterator<T> {
     };
   }
 
+  /** Itself. */
   [Symbol.asyncIterator](): this {
     return this;
   }
 
+  /** The next item. Rejects with a {@link RemoteError}, or with the reason of the signal of the call. */
   next(): Promise<IteratorResult<T>> {
     // Steps that are taken without awaiting the one before get their items in order.
     const step = this.#turn.then(() => this.#step());
@@ -85,6 +88,7 @@ export class RemoteStream<T> implements AsyncIterableIterator<T> {
     return step;
   }
 
+  /** Ends the stream, here and in the main process. */
   return(): Promise<IteratorResult<T>> {
     this.#finish(true);
     return Promise.resolve({ value: undefined, done: true });

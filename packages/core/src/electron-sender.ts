@@ -2,14 +2,22 @@ import type { PortLike } from "./electron-stream.js";
 
 /** The part of Electron's `WebContents` that is used here. */
 export interface WebContentsLike {
+  /** The page and its window are gone. */
   once(event: "destroyed", listener: () => void): unknown;
 }
 
 /** The part of Electron's `IpcMainInvokeEvent` and `IpcMainEvent` that is used here. */
 export interface SenderEvent {
+  /** Whose page it is. */
   readonly sender: WebContentsLike;
   /** Null where the page is gone by now. */
-  readonly senderFrame: { readonly url: string; readonly parent?: unknown } | null;
+  readonly senderFrame: {
+    /** Where it was loaded from. */
+    readonly url: string;
+    /** The frame that it is in; null for the main frame of a page. */
+    readonly parent?: unknown;
+  } | null;
+  /** What came with the message. */
   readonly ports?: readonly PortLike[];
 }
 

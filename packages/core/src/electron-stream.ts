@@ -4,10 +4,15 @@ import { END, PULL, type RemoteFault, type StreamMessage } from "./electron-enve
 
 /** The part of Electron's `MessagePortMain` that is used here. */
 export interface PortLike {
+  /** Something was sent from the other side. */
   on(event: "message", listener: (event: { readonly data: unknown }) => void): unknown;
+  /** The other side has closed, or is gone. */
   on(event: "close", listener: () => void): unknown;
+  /** Sends to the other side. */
   postMessage(message: unknown): void;
+  /** Messages come from now on. */
   start(): void;
+  /** Ends both sides. */
   close(): void;
 }
 

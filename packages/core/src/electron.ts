@@ -1,3 +1,8 @@
+/**
+ * For Electron's main process: closing when the application quits, and named methods for pages.
+ *
+ * @module @sqlite-aio/core/electron
+ */
 import type { Methods } from "./electron-envelope.js";
 import { type ExposeOptions, Exposure, type IpcMainLike } from "./electron-expose.js";
 
@@ -17,7 +22,9 @@ export type { PortLike } from "./electron-stream.js";
 
 /** What `exposePool(ipcMain, pool, options)` takes for a pool. */
 export interface PoolLike {
+  /** By which a pool is known, beside `transaction`. */
   close(options?: { timeout?: number | undefined }): Promise<unknown>;
+  /** By which a pool is known, beside `close`. */
   transaction(...args: never[]): Promise<unknown>;
 }
 
@@ -50,7 +57,11 @@ export type WithoutPool<M> = {
  * });
  */
 export function exposePool(ipcMain: IpcMainLike, methods: Methods, options?: ExposeOptions): () => void;
-/** The same with methods that are given the pool first. Throws a TypeError where no methods are named. */
+/**
+ * The same with methods that are given the pool first. Throws a TypeError where no methods are named.
+ *
+ * @typeParam M - The methods, whose types pages get by {@link WithoutPool}.
+ */
 export function exposePool<P extends PoolLike, M extends PoolMethods<P>>(
   ipcMain: IpcMainLike,
   pool: P,

@@ -6,16 +6,19 @@ export interface ErrorDetails {
   code?: string | undefined;
   /** Text of the statement; never its parameters. */
   sql?: string | undefined;
+  /** What it comes from. */
   cause?: unknown;
 }
 
 /** Beside {@link SqliteError}, as in PEP 249: something to know, not a failure. */
 export class Warning extends Error {
+  /** The class's. */
   override readonly name: string = "Warning";
 }
 
 /** Base of all errors of this package, `Error` in aiosqlite. */
 export class SqliteError extends Error {
+  /** The class's. */
   override readonly name: string = "SqliteError";
   /** SQLite's extended result code; see https://sqlite.org/rescode.html. */
   readonly code: string;
@@ -88,6 +91,7 @@ export type CrashOutcome = "not-started" | "unknown";
 /** The thread died. A call with `outcome` `"unknown"` may have done its work. */
 export class WorkerCrashedError extends OperationalError {
   override readonly name: string = "WorkerCrashedError";
+  /** Whether the call may have done its work. */
   readonly outcome: CrashOutcome;
 
   constructor(message: string, outcome: CrashOutcome, details: ErrorDetails = {}) {

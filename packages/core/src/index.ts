@@ -1,3 +1,8 @@
+/**
+ * Connections, as aiosqlite has them, and pools.
+ *
+ * @module @sqlite-aio/core
+ */
 export type { Authorizer } from "@sqlite-aio/worker";
 export { PARSE_COLNAMES, PARSE_DECLTYPES, registerAdapter, registerConverter } from "./adapters.js";
 export * from "./authorizer-codes.js";

@@ -1,3 +1,8 @@
+/**
+ * A client for Knex over a pool.
+ *
+ * @module @sqlite-aio/core/knex
+ */
 import { once } from "node:events";
 import type { Writable } from "node:stream";
 import knex, { type Knex } from "knex";

@@ -12,6 +12,7 @@ import { chunks, PoolSession, type SessionPool, type SessionReader } from "./poo
 
 /** What the dialect uses of a pool. */
 export interface KyselyPool extends SessionPool {
+  /** Keeps one snapshot for as long as `fn` runs. */
   read<T>(fn: (tx: SessionReader) => Promise<T>): Promise<T>;
 }
 

@@ -1,3 +1,8 @@
+/**
+ * A dialect for Kysely over a pool.
+ *
+ * @module @sqlite-aio/core/kysely
+ */
 import {
   type Dialect,
   type DatabaseIntrospector,
@@ -41,18 +46,22 @@ export class SqliteAioDialect implements Dialect {
     this.#config = { ...config };
   }
 
+  /** What gives Kysely its connections. */
   createDriver(): SqliteAioDriver {
     return new SqliteAioDriver(this.#config.pool);
   }
 
+  /** What tells Kysely of SQLite, and locks its migrations. */
   createAdapter(): SqliteAioAdapter {
     return new SqliteAioAdapter(this.#config);
   }
 
+  /** What makes SQL of queries: Kysely's own for SQLite. */
   createQueryCompiler(): SqliteQueryCompiler {
     return new SqliteQueryCompiler();
   }
 
+  /** What tells of tables and columns: Kysely's own for SQLite. */
   // oxlint-disable-next-line typescript/no-explicit-any -- as Kysely declares it
   createIntrospector(db: Kysely<any>): DatabaseIntrospector {
     return new SqliteIntrospector(db);

@@ -37,7 +37,14 @@ export interface ConnectOptions {
   /** Set on every open, in this order, after `foreign_keys = ON` and `synchronous = FULL`. */
   pragmas?: Readonly<Record<string, string | number | boolean>> | undefined;
   /** SQLite extensions loaded on every open. */
-  extensions?: readonly { path: string; entryPoint?: string | undefined }[] | undefined;
+  extensions?:
+    | readonly {
+        /** The file, with or without the ending that the system gives it. */
+        path: string;
+        /** The function that sets it up. Default: as SQLite derives it from the name of the file. */
+        entryPoint?: string | undefined;
+      }[]
+    | undefined;
   /** Module whose default export is called in the thread with the better-sqlite3 handle, on every open. */
   setup?: URL | undefined;
   /** Module with better-sqlite3's API. Default `"better-sqlite3"`. */

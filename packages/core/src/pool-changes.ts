@@ -20,6 +20,7 @@ export interface Change {
   readonly any: boolean;
 }
 
+/** Told after each COMMIT what it has changed. */
 export type ChangeListener = (change: Change) => void;
 
 /** Told of each report as it comes, and of the end. */

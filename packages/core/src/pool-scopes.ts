@@ -20,6 +20,7 @@ export interface PoolTransactionOptions extends TransactionOptions {
 export interface AcquireOptions {
   /** Default `"write"`. */
   mode?: "read" | "write" | undefined;
+  /** Gives up waiting. */
   signal?: AbortSignal | undefined;
 }
 

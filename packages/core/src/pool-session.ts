@@ -8,14 +8,19 @@ import { statementKind } from "./statement-kind.js";
 
 /** What reads: the pool, and the snapshot of its `read()`. */
 export interface SessionReader {
+  /** All rows, as objects. */
   all<R>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]>;
+  /** Rows as they are wanted. */
   iterate<R>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterable<R>;
 }
 
 /** What a query builder uses of a pool. */
 export interface SessionPool extends SessionReader {
+  /** Writes. */
   run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult>;
+  /** A connection to oneself, until it is stopped. */
   acquire(options: { mode: "write"; signal?: AbortSignal | undefined }): Promise<SessionLease>;
+  /** Takes no further calls, and resolves when those that were made are over. */
   close(): Promise<void>;
 }
 

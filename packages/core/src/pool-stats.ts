@@ -4,6 +4,7 @@ import type { ResolvedPoolOptions } from "./pool-options.js";
 
 /** One thread of a pool. */
 export interface ThreadStats {
+  /** What it is there for. */
   role: "reader" | "writer";
   /** Calls under way. */
   queued: number;
@@ -17,11 +18,13 @@ export interface ThreadStats {
 
 /** What a pool is doing. */
 export interface PoolStats {
-  /** Connections that are open. */
+  /** Connections that write and are open. */
   writers: number;
+  /** Connections that only read and are open. */
   readers: number;
-  /** Of these, those with nothing to do, and the others. */
+  /** Connections of both kinds that have nothing to do. */
   idle: number;
+  /** Connections of both kinds that have something to do, or are leased. */
   busy: number;
   /** Calls that wait for a connection. */
   waiting: number;
@@ -35,6 +38,7 @@ export interface PoolStats {
   respawned: number;
   /** Size of the write-ahead log in bytes; 0 if there is none. */
   walBytes: number;
+  /** Each of them. */
   threads: ThreadStats[];
 }
 

@@ -13,6 +13,7 @@ import { inTransaction, type TransactionOptions } from "./transaction.js";
 export interface RunResult {
   /** Rows changed by an INSERT, UPDATE or DELETE; 0 for other statements. */
   changes: number;
+  /** `last_insert_rowid()` of the connection that has written; see https://sqlite.org/c3ref/last_insert_rowid.html. */
   lastInsertRowid: number | bigint;
 }
 

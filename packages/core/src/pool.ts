@@ -248,6 +248,7 @@ export class Pool {
     await this.#closing;
   }
 
+  /** Closes the pool at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -22,6 +22,7 @@ export interface QueryEvent {
   rows: number;
   /** Rows changed; undefined where SQLite does not count. */
   changes: number | undefined;
+  /** Why it failed; missing where it did not. */
   error?: unknown;
 }
 
@@ -29,12 +30,15 @@ export interface QueryEvent {
 export interface TransactionEvent {
   /** `read` for the `read()` of a pool. */
   readonly mode: "deferred" | "immediate" | "exclusive" | "savepoint" | "read";
+  /** Path of the database. */
   readonly database: string;
+  /** Number of the thread, as soon as it is known. */
   thread: number | undefined;
   /** Milliseconds from the call until it was begun: for a connection, for those before, for the lock. */
   queueMs: number | undefined;
   /** Milliseconds that it was open. */
   openMs: number | undefined;
+  /** Why it failed; missing where it did not. */
   error?: unknown;
 }
 
@@ -42,10 +46,15 @@ export interface TransactionEvent {
 export interface AcquireEvent {
   /** Which method wants it. */
   readonly method: "acquire" | "transaction" | "read" | "iterate";
+  /** Which kind of connection it wants. */
   readonly role: "reader" | "writer";
+  /** Path of the database. */
   readonly database: string;
+  /** Number of the thread, as soon as it is known. */
   thread: number | undefined;
+  /** Milliseconds that it waited. */
   queueMs: number | undefined;
+  /** Why it failed; missing where it did not. */
   error?: unknown;
 }
 
