@@ -7,7 +7,7 @@ import { random } from "../random.ts";
 import { figure, seed, times, within } from "./scale.ts";
 
 /** Of each kind of death, of a pool and of a connection. */
-const DEATHS = times(4, 100);
+const DEATHS = times(3, 100);
 /** The promise, where nothing else runs on the machine. */
 const WHOLE_AGAIN_MS = within(15_000, 1000);
 const OPERATIONS = 24;

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { soak } from "./scale.ts";
 
 /** Whether a command ends with code 0, and what it said. */
 function succeeds(command: readonly string[]): { readonly ok: boolean; readonly said: string } {
@@ -18,9 +19,15 @@ export function withoutStrace(): string | null {
   return ok ? null : `needs strace, and the right to trace a child process: ${said}`;
 }
 
-/** The start of a command that runs in a view of the file system of its own, where it may mount. */
-export function inOwnMounts(): { readonly under: readonly string[] } | { readonly missing: string } {
-  const unshare = ["unshare", "--mount", ...(process.getuid?.() === 0 ? [] : ["--map-root-user"])];
-  const { ok, said } = succeeds([...unshare, "sh", "-c", "mount -t tmpfs -o size=64k none /mnt"]);
-  return ok ? { under: unshare } : { missing: `needs unshare (util-linux), and the right to mount: ${said}` };
+/** The start of a command that runs in a view of the file system of its own, where it may mount; and why there is none. */
+export function inOwnMounts(): { readonly under: readonly string[]; readonly missing: string | null } {
+  const under = ["unshare", "--mount", ...(process.getuid?.() === 0 ? [] : ["--map-root-user"])];
+  const { ok, said } = succeeds([...under, "sh", "-c", "mount -t tmpfs -o size=64k none /mnt"]);
+  return { under, missing: ok ? null : `needs unshare (util-linux), and the right to mount: ${said}` };
+}
+
+/** Goes on only if nothing is missing. Else the test says what is; a soak fails, since its figure would not be true. */
+export function needs(missing: string | null, skip: (condition: boolean, note?: string) => void): void {
+  if (missing !== null && soak) throw new Error(missing);
+  skip(missing !== null, missing ?? "");
 }

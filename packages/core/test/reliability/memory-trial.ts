@@ -1,0 +1,224 @@
+// Run by memory.test.ts with --expose-gc: `node memory-trial.ts <trial> <database> <first> <last>`. Tells what it has
+// measured as JSON.
+import { existsSync, readdirSync, writeSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Connection, connect, createPool, QueueFullError } from "@sqlite-aio/core";
+
+const [trial, path, from, to] = process.argv.slice(2) as [string, string, string, string];
+const first = Number(from);
+const last = Number(to);
+const CALLERS = 64;
+/** The disk has no part in this. */
+const pragmas = { journal_mode: "wal", synchronous: "OFF" };
+const TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b)";
+
+export interface Footprint {
+  readonly rssMb: number;
+  readonly heapMb: number;
+  readonly handles: number;
+  readonly threads: number;
+}
+
+/** Of the process; where the system does not tell, `handles` has to do. */
+const TASKS = "/proc/self/task";
+const threads = (): number => (existsSync(TASKS) ? readdirSync(TASKS).length : 0);
+const rssMb = (): number => process.memoryUsage.rss() / 2 ** 20;
+
+/** After a collection, so that what is counted is still in use. */
+async function footprint(): Promise<Footprint> {
+  await delay(300);
+  globalThis.gc!();
+  await delay(50);
+  globalThis.gc!();
+  return {
+    rssMb: rssMb(),
+    heapMb: process.memoryUsage().heapUsed / 2 ** 20,
+    handles: process.getActiveResourcesInfo().length,
+    threads: threads(),
+  };
+}
+
+async function repeat(calls: number, call: (i: number) => Promise<unknown>): Promise<void> {
+  let left = calls;
+  const caller = async (): Promise<void> => {
+    while (left > 0) await call(left--);
+  };
+  await Promise.all(Array.from({ length: CALLERS }, caller));
+}
+
+async function growth(call: (i: number) => Promise<unknown>): Promise<unknown> {
+  await repeat(first, call);
+  const early = await footprint();
+  await repeat(last - first, call);
+  return { early, late: await footprint() };
+}
+
+/** The error is what is wanted. */
+const fails = async (work: Promise<unknown>): Promise<void> => {
+  const failed = await work.then(
+    () => false,
+    () => true,
+  );
+  if (!failed) throw new Error("it should have failed");
+};
+
+const trials: Readonly<Record<string, () => Promise<unknown>>> = {
+  /** Of a hundred calls: reads, writes, failing ones, aborted ones, iterations, transactions. */
+  async pool() {
+    await using pool = await createPool(path, { pragmas });
+    await pool.exec(TABLE);
+    for (let i = 0; i < 1000; i++) void pool.run("INSERT INTO t VALUES (?, ?, ?)", [i, `text ${i}`, i / 2]);
+    return await growth(async (i) => {
+      switch (i % 100) {
+        case 0:
+          return await pool.transaction(async (tx) => {
+            await tx.run("UPDATE t SET a = a || '' WHERE id = ?", [i % 1000]);
+          });
+        case 1:
+          for await (const row of pool.iterate("SELECT id FROM t LIMIT 10")) if (row.id === 5) break;
+          return;
+        case 2:
+        case 3:
+          return await fails(pool.run("INSERT INTO t (id) VALUES (?)", [i % 1000]));
+        case 4:
+          return await fails(pool.get("SELECT 1", [], { signal: AbortSignal.abort() }));
+        case 5:
+          return await pool.get("SELECT ? AS i", [i], { timeout: 60_000 });
+        case 6:
+        case 7:
+        case 8:
+          return await pool.run("UPDATE t SET b = ? WHERE id = ?", [i, i % 1000]);
+        default:
+          return await pool.get("SELECT id, a, b FROM t WHERE id = ?", [i % 1000]);
+      }
+    });
+  },
+
+  async connection() {
+    await using db = await connect(path, { isolationLevel: null, pragmas });
+    await db.executescript(TABLE);
+    for (let i = 0; i < 1000; i++) void db.execute("INSERT INTO t VALUES (?, ?, ?)", [i, `text ${i}`, i / 2]);
+    return await growth(async (i) => {
+      switch (i % 100) {
+        case 0:
+          return await db.transaction(async (tx) => {
+            await tx.execute("UPDATE t SET a = a || '' WHERE id = ?", [i % 1000]);
+          });
+        case 1: {
+          // Dropped half read, every other time.
+          const cursor = await db.execute("SELECT id FROM t");
+          await cursor.fetchone();
+          return i % 200 === 1 ? await cursor.close() : undefined;
+        }
+        case 2:
+        case 3:
+          return await fails(db.execute("INSERT INTO t (id) VALUES (?)", [i % 1000]));
+        case 4:
+          return await fails(db.executeFetchall("SELECT 1", [], { signal: AbortSignal.abort() }));
+        case 5:
+          return await db.executeFetchall("SELECT ?", [i], { timeout: 60_000 });
+        default:
+          return await db.executeFetchall("SELECT id, a, b FROM t WHERE id = ?", [i % 1000]);
+      }
+    });
+  },
+
+  /** Callers that do not wait: a thousand calls in each turn of the loop. */
+  async flood() {
+    await using pool = await createPool(path, { maxQueue: 1000, pragmas });
+    await pool.exec(TABLE);
+    await repeat(5000, (i) => pool.run("INSERT INTO t (a) VALUES (?)", [i]));
+    const before = await footprint();
+    const counts = { done: 0, refused: 0, other: 0 };
+    const call = async (i: number): Promise<void> => {
+      try {
+        await pool.run("INSERT INTO t (a) VALUES (?)", [i]);
+        counts.done++;
+      } catch (error) {
+        if (error instanceof QueueFullError) counts.refused++;
+        else counts.other++;
+      }
+    };
+    let peakMb = before.rssMb;
+    for (let i = 0; i < last; i++) {
+      void call(i);
+      if (i % 1000 < 999) continue;
+      await new Promise(setImmediate);
+      peakMb = Math.max(peakMb, rssMb());
+    }
+    while (counts.done + counts.refused + counts.other < last) await delay(1);
+    const { n } = (await pool.get<{ n: number }>("SELECT count(*) AS n FROM t"))!;
+    return { counts, stored: n - 5000, grownMb: peakMb - before.rssMb };
+  },
+
+  /** A million rows to a consumer that is slower than the thread: the thread may be so many rows ahead. */
+  async slow() {
+    const state = { produced: 0 };
+    const sql =
+      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000) SELECT seen(i) AS i FROM n";
+    const seen = (i: number): number => (state.produced = i);
+    const results: Record<string, { ahead: number; read: number; grownMb: number }> = {};
+    const watch = async (name: string, rows: AsyncIterable<{ i: number }>): Promise<void> => {
+      state.produced = 0;
+      const before = await footprint();
+      let ahead = 0;
+      let peakMb = 0;
+      let read = 0;
+      for await (const { i } of rows) {
+        read++;
+        if (i !== read) throw new Error(`row ${read} is ${i}`);
+        if (read % first === 0) {
+          // Time for all that the thread would do by itself.
+          await delay(20);
+          peakMb = Math.max(peakMb, rssMb());
+        }
+        ahead = Math.max(ahead, state.produced - read);
+        if (read === last) break;
+      }
+      results[name] = { ahead, read, grownMb: peakMb - before.rssMb };
+    };
+    await using pool = await createPool(path);
+    await pool.createFunction("seen", 1, seen);
+    await watch("pool", pool.iterate<{ i: number }>(sql));
+    await using db: Connection = await connect(path);
+    await db.createFunction("seen", 1, seen);
+    db.rowFactory = (_, row) => ({ i: row[0] });
+    await using cursor = await db.execute(sql);
+    await watch("connection", cursor as AsyncIterable<{ i: number }>);
+    return results;
+  },
+
+  /** Connections that are opened, used, and forgotten. */
+  async dropped() {
+    const counts = { warnings: 0, strange: 0 };
+    process.on("warning", ({ name, message }) => {
+      if (name === "ResourceWarning" && message.includes("openAndForget")) counts.warnings++;
+      else counts.strange++;
+    });
+    async function openAndForget(): Promise<void> {
+      const db = await connect(path);
+      await db.executeFetchall("SELECT 1");
+    }
+    const collect = async (wanted: number): Promise<void> => {
+      while (counts.warnings < wanted) {
+        globalThis.gc!();
+        await new Promise(setImmediate);
+      }
+    };
+    await openAndForget();
+    await collect(1);
+    const before = await footprint();
+    for (let opened = 1; opened < last; ) {
+      const some = Math.min(8, last - opened);
+      await Promise.all(Array.from({ length: some }, openAndForget));
+      opened += some;
+      await collect(opened);
+    }
+    // A thread's end follows its warning.
+    while (threads() > before.threads) await delay(1);
+    return { ...counts, before, after: await footprint() };
+  },
+};
+
+const result = await trials[trial]!();
+writeSync(1, JSON.stringify(result));

@@ -1,0 +1,109 @@
+import { describe, expect, it } from "vitest";
+import { temporaryPath } from "../database.ts";
+import { start } from "./child.ts";
+import type { Footprint } from "./memory-trial.ts";
+import { figure, soak, times, within } from "./scale.ts";
+
+/** Measured from the first on: until then caches fill, and V8 finds the size that it wants to work in. */
+const EARLY = times(10_000, 200_000);
+const OPERATIONS = times(30_000, 1_000_000);
+const FLOOD = times(40_000, 1_000_000);
+const DROPPED = times(12, 1000);
+const LIMIT_MS = within(60_000, 1_800_000);
+
+const said: string[] = [];
+
+async function measure<T>(trial: string, first: number, last: number): Promise<T> {
+  const path = await temporaryPath();
+  const child = start("memory-trial.ts", [trial, path, String(first), String(last)], {
+    // The young generation at its full size from the beginning: V8 would grow it as it pleases, by tens of MB.
+    nodeOptions: ["--expose-gc", "--min-semi-space-size=16", "--max-semi-space-size=16", "--no-warnings"],
+    limitMs: LIMIT_MS,
+  });
+  const { code, stdout, stderr } = await child.ended;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return JSON.parse(stdout) as T;
+}
+
+describe("memory", () => {
+  it.each(["pool", "connection"])(
+    "does not grow with what was done: %s",
+    async (trial) => {
+      const { early, late } = await measure<{ early: Footprint; late: Footprint }>(trial, EARLY, OPERATIONS);
+      const rss = late.rssMb - early.rssMb;
+      const heap = late.heapMb - early.heapMb;
+      // The short form ends before V8 has come to rest.
+      expect(rss).toBeLessThanOrEqual(soak ? 5 : 40);
+      expect(heap).toBeLessThanOrEqual(1);
+      expect(late.handles).toBeLessThanOrEqual(early.handles);
+      expect(late.threads).toBeLessThanOrEqual(early.threads);
+      said.push(
+        `${OPERATIONS} operations of a ${trial}: RSS ${rss.toFixed(1)} MB, heap ${heap.toFixed(2)} MB more than after ${EARLY}`,
+      );
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    "stays where it is under callers that do not wait, which are refused",
+    async () => {
+      const { counts, stored, grownMb } = await measure<{
+        counts: { done: number; refused: number; other: number };
+        stored: number;
+        grownMb: number;
+      }>("flood", 0, FLOOD);
+      expect(counts.done + counts.refused).toBe(FLOOD);
+      expect(counts.refused).toBeGreaterThan(0);
+      expect(counts.done).toBeGreaterThan(0);
+      expect(stored).toBe(counts.done);
+      expect(grownMb).toBeLessThanOrEqual(100);
+      said.push(
+        `${FLOOD} calls not awaited: ${counts.refused} refused with QueueFullError, ${grownMb.toFixed(0)} MB at the most`,
+      );
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    "holds two chunks of rows at the most for a slow consumer",
+    async () => {
+      const rows = times(8000, 200_000);
+      const every = times(1000, 2000);
+      const results = await measure<
+        Record<"pool" | "connection", { ahead: number; read: number; grownMb: number }>
+      >("slow", every, rows);
+      // `iterate` fetches 2,048 rows at a time, a cursor its iterChunkSize.
+      for (const [name, chunk] of [
+        ["pool", 2048],
+        ["connection", 64],
+      ] as const) {
+        const { ahead, read, grownMb } = results[name];
+        expect(read).toBe(rows);
+        expect(ahead, name).toBeLessThanOrEqual(2 * chunk);
+        expect(grownMb, name).toBeLessThanOrEqual(50);
+      }
+      said.push(
+        `a slow consumer of ${rows} rows: ${results.pool.ahead} rows ahead of ${2 * 2048}, and ${results.connection.ahead} of ${2 * 64}`,
+      );
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    "is given back by connections that are forgotten, each with a warning and without its thread",
+    async () => {
+      const { warnings, strange, before, after } = await measure<{
+        warnings: number;
+        strange: number;
+        before: Footprint;
+        after: Footprint;
+      }>("dropped", 0, DROPPED);
+      expect({ warnings, strange }).toEqual({ warnings: DROPPED, strange: 0 });
+      expect(after.threads).toBe(before.threads);
+      expect(after.handles).toBeLessThanOrEqual(before.handles);
+      said.push(`${DROPPED} forgotten connections: ${warnings} warnings, no thread left`);
+      figure("memory", said.join("; "));
+    },
+    LIMIT_MS,
+  );
+});
