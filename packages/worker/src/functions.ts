@@ -81,6 +81,14 @@ function register(db: EngineDatabase, spec: FunctionSpec, fn: (...args: SqlValue
   );
 }
 
+/**
+ * Lets the engine read the schema again: it judges what that may call (`trusted_schema`, `directOnly`) when it reads it,
+ * and takes for harmless what is defined later.
+ */
+export function rereadSchema(db: EngineDatabase): void {
+  db.exec("PRAGMA writable_schema = RESET");
+}
+
 async function importFunction(source: {
   readonly module: string;
   readonly export: string;

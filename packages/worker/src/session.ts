@@ -2,7 +2,7 @@ import { backUp, requireDatabase } from "./backup.js";
 import { Changes } from "./changes.js";
 import type { EngineDatabase, EngineStatement } from "./engine.js";
 import { Executor } from "./executor.js";
-import { type Callbacks, defineFunction, loadAuthorizer } from "./functions.js";
+import { type Callbacks, defineFunction, loadAuthorizer, rereadSchema } from "./functions.js";
 import { attachNative, type Authorizer, native } from "./native.js";
 import { LockPatience } from "./lock-patience.js";
 import { configureHandle, openHandle, setUp } from "./opening.js";
@@ -145,6 +145,7 @@ export class Session {
   async define(spec: FunctionSpec, lasting = true): Promise<void> {
     this.#requireNoCursor("a function cannot be created");
     await defineFunction(this.db, spec, this.#callbacks, this.out.integers);
+    this.privately(() => rereadSchema(this.db));
     if (lasting) this.#functions.set(`${spec.name.toLowerCase()}/${spec.parameters}`, spec);
     else this.#tainted = true;
     this.schemaMayHaveChanged();
