@@ -1,4 +1,4 @@
-import { type Fault, Op } from "@sqlite-aio/worker/wire";
+import { type Fault, malformed, Op } from "@sqlite-aio/worker/wire";
 import { OperationalError } from "./errors.js";
 import type { Parameters } from "./bind.js";
 import type { QueryTrace } from "./query-trace.js";
@@ -67,7 +67,7 @@ export class Call {
   finishedHook: ((call: Call) => void) | null = null;
   /** When it was given to the thread's queue, if anybody asks. */
   sentAt = 0;
-  /** Milliseconds from the answer before, or from the posting, to this call's answer. */
+  /** Milliseconds that it ran in the thread, or those that were answered with it in the mean. */
   took = 0;
 
   constructor(code: number, statement: CachedStatement | null, fields: readonly unknown[]) {
@@ -151,4 +151,19 @@ export function withRollback(reason: unknown, fault: Fault): unknown {
   const mark = (error: Error): Error => Object.assign(error, { rolledBack: true });
   if (reason instanceof OperationalError) return mark(reason);
   return reason instanceof ErrorReason ? new ErrorReason(() => mark(reason.make())) : reason;
+}
+
+/** The column names of a call that builds objects, which are known when its first rows are; null for arrays. */
+export function namesOf(call: Call, columns: number | null): readonly string[] | null {
+  const { statement } = call;
+  if (call.shape === null && statement !== null) {
+    const { shape, previous } = statement;
+    // The statement ran twice for one reply and its table was altered between: the newest names are the later run's.
+    const outgrown =
+      columns !== null && shape?.names.length !== columns && previous?.names.length === columns;
+    call.shape = outgrown ? previous : shape;
+  }
+  const names = (call.objects ? call.shape?.names : null) ?? null;
+  if (columns !== null && names !== null && names.length !== columns) throw malformed("a shape");
+  return names;
 }

@@ -20,7 +20,7 @@ import {
   uncancel,
 } from "@sqlite-aio/worker/wire";
 import { transfer } from "comlink";
-import { type Call, FaultReason, interrupted, Stage, withRollback } from "./call.js";
+import { type Call, FaultReason, interrupted, namesOf, Stage, withRollback } from "./call.js";
 import type { Closures } from "./closures.js";
 import { Spinner } from "./spinner.js";
 import { StatementCache } from "./statement-cache.js";
@@ -327,19 +327,4 @@ export class Exchange {
     if (call.cancelled) uncancel(this.#host.control, call.sequence);
     this.#forget(call);
   }
-}
-
-/** The column names of a call that builds objects, which are known when its first rows are; null for arrays. */
-function namesOf(call: Call, columns: number | null): readonly string[] | null {
-  const { statement } = call;
-  if (call.shape === null && statement !== null) {
-    const { shape, previous } = statement;
-    // The statement ran twice for one reply and its table was altered between: the newest names are the later run's.
-    const outgrown =
-      columns !== null && shape?.names.length !== columns && previous?.names.length === columns;
-    call.shape = outgrown ? previous : shape;
-  }
-  const names = (call.objects ? call.shape?.names : null) ?? null;
-  if (columns !== null && names !== null && names.length !== columns) throw malformed("a shape");
-  return names;
 }

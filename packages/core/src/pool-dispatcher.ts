@@ -2,7 +2,7 @@ import type { Parameters } from "./bind.js";
 import { type Call, ErrorReason } from "./call.js";
 import { ProgrammingError, QueueFullError, WorkerCrashedError } from "./errors.js";
 import type { Patience } from "./patience.js";
-import type { Group, Request } from "./pool-group.js";
+import type { Group, Want } from "./pool-group.js";
 import type { Lease, Leases } from "./pool-leases.js";
 import { type Member, poolClosed } from "./pool-member.js";
 import type { ResolvedPoolOptions } from "./pool-options.js";
@@ -17,6 +17,9 @@ export interface Place {
 
 /** Makes a call and sends it; `values` are the parameters if the call had to wait, bound before that. */
 export type Make = (runner: Runner, values?: Parameters) => Call;
+
+/** What a lease takes. */
+const ALONE: Want = { need: "idle", cost: Number.POSITIVE_INFINITY };
 
 /** Brings calls and leases to the members of a pool, and counts those that are not over. */
 export class Dispatcher {
@@ -63,8 +66,7 @@ export class Dispatcher {
    */
   async perform(
     group: Group,
-    need: Request["need"],
-    quick: boolean,
+    want: Want,
     patience: Patience | undefined,
     make: Make,
     bind?: () => Parameters,
@@ -72,11 +74,11 @@ export class Dispatcher {
     this.#pending++;
     try {
       for (;;) {
-        const picked = group.pick(need);
+        const picked = group.pick(want);
         const { call, member } =
           picked === null
-            ? await this.#wait(group, need, quick, patience, make, bind?.())
-            : { call: group.track(picked, make(picked.runner), quick), member: picked };
+            ? await this.#wait(group, want, patience, make, bind?.())
+            : { call: group.track(picked, make(picked.runner), want.cost), member: picked };
         try {
           return await call.promise;
         } catch (reason) {
@@ -148,8 +150,8 @@ export class Dispatcher {
     try {
       const grant = (member: Member): Lease =>
         this.#leases.grant(member, group, what, place, () => this.#over());
-      const picked = group.pick("idle");
-      return picked === null ? await this.#inLine(group, "idle", patience, grant) : grant(picked);
+      const picked = group.pick(ALONE);
+      return picked === null ? await this.#inLine(group, ALONE, patience, grant) : grant(picked);
     } catch (reason) {
       this.#over();
       throw reason instanceof ErrorReason ? reason.make() : reason;
@@ -158,15 +160,14 @@ export class Dispatcher {
 
   async #wait(
     group: Group,
-    need: Request["need"],
-    quick: boolean,
+    want: Want,
     patience: Patience | undefined,
     make: Make,
     values: Parameters | undefined,
   ): Promise<{ call: Call; member: Member }> {
     try {
-      return await this.#inLine(group, need, patience, (member) => ({
-        call: group.track(member, make(member.runner, values), quick),
+      return await this.#inLine(group, want, patience, (member) => ({
+        call: group.track(member, make(member.runner, values), want.cost),
         member,
       }));
     } catch (reason) {
@@ -178,7 +179,7 @@ export class Dispatcher {
   /** Waits in the group's line; `take` is given the member at once when it is free. */
   #inLine<T>(
     group: Group,
-    need: Request["need"],
+    want: Want,
     patience: Patience | undefined,
     take: (member: Member) => T,
   ): Promise<T> {
@@ -190,7 +191,7 @@ export class Dispatcher {
         stopWatching?.();
       };
       const leave = group.enqueue({
-        need,
+        ...want,
         place: (member) => {
           end();
           try {

@@ -3,13 +3,22 @@ import { PoolTimeoutError, ProgrammingError, QueueFullError, WorkerCrashedError 
 import { type Member, poolClosed, type Role } from "./pool-member.js";
 import type { ResolvedPoolOptions } from "./pool-options.js";
 
-/** What waits for a member. */
-export interface Request {
+/** Which members will do. */
+export interface Want {
   /**
    * `idle`: a member with nothing under way; `quick`: also one whose calls are all known to be quick; `any`: also one
    * whose calls are not, where there is no other to wait for.
    */
   readonly need: "idle" | "quick" | "any";
+  /** Milliseconds that it will take, as far as is known. */
+  readonly cost: number;
+}
+
+/** What takes no time worth counting. */
+export const ANY: Want = { need: "any", cost: 0 };
+
+/** What waits for a member. */
+export interface Request extends Want {
   readonly place: (member: Member) => void;
   readonly refuse: (reason: unknown) => void;
   timer?: NodeJS.Timeout | undefined;
@@ -17,6 +26,14 @@ export interface Request {
 
 /** Calls under way to a member before a further one waits: one frame's worth, and the next one's. */
 const MAX_LOAD = 2048;
+
+/**
+ * Milliseconds of quick calls that a thread may have under way before another thread is woken for the next one, which
+ * takes 0.1 ms and a core. A pool of 8 equal connections on 2 cores answers 8 callers' reads by key 72,000 times a
+ * second that way, against 13,000 if each caller gets a thread that is idle; 4 readers answer 256 callers 280,000
+ * times, against 95,000.
+ */
+const JOIN_MS = 1;
 
 /** Members of one role, and those who wait for one, served in the order in which they came. */
 export class Group {
@@ -58,8 +75,8 @@ export class Group {
   }
 
   /** A member at once, if nobody else waits and one is free; else the request waits. */
-  pick(need: Request["need"]): Member | null {
-    return this.#waiting.length === 0 ? this.#find(need) : null;
+  pick(want: Want): Member | null {
+    return this.#waiting.length === 0 ? this.#find(want) : null;
   }
 
   /** Waits in line. Throws if the line is full; gives a way to leave it. */
@@ -90,7 +107,7 @@ export class Group {
     for (const member of this.members.filter(({ channel }) => !channel.alive)) this.remove(member);
     while (this.#waiting.length > 0) {
       const request = this.#waiting[0]!;
-      const member = this.#find(request.need);
+      const member = this.#find(request);
       if (member === null) {
         this.#grow();
         return;
@@ -103,8 +120,8 @@ export class Group {
   }
 
   /** Counts a call until the thread is done with it. */
-  track(member: Member, call: Call, quick: boolean): Call {
-    member.track(call, quick, () => this.advance());
+  track(member: Member, call: Call, cost: number): Call {
+    member.track(call, cost, () => this.advance());
     if (member.load > 1) this.#watch(member, this.#options.acquireTimeout);
     return call;
   }
@@ -197,16 +214,21 @@ export class Group {
     }
   }
 
-  #find(need: Request["need"]): Member | null {
+  #find({ need, cost }: Want): Member | null {
+    let idle: Member | null = null;
     let best: Member | null = null;
     for (const member of this.members) {
-      if (member.idle) return member;
-      const open = need === "quick" ? member.open : need === "any" && member.free;
-      if (open && member.load < MAX_LOAD && (best === null || member.load < best.load)) {
-        best = member;
+      if (member.idle) {
+        if (need !== "quick") return member;
+        idle ??= member;
+        continue;
       }
+      const open = need === "quick" ? member.open : need === "any" && member.free;
+      if (!open || member.load >= MAX_LOAD) continue;
+      if (need === "quick" && member.work + cost <= JOIN_MS) return member;
+      if (best === null || member.load < best.load) best = member;
     }
-    return best;
+    return idle ?? best;
   }
 
   /** How many members are missing. A stuck reader is to be replaced; a stuck writer is not, since its lock stands. */

@@ -10,6 +10,7 @@ import type { ResolvedPoolOptions } from "./pool-options.js";
 import { openOptions, settingsOf } from "./pool-settings.js";
 import { Lane } from "./queue.js";
 import { Runner } from "./runner.js";
+import { isQuick } from "./statement-profile.js";
 import { foundSqliteVersion } from "./version.js";
 
 export type Role = "reader" | "writer";
@@ -35,6 +36,8 @@ export class Member {
   load = 0;
   /** Of those, the ones that are not known to be quick. */
   slow = 0;
+  /** Milliseconds that the quick ones will take together, as far as is known. */
+  work = 0;
   /** Calls that were given up by their callers while they were running, and still are. */
   stuck = 0;
   holder: Holder | null = null;
@@ -71,12 +74,7 @@ export class Member {
     foundSqliteVersion(opened.sqliteVersion);
     if (options.memory && !opened.serializes) {
       await channel.terminate();
-      throw new NotSupportedError(
-        "a pool in memory needs an engine with serialize(), to clean up after its callers",
-        {
-          code: "SQLITE_AIO_ENGINE",
-        },
-      );
+      throw new NotSupportedError(NEEDS_SERIALIZE, { code: "SQLITE_AIO_ENGINE" });
     }
     return new Member(role, channel, options, functions);
   }
@@ -96,14 +94,20 @@ export class Member {
   }
 
   /** Counts a call until the thread is done with it. */
-  track(call: Call, quick: boolean, done: (call: Call) => void): void {
+  track(call: Call, cost: number, done: (call: Call) => void): void {
+    const quick = isQuick(cost);
     this.load++;
-    if (!quick) this.slow++;
+    if (quick) this.work += cost;
+    else this.slow++;
     call.sentAt = performance.now();
     call.finishedHook = (finished) => {
       this.load--;
-      if (!quick) this.slow--;
-      if (this.load === 0) this.idleSince = performance.now();
+      if (quick) this.work -= cost;
+      else this.slow--;
+      if (this.load === 0) {
+        this.work = 0;
+        this.idleSince = performance.now();
+      }
       done(finished);
     };
   }
@@ -245,7 +249,6 @@ export class Member {
   get #isClean(): boolean {
     const { channel } = this;
     if (channel.pending > 0 || channel.numbers !== this.#numbers) return false;
-
     return (
       channel.alive &&
       !channel.inTransaction &&
@@ -321,6 +324,8 @@ export class Member {
     this.idleSince = performance.now();
   }
 }
+
+const NEEDS_SERIALIZE = "a pool in memory needs an engine with serialize(), to clean up after its callers";
 
 /** How long the end of a lease may take, in ms, before the thread counts as stuck. */
 const STUCK_MS = 200;

@@ -6,7 +6,7 @@ import { OperationalError, ProgrammingError } from "./errors.js";
 import type { CallOptions } from "./options.js";
 import { Patience } from "./patience.js";
 import type { Dispatcher, Make, Place } from "./pool-dispatcher.js";
-import type { Group, Request } from "./pool-group.js";
+import { ANY, type Group, type Want } from "./pool-group.js";
 import type { Lease } from "./pool-leases.js";
 import type { ResolvedPoolOptions } from "./pool-options.js";
 import { readOnly } from "./pool-transaction.js";
@@ -14,7 +14,7 @@ import type { Upkeep } from "./pool-upkeep.js";
 import { QueryTrace, type Watched } from "./query-trace.js";
 import { RowIterator } from "./row-iterator.js";
 import { checkSql } from "./statement-cache.js";
-import { type Profile, StatementProfiles } from "./statement-profile.js";
+import { isQuick, type Profile, StatementProfiles } from "./statement-profile.js";
 
 type Caller = (...args: never[]) => unknown;
 
@@ -91,13 +91,8 @@ export class Router {
         call =
           profile.kind === "alone"
             ? await this.#alone(group, sql, parameters, patience, make, caller)
-            : await this.#dispatcher.perform(
-                group,
-                needOf(group, profile),
-                profile.quick,
-                patience,
-                make,
-                () => bindParameters(scanParameters(sql), parameters),
+            : await this.#dispatcher.perform(group, wantOf(group, profile), patience, make, () =>
+                bindParameters(scanParameters(sql), parameters),
               );
       } catch (error) {
         // REINDEX and PRAGMA optimize write, although the engine calls them read-only.
@@ -122,7 +117,7 @@ export class Router {
   async access(sql: string, options: CallOptions): Promise<TableAccess | null> {
     this.#dispatcher.check();
     const patience = Patience.of(options);
-    const call = await this.#dispatcher.perform(this.#readers, "any", true, patience, (runner) => {
+    const call = await this.#dispatcher.perform(this.#readers, ANY, patience, (runner) => {
       const made = runner.method("tableAccess", sql);
       runner.submit(made, patience, null);
       return made;
@@ -236,8 +231,8 @@ export class Router {
  * A short read joins others on a busy reader: 64 callers read 110,000 rows a second that way, against 11,000 with one
  * call per reader at a time. A long one would hold them up, so that it waits for a reader of its own.
  */
-function needOf(group: Group, profile: Profile): Request["need"] {
-  return group.single ? "any" : profile.quick ? "quick" : "idle";
+function wantOf(group: Group, { cost }: Profile): Want {
+  return { need: group.single ? "any" : isQuick(cost) ? "quick" : "idle", cost };
 }
 
 async function openCursor(

@@ -81,7 +81,7 @@ export class Upkeep {
       const { runner } = member;
       const call = runner.query(Mode.ALL, `PRAGMA wal_checkpoint(${mode})`, undefined, 0);
       runner.submit(call, undefined, null);
-      member.track(call, true, () => this.#writers.advance());
+      member.track(call, 0, () => this.#writers.advance());
       await runner.settle(call);
       const { log, checkpointed } = call.rows[0] as { log: number; checkpointed: number };
       return log === checkpointed;

@@ -7,7 +7,7 @@ import { Patience } from "./patience.js";
 import { type ChangeListener, PoolChanges } from "./pool-changes.js";
 import { closePool } from "./pool-close.js";
 import { Dispatcher } from "./pool-dispatcher.js";
-import { Group } from "./pool-group.js";
+import { ANY, Group } from "./pool-group.js";
 import { Leases } from "./pool-leases.js";
 import { PoolFunctions } from "./pool-functions.js";
 import { Member, type Role } from "./pool-member.js";
@@ -264,7 +264,7 @@ export class Pool {
   }
 
   async #barrier(): Promise<void> {
-    await this.#dispatcher.perform(this.#writers, "any", true, undefined, (runner) => {
+    await this.#dispatcher.perform(this.#writers, ANY, undefined, (runner) => {
       const call = runner.control(Verb.BARRIER);
       runner.submit(call, undefined, null);
       return call;

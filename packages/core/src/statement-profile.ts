@@ -7,12 +7,11 @@ export interface Profile {
   readonly kind: "plain" | "alone" | "control";
   /** It writes, so that a reader refused it. */
   writes: boolean;
-  /** It has run, and took little time of late. */
-  quick: boolean;
+  /** Milliseconds that it ran at the most of late; infinite if it has not run. */
   cost: number;
 }
 
-/** Below this many milliseconds, the way to the thread and back included, a statement may share a reader. */
+/** Below this many milliseconds a statement is quick. */
 const QUICK_MS = 2;
 
 const CONTROL = new Set(["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"]);
@@ -44,13 +43,17 @@ export class StatementProfiles {
   /** Notes how long a call took. */
   spent(profile: Profile, ms: number): void {
     profile.cost = profile.cost === Number.POSITIVE_INFINITY ? ms : Math.max(ms, profile.cost * 0.8);
-    profile.quick = profile.cost < QUICK_MS;
   }
+}
+
+/** A statement of such a cost may share a connection with others. */
+export function isQuick(cost: number): boolean {
+  return cost < QUICK_MS;
 }
 
 function profileOf(sql: string): Profile {
   checkSql(sql);
   const keyword = statementKeyword(sql);
   const kind = CONTROL.has(keyword) ? "control" : taintOf(keyword, sql) === Taint.NONE ? "plain" : "alone";
-  return { kind, writes: false, quick: false, cost: Number.POSITIVE_INFINITY };
+  return { kind, writes: false, cost: Number.POSITIVE_INFINITY };
 }

@@ -196,6 +196,17 @@ it("a long read holds up neither quick ones nor writes", async () => {
   expect(await long).toEqual({ done: 1 });
 });
 
+it("quick reads of many callers share a thread that is awake instead of waking the others", async () => {
+  const leases = await Promise.all([pool.acquire({ mode: "read" }), pool.acquire({ mode: "read" })]);
+  await Promise.all(leases.map((lease) => pool.release(lease)));
+  const read = (): Promise<unknown> => pool.get("SELECT a FROM t WHERE id = ?", [1]);
+  for (let i = 0; i < 100; i++) await read();
+  const before = pool.stats().threads.map(({ executed }) => executed);
+  await Promise.all(Array.from({ length: 12 }, read));
+  const grown = pool.stats().threads.filter(({ executed }, i) => executed > before[i]!);
+  expect(grown).toMatchObject([{ role: "reader" }]);
+});
+
 it("a result that takes many packets is long, however quick each of them is", async () => {
   const many =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i FROM n";

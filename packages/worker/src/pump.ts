@@ -4,7 +4,7 @@ import { isGroupable, runGroup } from "./group-commit.js";
 import type { Session } from "./session.js";
 import { sharedNow } from "./wire/clock.js";
 import { begin, type Control, end } from "./wire/control.js";
-import { type Frame, Op, Verb } from "./wire/protocol.js";
+import { type Frame, MAX_SPENT, Op, SPENT_SHIFT, Verb } from "./wire/protocol.js";
 
 /** After this long the answers that are there leave, and the rest goes on. */
 const SLICE_MS = 1;
@@ -37,6 +37,9 @@ export class Pump {
   #timing = -1;
   /** So many answers leave together at the most, about half of a large frame. */
   #share = MIN_SHARE;
+  /** Milliseconds that the operations of the next reply have run, and how many of them are over. */
+  #spent = 0;
+  #over = 0;
   /** Operations to be run before those of the frames: a group that could not be committed, one by one. */
   #singles: Operation[] = [];
 
@@ -58,7 +61,12 @@ export class Pump {
       this.#share = Math.max(MIN_SHARE, frame.length >> 4);
     }
     this.proceed();
-    return this.#session.takeReply();
+    const taken = this.#session.takeReply();
+    const each = (this.#spent * 1000) / Math.max(1, this.#over);
+    taken.reply[0] = (taken.reply[0] as number) | (Math.min(each, MAX_SPENT) << SPENT_SHIFT);
+    this.#spent = 0;
+    this.#over = 0;
+    return taken;
   }
 
   /** Works until something is worth an answer, or nothing is left. */
@@ -79,10 +87,12 @@ export class Pump {
       const from = operation.timed ? sharedNow() : 0;
       const finished = this.#attempt(operation, now, from);
       const after = performance.now();
+      this.#spent += after - now;
       if (operation.timed) this.#ran(operation, sharedNow() - from);
       if (finished) {
         this.#ended();
         answered++;
+        this.#over++;
         operation.statement?.spent(after - now);
         this.#current = null;
         this.#begun = false;
@@ -168,7 +178,10 @@ export class Pump {
     if (session.reachesOut) return this.#ungroup(group);
     const { mark } = session.out;
     const began = (operation: Operation): boolean => this.#begin(operation);
-    if (runGroup(session, group, began, () => this.#ended())) return true;
+    if (runGroup(session, group, began, () => this.#ended())) {
+      this.#over += group.length - 1;
+      return true;
+    }
     // What a member was interrupted for is over, too.
     this.#ended();
     session.out.rewind(mark);
