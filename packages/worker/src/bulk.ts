@@ -46,7 +46,7 @@ export function runMany(session: Session, transactions: TransactionControl, oper
   const statement = operation.statement!;
   const [, flags, batch] = operation.fields as [number, number, Packet | SqlValue[][]];
   transactions.require(flags);
-  statement.prepare(session.db);
+  statement.prepare(session.db, session.schema);
   if (statement.taint === Taint.SURE) session.taintBy(Taint.SURE);
   if (statement.empty || statement.readonly) {
     throw new UsageError("NOT_DML", "executemany() can only execute DML statements.");

@@ -103,7 +103,7 @@ export class Executor {
     const statement = operation.statement!;
     const { mode, flags, values } = operation;
     this.#transactions.require(flags);
-    statement.prepare(db);
+    statement.prepare(db, this.#session.schema);
     if (statement.empty) {
       out.done(-1, this.#session.lastInsertRowid);
       return Step.DONE;

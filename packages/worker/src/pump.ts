@@ -175,7 +175,7 @@ export class Pump {
       group.push(next);
     }
     if (group.length === 1) return false;
-    if (session.reachesOut) return this.#ungroup(group);
+    if (session.schema.reachesOut) return this.#ungroup(group);
     const { mark } = session.out;
     const began = (operation: Operation): boolean => this.#begin(operation);
     if (runGroup(session, group, began, () => this.#ended())) {

@@ -7,6 +7,7 @@ interface Probes {
   readonly schemaVersion: EngineStatement;
   readonly databases: EngineStatement;
   readonly tempObjects: EngineStatement;
+  readonly anyObject: EngineStatement;
   /** What of the schema would not keep its effect to its own statement. */
   readonly reachingOut: EngineStatement;
 }
@@ -33,6 +34,7 @@ export class SchemaWatch {
       databases: db.prepare("SELECT count(*) FROM pragma_database_list WHERE name <> 'temp'").pluck(),
       reachingOut: db.prepare(REACHING_OUT).pluck(),
       tempObjects: db.prepare("SELECT count(*) FROM sqlite_temp_schema").pluck(),
+      anyObject: db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").pluck(),
     };
   }
 
@@ -43,6 +45,19 @@ export class SchemaWatch {
   /** How many temporary objects belong to the connection. */
   get tempObjects(): unknown {
     return this.#ask("tempObjects");
+  }
+
+  /**
+   * Lets the engine find out that another connection has changed the schema, which it does when it runs a statement: one
+   * that it compiles is judged by the schema of before. False if that cannot be done now.
+   */
+  refresh(): boolean {
+    try {
+      this.#ask("anyObject");
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** The schema has something for which it matters whether a statement is alone in its transaction. */

@@ -27,13 +27,13 @@ export class Session {
   readonly out = new ReplyWriter();
   readonly executor = new Executor(this);
   readonly changes = new Changes(this);
+  readonly schema = new SchemaWatch((work) => this.privately(work));
   readonly #control: Control;
   readonly #callbacks: Callbacks;
   readonly #functions = new Map<string, FunctionSpec>();
   #db: EngineDatabase | null = null;
   #options: OpenOptions | null = null;
   #counters: Counters | null = null;
-  readonly #schema = new SchemaWatch((work) => this.privately(work));
   readonly #patience: LockPatience;
   #totalChanges = 0;
   #wrote = false;
@@ -90,7 +90,7 @@ export class Session {
     this.#token = attachNative(db);
     this.#control.token[0] = this.#token;
     if (options.queryOnly) db.exec("PRAGMA query_only = ON");
-    this.#schema.open(db);
+    this.schema.open(db);
     this.#counters = {
       totalChanges: db.prepare("SELECT total_changes()").pluck(),
       counts: db.prepare("SELECT changes(), last_insert_rowid()").raw().safeIntegers(),
@@ -112,7 +112,7 @@ export class Session {
     if (db === null) return;
     this.executor.reset();
     this.changes.detached();
-    this.#schema.close();
+    this.schema.close();
     this.#counters = null;
     this.#db = null;
     this.#token = this.#control.token[0] = 0;
@@ -258,33 +258,28 @@ export class Session {
 
   /** Notes what a statement leaves behind beside its transaction. */
   taintBy(taint: number): void {
-    if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.#schema.tempObjects !== this.#tempObjects))
+    if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.schema.tempObjects !== this.#tempObjects))
       this.#tainted = true;
   }
 
   /** The connection is as it is meant to be. */
   settle(): void {
     this.#tainted = false;
-    this.#tempObjects = this.#schema.tempObjects;
+    this.#tempObjects = this.schema.tempObjects;
   }
 
   wrote(): void {
     this.#wrote = true;
   }
 
-  /** See {@link SchemaWatch.reachesOut}. */
-  get reachesOut(): boolean {
-    return this.#schema.reachesOut;
-  }
-
   /** Moves on with every sign of another schema. */
   get epoch(): number {
-    return this.#schema.epoch;
+    return this.schema.epoch;
   }
 
   /** Column names are to be looked at again. */
   schemaMayHaveChanged(): void {
-    this.#schema.mayHaveChanged();
+    this.schema.mayHaveChanged();
   }
 
   /** The counts of a statement that wrote and gives rows. */
@@ -323,7 +318,7 @@ export class Session {
   takeReply(): { reply: Reply; transfer: ArrayBuffer[] } {
     const db = this.#db;
     if (db === null || this.#counters === null) return this.out.take(0, this.#totalChanges, this.epoch);
-    if (this.out.anyRows) this.#schema.look();
+    if (this.out.anyRows) this.schema.look();
     if (this.#wrote) {
       try {
         this.#totalChanges = Number(this.#ask("totalChanges"));

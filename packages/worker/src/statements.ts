@@ -1,5 +1,6 @@
 import type { EngineDatabase, EngineStatement } from "./engine.js";
-import { UsageError } from "./wire/fault.js";
+import type { SchemaWatch } from "./schema-watch.js";
+import { codeOf, UsageError } from "./wire/fault.js";
 import { endsTransaction } from "./script.js";
 import { statementKeyword } from "./wire/parameters.js";
 import type { SqlValue } from "./wire/protocol.js";
@@ -90,10 +91,10 @@ export class Statement {
     return this.#latest?.columns() ?? [];
   }
 
-  /** Compiles the text, unless that is done. */
-  prepare(db: EngineDatabase): void {
+  /** Compiles the text, unless that is done; what is refused is tried again when `schema` is fresh. */
+  prepare(db: EngineDatabase, schema?: SchemaWatch): void {
     if (this.prepared) return;
-    const handle = this.#compile(db);
+    const handle = this.#compile(db, schema);
     if (handle === null) {
       this.empty = true;
       return;
@@ -134,8 +135,8 @@ export class Statement {
     this.epoch = -1;
   }
 
-  #compile(db: EngineDatabase): EngineStatement | null {
-    const handle = prepareOne(db, this.sql);
+  #compile(db: EngineDatabase, schema?: SchemaWatch): EngineStatement | null {
+    const handle = prepareOne(db, this.sql, schema);
     // Also where no rows are read: lastInsertRowid is as wide as they are.
     handle?.safeIntegers();
     if (handle?.reader) handle.raw();
@@ -171,7 +172,11 @@ export class Statement {
 }
 
 /** Null if `sql` has no statement; its own error if it has several. */
-function prepareOne(db: EngineDatabase, sql: string): EngineStatement | null {
+function prepareOne(
+  db: EngineDatabase,
+  sql: string,
+  schema: SchemaWatch | undefined,
+): EngineStatement | null {
   try {
     return db.prepare(sql);
   } catch (error) {
@@ -179,6 +184,7 @@ function prepareOne(db: EngineDatabase, sql: string): EngineStatement | null {
     if (error instanceof RangeError && error.message.includes("more than one")) {
       throw new UsageError("MULTIPLE", "You can only execute one statement at a time.");
     }
+    if (codeOf(error) === "SQLITE_ERROR" && schema?.refresh() === true) return prepareOne(db, sql, undefined);
     throw error;
   }
 }
