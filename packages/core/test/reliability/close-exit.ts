@@ -1,11 +1,10 @@
 // Run by close.test.ts: `node close-exit.ts <state> <ending> <turns> <database>`. Brings connections into a state and
 // ends the process in one of the ways a process can end. Says which writes were acknowledged, and when it is leaving.
-import { writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { capabilities, connect, createPool } from "@sqlite-aio/core";
+import { say } from "./say.ts";
 
 const [state, ending, turns, path] = process.argv.slice(2) as [string, string, string, string];
-const say = (text: string): void => void writeSync(1, `${text}\n`);
 const INSERT = "INSERT INTO t (x) VALUES (?)";
 const numbers = (limit: number): string =>
   `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ${limit}) SELECT max(i) FROM n`;

@@ -2,7 +2,6 @@
 // and holds that all calls settle, that no thread is left, and that what was answered is stored. It ends by itself.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
-import { writeSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import {
@@ -15,6 +14,7 @@ import {
   WorkerCrashedError,
 } from "@sqlite-aio/core";
 import { random } from "../random.ts";
+import { say } from "./say.ts";
 
 const [folder, seed, races] = process.argv.slice(2) as [string, string, string];
 const below = random(Number(seed));
@@ -200,4 +200,4 @@ async function race(number: number): Promise<string> {
   return `${pooled ? "pool" : "connection"} ${how}${crashed ? " crashed" : ""}`;
 }
 
-for (let i = 0; i < Number(races); i++) writeSync(1, `${i} ${await race(i)}\n`);
+for (let i = 0; i < Number(races); i++) say(`${i} ${await race(i)}`);

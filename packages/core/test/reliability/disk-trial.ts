@@ -1,10 +1,11 @@
 // Run by disk.test.ts where the disk is small or cannot be written: `node disk-trial.ts <trial> <folder> <way> <seed>`.
 // Tells what happened as JSON.
 import { createRequire } from "node:module";
-import { rmSync, statSync, writeFileSync, writeSync } from "node:fs";
+import { rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect, createPool, SqliteError } from "@sqlite-aio/core";
 import { random } from "../random.ts";
+import { say } from "./say.ts";
 
 const [trial, folder, way, seed] = process.argv.slice(2) as [string, string, string, string];
 const below = random(Number(seed));
@@ -200,4 +201,4 @@ const result =
     : trial === "full"
       ? await full()
       : await Promise.all(way.split(",").map(async (file) => [file, await use(file)]));
-writeSync(1, JSON.stringify(result));
+say(JSON.stringify(result));

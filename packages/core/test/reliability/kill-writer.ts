@@ -1,14 +1,11 @@
 // Run by kill.test.ts, which kills it: `node kill-writer.ts <kind> <database> <first id>`. Writes without end, and says
 // of each write when it is acknowledged.
-import { writeSync } from "node:fs";
 import { connect, createPool } from "@sqlite-aio/core";
 import { bodyOf, IN_FLIGHT, INSERT, type Kind, partsOf } from "./kill-rows.ts";
+import { say } from "./say.ts";
 
 const [kind, path, first] = process.argv.slice(2) as [Kind, string, string];
 let next = Number(first);
-
-// Synchronous: what the parent reads is what was acknowledged before the process died.
-const acknowledge = (id: number): void => void writeSync(1, `${id}\n`);
 
 function rows(id: number): [number, number, string][] {
   return Array.from({ length: partsOf(kind) }, (_, part) => [id, part, bodyOf(id, part)]);
@@ -19,7 +16,7 @@ async function inFlight(write: (id: number) => Promise<unknown>): Promise<void> 
     for (;;) {
       const id = next++;
       await write(id);
-      acknowledge(id);
+      say(String(id));
     }
   };
   await Promise.all(Array.from({ length: IN_FLIGHT }, caller));
@@ -50,10 +47,10 @@ const writers: Readonly<Record<Kind, () => Promise<void>>> = {
       const ids = Array.from({ length: IN_FLIGHT }, () => next++);
       await Promise.all(ids.map((id) => db.execute(INSERT, rows(id)[0])));
       await db.commit();
-      for (const id of ids) acknowledge(id);
+      for (const id of ids) say(String(id));
     }
   },
 };
 
-writeSync(1, "begin\n");
+say("begin");
 await writers[kind]();

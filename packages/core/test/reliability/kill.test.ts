@@ -72,7 +72,7 @@ function check(subject: Subject, stored: ReadonlyMap<number, ReadonlyMap<number,
 async function killOnce(subject: Subject, number: number, below: (n: number) => number, copy: string) {
   const first = number * 1_000_000;
   // 0: before there is any.
-  const wanted = below(8) === 0 ? 0 : below(times(100, 300));
+  const wanted = below(8) === 0 ? 0 : below(times(100, 200));
   let lines = 0;
   const child = start("kill-writer.ts", [subject.kind, subject.path, String(first)], {
     limitMs: 60_000,

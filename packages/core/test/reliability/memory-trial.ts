@@ -1,8 +1,9 @@
 // Run by memory.test.ts with --expose-gc: `node memory-trial.ts <trial> <database> <first> <last>`. Tells what it has
 // measured as JSON.
-import { existsSync, readdirSync, writeSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Connection, connect, createPool, QueueFullError } from "@sqlite-aio/core";
+import { say } from "./say.ts";
 
 const [trial, path, from, to] = process.argv.slice(2) as [string, string, string, string];
 const first = Number(from);
@@ -221,4 +222,4 @@ const trials: Readonly<Record<string, () => Promise<unknown>>> = {
 };
 
 const result = await trials[trial]!();
-writeSync(1, JSON.stringify(result));
+say(JSON.stringify(result));
