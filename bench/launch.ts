@@ -6,9 +6,10 @@ const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 const LAST_WORDS = 600;
 
 /** Runs a job in a fresh process; a crash, a silence past the limit and a thrown error all come back as "failed". */
-export function launch(job: Job, limitMs: number): Promise<Answer> {
+export function launch(job: Job, limitMs: number, nodeOptions: readonly string[] = []): Promise<Answer> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ["--expose-gc", "--no-warnings", CHILD, JSON.stringify(job)], {
+    const options = ["--expose-gc", "--no-warnings", ...nodeOptions];
+    const child = spawn(process.execPath, [...options, CHILD, JSON.stringify(job)], {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     let answer: Answer | undefined;

@@ -1,3 +1,4 @@
+import { CollectorWatch } from "./collector-watch.ts";
 import { Ticker, type TickerReport } from "./ticker.ts";
 import { TurnRecorder } from "./turns.ts";
 
@@ -53,11 +54,14 @@ export async function stallsOf({ timed, repeats = 1, again, reset = () => {} }: 
   settle();
   await ticker.calibrate(CALIBRATION_MS);
   const reports: TickerReport[] = [];
+  const collector = new CollectorWatch();
   for (let repeat = 0; repeat < repeats; repeat++) {
     settle();
+    collector.start();
     await ticker.start();
     await timed();
     reports.push(await ticker.stop());
+    collector.stop();
   }
   const peakRssMb = process.resourceUsage().maxRSS / 1_024;
   settle();
@@ -71,6 +75,7 @@ export async function stallsOf({ timed, repeats = 1, again, reset = () => {} }: 
     stallP99Ms: worst(({ latenessP99Ms }) => latenessP99Ms),
     histogramMaxMs: worst(({ histogramMaxMs }) => histogramMaxMs),
     idleLatenessP99Ms: worst(({ idleP99Ms }) => idleP99Ms),
+    longestPauseMs: collector.longestMs,
     turnsLongestMs: turns.longestMs,
     turnsWaitP99Ms: turns.waitP99Ms,
     peakRssMb,

@@ -63,6 +63,7 @@ class Tally {
     const answer = await launch(
       { kind: "trial", driver: this.#driver.name, trial: trial.name, effort },
       LIMIT_MS,
+      trial.nodeOptions,
     );
     if (answer.kind === "metrics") this.#rounds.push(answer.metrics);
     else {

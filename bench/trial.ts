@@ -25,6 +25,8 @@ export interface Trial {
   /** Runs these drivers besides all others. */
   readonly alsoDrivers?: readonly string[];
   readonly maxRounds?: number;
+  /** Options of Node for the process, the same for all drivers. */
+  readonly nodeOptions?: readonly string[];
   /** The metrics of the trial's table, the one its chart shows first. */
   readonly columns: readonly string[];
   run(context: TrialContext): Promise<Metrics>;

@@ -32,4 +32,11 @@ export async function timeBulk({ work, repeats, warmUp = true, reset }: BulkWork
   return { ...stalls, wallMs: quantile(sorted(walls), 0.5), cpuSeconds: cpuMs / walls.length / 1_000 };
 }
 
-export const BULK_COLUMNS: readonly string[] = ["wallMs", "stallMs", "stallP99Ms", "cpuSeconds", "peakRssMb"];
+export const BULK_COLUMNS: readonly string[] = [
+  "wallMs",
+  "stallMs",
+  "longestPauseMs",
+  "stallP99Ms",
+  "cpuSeconds",
+  "peakRssMb",
+];
