@@ -30,6 +30,8 @@ export async function startInChromium(
   const main = new MainProcess(profile);
   const { url, preload } = await main.next("window");
   const page = await browser.newPage();
+  // Chromium draws nothing, and calls back no animation frame, in a page that is behind another one.
+  await page.bringToFront();
   let over = false;
   onTestFinished(() => {
     over = true;
@@ -41,7 +43,7 @@ export async function startInChromium(
     `(${beElectron.toString()})((require, module = { exports: {} }, exports = module.exports) => {${script}\n});`,
   );
   main.on("message", (message) => {
-    if (message.type === "window" || message.type === "window-closed") return;
+    if (message.type === "window" || message.type === "window-closed" || message.type === "quit") return;
     page.evaluate(tell, message).catch((error: unknown) => {
       if (!over) throw error;
     });

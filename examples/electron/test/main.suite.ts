@@ -1,8 +1,9 @@
 import { readdir } from "node:fs/promises";
+import { connect } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { searched } from "./expected.ts";
 import { MainProcess } from "./main-process.ts";
-import { makeFullProfile, makeProfile } from "./profile.ts";
+import { databaseOf, makeFullProfile, makeProfile } from "./profile.ts";
 
 async function opened(profile: string, main?: string): Promise<MainProcess> {
   const app = new MainProcess(profile, main);
@@ -48,14 +49,20 @@ describe("the built main process", () => {
     });
   });
 
-  it("quits when its window is closed, with the pool closed and nothing left that runs", async () => {
+  it("closes the pool when its window is closed, and quits then, with nothing left that runs", async () => {
     const profile = await makeFullProfile();
     const app = await opened(profile);
-    app.send({ type: "invoke", id: 1, channel: "sqlite-aio:save", args: [1] });
+    app.send({ type: "invoke", id: 1, channel: "sqlite-aio:save", args: [17] });
     await app.next("answer");
     app.send({ type: "close" });
+    expect(await app.next("quit")).toEqual({
+      type: "quit",
+      log: ["quit()", "before-quit prevented", "quit()", "before-quit", "will-quit"],
+      left: ["flights.db"],
+    });
     expect(await app.ended).toEqual({ code: 0, stderr: "" });
-    expect(await readdir(profile)).toEqual(["flights.db"]);
+    await using db = await connect(databaseOf(profile));
+    expect(await db.executeFetchall("SELECT flight FROM saved")).toEqual([[17]]);
   });
 
   it("leaves the database to the instance that is there already", async () => {
@@ -63,7 +70,7 @@ describe("the built main process", () => {
     const app = await opened(profile);
     const second = new MainProcess(profile);
     expect(await second.ended).toEqual({ code: 0, stderr: "" });
-    expect(second.log).toEqual([]);
+    expect(second.log.map(({ type }) => type)).toEqual(["quit"]);
     app.send({ type: "invoke", id: 1, channel: "sqlite-aio:search", args: [""] });
     expect((await app.next("answer")).value).toMatchObject({ ok: true, value: { found: 20_000 } });
   });

@@ -25,8 +25,8 @@ const insertFlights = `
   FROM json_each(:flights) WHERE true
   ON CONFLICT DO NOTHING`;
 
-/** About 180 flights. Parsing is done in the main process, and little at a time, so that nothing waits for it. */
-const chunkBytes = 16 * 1024;
+/** About 370 flights. Parsing is done in the main process, and little at a time, so that nothing waits for it. */
+const chunkBytes = 32 * 1024;
 
 /**
  * Reads the file piece by piece into the database. The page asks for each step; when it leaves off, so does the import,

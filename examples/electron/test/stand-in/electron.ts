@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { closeSync, openSync, rmSync } from "node:fs";
+import { closeSync, openSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
@@ -61,6 +61,7 @@ class App extends FakeApp {
   /** Electron ends the process. Here it has to end by itself: nothing may be left that keeps it running. */
   end(): void {
     if (this.#lock !== null) rmSync(this.#lock);
+    say({ type: "quit", log: this.log, left: readdirSync(this.getPath("userData")) });
     process.disconnect();
   }
 

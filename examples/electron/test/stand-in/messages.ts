@@ -21,4 +21,6 @@ export type PortMessage =
 export type FromApp =
   | ToPage
   | { type: "window"; url: string; preload: string; webPreferences: Record<string, unknown> }
-  | { type: "window-closed" };
+  | { type: "window-closed" }
+  /** The app is gone: what it went through to quit, and what it leaves in userData. */
+  | { type: "quit"; log: string[]; left: string[] };
