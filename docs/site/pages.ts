@@ -1,0 +1,77 @@
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+export const site = import.meta.dirname;
+export const root = join(site, "../..");
+/** What VitePress builds from: the documents where they are in the repository, so that their links hold. */
+export const content = join(site, ".content");
+export const output = join(site, "dist");
+
+/** A heading of the sidebar with its pages, in their order. */
+const ORDER = [
+  { text: "Start", pages: ["from-aiosqlite", "single-or-pool"] },
+  { text: "In depth", pages: ["cancellation", "live-queries", "performance", "reliability"] },
+  {
+    text: "With others",
+    pages: [
+      "kysely",
+      "drizzle",
+      "knex",
+      "electron",
+      "bundlers",
+      "tracing",
+      "encryption",
+      "extensions",
+      "libsql",
+      "scaling-out",
+    ],
+  },
+];
+
+/** The sidebar for the pages that there are. Throws for one that has no place in it. */
+export function sidebar(): { text: string; items: { text: string; link: string }[] }[] {
+  const there = new Set(globSync("*.md", { cwd: join(root, "docs") }).map((file) => basename(file, ".md")));
+  const placed = new Set(ORDER.flatMap(({ pages }) => pages));
+  const homeless = [...there].filter((page) => !placed.has(page));
+  if (homeless.length > 0)
+    throw new Error(`no place in the sidebar: ${homeless.join(", ")}; see docs/site/pages.ts`);
+  return ORDER.map(({ text, pages }) => ({
+    text,
+    items: pages
+      .filter((page) => there.has(page))
+      .map((page) => ({ text: titleOf(join(root, "docs", `${page}.md`)), link: `/docs/${page}` })),
+  }));
+}
+
+function titleOf(file: string): string {
+  const [, title] = /^# (.+)$/m.exec(readFileSync(file, "utf8")) ?? [];
+  if (title === undefined) throw new Error(`${file} has no title`);
+  return title;
+}
+
+/** The documents of the repository that become pages. */
+const PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", ...globSync("docs/*.md", { cwd: root })];
+
+/** Lays the documents out for VitePress, with the README as the home page, and with the pictures that they show. */
+export function layOut(): void {
+  rmSync(content, { recursive: true, force: true });
+  for (const page of PAGES) {
+    const text = readFileSync(join(root, page), "utf8").replace(
+      LINK,
+      (link, bang: string, words: string, to: string) => {
+        const file = join(dirname(page), to.replace(/#.*$/, ""));
+        if (bang === "!") cpSync(join(root, file), join(content, file));
+        if (file === "README.md") return link.replace("README.md", "index.md");
+        // What is in the repository and not on the site is named, without a link. What is in neither stays, and is an error.
+        const elsewhere = bang === "" && !PAGES.includes(file) && existsSync(join(root, file));
+        return elsewhere ? words : link;
+      },
+    );
+    const target = join(content, page === "README.md" ? "index.md" : page);
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, text);
+  }
+}
+
+/** A link or picture in Markdown that leads to a file beside the page. */
+const LINK = /(!?)\[([^\]]*)\]\((?!https?:|#)([^)\s]+)\)/g;

@@ -1,0 +1,147 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parser as python } from "@lezer/python";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse as parseYaml } from "yaml";
+import { root } from "../pages.ts";
+import { blocks, inLanguage } from "./blocks.ts";
+
+/** Who sees to it that a block is right. Without a language it is no code: what a program prints, or a list of files. */
+const SEEN_TO: Readonly<Record<string, string>> = {
+  "": "nobody",
+  ts: "examples/test/documents.test.ts runs them",
+  typescript: "packages/core/test/bundlers compiles them against Electron's types",
+  js: "compiled below",
+  sh: "read below; litestream's are run by packages/core/test/litestream",
+  yaml: "read below; litestream.yml is used by packages/core/test/litestream",
+  python: "read below",
+};
+
+it("every block of the README and the documents is run, compiled or read by a test", () => {
+  const unknown = blocks.filter(({ language }) => !(language in SEEN_TO));
+  expect(unknown.map(({ page, language }) => `${page}: ${language}`)).toEqual([]);
+  expect(new Set(inLanguage("typescript").map(({ page }) => page))).toEqual(new Set(["docs/electron.md"]));
+});
+
+describe("js", () => {
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "sqlite-aio-blocks-"));
+    await symlink(join(root, "examples/node_modules"), join(folder, "node_modules"));
+  });
+
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it("compiles", () => {
+    const files = inLanguage("js").map(({ text }, index) => {
+      const file = `${index}.mjs`;
+      // A block without imports goes on where the one before has ended.
+      const before = /^import /m.test(text) || text.startsWith("//") ? "" : PRELUDE;
+      writeFileSync(join(folder, file), before + text);
+      return file;
+    });
+    expect(files.length).toBeGreaterThan(3);
+    // electron-vite's own declaration of it.
+    writeFileSync(
+      join(folder, "path.d.ts"),
+      'declare module "*?modulePath" {\n  const path: string;\n  export default path;\n}\n',
+    );
+    writeFileSync(
+      join(folder, "tsconfig.json"),
+      JSON.stringify({
+        compilerOptions: {
+          target: "es2024",
+          lib: ["es2024", "esnext.disposable"],
+          module: "nodenext",
+          allowJs: true,
+          checkJs: true,
+          strict: true,
+          noImplicitAny: false,
+          noEmit: true,
+          skipLibCheck: true,
+          types: ["node"],
+          typeRoots: [join(root, "node_modules/@types")],
+        },
+        files: ["path.d.ts", ...files],
+      }),
+    );
+    expect(compile(folder)).toBe("");
+  });
+});
+
+const PRELUDE = 'import { dirname, join } from "node:path";\nimport { Worker } from "node:worker_threads";\n';
+
+function compile(folder: string): string {
+  try {
+    return execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", folder], { encoding: "utf8" });
+  } catch (error) {
+    return (error as { stdout: string }).stdout;
+  }
+}
+
+describe("sh", () => {
+  it.each(inLanguage("sh"))(
+    "of $page is no mistake for a shell, and names scripts, folders and files that are there",
+    ({ text }) => {
+      execFileSync("sh", ["-n", "-c", text]);
+      let folder = root;
+      for (const line of commandsOf(text)) {
+        const [command = "", ...args] = line.split(/\s+/);
+        if (command === "cd") {
+          folder = join(folder, args[0] ?? "");
+          expect(existsSync(folder), line).toBe(true);
+        } else if (["npm", "npx", "pnpm"].includes(command)) {
+          expect(scriptOf(line, folder), line).toBe(true);
+        } else if (command === "node" && args[0]?.includes("/")) {
+          expect(existsSync(join(folder, args[0])), line).toBe(true);
+        } else {
+          expect(ELSEWHERE, line).toContain(command);
+        }
+      }
+    },
+  );
+});
+
+function commandsOf(text: string): string[] {
+  return text
+    .replaceAll("\\\n", "")
+    .split(/\n|&&/)
+    .map((line) => line.replace(/#.*$/, "").trim())
+    .filter((line) => line !== "");
+}
+
+/** Whether what a package manager is told to run can be run from there. */
+function scriptOf(line: string, folder: string): boolean {
+  const [, prefix = "."] = /--prefix (\S+)/.exec(line) ?? [];
+  const [, name = ""] = /^(?:npx -y pnpm@12|pnpm|npm)(?: --prefix \S+)?(?: run)? (\S+)/.exec(line) ?? [];
+  if (name === "install") return existsSync(join(folder, prefix, "package.json"));
+  const { scripts } = JSON.parse(readFileSync(join(folder, prefix, "package.json"), "utf8")) as {
+    scripts: object;
+  };
+  return Object.hasOwn(scripts, name);
+}
+
+/** Commands that are run, in these words or with other files, by the suites of the bundlers and of Litestream. */
+const ELSEWHERE = ["cp", "echo", "esbuild", "litestream", "node", "postject"];
+
+describe("yaml", () => {
+  it.each(inLanguage("yaml"))("of $page can be read", ({ text }) => {
+    expect(parseYaml(text)).toBeTypeOf("object");
+  });
+});
+
+describe("python", () => {
+  it.each(inLanguage("python"))("of $page can be read", ({ text }) => {
+    const errors: number[] = [];
+    python.parse(text).iterate({
+      enter: ({ type, from }) => {
+        if (type.isError) errors.push(from);
+      },
+    });
+    expect(errors).toEqual([]);
+  });
+});
