@@ -201,10 +201,13 @@ it("quick reads of many callers share a thread that is awake instead of waking t
   await Promise.all(leases.map((lease) => pool.release(lease)));
   const read = (): Promise<unknown> => pool.get("SELECT a FROM t WHERE id = ?", [1]);
   for (let i = 0; i < 100; i++) await read();
-  const before = pool.stats().threads.map(({ executed }) => executed);
-  await Promise.all(Array.from({ length: 12 }, read));
-  const grown = pool.stats().threads.filter(({ executed }, i) => executed > before[i]!);
-  expect(grown).toMatchObject([{ role: "reader" }]);
+  const counts = (): number[] => pool.stats().threads.map(({ executed }) => executed);
+  const before = counts();
+  for (let i = 0; i < 40; i++) await Promise.all(Array.from({ length: 12 }, read));
+  const grown = counts().map((count, i) => count - before[i]!);
+  expect(grown.reduce((sum, count) => sum + count, 0)).toBe(480);
+  // Not all: one that the system has held up for some milliseconds counts as slow for a while.
+  expect(Math.max(...grown)).toBeGreaterThan(360);
 });
 
 it("a result that takes many packets is long, however quick each of them is", async () => {
