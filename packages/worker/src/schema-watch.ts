@@ -19,6 +19,8 @@ export class SchemaWatch {
   #epoch = 0;
   #schemaVersion: unknown = null;
   #schemaSettled = false;
+  /** The version at the last {@link refresh}. */
+  #refreshed: unknown = null;
   #attached = false;
   #reachesOut = false;
   /** The schema epoch that `#reachesOut` belongs to. */
@@ -29,6 +31,7 @@ export class SchemaWatch {
   }
 
   open(db: EngineDatabase): void {
+    this.#refreshed = null;
     this.#probes = {
       schemaVersion: db.prepare("PRAGMA schema_version").pluck(),
       databases: db.prepare("SELECT count(*) FROM pragma_database_list WHERE name <> 'temp'").pluck(),
@@ -49,11 +52,14 @@ export class SchemaWatch {
 
   /**
    * Lets the engine find out that another connection has changed the schema, which it does when it runs a statement: one
-   * that it compiles is judged by the schema of before. False if that cannot be done now.
+   * that it compiles is judged by the schema of before. False if it has been so, or cannot be now.
    */
   refresh(): boolean {
     try {
+      const version = this.#ask("schemaVersion");
+      if (version === this.#refreshed) return false;
       this.#ask("anyObject");
+      this.#refreshed = version;
       return true;
     } catch {
       return false;
