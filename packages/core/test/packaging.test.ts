@@ -80,6 +80,10 @@ describe.each(["core", "worker"])("the packed @sqlite-aio/%s", (name) => {
   it("says on which Node it runs and depends on published versions only", async () => {
     const { engines, dependencies } = JSON.parse(await packed(tarball, "package.json")) as Manifest;
     expect(engines).toEqual({ node: ">=22.14" });
+    // SECURITY.md says that there is nothing else.
+    expect(Object.keys(dependencies).toSorted()).toEqual(
+      name === "core" ? ["@sqlite-aio/worker", "comlink"] : ["better-sqlite3", "comlink"],
+    );
     for (const [dependency, range] of Object.entries(dependencies))
       expect(range, dependency).toMatch(/^\^\d/);
   });
