@@ -117,6 +117,8 @@ export class CursorRows {
   }
 
   #askAhead(): void {
+    // Said when the rows that are here have been read, in place of those that are not.
+    if (this.#interrupts !== this.#runner.settings.interrupts) return;
     try {
       this.#ahead = this.#fetch(this.#chunk, undefined);
     } catch {

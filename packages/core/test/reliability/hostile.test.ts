@@ -15,7 +15,7 @@ import {
   SqliteError,
 } from "@sqlite-aio/core";
 import * as fc from "fast-check";
-import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it, onTestFailed } from "vitest";
 import { open, openEngine, rejection, temporaryFolder } from "../database.ts";
 import { openPool } from "../pool-support.ts";
 import { start } from "./child.ts";
@@ -25,10 +25,13 @@ import { figure, seed, soak, times, within } from "./scale.ts";
 const IMAGES = times(120, 10_000);
 const NAMES = times(80, 20_000);
 
-const measured = { names: 0, calls: 0, images: "" };
+const measured = { names: 0, calls: 0, images: "", failed: false };
 let folder: string;
 
 beforeEach(async () => {
+  onTestFailed(() => {
+    measured.failed = true;
+  });
   folder = await temporaryFolder();
 });
 
@@ -37,7 +40,7 @@ afterEach(() => {
 });
 
 afterAll(() => {
-  if (measured.images === "") return;
+  if (measured.failed) return;
   figure(
     "hostile",
     `${measured.names} names, ${measured.calls} calls, ${measured.images}: an error with a class each, no crash, no file, nothing polluted`,
