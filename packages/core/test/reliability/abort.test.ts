@@ -8,10 +8,10 @@ import { figure, seed, times, within } from "./scale.ts";
 /** Where the companion is not installed there is one way to go, else both. */
 const WAYS: readonly ["with" | "without", number][] = capabilities.interrupt
   ? [
-      ["with", times(350, 6000)],
-      ["without", times(250, 5000)],
+      ["with", times(350, 7500)],
+      ["without", times(250, 6500)],
     ]
-  : [["without", times(250, 5000)]];
+  : [["without", times(250, 6500)]];
 
 const measured: string[] = [];
 

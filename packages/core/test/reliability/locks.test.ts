@@ -40,19 +40,34 @@ async function holder(path: string): Promise<ChildProcess> {
   return child;
 }
 
-/** The longest time between two turns of the loop, until it is asked for. */
-function watchLoop(): () => number {
-  let longest = 0;
-  let latest = performance.now();
-  const timer = setInterval(() => {
+/** The longest time between two turns of the loop, in all and since the last {@link LoopWatch.mark}. */
+class LoopWatch {
+  readonly #timer = setInterval(() => this.#turned(), 2);
+  #latest = performance.now();
+  #sinceMark = 0;
+  longest = 0;
+
+  mark(): void {
+    this.#turned();
+    this.#sinceMark = 0;
+  }
+
+  get sinceMark(): number {
+    this.#turned();
+    return this.#sinceMark;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #turned(): void {
     const now = performance.now();
-    longest = Math.max(longest, now - latest);
-    latest = now;
-  }, 2);
-  return () => {
-    clearInterval(timer);
-    return longest;
-  };
+    const gap = now - this.#latest;
+    this.#latest = now;
+    this.#sinceMark = Math.max(this.#sinceMark, gap);
+    this.longest = Math.max(this.longest, gap);
+  }
 }
 
 it.each(["wal", "delete"])(
@@ -77,9 +92,11 @@ it.each(["wal", "delete"])(
       );
     let answered = 0;
     for (const call of kept) void call.then(() => answered++);
-    const longestStall = watchLoop();
+    const loop = new LoopWatch();
+    onTestFinished(() => loop.stop());
     const below = random(seed);
     const latencies: number[] = [];
+    const punctual: number[] = [];
     let reads = 0;
     for (let x = 10; performance.now() - locked < LOCK_MS; x++) {
       const controller = new AbortController();
@@ -97,17 +114,22 @@ it.each(["wal", "delete"])(
       const reason = new Error(`enough of ${x}`);
       const rejected = rejection(call());
       await sleep(below(40));
+      loop.mark();
       const aborted = performance.now();
       controller.abort(reason);
       expect(await rejected).toBe(reason);
-      latencies.push(performance.now() - aborted);
+      const latency = performance.now() - aborted;
+      latencies.push(latency);
+      // A loop that gets no turn from a busy machine is late by itself.
+      punctual.push(latency - loop.sinceMark);
       // Who only reads is not concerned.
       if (pool !== null) {
         expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 0 });
         reads++;
       }
     }
-    const stall = longestStall();
+    loop.stop();
+    const stall = loop.longest;
     expect(answered).toBe(0);
     const released = once(child, "message");
     child.send("release");
@@ -122,8 +144,8 @@ it.each(["wal", "delete"])(
     const worst = Math.max(...latencies);
     expect(latencies.length).toBeGreaterThan(10);
     // What waits for the lock in its place would take until the lock is gone.
-    expect(worst).toBeLessThan(soak ? 100 : LOCK_MS);
-    expect(stall).toBeLessThan(soak ? 100 : LOCK_MS);
+    expect(Math.max(...punctual)).toBeLessThan(soak ? 100 : LOCK_MS);
+    expect(stall).toBeLessThan(LOCK_MS / times(1, 20));
     expect(late).toBeLessThan(LOCK_MS);
     measured.push(
       `${LOCK_MS} ms lock (${journal}): ${latencies.length} aborts answered in <= ${worst.toFixed(0)} ms, ${reads} reads, loop stalled <= ${stall.toFixed(0)} ms, written ${late.toFixed(0)} ms after`,

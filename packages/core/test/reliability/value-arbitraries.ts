@@ -126,7 +126,7 @@ export interface Table {
 export const tables: fc.Arbitrary<Table> = fc
   .record({
     kinds: fc.array(fc.nat({ max: columns.length - 1 }), { minLength: 1, maxLength: 6 }),
-    rows: fc.integer({ min: 1, max: 20 }),
+    rows: fc.integer({ min: 1, max: 60 }),
     atLeast: fc.oneof(
       { weight: 12, arbitrary: fc.constant(0) },
       { weight: 3, arbitrary: fc.constant(300) },

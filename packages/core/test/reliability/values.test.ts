@@ -8,9 +8,9 @@ import { figure, seed, times, within } from "./scale.ts";
 import { type Bound, columnNames, read, stored, type Table, tables, values } from "./value-arbitraries.ts";
 import { cellOf, findWitnesses, type Refusal, type Witness } from "./witness.ts";
 
-const TABLES = times(12, 1600);
-const PARAMETER_LISTS = times(40, 4000);
-const STATEMENTS = times(120, 10_000);
+const TABLES = times(10, 480);
+const PARAMETER_LISTS = times(40, 3000);
+const STATEMENTS = times(120, 5000);
 const MODES = ["auto", "bigint", "number"] as const;
 
 let witnesses: Witness[];
@@ -470,6 +470,6 @@ it("names of columns are those that others have given, as keys and in descriptio
       expect(cursor.description?.map(([name]) => name)).toEqual(names);
       expect((await sides.pool.execute("SELECT * FROM t")).columns).toEqual(names);
     }),
-    { seed, numRuns: times(5, 300) },
+    { seed, numRuns: times(5, 150) },
   );
 });
