@@ -134,6 +134,8 @@ export class Pump {
         if (this.#group(operation)) return true;
       }
       if (operation.skipped || !this.#begin(operation)) {
+        // The batch behind it may be begun before the main side has got to its mark.
+        session.executor.failed(operation);
         session.out.skipped();
         return true;
       }

@@ -368,7 +368,6 @@ const words = fc.constantFrom(
   "*",
   "1",
   "'a'",
-  "ORDER BY",
   "LIMIT",
   "AS",
   "count(",
