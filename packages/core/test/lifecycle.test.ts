@@ -20,8 +20,10 @@ async function run(scenario: string, nodeOptions: string[] = [], node = process.
   const path = await temporaryPath();
   const began = performance.now();
   return await new Promise((resolve) => {
-    // Whoever hangs is killed, and has no code.
-    execFile(node, [...nodeOptions, script, scenario, path], { timeout: 15_000 }, (error, stdout, stderr) => {
+    const args = [...nodeOptions, script, scenario, path];
+    // Whoever hangs is killed, and has no code. An old Node refuses options that it does not know.
+    const settings = { timeout: 15_000, env: { ...process.env, NODE_OPTIONS: "" } };
+    execFile(node, args, settings, (error, stdout, stderr) => {
       const code = error === null ? 0 : ((error as { code?: number | string }).code ?? null);
       const said = stdout.split("\n").filter((line) => line !== "");
       resolve({ code, said, stderr, ms: performance.now() - began, path });
