@@ -13,7 +13,7 @@ const KEEPS = ["pool", "transactions", "connection", "journal"] as const;
 /** Settings that promise less. */
 const LOSES = ["normal", "journal-full"] as const;
 
-const ROUNDS = times(1, 20);
+const ROUNDS = times(1, 10);
 const WRITES = times(60, 300);
 
 /** Of one database: what was acknowledged, and what a power cut at that moment would have left. */
