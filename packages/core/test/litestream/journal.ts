@@ -4,8 +4,9 @@ export class Journal {
   readonly begun = new Map<number, number>();
   /** Number of an acknowledged write, with its place among all lines and the moment in ms. */
   readonly done = new Map<number, { readonly line: number; readonly at: number }>();
-  readonly #waiting: { readonly condition: () => boolean; readonly resolve: () => void }[] = [];
+  readonly #waiting: { condition: () => boolean; resolve: () => void; reject: (error: Error) => void }[] = [];
   readonly #words = new Set<string>();
+  #failure: Error | null = null;
   #lines = 0;
   #rest = "";
 
@@ -26,6 +27,17 @@ export class Journal {
       this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
       waiting.resolve();
     }
+  }
+
+  /** What is waited for will not be said any more. */
+  fail(error: Error): void {
+    this.#failure = error;
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+
+  /** Throws if somebody has ended who should go on. */
+  check(): void {
+    if (this.#failure !== null) throw this.#failure;
   }
 
   /** Resolves when the writer has said this word. */
@@ -50,6 +62,6 @@ export class Journal {
 
   #until(condition: () => boolean): Promise<void> {
     if (condition()) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push({ condition, resolve }));
+    return new Promise((resolve, reject) => this.#waiting.push({ condition, resolve, reject }));
   }
 }

@@ -103,7 +103,11 @@ export class Machine {
   #start(command: string, args: readonly string[]): ChildProcess {
     const child = spawn(command, args, { cwd: this.folder, stdio: ["ignore", "pipe", "inherit"] });
     this.#running.add(child);
-    child.once("close", () => this.#running.delete(child));
+    child.once("close", (code) => {
+      this.#running.delete(child);
+      if (code !== null && code !== 0)
+        this.journal.fail(new Error(`${command} ended with exit code ${code}`));
+    });
     child.stdout.setEncoding("utf8").on("data", (piece: string) => this.journal.hear(piece));
     return child;
   }
