@@ -50,7 +50,7 @@ function titleOf(file: string): string {
 }
 
 /** The documents of the repository that become pages. */
-const PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", ...globSync("docs/*.md", { cwd: root })];
+const PAGES = globSync(["*.md", "docs/*.md"], { cwd: root });
 
 /** Lays the documents out for VitePress, with the README as the home page, and with the pictures that they show. */
 export function layOut(): void {

@@ -21,6 +21,7 @@ export default defineConfig({
       { text: "sqlite-aio", link: "/" },
       ...sidebar(),
       { text: "API reference", link: "/api/", items: reference },
+      { text: "Security", link: "/SECURITY" },
       { text: "Contributing", link: "/CONTRIBUTING" },
       { text: "Changelog", link: "/CHANGELOG" },
     ],

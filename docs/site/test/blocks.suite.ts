@@ -118,6 +118,11 @@ function commandsOf(text: string): string[] {
 function scriptOf(line: string, folder: string): boolean {
   const [, prefix = "."] = /--prefix (\S+)/.exec(line) ?? [];
   const [, name = ""] = /^(?:npx -y pnpm@12|pnpm|npm)(?: --prefix \S+)?(?: run)? (\S+)/.exec(line) ?? [];
+  if (name === "exec") {
+    const [tool = "", ...args] = line.slice(line.indexOf(" exec ") + 6).split(/\s+/);
+    const files = [`node_modules/.bin/${tool}`, ...args.filter((arg) => arg.includes("/"))];
+    return files.every((file) => existsSync(join(folder, file)));
+  }
   if (name === "install") return existsSync(join(folder, prefix, "package.json"));
   const { scripts } = JSON.parse(readFileSync(join(folder, prefix, "package.json"), "utf8")) as {
     scripts: object;
