@@ -110,7 +110,12 @@ function commandsOf(text: string): string[] {
   return text
     .replaceAll("\\\n", "")
     .split(/\n|&&/)
-    .map((line) => line.replace(/#.*$/, "").trim())
+    .map((line) =>
+      line
+        .replace(/#.*$/, "")
+        .replace(/^\s*(?:[A-Z_]+=\S+\s+)+/, "")
+        .trim(),
+    )
     .filter((line) => line !== "");
 }
 
