@@ -8,7 +8,7 @@ import { figure, seed, soak, times, within } from "./scale.ts";
 const READERS = 3;
 const WAITERS = 1000;
 const ROWS = 10_000;
-const ROUNDS = times(1, 20);
+const ROUNDS = times(1, 60);
 const POINT = "SELECT x FROM t WHERE id = ?";
 
 const measured: string[] = [];

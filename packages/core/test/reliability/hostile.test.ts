@@ -23,7 +23,7 @@ import type { FlipReport } from "./image-flips.ts";
 import { figure, seed, soak, times, within } from "./scale.ts";
 
 const IMAGES = times(120, 10_000);
-const NAMES = times(80, 20_000);
+const NAMES = times(80, 8000);
 
 const measured = { names: 0, calls: 0, images: "", failed: false };
 let folder: string;

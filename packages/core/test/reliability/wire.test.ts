@@ -34,8 +34,8 @@ import {
 } from "./wire-messages.ts";
 import { garbage, mutate } from "./wire-mutation.ts";
 
-const WHOLE = times(12_000, 400_000);
-const MUTATED = times(20_000, 600_000);
+const WHOLE = times(8000, 400_000);
+const MUTATED = times(12_000, 600_000);
 const limit = within(60_000, 900_000);
 const counted = { whole: 0, refused: 0, understood: 0, tests: 0 };
 
