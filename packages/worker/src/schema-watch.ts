@@ -22,6 +22,7 @@ export class SchemaWatch {
   /** The version at the last {@link refresh}. */
   #refreshed: unknown = null;
   #attached = false;
+  #counted = true;
   #reachesOut = false;
   /** The schema epoch that `#reachesOut` belongs to. */
   #reachEpoch = -1;
@@ -90,8 +91,19 @@ export class SchemaWatch {
   /** Column names are to be looked at again. */
   mayHaveChanged(): void {
     this.#epoch++;
-    const count = this.#ask("databases");
-    this.#attached = typeof count === "number" && count > 1;
+    this.#countDatabases();
+  }
+
+  #countDatabases(): void {
+    try {
+      const count = this.#ask("databases");
+      this.#attached = typeof count === "number" && count > 1;
+      this.#counted = true;
+    } catch {
+      // Locked: taken for several until that can be said.
+      this.#attached = true;
+      this.#counted = false;
+    }
   }
 
   /**
@@ -100,6 +112,7 @@ export class SchemaWatch {
    * a version counts as known when it is seen a second time.
    */
   look(): void {
+    if (!this.#counted) this.#countDatabases();
     try {
       const version = this.#ask("schemaVersion");
       const known = version === this.#schemaVersion;
