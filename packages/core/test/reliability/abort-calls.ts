@@ -130,7 +130,7 @@ const KINDS: Record<string, Kind> = {
   "cursor.fetchmany": (options) => {
     const rows: number[] = [];
     const work = (async () => {
-      await using cursor = await looking.execute(ROWS, [], options);
+      const cursor = await looking.execute(ROWS, [], options);
       try {
         for (;;) {
           const more = await cursor.fetchmany<[number]>(100, options);
@@ -139,6 +139,7 @@ const KINDS: Record<string, Kind> = {
         }
         same(rows.length, COUNTED, "fetchmany");
       } finally {
+        await cursor.close();
         prefix(rows, "fetchmany");
       }
     })();
@@ -152,8 +153,12 @@ const KINDS: Record<string, Kind> = {
   "pool.acquire": ({ signal }) => {
     const mode = below(2) === 0 ? "read" : "write";
     const work = (async () => {
-      await using connection = await pool.acquire({ mode, signal });
-      same(await connection.executeFetchall(COUNT, [20], { signal }), [[20]], "acquire");
+      const connection = await pool.acquire({ mode, signal });
+      try {
+        same(await connection.executeFetchall(COUNT, [20], { signal }), [[20]], "acquire");
+      } finally {
+        await pool.release(connection);
+      }
     })();
     return { work, write: null };
   },

@@ -138,10 +138,14 @@ async function first(pool: Pool): Promise<void> {
 }
 
 async function leased(pool: Pool, id: number): Promise<void> {
-  await using conn = await pool.acquire();
-  await conn.execute(INSERT, [id, 1]);
-  await conn.execute(INSERT, [id, 2]);
-  await conn.commit();
+  const conn = await pool.acquire();
+  try {
+    await conn.execute(INSERT, [id, 1]);
+    await conn.execute(INSERT, [id, 2]);
+    await conn.commit();
+  } finally {
+    await pool.release(conn);
+  }
 }
 
 async function race(number: number): Promise<string> {

@@ -158,20 +158,22 @@ async function use(file: string): Promise<Record<string, unknown>> {
   };
   const name = join(folder, file);
   await attempt("connect", async () => {
-    await using db = await connect(name);
+    const db = await connect(name);
     await attempt("read", () => db.executeFetchall("SELECT id FROM written"));
     await attempt("write", async () => {
       await db.execute(INSERT, [9, ""]);
       await db.commit();
     });
+    await db.close();
     return "opened";
   });
   for (const readonly of [false, true]) {
     const kind = readonly ? "readonly pool" : "pool";
     await attempt(kind, async () => {
-      await using pool = await createPool(name, { readonly });
+      const pool = await createPool(name, { readonly });
       await attempt(`${kind} reads`, () => pool.all("SELECT id FROM written"));
       await attempt(`${kind} writes`, () => pool.run(INSERT, [9, ""]));
+      await pool.close();
       return "opened";
     });
   }

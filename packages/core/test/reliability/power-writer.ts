@@ -32,20 +32,22 @@ async function inFlight(callers: number, write: (id: number) => Promise<unknown>
 
 /** Group commit: some of those in flight share a sync. */
 async function poolWrites(name: string, synchronous: string) {
-  await using pool = await createPool(join(folder, `${name}.db`), {
+  const pool = await createPool(join(folder, `${name}.db`), {
     pragmas: { ...pragmas, synchronous },
   });
   await inFlight(16, (id) => pool.run(INSERT, row(id)), name);
+  await pool.close();
 }
 
 async function poolTransactions(name: string) {
-  await using pool = await createPool(join(folder, `${name}.db`), { pragmas });
+  const pool = await createPool(join(folder, `${name}.db`), { pragmas });
   await inFlight(4, (id) => pool.transaction((tx) => tx.run(INSERT, row(id))), name);
+  await pool.close();
 }
 
 /** The connection's own transaction: three rows and their commit. */
 async function commits(name: string, settings: Readonly<Record<string, string | number>>) {
-  await using db: Connection = await connect(join(folder, `${name}.db`), { pragmas: settings });
+  const db: Connection = await connect(join(folder, `${name}.db`), { pragmas: settings });
   const acknowledge = acknowledgements(name);
   for (let id = 1; id <= writes; id += 3) {
     const ids = [id, id + 1, id + 2];
@@ -53,6 +55,7 @@ async function commits(name: string, settings: Readonly<Record<string, string | 
     await db.commit();
     for (const one of ids) acknowledge(one);
   }
+  await db.close();
 }
 
 await poolWrites("pool", "FULL");
