@@ -57,7 +57,7 @@ describe("memory", () => {
         grownMb: number;
       }>("flood", 0, FLOOD, 16);
       expect(counts.done + counts.refused).toBe(FLOOD);
-      expect(counts.refused).toBeGreaterThan(0);
+      expect(counts.refused).toBeGreaterThanOrEqual(FLOOD / 2);
       expect(counts.done).toBeGreaterThan(0);
       expect(stored).toBe(counts.done);
       expect(grownMb).toBeLessThanOrEqual(100);
