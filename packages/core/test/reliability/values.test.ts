@@ -391,7 +391,11 @@ const statements: fc.Arbitrary<string> = fc.oneof(
     .map(([column, value, id]) => `UPDATE t SET ${column} = ${value} WHERE id = ${id}`),
   literals.map((id) => `DELETE FROM t WHERE id = ${id}`),
   literals.map((id) => `DELETE FROM parent WHERE id = ${id}`),
-  fc.tuple(identifiers, identifiers).map(([column, table]) => `SELECT ${column} FROM ${table}`),
+  fc
+    .tuple(identifiers, identifiers)
+    // Whether a view has rowids depends on how SQLite was built.
+    .filter(([column, table]) => column !== "rowid" || table !== "seen")
+    .map(([column, table]) => `SELECT ${column} FROM ${table}`),
   fc.tuple(identifiers, literals, literals).map(([name, a, b]) => `SELECT ${name}(${a}, ${b})`),
   fc.tuple(identifiers, literals).map(([view, value]) => `INSERT INTO ${view} VALUES (${value})`),
   fc.tuple(literals, literals).map(([a, b]) => `SELECT abs(${a}), substr(${b})`),
