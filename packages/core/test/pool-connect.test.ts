@@ -23,7 +23,10 @@ describe("onConnect", () => {
       ]),
     ).toEqual([{ it: "ready" }, { it: "ready" }]);
     expect(await pool.run("SELECT ready()")).toMatchObject({ changes: 0 });
-    expect(seen.length).toBe(1 + pool.stats().readers);
+    const readers = await Promise.all([pool.acquire({ mode: "read" }), pool.acquire({ mode: "read" })]);
+    expect(pool.stats().readers).toBe(2);
+    expect(seen).toEqual([[[0]], [[0]], [[0]]]);
+    await Promise.all(readers.map((reader) => pool.release(reader)));
   });
 
   it("sets up what stays: functions, pragmas, temporary tables, attached databases", async () => {

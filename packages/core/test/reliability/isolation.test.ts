@@ -287,6 +287,13 @@ async function hold(bank: Bank, transactions: number): Promise<void> {
   performed.arrangements++;
 }
 
+/** One that was aborted is answered before its transaction is undone. */
+async function everyConnectionIsFree(pool: Pool, writers: number, readers: number): Promise<void> {
+  const modes = [...Array<"write">(writers).fill("write"), ...Array<"read">(readers).fill("read")];
+  const leases = await Promise.all(modes.map((mode) => pool.acquire({ mode })));
+  await Promise.all(leases.map((lease) => pool.release(lease)));
+}
+
 describe(`${CALLERS} callers, of whom a third throw and some abort, have a serial order that every snapshot agrees with`, () => {
   const pragmas = { synchronous: "OFF" };
   const limit = within(60_000, 900_000);
@@ -296,6 +303,7 @@ describe(`${CALLERS} callers, of whom a third throw and some abort, have a seria
     const pool = await openPool({ readers: 3, pragmas, acquireTimeout: 0 }, path);
     await pool.exec(SCHEMA);
     await hold(poolBank(pool, path), times(400, 35_000));
+    await everyConnectionIsFree(pool, 1, 3);
     expect(pool.stats()).toMatchObject({ pending: 0, waiting: 0, busy: 0, respawned: 0 });
   });
 
@@ -307,6 +315,7 @@ describe(`${CALLERS} callers, of whom a third throw and some abort, have a seria
     );
     await pool.exec(SCHEMA);
     await hold(poolBank(pool, path), times(250, 30_000));
+    await everyConnectionIsFree(pool, 3, 0);
     expect(pool.stats()).toMatchObject({ pending: 0, waiting: 0, busy: 0, respawned: 0 });
   });
 
