@@ -28,12 +28,12 @@ const rssMb = (): number => process.memoryUsage.rss() / 2 ** 20;
 
 /** After a collection, in the threads as well, so that what is counted is still in use. */
 async function footprint(collectThreads: () => Promise<unknown> = async () => {}): Promise<Footprint> {
-  await delay(300);
+  await delay(100);
   // What a finalizer gives up in the one heap is rubbish in the other.
   for (let i = 0; i < 3; i++) {
     await globalThis.gc!({ type: "major", execution: "async", flavor: "last-resort" });
     await collectThreads();
-    await delay(50);
+    await delay(20);
   }
   return {
     rssMb: rssMb(),
