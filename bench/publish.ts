@@ -1,13 +1,10 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { format, writeMeasured } from "../docs/measured.ts";
 import { drawCharts } from "./chart.ts";
 import { toJson } from "./json.ts";
 import type { Options } from "./options.ts";
 import { fullReport, shortReport } from "./report.ts";
 import type { Results } from "./results.ts";
-
-const START = "<!-- bench:start -->";
-const END = "<!-- bench:end -->";
 
 const DOCUMENTS: readonly { readonly path: string; readonly content: (results: Results) => string }[] = [
   { path: "README.md", content: (results) => shortReport(results, "bench/results") },
@@ -26,23 +23,16 @@ export async function writeResults(
     ...(await drawCharts(results)),
   ]);
   mkdirSync(new URL(`./${folder}/`, import.meta.url), { recursive: true });
-  for (const [name, content] of files)
-    writeFileSync(new URL(`./${folder}/${name}`, import.meta.url), content);
+  for (const [name, content] of files) {
+    const file = new URL(`./${folder}/${name}`, import.meta.url);
+    writeFileSync(file, content);
+    if (/\.(md|json)$/.test(name)) format(file);
+  }
   return [...files.keys()].map((name) => `bench/${folder}/${name}`);
 }
 
-/** Replaces what stands between the markers of each document that has them. */
+/** Puts the tables into the documents that show them. */
 export function publish(results: Results): readonly string[] {
-  const changed: string[] = [];
-  for (const { path, content } of DOCUMENTS) {
-    const file = fileURLToPath(new URL(`../${path}`, import.meta.url));
-    if (!existsSync(file)) continue;
-    const text = readFileSync(file, "utf8");
-    const start = text.indexOf(START);
-    const end = text.indexOf(END);
-    if (start < 0 || end < start) continue;
-    writeFileSync(file, `${text.slice(0, start)}${START}\n\n${content(results)}\n\n${text.slice(end)}`);
-    changed.push(path);
-  }
-  return changed;
+  for (const { path, content } of DOCUMENTS) writeMeasured(path, "bench", content(results));
+  return DOCUMENTS.map(({ path }) => path);
 }

@@ -70,10 +70,18 @@ const fails = async (work: Promise<unknown>): Promise<void> => {
   if (!failed) throw new Error("it should have failed");
 };
 
+const resources: { close(): Promise<void> }[] = [];
+
+/** Not `await using`, which Node 22 does not know. */
+function toBeClosed<T extends { close(): Promise<void> }>(resource: T): T {
+  resources.push(resource);
+  return resource;
+}
+
 const trials: Readonly<Record<string, () => Promise<unknown>>> = {
   /** Of a hundred calls: reads, writes, failing ones, aborted ones, iterations, transactions. */
   async pool() {
-    await using pool = await createPool(path, { pragmas });
+    const pool = toBeClosed(await createPool(path, { pragmas }));
     await pool.exec(TABLE);
     await pool.createFunction("collect", 0, collector, { export: "collect" });
     for (let i = 0; i < 1000; i++) void pool.run("INSERT INTO t VALUES (?, ?, ?)", [i, `text ${i}`, i / 2]);
@@ -107,7 +115,7 @@ const trials: Readonly<Record<string, () => Promise<unknown>>> = {
   },
 
   async connection() {
-    await using db = await connect(path, { isolationLevel: null, pragmas });
+    const db = toBeClosed(await connect(path, { isolationLevel: null, pragmas }));
     await db.executescript(TABLE);
     await db.createFunction("collect", 0, collector, { export: "collect" });
     for (let i = 0; i < 1000; i++) void db.execute("INSERT INTO t VALUES (?, ?, ?)", [i, `text ${i}`, i / 2]);
@@ -141,7 +149,7 @@ const trials: Readonly<Record<string, () => Promise<unknown>>> = {
 
   /** Callers that do not wait: in each turn of the loop twice as many calls as may be queued. */
   async flood() {
-    await using pool = await createPool(path, { maxQueue: 1000, pragmas });
+    const pool = toBeClosed(await createPool(path, { maxQueue: 1000, pragmas }));
     await pool.exec(TABLE);
     await repeat(5000, (i) => pool.run("INSERT INTO t (a) VALUES (?)", [i]));
     const before = await footprint();
@@ -190,13 +198,13 @@ const trials: Readonly<Record<string, () => Promise<unknown>>> = {
       }
       results[name] = { ahead, read };
     };
-    await using pool = await createPool(path);
+    const pool = toBeClosed(await createPool(path));
     await pool.createFunction("seen", 1, seen);
     await watch("pool", pool.iterate<{ i: number }>(sql));
-    await using db: Connection = await connect(path);
+    const db: Connection = toBeClosed(await connect(path));
     await db.createFunction("seen", 1, seen);
     db.rowFactory = (_, row) => ({ i: row[0] });
-    await using cursor = await db.execute(sql);
+    const cursor = await db.execute(sql);
     await watch("connection", cursor as AsyncIterable<{ i: number }>);
     return results;
   },
@@ -234,4 +242,5 @@ const trials: Readonly<Record<string, () => Promise<unknown>>> = {
 };
 
 const result = await trials[trial]!();
+for (const resource of resources) await resource.close();
 say(JSON.stringify(result));

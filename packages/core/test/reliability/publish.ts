@@ -1,7 +1,8 @@
 // Writes the table of docs/reliability.md from what `pnpm test:soak` has measured: `node packages/core/test/reliability/publish.ts`.
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem, type } from "node:os";
 import { connect, sqliteVersion } from "@sqlite-aio/core";
+import { writeMeasured } from "../../../../docs/measured.ts";
 import { promises } from "./promises.ts";
 
 interface Figure {
@@ -10,10 +11,7 @@ interface Figure {
   readonly seed: number;
 }
 
-const START = "<!-- soak:start -->";
-const END = "<!-- soak:end -->";
 const figures = new URL("results/figures.jsonl", import.meta.url);
-const document = new URL("../../../../docs/reliability.md", import.meta.url);
 
 const latest = new Map<string, Figure>();
 for (const line of readFileSync(figures, "utf8").split("\n")) {
@@ -44,11 +42,4 @@ const table = [header, header.map(() => "---"), ...rows]
   .map((cells) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`)
   .join("\n");
 
-const text = readFileSync(document, "utf8");
-const start = text.indexOf(START);
-const end = text.indexOf(END);
-if (start < 0 || end < start) throw new Error(`docs/reliability.md needs ${START} and ${END}`);
-writeFileSync(
-  document,
-  `${text.slice(0, start)}${START}\n\n${table}\n\nMeasured: ${machine}.\n\n${text.slice(end)}`,
-);
+writeMeasured("docs/reliability.md", "soak", `${table}\n\nMeasured: ${machine}.`);
