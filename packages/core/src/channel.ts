@@ -1,37 +1,32 @@
-import { availableParallelism } from "node:os";
-import { MessageChannel, Worker, type WorkerOptions } from "node:worker_threads";
-import { entry } from "@sqlite-aio/worker";
+import type { Worker } from "node:worker_threads";
 import {
   callerEndpoint,
   cancel,
   type ChangeReport,
   type Control,
-  createControl,
   type Opened,
-  openControl,
   type Outcome,
   stop,
   type ThreadApi,
-  type ThreadData,
 } from "@sqlite-aio/worker/wire";
 import { type Remote, wrap } from "comlink";
 import { type Call, ErrorReason } from "./call.js";
 import { Cancellation, type Progress } from "./cancellation.js";
-import { Closures } from "./closures.js";
+import type { Closures } from "./closures.js";
 import { ConnectionClosedError, type CrashOutcome, fromFault, threadDied } from "./errors.js";
 import { strikeAtExit } from "./exit.js";
 import { Exchange } from "./exchange.js";
+import type { Mailbox } from "./mailbox.js";
 import { orMissingEntry } from "./missing-entry.js";
 import type { ThreadOptions } from "./options.js";
 import type { StatementCache } from "./statement-cache.js";
-
-/** One word for all threads of the process: how many are polling their port. */
-const pollers = new SharedArrayBuffer(4);
+import { startThread } from "./thread.js";
 
 /** A thread and what is under way to it. Everything pending is settled when the thread answers, errors or exits. */
 export class Channel {
   readonly closures: Closures;
   readonly #worker: Worker;
+  readonly #mailbox: Mailbox;
   readonly #control: Control;
   readonly #remote: Remote<ThreadApi>;
   readonly #exchange: Exchange;
@@ -51,35 +46,26 @@ export class Channel {
   onDeath: ((error: Error) => void) | null = null;
 
   private constructor(options: ThreadOptions) {
-    const block = createControl();
-    this.#control = openControl(block);
-    const { port1, port2 } = new MessageChannel();
-    this.closures = new Closures(port1, this.#control);
-    const data: ThreadData = {
-      control: block,
-      callbacks: port2,
-      pollers,
-      maxPollers: Math.max(1, availableParallelism() - 1),
-    };
-    const workerOptions = {
-      workerData: data,
-      transferList: [port2],
-      name: "sqlite-aio",
-      ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
-    };
-    try {
-      this.#worker = startWorker(options, workerOptions);
-    } catch (error) {
-      this.closures.close();
-      throw error;
-    }
+    const thread = startThread(options);
+    this.#worker = thread.worker;
+    this.#control = thread.control;
+    this.#mailbox = thread.mailbox;
+    this.closures = thread.closures;
     this.thread = this.#worker.threadId;
-    this.#remote = wrap<ThreadApi>(callerEndpoint(this.#worker));
+    const endpoint = callerEndpoint(this.#mailbox);
+    const remote = wrap<ThreadApi>(endpoint);
+    // A property of a Comlink proxy is a new proxy each time.
+    const { run } = remote;
+    this.#remote = remote;
     this.#exchange = new Exchange(
       {
         control: this.#control,
         closures: this.closures,
-        run: this.#remote.run,
+        run: (frame, transfer) => {
+          endpoint.post(frame, transfer);
+          return run(frame);
+        },
+        look: () => this.#mailbox.look(),
         hold: () => this.hold(),
         unhold: () => this.unhold(),
         broken: (error) => this.#die(() => error),
@@ -94,14 +80,27 @@ export class Channel {
     this.exited = new Promise((resolve) => {
       this.#worker.once("exit", (code) => {
         forget();
-        this.#die(() => new Error(`exited with code ${code}`));
-        this.closures.close();
-        resolve();
+        this.#ended(
+          () => new Error(`exited with code ${code}`),
+          () => {
+            this.closures.close();
+            this.#mailbox.close();
+            resolve();
+          },
+        );
       });
     });
-    this.#worker.on("error", (error) => this.#die(() => error));
-    this.#worker.on("messageerror", (error) => this.#die(() => error));
-    this.#worker.unref();
+    this.#worker.on("error", (error) => this.#ended(() => error));
+    this.#mailbox.on("messageerror", (error) => this.#die(() => error as Error));
+  }
+
+  /** The thread is at its end. What it answered before counts, and Comlink hands that over in microtasks. */
+  #ended(cause: () => Error, then?: () => void): void {
+    this.#mailbox.drain();
+    setImmediate(() => {
+      this.#die(cause);
+      then?.();
+    });
   }
 
   /** Starts a thread and opens its handle, unless `signal` is aborted before. */
@@ -325,13 +324,4 @@ export class Channel {
   #lost(outcome: CrashOutcome): ErrorReason {
     return new ErrorReason(() => this.#dead!(outcome));
   }
-}
-
-function startWorker({ createWorker }: ThreadOptions, workerOptions: WorkerOptions): Worker {
-  if (createWorker === undefined) return new Worker(entry, workerOptions);
-  const worker = createWorker(entry, workerOptions);
-  // Not instanceof: bundlers and Electron may have a class of their own.
-  const methods = ["postMessage", "on", "once", "ref", "unref", "terminate"] as const;
-  if (methods.every((method) => typeof worker?.[method] === "function")) return worker;
-  throw new TypeError("createWorker must return a Worker of node:worker_threads");
 }

@@ -19,7 +19,6 @@ import {
   State,
   uncancel,
 } from "@sqlite-aio/worker/wire";
-import { transfer } from "comlink";
 import { type Call, FaultReason, interrupted, namesOf, Stage, withRollback } from "./call.js";
 import type { Closures } from "./closures.js";
 import { Spinner } from "./spinner.js";
@@ -32,8 +31,10 @@ const MAX_CALLS = 2;
 export interface ExchangeHost {
   readonly control: Control;
   readonly closures: Closures;
-  /** The Comlink call that takes a frame and answers with a reply. */
-  run(frame: Frame): Promise<Reply>;
+  /** The Comlink call that takes a frame and answers with a reply. Throws if the frame cannot be posted. */
+  run(frame: Frame, transfer: readonly ArrayBuffer[]): Promise<Reply>;
+  /** Hands over the next reply, if it is there. */
+  look(): boolean;
   /** Keep the process alive, and no longer. */
   hold(): void;
   unhold(): void;
@@ -51,7 +52,7 @@ export class Exchange {
   readonly #sent: Call[] = [];
   #sequence = 0;
   #calls = 0;
-  readonly #spinner = new Spinner();
+  readonly #spinner: Spinner;
   /** When the thread was last known to begin something. */
   #since = 0;
   #streaming = false;
@@ -75,6 +76,7 @@ export class Exchange {
 
   constructor(host: ExchangeHost, cachedStatements: number) {
     this.#host = host;
+    this.#spinner = new Spinner(host.look);
     this.statements = new StatementCache(cachedStatements);
   }
 
@@ -192,10 +194,14 @@ export class Exchange {
       this.#since = performance.now();
       this.#spinner.posted(this.#since);
     }
-    this.#host.run(list.length === 0 ? frame : transfer(frame, list)).then(
-      (reply) => this.#answered(reply),
-      (error: Error) => this.#host.broken(error),
-    );
+    try {
+      this.#host.run(frame, list).then(
+        (reply) => this.#answered(reply),
+        (error: Error) => this.#host.broken(error),
+      );
+    } catch (error) {
+      this.#host.broken(error as Error);
+    }
   }
 
   #answered(reply: Reply): void {

@@ -3,19 +3,33 @@
  * point read; a turning one sees the answer at once. Timers, I/O and other callbacks run in every turn.
  */
 const SPIN_MS = 0.2;
+/** For so long each turn looks for the answer: a turn of the loop takes some microseconds, a read by key not many more. */
+const LOOK_MS = 0.01;
 /** So many answers that came too late, and the loop parks until one comes soon again. */
 const MAX_MISSES = 4;
 /** Of so many times that it parks at once, it turns once all the same: two sides that park never see soon answers. */
 const TRY_EVERY = 32;
 
 /** What keeps the loop turning, for all channels of the process. */
-let until = 0;
+let turnUntil = 0;
 let turning = false;
-let waiting = 0;
+const waiting: Spinner[] = [];
 
 function turn(): void {
-  if (waiting > 0 && performance.now() < until) setImmediate(turn);
+  const until = performance.now() + LOOK_MS;
+  while (!waiting.some(hasAnswer) && performance.now() < until);
+  if (waiting.length > 0 && performance.now() < turnUntil) setImmediate(turn);
   else turning = false;
+}
+
+function hasAnswer(spinner: Spinner): boolean {
+  return spinner.look();
+}
+
+function stopWaiting(spinner: Spinner): void {
+  const at = waiting.indexOf(spinner);
+  const last = waiting.pop()!;
+  if (last !== spinner) waiting[at] = last;
 }
 
 /** Keeps the main loop turning while the answer of one channel is due, as long as that has been paying off. */
@@ -23,13 +37,19 @@ export class Spinner {
   #misses = 0;
   #skipped = 0;
   #counted = false;
+  /** Hands over the answer if it is there. */
+  readonly look: () => boolean;
+
+  constructor(look: () => boolean) {
+    this.look = look;
+  }
 
   /** A call was posted at `now`, and none was under way. */
   posted(now: number): void {
     if (this.#misses >= MAX_MISSES && ++this.#skipped % TRY_EVERY !== 0) return;
     this.#counted = true;
-    waiting++;
-    until = now + SPIN_MS;
+    waiting.push(this);
+    turnUntil = now + SPIN_MS;
     if (turning) return;
     turning = true;
     setImmediate(turn);
@@ -39,7 +59,7 @@ export class Spinner {
   answered(ms: number, calls: number): void {
     if (this.#counted && calls === 0) {
       this.#counted = false;
-      waiting--;
+      stopWaiting(this);
     }
     if (ms > SPIN_MS) this.#misses = Math.min(MAX_MISSES, this.#misses + 1);
     else this.#misses = 0;
@@ -47,7 +67,7 @@ export class Spinner {
 
   /** The thread died. */
   gone(): void {
-    if (this.#counted) waiting--;
+    if (this.#counted) stopWaiting(this);
     this.#counted = false;
   }
 }

@@ -115,10 +115,11 @@ describe("the layers", () => {
     expect(late.filter(inCore)).toEqual([]);
   });
 
-  it("use threads only in the channel, in the thread's entry and where the thread looks at its ports", () => {
+  it("use threads only where one is started, in its entry, and where either side looks at its ports", () => {
     expect(filesThatLoad("node:worker_threads")).toEqual(
       only(
-        "packages/core/src/channel.ts",
+        "packages/core/src/mailbox.ts",
+        "packages/core/src/thread.ts",
         "packages/worker/src/entry.ts",
         "packages/worker/src/functions.ts",
         "packages/worker/src/poller.ts",

@@ -4,8 +4,8 @@ import { Callbacks } from "./functions.js";
 import { Poller } from "./poller.js";
 import { Pump } from "./pump.js";
 import { Session } from "./session.js";
-import { openControl } from "./wire/control.js";
-import { serverEndpoint } from "./wire/endpoint.js";
+import { announce, openControl, Side } from "./wire/control.js";
+import { type Port, serverEndpoint } from "./wire/endpoint.js";
 import { toFault } from "./wire/fault.js";
 import type { Outcome, ThreadApi, ThreadData } from "./wire/open.js";
 
@@ -13,6 +13,7 @@ if (parentPort === null)
   throw new Error("@sqlite-aio/worker/entry is started by @sqlite-aio/core in a thread");
 const port: MessagePort = parentPort;
 const data = workerData as ThreadData;
+const answers = data.answers as MessagePort;
 const control = openControl(data.control);
 const session = new Session(control, new Callbacks(data.callbacks as MessagePort, control));
 const pump = new Pump(session, control);
@@ -46,11 +47,19 @@ const goOn = (): void => {
 };
 const poller = new Poller(
   port,
+  control,
   (message) => endpoint.deliver(message),
   new Int32Array(data.pollers),
   data.maxPollers,
 );
 // Before the endpoint's own listener, which runs the operations.
 port.on("message", () => poller.turned());
-const endpoint = serverEndpoint(port, () => queueMicrotask(goOn));
+const bothWays: Port = {
+  postMessage(message, list) {
+    answers.postMessage(message, list);
+    announce(control, Side.THREAD);
+  },
+  on: (event, listener) => port.on(event, listener),
+};
+const endpoint = serverEndpoint(bothWays, () => queueMicrotask(goOn));
 expose(api, endpoint);

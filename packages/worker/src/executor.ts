@@ -3,6 +3,7 @@ import { arraySource, lineSource, statementSource, ThreadCursor } from "./cursor
 import { dump } from "./dump.js";
 import { type Operation, Step } from "./operation.js";
 import type { Session } from "./session.js";
+import { SMALL_RESULT } from "./shared-read.js";
 import { Statement } from "./statements.js";
 import { refuseEnding, TransactionControl } from "./transaction-control.js";
 import { Taint } from "./wire/taint.js";
@@ -225,5 +226,3 @@ export class Executor {
     return Step.DONE;
   }
 }
-
-const SMALL_RESULT = 512;

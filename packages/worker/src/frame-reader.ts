@@ -37,7 +37,9 @@ export class FrameReader {
   }
 
   get empty(): boolean {
-    return this.#ahead === null && this.#frames.length === 0;
+    const [frame] = this.#frames;
+    const over = frame === undefined || (this.#frames.length === 1 && this.#at >= frame.length);
+    return over && this.#ahead === null;
   }
 
   add(frame: Frame): void {

@@ -38,25 +38,28 @@ export class Callbacks {
   }
 }
 
-/** Defines a SQL function on the handle; a module function is loaded into this thread first. */
+/** Defines a SQL function on the handle; a module function is loaded into this thread first. `called` runs before each call. */
 export async function defineFunction(
   db: EngineDatabase,
   spec: FunctionSpec,
   callbacks: Callbacks,
   integers: IntegerMode,
+  called: () => void,
 ): Promise<void> {
   const { source } = spec;
   if ("closure" in source) {
-    register(db, spec, (...args) =>
-      callbacks.call(
+    register(db, spec, (...args) => {
+      called();
+      return callbacks.call(
         source.closure,
         args.map((arg) => fromEngine(arg, integers)),
-      ),
-    );
+      );
+    });
     return;
   }
   const fn = await importFunction(source);
   register(db, spec, (...args) => {
+    called();
     try {
       return toResult(fn(...args.map((arg) => fromEngine(arg, integers))));
     } catch (error) {

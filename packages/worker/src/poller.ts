@@ -1,4 +1,5 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { type Control, expects, Side } from "./wire/control.js";
 
 /** How long a thread looks for the next message before it parks: a wake-up on either side costs 50 to 150 us. */
 const POLL_MS = 0.2;
@@ -12,6 +13,7 @@ const TRY_EVERY = 32;
 /** Takes messages off a port without parking the thread, as long as that has been paying off. */
 export class Poller {
   readonly #port: MessagePort;
+  readonly #control: Control;
   readonly #deliver: (message: unknown) => void;
   /** How many threads of the process are polling, and how many may. */
   readonly #pollers: Int32Array<SharedArrayBuffer>;
@@ -20,14 +22,18 @@ export class Poller {
   #skipped = 0;
   #parked = 0;
   #turned = 0;
+  /** Messages that came, either way. */
+  #received = 0;
 
   constructor(
     port: MessagePort,
+    control: Control,
     deliver: (message: unknown) => void,
     pollers: Int32Array<SharedArrayBuffer>,
     limit: number,
   ) {
     this.#port = port;
+    this.#control = control;
     this.#deliver = deliver;
     this.#pollers = pollers;
     this.#limit = limit;
@@ -35,6 +41,7 @@ export class Poller {
 
   /** A message came the ordinary way: the event loop has turned, and would polling have caught it? */
   turned(): void {
+    this.#received++;
     this.#turned = performance.now();
     if (this.#turned - this.#parked < POLL_MS) this.#misses = 0;
   }
@@ -49,17 +56,19 @@ export class Poller {
       Atomics.sub(this.#pollers, 0, 1);
       return;
     }
-    let received: { message: unknown } | undefined;
+    let there = false;
     let now = began;
     do {
-      received = receiveMessageOnPort(this.#port);
+      there = expects(this.#control, Side.MAIN, this.#received);
       now = performance.now();
-    } while (received === undefined && now - began < POLL_MS);
+    } while (!there && now - began < POLL_MS);
     Atomics.sub(this.#pollers, 0, 1);
     this.#parked = now;
+    const received = there ? receiveMessageOnPort(this.#port) : undefined;
     if (received === undefined) this.#misses++;
     else {
       this.#misses = 0;
+      this.#received++;
       this.#deliver(received.message);
     }
   }

@@ -71,7 +71,15 @@ export class Pump {
 
   /** Works until something is worth an answer, or nothing is left. */
   proceed(): void {
-    const { out } = this.#session;
+    try {
+      this.#work();
+    } finally {
+      this.#session.sharedRead.end();
+    }
+  }
+
+  #work(): void {
+    const { out, sharedRead } = this.#session;
     const began = performance.now();
     let now = began;
     let answered = 0;
@@ -84,6 +92,7 @@ export class Pump {
         (answered >= this.#share || now - began > SLICE_MS || this.#begun || !isQuick(operation))
       )
         return;
+      if (!this.#begun) sharedRead.before(operation, !this.#reader.empty);
       const from = operation.timed ? sharedNow() : 0;
       const finished = this.#attempt(operation, now, from);
       const after = performance.now();
@@ -150,6 +159,7 @@ export class Pump {
       return session.executor.step(operation) === Step.DONE;
     } catch (error) {
       session.out.rewind(mark);
+      session.sharedRead.end();
       this.#timing = -1;
       if (session.mayRetry(error, operation.at)) return false;
       if (operation.timed) this.#timing = session.out.timing(operation.begun);

@@ -8,6 +8,7 @@ import { LockPatience } from "./lock-patience.js";
 import { configureHandle, openHandle, setUp } from "./opening.js";
 import { ReplyWriter } from "./reply-writer.js";
 import { SchemaWatch } from "./schema-watch.js";
+import { SharedRead } from "./shared-read.js";
 import type { Statement } from "./statements.js";
 import { Taint } from "./wire/taint.js";
 import { type Control, isCancelled } from "./wire/control.js";
@@ -28,6 +29,7 @@ export class Session {
   readonly executor = new Executor(this);
   readonly changes = new Changes(this);
   readonly schema = new SchemaWatch((work) => this.privately(work));
+  readonly sharedRead = new SharedRead(this);
   readonly #control: Control;
   readonly #callbacks: Callbacks;
   readonly #functions = new Map<string, FunctionSpec>();
@@ -91,6 +93,7 @@ export class Session {
     this.#control.token[0] = this.#token;
     if (options.queryOnly) db.exec("PRAGMA query_only = ON");
     this.schema.open(db);
+    this.sharedRead.open(db);
     this.#counters = {
       totalChanges: db.prepare("SELECT total_changes()").pluck(),
       counts: db.prepare("SELECT changes(), last_insert_rowid()").raw().safeIntegers(),
@@ -113,6 +116,7 @@ export class Session {
     this.executor.reset();
     this.changes.detached();
     this.schema.close();
+    this.sharedRead.close();
     this.#counters = null;
     this.#db = null;
     this.#token = this.#control.token[0] = 0;
@@ -144,7 +148,8 @@ export class Session {
   /** Defines a function, for good if `lasting`, else until the lease ends. */
   async define(spec: FunctionSpec, lasting = true): Promise<void> {
     this.#requireNoCursor("a function cannot be created");
-    await defineFunction(this.db, spec, this.#callbacks, this.out.integers);
+    const called = (): void => this.sharedRead.called();
+    await defineFunction(this.db, spec, this.#callbacks, this.out.integers, called);
     this.privately(() => rereadSchema(this.db));
     if (lasting) this.#functions.set(`${spec.name.toLowerCase()}/${spec.parameters}`, spec);
     else this.#tainted = true;

@@ -58,6 +58,7 @@ class Side {
           const later = { then: (resolve: (reply: Reply) => void) => void this.#waiting.push(resolve) };
           return later as unknown as Promise<Reply>;
         },
+        look: () => false,
         hold: () => {},
         unhold: () => {},
         broken: (error) => {
@@ -342,6 +343,7 @@ it("calls and answers keep their partners on their way through the endpoints, be
         path,
         argumentList: [{ type: "RAW", value: [id, i, below(99)] }],
       };
+      if (path[0] === "run") caller.post(message.argumentList[0]!.value, []);
       caller.postMessage(message);
       return message;
     });

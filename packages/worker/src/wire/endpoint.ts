@@ -11,7 +11,6 @@ interface ApplyMessage {
   id: string;
   type: "APPLY";
   path: string[];
-  argumentList: { type: "RAW"; value: unknown }[];
 }
 interface ReturnMessage {
   id: string | number;
@@ -24,22 +23,30 @@ type Listener = (event: { data: unknown }) => void;
 /** The one call that crosses in the compact form. */
 const HOT = "run";
 
+export interface CallerEndpoint extends Endpoint {
+  /**
+   * Posts the frame that Comlink is told of next, by a call of `run` with it. What Comlink does for a call (5 us, most
+   * of them for its random id) is done while the thread is at work already.
+   */
+  post(frame: unknown, transfer: readonly ArrayBuffer[]): void;
+}
+
 /**
  * Main side. Comlink's envelope of a call is an object with a random id of four parts, a path and wrapped arguments;
  * for `run` it crosses as `[number, frame]` and its answer as `[number, reply]` (`[number, error,
  * true]` if the thread threw), and Comlink sees its own form on both sides. Answers come in order, so the ids wait in a queue.
  */
-export function callerEndpoint(port: Port): Endpoint {
+export function callerEndpoint(port: Port): CallerEndpoint {
   const ids: string[] = [];
   let calls = 0;
   return {
+    post(frame, transfer) {
+      port.postMessage([++calls, frame], transfer);
+    },
     postMessage(message: unknown, transfer?: unknown) {
       const call = message as ApplyMessage;
-      if (call.type === "APPLY" && call.path.length === 1 && call.path[0] === HOT) {
-        // Post first: if it throws, no id is left behind.
-        port.postMessage([++calls, call.argumentList[0]?.value], transfer as ArrayBuffer[] | undefined);
-        ids.push(call.id);
-      } else port.postMessage(message, transfer as ArrayBuffer[] | undefined);
+      if (call.type === "APPLY" && call.path.length === 1 && call.path[0] === HOT) ids.push(call.id);
+      else port.postMessage(message, transfer as ArrayBuffer[] | undefined);
     },
     addEventListener(_type: string, listener: unknown) {
       port.on("message", (data) => {

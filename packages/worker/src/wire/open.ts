@@ -83,6 +83,8 @@ export interface ThreadApi {
 /** What a thread is started with. */
 export interface ThreadData {
   readonly control: SharedArrayBuffer;
+  /** A MessagePort for what the thread posts to the main side; what it is asked comes by its parentPort. */
+  readonly answers: unknown;
   /** A MessagePort for the closures of the main side. */
   readonly callbacks: unknown;
   /** One word, shared by all threads of the process: how many are polling. */

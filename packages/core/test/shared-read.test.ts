@@ -1,0 +1,102 @@
+import { type Connection, OperationalError, Row } from "@sqlite-aio/core";
+import { describe, expect, it } from "vitest";
+import { type Engine, open, openEngine, rejection, temporaryPath } from "./database.ts";
+
+const BY_KEY = "SELECT id, v FROM t WHERE id = ?";
+const OVERFLOWS = -(2n ** 63n);
+
+/** A file with a counter in each of 100 rows, and the reads by key known to be quick. */
+async function pair(journalMode: string): Promise<{ db: Connection; other: Engine }> {
+  const path = await temporaryPath();
+  const db = await open(path, { isolationLevel: null });
+  db.rowFactory = Row;
+  await db.executescript(`PRAGMA journal_mode = ${journalMode}; CREATE TABLE t (id INTEGER PRIMARY KEY, v)`);
+  await db.executemany(
+    "INSERT INTO t VALUES (?, 0)",
+    Array.from({ length: 100 }, (_, id) => [id]),
+  );
+  for (let i = 0; i < 3; i++) {
+    await db.executeFetchall(BY_KEY, [1]);
+    await db.executeFetchall("SELECT count(*) AS n FROM t");
+    await db.executeFetchall("SELECT abs(?) AS x", [1]);
+  }
+  const other = openEngine(path);
+  other.pragma("busy_timeout = 0");
+  return { db, other };
+}
+
+/** As many reads as wait behind each other in one frame. */
+function crowd(db: Connection, size = 64): Promise<unknown[][]> {
+  return Promise.all(Array.from({ length: size }, (_, i) => db.executeFetchall(BY_KEY, [i])));
+}
+
+describe.each(["wal", "delete"])("reads of one tick, journal_mode = %s", (journalMode) => {
+  it("see all that was committed before they were asked for", async () => {
+    const { db, other } = await pair(journalMode);
+    const update = other.prepare("UPDATE t SET v = ?");
+    for (let v = 1; v <= 200; v++) {
+      update.run(v);
+      expect(await crowd(db)).toEqual(Array.from({ length: 64 }, (_, id) => [{ id, v }]));
+    }
+  });
+
+  it("leave no lock and no transaction behind", async () => {
+    const { db, other } = await pair(journalMode);
+    for (let i = 0; i < 100; i++) {
+      await crowd(db);
+      expect(db.inTransaction).toBe(false);
+      other.exec("BEGIN EXCLUSIVE; UPDATE t SET v = v + 1; COMMIT");
+    }
+    await crowd(db);
+    // A snapshot that somebody holds keeps the log from starting over.
+    if (journalMode === "wal")
+      expect(other.pragma("wal_checkpoint(TRUNCATE)")).toEqual([{ busy: 0, log: 0, checkpointed: 0 }]);
+  });
+
+  it("keep their order with the writes between them", async () => {
+    const { db } = await pair(journalMode);
+    const count = (): Promise<unknown[]> => db.executeFetchall("SELECT count(*) AS n FROM t");
+    for (let n = 100; n < 200; n++) {
+      const [a, b, , c, d] = await Promise.all([
+        count(),
+        count(),
+        db.execute("INSERT INTO t VALUES (?, 0)", [n]),
+        count(),
+        count(),
+      ]);
+      expect([a, b, c, d]).toEqual([[{ n }], [{ n }], [{ n: n + 1 }], [{ n: n + 1 }]]);
+    }
+  });
+
+  it("fail alone", async () => {
+    const { db, other } = await pair(journalMode);
+    for (let i = 0; i < 50; i++) {
+      const calls = Array.from({ length: 32 }, (_, n) =>
+        n % 5 === 2
+          ? rejection(db.executeFetchall("SELECT abs(?) AS x", [OVERFLOWS]))
+          : db.executeFetchall("SELECT abs(?) AS x", [-1 - n]),
+      );
+      for (const [n, result] of (await Promise.all(calls)).entries()) {
+        if (n % 5 !== 2) expect(result).toEqual([{ x: n + 1 }]);
+        else {
+          expect(result).toBeInstanceOf(OperationalError);
+          expect(result).toMatchObject({ message: "integer overflow", code: "SQLITE_ERROR" });
+        }
+      }
+      expect(db.inTransaction).toBe(false);
+      other.exec("BEGIN EXCLUSIVE; COMMIT");
+    }
+  });
+});
+
+it("reads of one tick wait for a lock as each would by itself", async () => {
+  const { db, other } = await pair("delete");
+  other.exec("BEGIN EXCLUSIVE; UPDATE t SET v = 1");
+  const reads = crowd(db);
+  await db.interrupt();
+  await expect(reads).rejects.toMatchObject({ code: "SQLITE_INTERRUPT" });
+  const patient = crowd(db);
+  other.exec("COMMIT");
+  expect(await patient).toEqual(Array.from({ length: 64 }, (_, id) => [{ id, v: 1 }]));
+  expect(db.inTransaction).toBe(false);
+});
