@@ -142,7 +142,7 @@ function settings({ drivers, effort }: Results): string {
   ]);
   return [
     `Every connection of every driver runs ${common.join(", ")} (synchronous NORMAL where the trial says so); what each reports back of it is in results.json. ` +
-      `Calls are timed for ${effort.timedMs} ms after ${effort.warmUpMs} ms to warm up. A driver that runs its queries on the calling thread gets its callers one after another, tick by tick, ` +
+      `Calls are timed for ${effort.timedMs} ms after ${effort.warmUpMs} ms to warm up: in its first second V8 compiles, on the cores that the drivers want. A driver that runs its queries on the calling thread gets its callers one after another, tick by tick, ` +
       "with a turn of the loop after each millisecond; each caller's latency counts from the start of its tick. Processor time is of the whole process, all threads.",
     table(["driver", "how it is used", "SQLite", "versions"], rows, 4),
   ].join("\n\n");

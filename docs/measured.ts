@@ -23,8 +23,12 @@ export function writeMeasured(document: string, name: string, content: string): 
 /** Has the workspace's formatter put a file that was written by a program into its form. */
 export function format(file: URL): void {
   const biome = createRequire(import.meta.url).resolve("@biomejs/biome/bin/biome");
-  execFileSync(process.execPath, [biome, "format", "--write", fileURLToPath(file)], {
-    cwd: fileURLToPath(new URL("..", import.meta.url)),
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  execFileSync(
+    process.execPath,
+    [biome, "format", "--write", "--no-errors-on-unmatched", fileURLToPath(file)],
+    {
+      cwd: fileURLToPath(new URL("..", import.meta.url)),
+      stdio: ["ignore", "ignore", "inherit"],
+    },
+  );
 }

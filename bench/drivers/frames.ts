@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { type Driver, type Parameters, pragmas, type Row, type Value } from "../driver.ts";
 
 const KEEP_TURNING_MS = 0.1;
@@ -19,8 +19,8 @@ interface Waiting {
 }
 
 /**
- * The limit of the idea: the queries of a tick in one flat array over a bare `postMessage`, with both sides kept awake for a
- * moment. No Comlink, no errors, no cancelling, no types beyond what structured clone carries, reads only: nothing to use, but
+ * The limit of the idea: the queries of a tick in one flat array over a bare `postMessage` and in one read transaction, with
+ * both sides kept awake for a moment and told of messages by shared memory. No Comlink, no errors, no cancelling, no types beyond what structured clone carries, reads only: nothing to use, but
  * no library that answers from a thread can be expected to beat it.
  */
 export const frames: Driver = {
@@ -28,17 +28,22 @@ export const frames: Driver = {
   title: "The same frames without Comlink (the limit)",
   packages: ["better-sqlite3"],
   blocks: false,
-  usage: "a flat array of a tick's queries per `postMessage`; both threads poll up to 0.1 ms; reads only",
+  usage:
+    "a flat array of a tick's queries per `postMessage`, in one read transaction; both threads poll up to 0.1 ms; reads only",
   capabilities: ["get"],
   onlyWhenNamed: true,
   async open(file, settings) {
+    const { port1, port2 } = new MessageChannel();
+    const posted = new SharedArrayBuffer(8);
     const worker = new Worker(new URL("../workers/frames.js", import.meta.url), {
-      workerData: { file, pragmas: pragmas(settings) },
+      workerData: { file, pragmas: pragmas(settings), posted, answers: port2 },
+      transferList: [port2],
     });
-    const line = new FrameLine(worker);
+    const line = new FrameLine(worker, port1, new Int32Array(posted));
     return {
       get: (sql, parameters) => line.get(sql, parameters),
       close: async () => {
+        port1.close();
         await worker.terminate();
       },
     };
@@ -47,6 +52,10 @@ export const frames: Driver = {
 
 class FrameLine {
   readonly #worker: Worker;
+  readonly #answers: MessagePort;
+  /** How many messages each side has announced after posting them: [main, thread]. */
+  readonly #posted: Int32Array<SharedArrayBuffer>;
+  #received = 0;
   readonly #shapes = new Map<string, Shape>();
   readonly #preparing = new Map<string, Promise<void>>();
   readonly #waiting: Waiting[] = [];
@@ -57,8 +66,10 @@ class FrameLine {
   #turning = false;
   #turnUntil = 0;
 
-  constructor(worker: Worker) {
+  constructor(worker: Worker, answers: MessagePort, posted: Int32Array<SharedArrayBuffer>) {
     this.#worker = worker;
+    this.#answers = answers;
+    this.#posted = posted;
   }
 
   get(sql: string, parameters: Parameters): Promise<Row | undefined> {
@@ -81,17 +92,23 @@ class FrameLine {
   }
 
   async #describe(sql: string): Promise<void> {
-    this.#worker.off("message", this.#receive);
-    this.#worker.postMessage(sql);
-    const [names] = (await once(this.#worker, "message")) as [string[]];
-    this.#worker.on("message", this.#receive);
+    this.#answers.off("message", this.#receive);
+    this.#post(sql);
+    const [names] = (await once(this.#answers, "message")) as [string[]];
+    this.#received++;
+    this.#answers.on("message", this.#receive);
     this.#shapes.set(sql, { statement: this.#shapes.size, width: names.length, build: rowBuilder(names) });
+  }
+
+  #post(message: unknown): void {
+    this.#worker.postMessage(message);
+    Atomics.add(this.#posted, 0, 1);
   }
 
   readonly #flush = (): void => {
     this.#flushing = false;
     if (this.#frame.length === 0 || this.#inFlight === FRAMES_IN_FLIGHT) return;
-    this.#worker.postMessage(this.#frame);
+    this.#post(this.#frame);
     this.#frame = [];
     this.#inFlight++;
     this.#turnUntil = performance.now() + KEEP_TURNING_MS;
@@ -101,11 +118,16 @@ class FrameLine {
   };
 
   readonly #keepTurning = (): void => {
+    if (Atomics.load(this.#posted, 1) > this.#received) {
+      const received = receiveMessageOnPort(this.#answers);
+      if (received !== undefined) this.#receive(received.message as readonly Value[]);
+    }
     this.#turning = this.#inFlight > 0 && performance.now() < this.#turnUntil;
     if (this.#turning) setImmediate(this.#keepTurning);
   };
 
   readonly #receive = (reply: readonly Value[]): void => {
+    this.#received++;
     this.#inFlight--;
     for (let at = 0; at < reply.length; ) {
       const { shape, resolve } = this.#waiting[this.#answered++] as Waiting;

@@ -2,7 +2,7 @@ import { type MessagePort, receiveMessageOnPort, type Worker } from "node:worker
 import { announce, type Control, expects, type Port, Side } from "@sqlite-aio/worker/wire";
 
 /** For so long messages are worked on before timers, I/O and other callbacks get their turn. */
-const HOLD_MS = 1;
+const HOLD_MS = 0.5;
 
 /** When the work on messages began in the present turn of the loop, for all threads; 0 if it has not. */
 let began = 0;

@@ -139,7 +139,7 @@ export class Pump {
     const first = !this.#begun;
     if (first) {
       operation.begun = from;
-      if (!operation.single && !session.inTransaction && isGroupable(session, operation)) {
+      if (!operation.single && isGroupable(session, operation) && !session.inTransaction) {
         if (this.#group(operation)) return true;
       }
       if (operation.skipped || !this.#begin(operation)) {
