@@ -19,6 +19,7 @@ import { Exchange } from "./exchange.js";
 import type { Mailbox } from "./mailbox.js";
 import { orMissingEntry } from "./missing-entry.js";
 import type { ThreadOptions } from "./options.js";
+import { onTurn } from "./real-loop.js";
 import type { StatementCache } from "./statement-cache.js";
 import { startThread } from "./thread.js";
 
@@ -97,7 +98,7 @@ export class Channel {
   /** The thread is at its end. What it answered before counts, and Comlink hands that over in microtasks. */
   #ended(cause: () => Error, then?: () => void): void {
     this.#mailbox.drain();
-    setImmediate(() => {
+    onTurn(() => {
       this.#die(cause);
       then?.();
     });

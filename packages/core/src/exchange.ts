@@ -21,6 +21,7 @@ import {
 } from "@sqlite-aio/worker/wire";
 import { type Call, FaultReason, interrupted, namesOf, Stage, withRollback } from "./call.js";
 import type { Closures } from "./closures.js";
+import { atEndOfTick, now } from "./real-loop.js";
 import { Spinner } from "./spinner.js";
 import { StatementCache } from "./statement-cache.js";
 
@@ -139,17 +140,16 @@ export class Exchange {
     call.finishedHook?.(call);
   }
 
-  /** At the end of the tick: after the microtasks that are queued now, and after those that they queue. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => process.nextTick(() => this.#endOfTick()));
+    atEndOfTick(this.#endOfTick);
   }
 
-  #endOfTick(): void {
+  readonly #endOfTick = (): void => {
     this.#scheduled = false;
     this.#flush();
-  }
+  };
 
   #flush(): void {
     if (this.#stopped) return;
@@ -191,7 +191,7 @@ export class Exchange {
       this.#sent.push(call);
     }
     if (this.#calls++ === 0) {
-      this.#since = performance.now();
+      this.#since = now();
       this.#spinner.posted(this.#since);
     }
     try {
@@ -207,9 +207,9 @@ export class Exchange {
   #answered(reply: Reply): void {
     if (this.#stopped) return;
     this.#calls--;
-    const now = performance.now();
-    this.#spinner.answered(now - this.#since, this.#calls);
-    this.#since = now;
+    const at = now();
+    this.#spinner.answered(at - this.#since, this.#calls);
+    this.#since = at;
     try {
       this.#read(reply);
     } catch (error) {

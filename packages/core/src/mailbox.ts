@@ -1,5 +1,6 @@
 import { type MessagePort, receiveMessageOnPort, type Worker } from "node:worker_threads";
 import { announce, type Control, expects, type Port, Side } from "@sqlite-aio/worker/wire";
+import { now, onTurn } from "./real-loop.js";
 
 /** For so long messages are worked on before timers, I/O and other callbacks get their turn. */
 const HOLD_MS = 0.5;
@@ -9,10 +10,10 @@ let began = 0;
 
 /** Whether the present turn of the loop has been held by messages long enough. Called for each. */
 function held(): boolean {
-  const now = performance.now();
-  if (began !== 0) return now - began > HOLD_MS;
-  began = now;
-  setImmediate(() => (began = 0));
+  const at = now();
+  if (began !== 0) return at - began > HOLD_MS;
+  began = at;
+  onTurn(() => (began = 0));
   return false;
 }
 
@@ -79,14 +80,14 @@ export class Mailbox implements Port {
   #receive(message: unknown): void {
     this.#received++;
     if (this.#kept.length === 0 && !held()) this.#listener(message);
-    else if (this.#kept.push(message) === 1) setImmediate(() => this.#next());
+    else if (this.#kept.push(message) === 1) onTurn(() => this.#next());
   }
 
   /** One of those that were kept, in each turn of the loop. */
   #next(): void {
     if (this.#kept.length === 0) return;
     const message = this.#kept.shift();
-    if (this.#kept.length > 0) setImmediate(() => this.#next());
+    if (this.#kept.length > 0) onTurn(() => this.#next());
     // What is done with it is work of the turn that has just begun.
     held();
     this.#listener(message);

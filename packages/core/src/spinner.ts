@@ -1,3 +1,5 @@
+import { now, onTurn } from "./real-loop.js";
+
 /**
  * How long the main loop is kept turning for an answer. A parked loop takes 50 to 100 us to wake up, longer than a
  * point read; a turning one sees the answer at once. Timers, I/O and other callbacks run in every turn.
@@ -16,9 +18,9 @@ let turning = false;
 const waiting: Spinner[] = [];
 
 function turn(): void {
-  const until = performance.now() + LOOK_MS;
-  while (!waiting.some(hasAnswer) && performance.now() < until);
-  if (waiting.length > 0 && performance.now() < turnUntil) setImmediate(turn);
+  const until = now() + LOOK_MS;
+  while (!waiting.some(hasAnswer) && now() < until);
+  if (waiting.length > 0 && now() < turnUntil) onTurn(turn);
   else turning = false;
 }
 
@@ -44,15 +46,15 @@ export class Spinner {
     this.look = look;
   }
 
-  /** A call was posted at `now`, and none was under way. */
-  posted(now: number): void {
+  /** A call was posted at `at`, and none was under way. */
+  posted(at: number): void {
     if (this.#misses >= MAX_MISSES && ++this.#skipped % TRY_EVERY !== 0) return;
     this.#counted = true;
     waiting.push(this);
-    turnUntil = now + SPIN_MS;
+    turnUntil = at + SPIN_MS;
     if (turning) return;
     turning = true;
-    setImmediate(turn);
+    onTurn(turn);
   }
 
   /** An answer came after `ms`, with `calls` more under way. */

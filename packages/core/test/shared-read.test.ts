@@ -100,3 +100,20 @@ it("reads of one tick wait for a lock as each would by itself", async () => {
   expect(await patient).toEqual(Array.from({ length: 64 }, (_, id) => [{ id, v: 1 }]));
   expect(db.inTransaction).toBe(false);
 });
+
+it("a function that writes elsewhere finds no lock of the reads before it, and the reads behind it see what it wrote", async () => {
+  const { db, other } = await pair("delete");
+  const write = other.prepare("UPDATE t SET v = ?");
+  await db.createFunction("writes", 1, (v: number) => (v === 0 ? 0 : write.run(v).changes));
+  for (let i = 0; i < 3; i++) await db.executeFetchall("SELECT writes(?) AS n", [0]);
+  for (let v = 1; v <= 50; v++) {
+    const [before, written, after] = await Promise.all([
+      crowd(db, 20),
+      db.executeFetchall("SELECT writes(?) AS n", [v]),
+      crowd(db, 20),
+    ]);
+    expect(before).toEqual(Array.from({ length: 20 }, (_, id) => [{ id, v: v - 1 }]));
+    expect(written).toEqual([{ n: 100 }]);
+    expect(after).toEqual(Array.from({ length: 20 }, (_, id) => [{ id, v }]));
+  }
+});

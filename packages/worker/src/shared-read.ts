@@ -1,6 +1,7 @@
 import type { EngineDatabase, EngineStatement } from "./engine.js";
 import type { Operation } from "./operation.js";
 import type { Session } from "./session.js";
+import type { Statement } from "./statements.js";
 import { Flag, Mode, Op } from "./wire/protocol.js";
 
 /** Up to so many rows a result is read in one call, if the one before was as small. */
@@ -17,6 +18,8 @@ export class SharedRead {
   #commit: EngineStatement | null = null;
   #total: EngineStatement | null = null;
   #under = false;
+  /** What is run, or was last. */
+  #statement: Statement | null = null;
   /** A function of the caller's ran: what it may have done elsewhere is for the statements behind it to see. */
   #past = false;
   /** `total_changes()` at the beginning. */
@@ -38,14 +41,16 @@ export class SharedRead {
 
   /** Before `operation` begins: begins the transaction if it may share one and `more` operations wait, or ends it. */
   before(operation: Operation, more: boolean): void {
+    this.#statement = operation.statement;
     const shares = mayShare(operation);
     if (!shares || this.#past) this.end();
     if (shares && more && !this.#under) this.#open();
   }
 
-  /** See {@link SharedRead.before}: a function of the caller's is called. */
+  /** A function of the caller's is called, which may want the locks that the reads before it would still hold. */
   called(): void {
     this.#past = true;
+    if (this.#statement !== null) this.#statement.callsOut = true;
   }
 
   #open(): void {
@@ -54,7 +59,7 @@ export class SharedRead {
     session.privately(() => this.#begin!.run());
     this.#under = true;
     this.#past = false;
-    this.#before = this.#total!.get();
+    this.#before = this.#totalChanges();
   }
 
   /** Before anything is answered. */
@@ -68,8 +73,12 @@ export class SharedRead {
       session.privately(() => this.#commit!.run());
     } catch (error) {
       if (session.inTransaction) session.privately(() => session.db.exec("ROLLBACK"));
-      if (this.#total!.get() !== this.#before) throw error;
+      if (this.#totalChanges() !== this.#before) throw error;
     }
+  }
+
+  #totalChanges(): unknown {
+    return this.#session.privately(() => this.#total!.get());
   }
 }
 
@@ -81,6 +90,7 @@ function mayShare({ code, statement, mode, flags }: Operation): boolean {
     statement!.quick &&
     statement!.readonly &&
     statement!.reader &&
+    !statement!.callsOut &&
     (mode === Mode.GET || (mode === Mode.ALL && statement!.lastRows <= SMALL_RESULT))
   );
 }

@@ -54,6 +54,8 @@ export class Statement {
   endsTransaction = false;
   /** What it leaves behind on the connection; see {@link Taint}. */
   taint: number = Taint.NONE;
+  /** It has called a function that was created through the main side. */
+  callsOut = false;
   /** The statement has no text to run: only white space and comments. */
   empty = false;
 
