@@ -1,17 +1,17 @@
-const clock = performance;
-const readClock = clock.now;
+import { performance } from "node:perf_hooks";
+import { setImmediate } from "node:timers";
+
+const readClock = performance.now;
 const immediately = setImmediate;
 const soon = queueMicrotask;
 const { nextTick } = process;
 
-/*
- * The loop and its clock as they are. Tests put fake ones in place of the globals (vitest, Jest, Sinon); a thread answers
- * in its own time all the same, and its caller must not wait for a fake.
- */
+// The loop and its clock as they are. Tests put fake ones in place of the globals, or take them away (vitest, Jest, Sinon);
+// a thread answers in its own time all the same, and its caller must not wait for a fake.
 
 /** Milliseconds. */
 export function now(): number {
-  return readClock.call(clock);
+  return readClock.call(performance);
 }
 
 /** Runs `work` when the loop has turned. */
