@@ -98,8 +98,9 @@ describe("a database that is encrypted", () => {
       import("@sqlite-aio/core").then(async ({ connect }) => {
         const pragmas = ${JSON.stringify({ ...sqlcipher, key: KEY })};
         const engine = "better-sqlite3-multiple-ciphers";
-        await using db = await connect(${JSON.stringify(await encrypted())}, { engine, pragmas });
+        const db = await connect(${JSON.stringify(await encrypted())}, { engine, pragmas });
         console.log(JSON.stringify(await db.executeFetchall("SELECT text FROM note")));
+        await db.close();
       });
     `;
     const cwd = fileURLToPath(new URL("..", import.meta.url));

@@ -103,11 +103,12 @@ describe("both tarballs, unpacked where nothing of the workspace is", () => {
     }
     const program = `
       import { connect } from "@sqlite-aio/core";
-      await using db = await connect("new.db");
+      const db = await connect("new.db");
       await db.execute("CREATE TABLE t (a)");
       await db.executeInsert("INSERT INTO t VALUES (?)", ["packed"]);
       await db.commit();
       console.log(JSON.stringify(await db.executeFetchall("SELECT a FROM t")));
+      await db.close();
     `;
     await writeFile(join(app, "package.json"), '{ "type": "module" }');
     await writeFile(join(app, "program.js"), program);
