@@ -148,8 +148,7 @@ export class Session {
   /** Defines a function, for good if `lasting`, else until the lease ends. */
   async define(spec: FunctionSpec, lasting = true): Promise<void> {
     this.#requireNoCursor("a function cannot be created");
-    const called = (): void => this.sharedRead.called();
-    await defineFunction(this.db, spec, this.#callbacks, this.out.integers, called);
+    await defineFunction(this.db, spec, this.#callbacks, this.out.integers, () => this.sharedRead.called());
     this.privately(() => rereadSchema(this.db));
     if (lasting) this.#functions.set(`${spec.name.toLowerCase()}/${spec.parameters}`, spec);
     else this.#tainted = true;
@@ -277,6 +276,13 @@ export class Session {
     this.#wrote = true;
   }
 
+  /** `total_changes()`, which is asked only after a write. */
+  countChanges(): number {
+    if (this.#wrote) this.#totalChanges = Number(this.#ask("totalChanges"));
+    this.#wrote = false;
+    return this.#totalChanges;
+  }
+
   /** Moves on with every sign of another schema. */
   get epoch(): number {
     return this.schema.epoch;
@@ -324,13 +330,10 @@ export class Session {
     const db = this.#db;
     if (db === null || this.#counters === null) return this.out.take(0, this.#totalChanges, this.epoch);
     if (this.out.anyRows) this.schema.look();
-    if (this.#wrote) {
-      try {
-        this.#totalChanges = Number(this.#ask("totalChanges"));
-        this.#wrote = false;
-      } catch {
-        // Interrupted together with a result that is being read: asked again with the next reply.
-      }
+    try {
+      this.countChanges();
+    } catch {
+      // Interrupted together with a result that is being read: asked again with the next reply.
     }
     const report = this.changes.take();
     if (report !== null) this.out.changed(report);

@@ -16,14 +16,13 @@ export class SharedRead {
   readonly #session: Session;
   #begin: EngineStatement | null = null;
   #commit: EngineStatement | null = null;
-  #total: EngineStatement | null = null;
   #under = false;
   /** What is run, or was last. */
   #statement: Statement | null = null;
   /** A function of the caller's ran: what it may have done elsewhere is for the statements behind it to see. */
   #past = false;
   /** `total_changes()` at the beginning. */
-  #before: unknown = 0;
+  #before = 0;
 
   constructor(session: Session) {
     this.#session = session;
@@ -32,11 +31,10 @@ export class SharedRead {
   open(db: EngineDatabase): void {
     this.#begin = db.prepare("BEGIN");
     this.#commit = db.prepare("COMMIT");
-    this.#total = db.prepare("SELECT total_changes()").pluck();
   }
 
   close(): void {
-    this.#begin = this.#commit = this.#total = null;
+    this.#begin = this.#commit = null;
   }
 
   /** Before `operation` begins: begins the transaction if it may share one and `more` operations wait, or ends it. */
@@ -56,10 +54,10 @@ export class SharedRead {
   #open(): void {
     const session = this.#session;
     if (this.#begin === null || session.inTransaction || session.executor.openCursors > 0) return;
+    this.#before = session.countChanges();
     session.privately(() => this.#begin!.run());
     this.#under = true;
     this.#past = false;
-    this.#before = this.#totalChanges();
   }
 
   /** Before anything is answered. */
@@ -73,12 +71,9 @@ export class SharedRead {
       session.privately(() => this.#commit!.run());
     } catch (error) {
       if (session.inTransaction) session.privately(() => session.db.exec("ROLLBACK"));
-      if (this.#totalChanges() !== this.#before) throw error;
+      session.wrote();
+      if (session.countChanges() !== this.#before) throw error;
     }
-  }
-
-  #totalChanges(): unknown {
-    return this.#session.privately(() => this.#total!.get());
   }
 }
 

@@ -63,13 +63,12 @@ function counted(): {
   };
 }
 
+function maker(id: number): (rows: number, outcome: Promise<unknown>, goesOn?: boolean) => Made {
+  return (rows, outcome, goesOn = false) => ({ id, rows, outcome, goesOn });
+}
+
 function onConnection(db: Connection, id: number): Made {
-  const made = (rows: number, outcome: Promise<unknown>, goesOn = false): Made => ({
-    id,
-    rows,
-    outcome,
-    goesOn,
-  });
+  const made = maker(id);
   switch (below(5)) {
     case 0:
       return made(
@@ -97,12 +96,7 @@ function onConnection(db: Connection, id: number): Made {
 }
 
 function onPool(pool: Pool, id: number): Made {
-  const made = (rows: number, outcome: Promise<unknown>, goesOn = false): Made => ({
-    id,
-    rows,
-    outcome,
-    goesOn,
-  });
+  const made = maker(id);
   switch (below(6)) {
     case 0:
       return made(
