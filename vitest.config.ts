@@ -5,6 +5,8 @@ export default defineConfig(({ mode }) => ({
     env: environment(mode),
     include: ["packages/*/test/**/*.test.ts", "examples/test/**/*.test.ts"],
     setupFiles: process.env.NODE_V8_COVERAGE === undefined ? [] : ["packages/core/test/take-coverage.ts"],
+    // As Node loads it, not as vitest rewrites it.
+    server: { deps: { external: [/\/packages\/\w+\/dist\//] } },
     // Real processes: a test that ends a worker thread or crashes the engine must not take the others with it.
     pool: "forks",
     testTimeout: mode === "soak" ? 30 * 60_000 : 20_000,
