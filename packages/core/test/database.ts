@@ -20,6 +20,7 @@ export interface EngineStatement {
   raw(): this;
   safeIntegers(): this;
   all(...parameters: unknown[]): unknown[];
+  iterate(...parameters: unknown[]): IterableIterator<unknown>;
   get(...parameters: unknown[]): unknown;
   run(...parameters: unknown[]): { changes: number; lastInsertRowid: number | bigint };
 }

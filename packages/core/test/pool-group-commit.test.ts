@@ -316,9 +316,10 @@ describe("a commit that another process holds up", () => {
     const other = openEngine(path);
     other.exec("BEGIN");
     other.prepare("SELECT count(*) FROM t").all();
-    const results = await outcomes(
-      Array.from({ length: 4 }, (_, i) => pool.run("INSERT INTO t VALUES (?)", [i])),
-    );
+    const results = await outcomes([
+      ...Array.from({ length: 4 }, (_, i) => pool.run("INSERT INTO t VALUES (?)", [i])),
+      ...Array.from({ length: 4 }, (_, i) => pool.all("INSERT INTO t VALUES (?) RETURNING a", [i])),
+    ]);
     expect(results).toMatchObject(results.map(() => ({ code: "SQLITE_BUSY" })));
     other.exec("COMMIT");
     expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 0 });

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type Connection, OperationalError, Row } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { type Engine, open, openEngine, rejection, temporaryPath } from "./database.ts";
@@ -116,4 +117,61 @@ it("a function that writes elsewhere finds no lock of the reads before it, and t
     expect(written).toEqual([{ n: 100 }]);
     expect(after).toEqual(Array.from({ length: 20 }, (_, id) => [{ id, v }]));
   }
+});
+
+describe("reads of one tick beside one that writes by a function of SQLite's own", () => {
+  const optimize = "SELECT optimize(f) AS done FROM f LIMIT 1";
+
+  /** With an index in five pieces, which are joined when it is optimized. */
+  async function indexed(size: number): Promise<{ db: Connection; other: Engine; segments(): unknown }> {
+    const { db, other } = await pair("delete");
+    await db.executescript("PRAGMA synchronous = OFF; CREATE VIRTUAL TABLE f USING fts4(x)");
+    for (const x of ["a", "b", "c", "d", "e"]) {
+      const words = Array.from({ length: size }, (_, i) => `${x.repeat(20)}${i}`);
+      await db.execute("INSERT INTO f VALUES (?)", [words.join(" ")]);
+      // As long as there is nothing to do it is quick.
+      if (x === "a") for (let i = 0; i < 40; i++) await db.executeFetchall(optimize);
+    }
+    const segments = (): unknown => other.prepare("SELECT count(*) FROM f_segdir").pluck().get();
+    expect(segments()).toBe(5);
+    return { db, other, segments };
+  }
+
+  const rows = Array.from({ length: 10 }, (_, id) => [{ id, v: 0 }]);
+
+  it("are run again, each by itself, where that meets a lock", async () => {
+    const { db, other, segments } = await indexed(1);
+    const update = "UPDATE t SET v = ?";
+    for (let i = 0; i < 40; i++) await db.execute(update, [0]);
+    const reader = other.prepare("SELECT id FROM t").iterate();
+    reader.next();
+    const reads = Promise.all([
+      crowd(db, 10),
+      db.executeFetchall(optimize),
+      db.execute(update, [1]),
+      crowd(db, 10),
+    ]);
+    await delay(200);
+    reader.return!();
+    // By itself, FTS4 leaves its savepoint open where that meets a lock, and says then that it had nothing to do.
+    const optimized = [{ done: expect.stringMatching(/^Index /) }];
+    const updated = rows.map(([row]) => [{ ...row, v: 1 }]);
+    expect(await reads).toEqual([rows, optimized, expect.anything(), updated]);
+    await db.commit();
+    expect([segments(), db.inTransaction]).toEqual([1, false]);
+  });
+
+  it("are run again, each by itself, where that finds the disk full and ends the transaction", async () => {
+    const { db, segments } = await indexed(500);
+    const [{ page_count }] = (await db.executeFetchall("PRAGMA page_count")) as [{ page_count: number }];
+    await db.execute(`PRAGMA max_page_count = ${page_count}`);
+    const [before, full, after] = await Promise.allSettled([
+      crowd(db, 10),
+      db.executeFetchall(optimize),
+      crowd(db, 10),
+    ]);
+    expect(full).toMatchObject({ reason: { code: "SQLITE_FULL" } });
+    expect([before, after]).toEqual([rows, rows].map((value) => ({ status: "fulfilled", value })));
+    expect([segments(), db.inTransaction]).toEqual([5, false]);
+  });
 });

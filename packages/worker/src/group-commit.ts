@@ -1,6 +1,7 @@
 import { type Operation, Step } from "./operation.js";
 import type { Session } from "./session.js";
 import { sharedNow } from "./wire/clock.js";
+import { codeOf } from "./wire/fault.js";
 import { Flag, Op } from "./wire/protocol.js";
 
 /** Whether the operation is a write that may share a transaction with its neighbours. */
@@ -54,7 +55,7 @@ export function runGroup(
       while (executor.step(operation) !== Step.DONE);
     } catch (error) {
       // A lock is for the one that met it to wait for.
-      if (!session.inTransaction || isLock(error)) return restart(session, group);
+      if (!session.inTransaction || isLock(error)) return undo(session);
       out.rewind(mark);
       session.wrote();
       session.rowidMayHaveChanged();
@@ -72,17 +73,12 @@ export function runGroup(
       for (const { place, begun } of timings) out.ran(place, sharedNow() - begun);
       return true;
     } catch (error) {
-      if (!session.mayRetry(error)) return restart(session, group);
+      if (!session.mayRetry(error)) return undo(session);
     }
   }
 }
 
-function restart(session: Session, group: readonly Operation[]): false {
-  for (const operation of group) {
-    operation.cursor?.close();
-    operation.cursor = null;
-    operation.at = 0;
-  }
+function undo(session: Session): false {
   if (session.inTransaction) exec(session, "ROLLBACK");
   session.wrote();
   session.rowidMayHaveChanged();
@@ -95,6 +91,6 @@ function exec(session: Session, sql: string): void {
 }
 
 function isLock(error: unknown): boolean {
-  const code = error instanceof Error ? String(Reflect.get(error, "code")) : "";
+  const code = codeOf(error);
   return code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED");
 }

@@ -32,7 +32,7 @@ export interface Operation {
   batch: SqlValue[][] | null;
   at: number;
   changes: number;
-  /** Not to be grouped (again). */
+  /** Shares no transaction (again). */
   single: boolean;
   /** Cancelled before it began. */
   skipped: boolean;
@@ -41,4 +41,15 @@ export interface Operation {
   /** On the clock that the threads share, and milliseconds; only where `timed`. */
   begun: number;
   ran: number;
+}
+
+/** As if they had not begun: they are to be run again, each by itself. */
+export function runAlone(operations: readonly Operation[]): void {
+  for (const operation of operations) {
+    operation.cursor?.close();
+    operation.cursor = null;
+    operation.at = 0;
+    operation.ran = 0;
+    operation.single = true;
+  }
 }

@@ -1,4 +1,4 @@
-import { type Operation, Step } from "./operation.js";
+import { type Operation, runAlone, Step } from "./operation.js";
 import { FrameReader } from "./frame-reader.js";
 import { isGroupable, runGroup } from "./group-commit.js";
 import type { Session } from "./session.js";
@@ -40,7 +40,7 @@ export class Pump {
   /** Milliseconds that the operations of the next reply have run, and how many of them are over. */
   #spent = 0;
   #over = 0;
-  /** Operations to be run before those of the frames: a group that could not be committed, one by one. */
+  /** Operations to be run before those of the frames: those that could not be committed together, one by one. */
   #singles: Operation[] = [];
 
   constructor(session: Session, control: Control) {
@@ -71,10 +71,12 @@ export class Pump {
 
   /** Works until something is worth an answer, or nothing is left. */
   proceed(): void {
-    try {
-      this.#work();
-    } finally {
-      this.#session.sharedRead.end();
+    for (let again = true; again; ) {
+      try {
+        this.#work();
+      } finally {
+        again = this.#runAgain(this.#session.sharedRead.end());
+      }
     }
   }
 
@@ -92,7 +94,7 @@ export class Pump {
         (answered >= this.#share || now - began > SLICE_MS || this.#begun || !isQuick(operation))
       )
         return;
-      if (!this.#begun) sharedRead.before(operation, !this.#reader.empty);
+      if (!this.#begun && this.#runAgain(sharedRead.before(operation, !this.#reader.empty))) continue;
       const from = operation.timed ? sharedNow() : 0;
       const finished = this.#attempt(operation, now, from);
       const after = performance.now();
@@ -159,8 +161,8 @@ export class Pump {
       return session.executor.step(operation) === Step.DONE;
     } catch (error) {
       session.out.rewind(mark);
-      session.sharedRead.end();
       this.#timing = -1;
+      if (this.#runAgain(session.sharedRead.end())) return false;
       if (session.mayRetry(error, operation.at)) return false;
       if (operation.timed) this.#timing = session.out.timing(operation.begun);
       session.wrote();
@@ -201,9 +203,21 @@ export class Pump {
   }
 
   #ungroup(group: Operation[]): false {
-    for (const operation of group) operation.single = true;
+    runAlone(group);
     this.#singles = group.slice(1);
     return false;
+  }
+
+  /** True if these are to come next, before the operation that would. */
+  #runAgain(operations: readonly Operation[]): boolean {
+    if (operations.length === 0) return false;
+    // One that had begun is among them.
+    if (this.#begun) this.#ended();
+    else if (this.#current !== null) this.#singles.unshift(this.#current);
+    this.#singles.unshift(...operations);
+    this.#current = null;
+    this.#begun = false;
+    return true;
   }
 }
 

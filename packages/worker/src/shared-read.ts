@@ -1,11 +1,13 @@
 import type { EngineDatabase, EngineStatement } from "./engine.js";
-import type { Operation } from "./operation.js";
+import { type Operation, runAlone } from "./operation.js";
 import type { Session } from "./session.js";
 import type { Statement } from "./statements.js";
 import { Flag, Mode, Op } from "./wire/protocol.js";
 
 /** Up to so many rows a result is read in one call, if the one before was as small. */
 export const SMALL_RESULT = 512;
+
+const NONE: readonly Operation[] = [];
 
 /**
  * One read transaction for reads that wait behind each other: most of a read by key is the beginning and the end of its
@@ -21,8 +23,9 @@ export class SharedRead {
   #statement: Statement | null = null;
   /** A function of the caller's ran: what it may have done elsewhere is for the statements behind it to see. */
   #past = false;
-  /** `total_changes()` at the beginning. */
-  #before = 0;
+  /** What ran in it, and where in the reply the answers of that begin. */
+  #members: Operation[] = [];
+  #mark = 0;
 
   constructor(session: Session) {
     this.#session = session;
@@ -37,12 +40,22 @@ export class SharedRead {
     this.#begin = this.#commit = null;
   }
 
-  /** Before `operation` begins: begins the transaction if it may share one and `more` operations wait, or ends it. */
-  before(operation: Operation, more: boolean): void {
-    this.#statement = operation.statement;
+  /**
+   * Before `operation` begins: begins the transaction if it may share one and `more` operations wait, or ends it, with
+   * what {@link end} gives.
+   */
+  before(operation: Operation, more: boolean): readonly Operation[] {
     const shares = mayShare(operation);
-    if (!shares || this.#past) this.end();
-    if (shares && more && !this.#under) this.#open();
+    if (!shares || this.#past) {
+      const again = this.end();
+      if (again.length > 0) return again;
+    }
+    this.#statement = operation.statement;
+    if (shares) {
+      if (more && !this.#under) this.#open();
+      if (this.#under) this.#members.push(operation);
+    }
+    return NONE;
   }
 
   /** A function of the caller's is called, which may want the locks that the reads before it would still hold. */
@@ -54,33 +67,42 @@ export class SharedRead {
   #open(): void {
     const session = this.#session;
     if (this.#begin === null || session.inTransaction || session.executor.openCursors > 0) return;
-    this.#before = session.countChanges();
     session.privately(() => this.#begin!.run());
     this.#under = true;
     this.#past = false;
+    this.#members = [];
+    this.#mark = session.out.mark;
   }
 
-  /** Before anything is answered. */
-  end(): void {
-    if (!this.#under) return;
+  /**
+   * Before anything is answered. Gives the operations that have to be run again, each by itself, whose answers are taken
+   * back: what only reads can be committed always, but a function of SQLite's or an extension's may have written, and
+   * meet a lock now, or have met an error that ended the transaction.
+   */
+  end(): readonly Operation[] {
+    if (!this.#under) return NONE;
     this.#under = false;
     const session = this.#session;
-    // A damaged file can have ended it, or does so now, which is no loss: unless a function of an extension wrote.
-    if (!session.inTransaction) return;
-    try {
-      session.privately(() => this.#commit!.run());
-    } catch (error) {
-      if (session.inTransaction) session.privately(() => session.db.exec("ROLLBACK"));
-      session.wrote();
-      if (session.countChanges() !== this.#before) throw error;
+    if (session.inTransaction) {
+      try {
+        session.privately(() => this.#commit!.run());
+        return NONE;
+      } catch {
+        if (session.inTransaction) session.privately(() => session.db.exec("ROLLBACK"));
+      }
     }
+    session.wrote();
+    session.out.rewind(this.#mark);
+    runAlone(this.#members);
+    return this.#members;
   }
 }
 
 /** A read that has been quick, belongs to no transaction, and is over when its call of the engine returns. */
-function mayShare({ code, statement, mode, flags }: Operation): boolean {
+function mayShare({ code, statement, mode, flags, single }: Operation): boolean {
   return (
     code === Op.QUERY &&
+    !single &&
     (flags & Flag.IN_TRANSACTION) === 0 &&
     statement!.quick &&
     statement!.readonly &&
