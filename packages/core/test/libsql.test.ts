@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import {
   capabilities,
+  type Change,
   connect,
   type Connection,
   type ConnectOptions,
@@ -14,10 +15,14 @@ import {
   type Pool,
   type PoolOptions,
   ProgrammingError,
+  SQLITE_DENY,
+  SQLITE_READ,
 } from "@sqlite-aio/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { open, rejection, temporaryFolder, temporaryPath } from "./database.ts";
 
+const requireFromWorker = createRequire(new URL("../../worker/package.json", import.meta.url));
+const { path: NATIVE } = requireFromWorker("@sqlite-aio/native") as { path: string };
 const engine = pathToFileURL(createRequire(import.meta.url).resolve("libsql"));
 
 async function openLibsql(path = ":memory:", options: ConnectOptions = {}): Promise<Connection> {
@@ -237,6 +242,21 @@ describe("a connection with the engine libsql", () => {
     expect(seen).toEqual(["SELECT ?"]);
   });
 
+  it.runIf(capabilities.changes)("has the native companion's authorizer and change events", async () => {
+    const db = await openLibsql();
+    await db.execute("CREATE TABLE t (a)");
+    await db.setAuthorizer((action, _, column) =>
+      action === SQLITE_READ && column === "a" ? SQLITE_DENY : 0,
+    );
+    expect(await rejection(db.execute("SELECT a FROM t"))).toMatchObject({ code: "SQLITE_AUTH" });
+    const pool = await openPool(await temporaryPath());
+    const changes: Change[] = [];
+    pool.on("change", (change) => changes.push(change));
+    await pool.exec("CREATE TABLE t (a)");
+    await pool.run("INSERT INTO t VALUES (1)");
+    expect(changes.at(-1)).toMatchObject({ tables: ["t"], rowids: { t: [1] } });
+  });
+
   it("may be a class of one's own, made of libsql's", async () => {
     const module = new URL("own.mjs", pathToFileURL(`${await temporaryFolder()}/`));
     await writeFile(
@@ -255,12 +275,39 @@ describe("what libsql lacks", () => {
     ["createFunction()", (db) => db.createFunction("f", 0, () => 1)],
     ["backup()", async (db) => db.backup(await temporaryPath())],
     ["serialize()", (db) => db.serialize()],
+    [
+      "way to load an extension by its entry point",
+      (db) => db.enableLoadExtension(true).then(() => db.loadExtension(NATIVE, "sqlite3_extension_init")),
+    ],
   ])("%s rejects with an error that says so, and the connection goes on", async (name, call) => {
     const db = await openLibsql();
     const error = await rejection(call(db));
     expect(error).toBeInstanceOf(NotSupportedError);
     expect(error).toMatchObject({ message: `the engine libsql has no ${name}`, code: "SQLITE_AIO_ENGINE" });
     expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
+  });
+
+  it("an extension is loaded by its path, and refused with an entry point, also when it opens", async () => {
+    const db = await openLibsql(":memory:", { extensions: [{ path: NATIVE }] });
+    expect(await rejection(db.loadExtension(NATIVE))).toMatchObject({ message: "not authorized" });
+    const extensions = [{ path: NATIVE, entryPoint: "sqlite3_extension_init" }];
+    expect(await rejection(openLibsql(":memory:", { extensions }))).toBeInstanceOf(NotSupportedError);
+    expect(await rejection(openLibsql(":memory:", { extensions: [{ path: "/nowhere/x" }] }))).toMatchObject({
+      message: expect.stringContaining("/nowhere/x"),
+    });
+  });
+
+  it("pluck() gives the first column of all rows, as a setup module may use it", async () => {
+    const setup = new URL("setup.mjs", pathToFileURL(`${await temporaryFolder()}/`));
+    await writeFile(
+      setup,
+      `export default (db) => {
+         const rows = db.prepare("VALUES (1, 2), (3, 4)").pluck().all();
+         db.exec("CREATE TABLE t AS SELECT " + rows.join(" AS a, ") + " AS b");
+       };`,
+    );
+    const db = await openLibsql(":memory:", { setup });
+    expect(await db.executeFetchall("SELECT * FROM t")).toEqual([[1, 3]]);
   });
 
   it("an image is refused", async () => {

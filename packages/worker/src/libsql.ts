@@ -24,7 +24,7 @@ interface LibsqlDatabase {
   prepare(sql: string): unknown;
   exec(sql: string): unknown;
   pragma(source: string, options?: { simple?: boolean }): unknown;
-  loadExtension(path: string, entryPoint?: string): unknown;
+  loadExtension(path: string): unknown;
   close(): unknown;
 }
 
@@ -47,8 +47,9 @@ export function adaptLibsql(Libsql: LibsqlConstructor): EngineConstructor {
       if ((options.readonly || options.fileMustExist) && !anonymous && !existsSync(path)) throw cannotOpen();
       try {
         super(path, { timeout: options.timeout });
-      } catch (error) {
-        throw error instanceof Error && error.message.startsWith("ConnectionFailed") ? cannotOpen() : error;
+      } catch {
+        // It says no more than that, in a text of its own.
+        throw cannotOpen();
       }
       this.memory = anonymous;
       if (options.readonly) this.exec("PRAGMA query_only = ON");
@@ -68,8 +69,9 @@ export function adaptLibsql(Libsql: LibsqlConstructor): EngineConstructor {
     }
 
     override loadExtension(path: string, entryPoint?: string): this {
-      if (entryPoint === undefined) super.loadExtension(path);
-      else super.loadExtension(path, entryPoint);
+      // It would abort the process: "not yet implemented".
+      if (entryPoint !== undefined) throw missing("way to load an extension by its entry point");
+      super.loadExtension(path);
       return this;
     }
 
