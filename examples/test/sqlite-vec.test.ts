@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { createPool, OperationalError } from "@sqlite-aio/core";
+import { connect, createPool, OperationalError } from "@sqlite-aio/core";
 import { getLoadablePath } from "sqlite-vec";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { nearest, openColors } from "../sqlite-vec/nearest.ts";
@@ -64,6 +64,21 @@ describe("an extension of a pool", () => {
     await using writer = await pool.acquire();
     expect(await writer.executeFetchall("SELECT name FROM sqlite_temp_schema")).toEqual([]);
     expect(await writer.executeFetchall(question)).toEqual([[5]]);
+  });
+
+  it("has its tables in a dump, which restores where the schema may be written", async () => {
+    const extensions = [{ path: getLoadablePath() }];
+    await using db = await connect(":memory:", { extensions });
+    await db.executescript(`CREATE VIRTUAL TABLE v USING vec0(a float[2]);
+      INSERT INTO v(rowid, a) VALUES (1, '[0, 0]'), (2, '[3, 4]')`);
+    const lines: string[] = [];
+    for await (const line of db.iterdump()) lines.push(line);
+    expect(lines).toContain("PRAGMA writable_schema=ON;");
+    const setup = new URL("data:text/javascript,export default (db) => db.unsafeMode(true)");
+    await using restored = await connect(":memory:", { extensions, setup });
+    await restored.executescript(lines.join("\n"));
+    const search = "SELECT rowid FROM v WHERE a MATCH '[3, 3]' AND k = 1";
+    expect(await restored.executeFetchall(search)).toEqual([[2]]);
   });
 
   it("that is not there makes opening fail, with its path", async () => {

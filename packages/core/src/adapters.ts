@@ -67,6 +67,6 @@ export function converterOf(
     }
   }
   if ((detectTypes & PARSE_DECLTYPES) === 0 || declared === null) return undefined;
-  const typeName = /^[^ (]+/.exec(declared)?.[0] ?? "";
+  const [typeName] = declared.split(/[ (]/, 1) as [string];
   return converters.get(typeName.toUpperCase());
 }

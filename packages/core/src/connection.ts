@@ -5,7 +5,7 @@ import type { Parameters } from "./bind.js";
 import { capabilities, needsNative } from "./capabilities.js";
 import { type Call, ErrorReason } from "./call.js";
 import { Cursor } from "./cursor.js";
-import { ConnectionClosedError, OperationalError, ProgrammingError } from "./errors.js";
+import { OperationalError, ProgrammingError } from "./errors.js";
 import { authorizerSpec, type FunctionOptions, functionSpec, type SqlFunction } from "./functions.js";
 import { type CallOptions, checkIsolationLevel, integer, type IsolationLevel } from "./options.js";
 import { alone, closeAfterAll, refuseScoped } from "./turns.js";
@@ -155,7 +155,7 @@ export class Connection {
     rowid.promise.catch(() => {});
     await runner.settle(insert);
     await runner.settle(rowid);
-    return (this.#rows(rowid, runner.settings)[0] ?? null) as R | null;
+    return this.#rows(rowid, runner.settings)[0] as R;
   }
 
   #rows(call: Call, settings: RowSettings): unknown[] {
@@ -334,6 +334,5 @@ export class Connection {
 }
 
 function warnOfCommit(error: Error): void {
-  if (error instanceof ConnectionClosedError) return;
   process.emitWarning(`isolationLevel = null could not commit the open transaction: ${error.message}`);
 }

@@ -1,22 +1,28 @@
+import { rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   connect,
   type Connection,
   ConnectionClosedError,
+  type ConnectOptions,
   DatabaseError,
   OperationalError,
   ProgrammingError,
   Row,
+  WorkerCrashedError,
 } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { open, openEngine, rejection, temporaryFolder, temporaryPath } from "./database.ts";
+import { gate } from "./gate.ts";
+
+const DEADLY = new URL("fixtures/deadly.mjs", import.meta.url);
 
 type Step = [status: number, remaining: number, total: number];
 
 /** A connection to a file with a table of `rows` rows, one per page. */
-async function filled(rows: number, database?: string): Promise<Connection> {
-  const db = await open(database ?? (await temporaryPath("source.db")));
+async function filled(rows: number, database?: string, options?: ConnectOptions): Promise<Connection> {
+  const db = await open(database ?? (await temporaryPath("source.db")), options);
   await db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a)");
   await db.executemany(
     "INSERT INTO t VALUES (?, zeroblob(3500))",
@@ -207,6 +213,66 @@ describe("backup", () => {
     });
     expect(steps.map(([status]) => status)).toEqual([0, 5, 0, 0, 101]);
     expect(countIn(copy)).toBe(30);
+  });
+
+  it("gives up on a lock that is there at the start or comes half way, after the timeout", async () => {
+    const path = await temporaryPath("source.db");
+    const db = await filled(30, path, { timeout: 60 });
+    const other = openEngine(path);
+    other.exec("BEGIN EXCLUSIVE");
+    const before: Step[] = [];
+    const progress = (...step: Step): void => void before.push(step);
+    expect(await rejection(db.backup(await temporaryPath(), { sleep: 10, progress }))).toMatchObject({
+      code: "SQLITE_BUSY",
+    });
+    expect(new Set(before.map(String))).toEqual(new Set(["5,0,0"]));
+    other.exec("COMMIT");
+    const steps: Step[] = [];
+    const halfWay = db.backup(await temporaryPath(), {
+      pages: 10,
+      sleep: 10,
+      progress: (...step) => {
+        steps.push(step);
+        if (steps.length === 1) other.exec("BEGIN EXCLUSIVE");
+      },
+    });
+    expect(await rejection(halfWay)).toMatchObject({ code: "SQLITE_BUSY", message: "database is locked" });
+    expect(new Set(steps.map(String))).toEqual(new Set(["0,22,32", "5,22,32"]));
+    other.exec("COMMIT");
+    const copy = await temporaryPath("copy.db");
+    await db.backup(copy);
+    expect(countIn(copy)).toBe(30);
+  });
+
+  it("starts again where the file was deleted half way", async () => {
+    const db = await filled(30);
+    const copy = await temporaryPath("copy.db");
+    const steps: Step[] = [];
+    await db.backup(copy, {
+      pages: 20,
+      sleep: 1,
+      progress: (...step) => {
+        steps.push(step);
+        if (steps.length === 1) rmSync(copy);
+      },
+    });
+    expect(steps.map(([status]) => status)).toEqual([0, 5, 0, 101]);
+    expect(countIn(copy)).toBe(30);
+  });
+
+  it("rejects where the source dies while the target is in use by a transaction", async () => {
+    const source = await open();
+    await source.createFunction("die", 0, DEADLY, { export: "die" });
+    const target = await open();
+    const dead = rejection(source.execute("SELECT die()"));
+    const busy = gate();
+    const transaction = target.transaction(() => busy.opened);
+    const backup = rejection(source.backup(target));
+    expect(await dead).toBeInstanceOf(WorkerCrashedError);
+    busy.open();
+    await transaction;
+    expect(await backup).toBeInstanceOf(WorkerCrashedError);
+    expect(await target.executeFetchall("SELECT 1")).toEqual([[1]]);
   });
 
   it("that progress throws out of is abandoned, and rejects with what it threw", async () => {
@@ -503,6 +569,26 @@ describe("iterdump", () => {
     for await (const line of db.iterdump()) if (line.startsWith("INSERT")) break;
     await db.executescript("DROP TABLE a");
     for await (const line of db.iterdump()) expect(["BEGIN TRANSACTION;", "COMMIT;"]).toContain(line);
+  });
+
+  it("rejects where the thread dies before the lines that were asked for are there", async () => {
+    const db = await open(":memory:", { iterChunkSize: 5 });
+    await db.createFunction("die", 0, DEADLY, { export: "die" });
+    await db.executescript("CREATE TABLE a (i)");
+    await db.executemany("INSERT INTO a VALUES (?)", [[1], [2], [3], [4], [5], [6]]);
+    await db.commit();
+    const lines = db.iterdump();
+    const first = lines.next();
+    const dead = rejection(db.execute("SELECT die()"));
+    const seen = [(await first).value];
+    expect(await dead).toBeInstanceOf(WorkerCrashedError);
+    for (let i = 1; i < 5; i++) seen.push((await lines.next()).value);
+    expect(seen).toEqual([
+      "BEGIN TRANSACTION;",
+      "CREATE TABLE a (i);",
+      ...[1, 2, 3].map((i) => `INSERT INTO "a" VALUES(${i});`),
+    ]);
+    expect(await rejection(lines.next())).toBeInstanceOf(WorkerCrashedError);
   });
 
   it("rejects on a closed connection and on one that is no database", async () => {

@@ -287,6 +287,7 @@ describe("registerAdapter", () => {
     const db = await open();
     for (const [given, type, read] of [
       [null, "null", null],
+      [undefined, "null", null],
       [5, "integer", 5],
       [0.5, "real", 0.5],
       [true, "integer", 1],

@@ -6,6 +6,7 @@ import {
   OperationalError,
   ProgrammingError,
   Row,
+  WorkerCrashedError,
 } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "./database.ts";
@@ -69,6 +70,17 @@ describe("execute", () => {
     expect(await cursor.fetchone()).toEqual([0]);
     await cursor.execute("SELECT 'other'");
     expect(await cursor.fetchall()).toEqual([["other"]]);
+  });
+
+  it("twice at once on a cursor leaves it with the rows of the second, and nothing held by the first", async () => {
+    const db = await open();
+    await db.execute("CREATE TABLE t (a)");
+    const cursor = await db.cursor();
+    const first = cursor.execute(`${numbers(500)} UNION ALL SELECT a FROM t`);
+    const second = cursor.execute("SELECT 'other'");
+    expect([await first, await second]).toEqual([cursor, cursor]);
+    expect(await cursor.fetchall()).toEqual([["other"]]);
+    await db.execute("DROP TABLE t");
   });
 
   it.each(["", "  \n", "-- only a comment", "/* only */ /* comments", ";", "; ;"])(
@@ -389,6 +401,26 @@ describe("closing", () => {
     await cursor[Symbol.asyncDispose]();
   });
 
+  it("while a fetch waits gives that what was there", async () => {
+    const db = await open(":memory:", { iterChunkSize: 5 });
+    const cursor = await db.execute(numbers(500));
+    const waiting = cursor.fetchmany(20);
+    await cursor.close();
+    expect(await waiting).toEqual([[0], [1], [2], [3], [4]]);
+  });
+
+  it("is over when the thread dies meanwhile", async () => {
+    const db = await open();
+    await db.createFunction("die", 0, new URL("fixtures/deadly.mjs", import.meta.url), { export: "die" });
+    const cursor = await db.execute(numbers(500));
+    const dead = rejection(db.execute("SELECT die()"));
+    await cursor.close();
+    expect(await dead).toBeInstanceOf(WorkerCrashedError);
+    expect(await rejection(cursor.fetchone())).toMatchObject({
+      message: "Cannot operate on a closed cursor.",
+    });
+  });
+
   it("is not needed for a cursor that is dropped half read: the garbage collector does it", async () => {
     const { setFlagsFromString } = await import("node:v8");
     const { runInNewContext } = await import("node:vm");
@@ -413,6 +445,18 @@ describe("closing", () => {
 });
 
 describe("a half-read cursor", () => {
+  it("inside its own connection's transaction gives what is there, and the rest after it", async () => {
+    const db = await open(":memory:", { iterChunkSize: 2 });
+    const cursor = await db.execute(numbers(5));
+    const seen: unknown[] = [];
+    await db.transaction(async () => {
+      seen.push(await cursor.fetchone(), await cursor.fetchone());
+      expect(await rejection(cursor.fetchone())).toBeInstanceOf(ProgrammingError);
+    });
+    expect(seen).toEqual([[0], [1]]);
+    expect(await cursor.fetchall()).toEqual([[2], [3], [4]]);
+  });
+
   async function filled(): Promise<{ db: Connection; cursor: Cursor }> {
     const db = await open(":memory:", { iterChunkSize: 10 });
     await db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a)");
@@ -593,11 +637,25 @@ describe("rowFactory", () => {
     db.rowFactory = (cursor, row) => [names(cursor), cursor instanceof Cursor, ...row];
     const expected = [["a", "b"], true, 1, "x"];
     expect(await db.executeFetchall(sql)).toEqual([expected]);
+    expect(await (await db.execute(numbers(200))).fetchall()).toHaveLength(200);
     expect(await (await db.execute(sql)).fetchall()).toEqual([expected]);
     for await (const row of db.execute(sql)) expect(row).toEqual(expected);
+    const iterator = (await db.execute(sql))[Symbol.asyncIterator]();
+    for await (const row of iterator) expect(row).toEqual(expected);
     expect(() => {
       db.rowFactory = "Row" as never;
     }).toThrow(TypeError);
+  });
+
+  it("may call Row for a part of its work", async () => {
+    const db = await open();
+    db.rowFactory = (cursor, row) => ({ ...Row(cursor, row), own: true });
+    expect(await db.executeFetchall("SELECT 1 AS a, 2 AS b, 3 AS a")).toEqual([{ a: 3, b: 2, own: true }]);
+    expect(await db.executeInsert("CREATE TABLE t (a)")).toEqual({ "last_insert_rowid()": 0, own: true });
+    const [row] = [Row({ description: null }, [1, 2])];
+    expect(row).toEqual({ 0: 1, 1: 2 });
+    const hostile = Row({ description: [["__proto__", null, null, null, null, null, null]] }, [{ x: 1 }]);
+    expect([Object.getPrototypeOf(hostile), Object.keys(hostile)]).toEqual([Object.prototype, ["__proto__"]]);
   });
 
   it("of a cursor is the connection's when it was made, and its own from then on", async () => {

@@ -1,4 +1,11 @@
-import { connect, type Connection, OperationalError, ProgrammingError } from "@sqlite-aio/core";
+import { createRequire } from "node:module";
+import {
+  connect,
+  type Connection,
+  ConnectionClosedError,
+  OperationalError,
+  ProgrammingError,
+} from "@sqlite-aio/core";
 import { beforeEach, describe, expect, it } from "vitest";
 import { open, rejection } from "./database.ts";
 
@@ -349,8 +356,10 @@ describe("a module's function", () => {
       await db.executeFetchall("SELECT kind(1), kind(9007199254740993), kind(x'01'), kind(NULL)"),
     ).toEqual([["number", "bigint", "Uint8Array", "object"]]);
     expect(
-      await db.executeFetchall("SELECT give('nothing'), give('yes'), give('bytes'), give('text')"),
-    ).toEqual([[null, 1, Buffer.from([1, 2]), "t"]]);
+      await db.executeFetchall(
+        "SELECT give('nothing'), give('yes'), give('no'), give('bytes'), give('text')",
+      ),
+    ).toEqual([[null, 1, 0, Buffer.from([1, 2]), "t"]]);
   });
 
   it("that throws makes the statement fail, with its error as the cause", async () => {
@@ -361,6 +370,14 @@ describe("a module's function", () => {
     const { cause } = error as { cause: Error };
     expect(cause).toMatchObject({ name: "RangeError", message: "out of the module" });
     expect(cause.stack).toContain("functions.mjs");
+  });
+
+  it("may throw what is no error, or has no stack", async () => {
+    await db.createFunction("fail", 1, functions, { export: "failOddly" });
+    const text = await rejection(db.executeFetchall("SELECT fail('text')"));
+    expect((text as Error).cause).toMatchObject({ message: "not an error" });
+    const error = await rejection(db.executeFetchall("SELECT fail('error')"));
+    expect((error as Error).cause).toMatchObject({ name: "RangeError", message: "without a stack" });
   });
 
   it("must give a value that binds", async () => {
@@ -420,10 +437,44 @@ describe("the setup module", () => {
     expect((await rejection(connect(":memory:", { setup: fixture("missing.mjs") }))) as Error).toMatchObject({
       message: expect.stringContaining("missing.mjs"),
     });
+    const throwsText = new URL("data:text/javascript,export default () => { throw 'not an error' }");
+    expect(await rejection(connect(":memory:", { setup: throwsText }))).toMatchObject({
+      message: "not an error",
+    });
+    const throwsBare = new URL(
+      "data:text/javascript,export default () => { throw Object.assign(new Error('bare'), { stack: undefined }) }",
+    );
+    expect(await rejection(connect(":memory:", { setup: throwsBare }))).toMatchObject({ message: "bare" });
+  });
+
+  it("that fails when a backup replaces what was in memory leaves the connection without a database", async () => {
+    const setup = fixture("setup-once.mjs");
+    const [source, target] = [await open(), await open(":memory:", { setup })];
+    const error = await rejection(source.backup(target));
+    expect(error).toMatchObject({ message: "once is enough" });
+    expect(await rejection(target.execute("SELECT 1"))).toBeInstanceOf(ConnectionClosedError);
   });
 });
 
 describe("an extension", () => {
+  it("is loaded by its path and its entry point, when it opens or later", async () => {
+    const require = createRequire(new URL("../../worker/package.json", import.meta.url));
+    const { path } = require("@sqlite-aio/native") as { path: string };
+    const wrong = { path, entryPoint: "no_such_entry" };
+    expect(await rejection(connect(":memory:", { extensions: [wrong] }))).toMatchObject({
+      message: expect.stringContaining("no_such_entry"),
+    });
+    const entryPoint = "sqlite3_extension_init";
+    const opened = await open(":memory:", { extensions: [{ path, entryPoint }, { path }] });
+    expect(await opened.executeFetchall("SELECT 1")).toEqual([[1]]);
+    await opened.enableLoadExtension(true);
+    await opened.loadExtension(path, entryPoint);
+    await opened.loadExtension(path);
+    expect(await rejection(opened.loadExtension(path, "no_such_entry"))).toMatchObject({
+      message: expect.stringContaining("no_such_entry"),
+    });
+  });
+
   it("is not loaded unless that is enabled", async () => {
     const refused = await rejection(db.loadExtension("/nowhere/extension"));
     expect(refused).toBeInstanceOf(OperationalError);

@@ -97,6 +97,17 @@ describe("a forgotten connection", () => {
     expect(rest.at(-1)).toBe("thread ended");
   });
 
+  it("is warned of also where it had no path, and the program records no stacks", async () => {
+    const { code, said } = await run("forgottenTemporary", ["--expose-gc", "--no-warnings"]);
+    expect({ code, said }).toEqual({
+      code: 0,
+      said: [
+        "ResourceWarning: the connection to a temporary database was not closed; it was opened here:",
+        "thread ended",
+      ],
+    });
+  });
+
   it("is not one that was closed", async () => {
     const { code, said } = await run("closed", ["--expose-gc"]);
     expect({ code, said }).toEqual({ code: 0, said: ["quiet"] });

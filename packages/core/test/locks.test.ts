@@ -98,10 +98,14 @@ it("answers what was called before the call that waits", async () => {
   expect(await after).toEqual([[0], [1]]);
 });
 
-it("sleeps while it waits, also for locks that the engine does not wait for", async () => {
+it.each([
+  ["reader", "BEGIN; SELECT * FROM t"],
+  // Which the engine itself does not wait for.
+  ["writer", "BEGIN IMMEDIATE"],
+])("sleeps while it waits for a %s to change the journal mode", async (_, lock) => {
   const { path, other } = await lockable();
   const db = await open(path, { isolationLevel: null, timeout: 400 });
-  other.exec("BEGIN; SELECT * FROM t");
+  other.exec(lock);
   other.prepare("SELECT * FROM t").all();
   const cpu = process.cpuUsage();
   const { error, ms } = await timed(db.execute("PRAGMA journal_mode = WAL"));
@@ -222,6 +226,21 @@ it("answers SQLITE_BUSY_SNAPSHOT at once: only the whole transaction can be run 
   expect(ms).toBeLessThan(5000);
   await attempt(() => {});
   expect(other.prepare("SELECT y FROM t").pluck().get()).toBe(11);
+});
+
+it("answers SQLITE_BUSY_SNAPSHOT at once where a half-read cursor of its own holds an older snapshot", async () => {
+  const { path, other } = await lockable("wal");
+  const db = await open(path, { timeout: 20_000, isolationLevel: null, iterChunkSize: 1 });
+  await db.executemany(INSERT, [[1], [2], [3]]);
+  const cursor = await db.execute("SELECT x FROM t");
+  expect(await cursor.fetchone()).toEqual([0]);
+  other.exec("UPDATE t SET y = 1");
+  const { error, ms } = await timed(db.execute("UPDATE t SET y = y + 1"));
+  expect(error).toMatchObject({ code: "SQLITE_BUSY_SNAPSHOT" });
+  expect(ms).toBeLessThan(5000);
+  await cursor.close();
+  await db.execute("UPDATE t SET y = y + 1");
+  expect(other.prepare("SELECT DISTINCT y FROM t").pluck().all()).toEqual([2]);
 });
 
 it("takes the lock of another process that was killed", async () => {

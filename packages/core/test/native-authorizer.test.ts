@@ -167,6 +167,21 @@ describe.runIf(capabilities.authorizer)("an authorizer", () => {
     expect(await cursor.fetchall()).toHaveLength(499);
   });
 
+  it("stays when a backup replaces what was in memory", async () => {
+    const { db } = await withTable();
+    const target = await open();
+    await target.setAuthorizer((action) => (action === SQLITE_INSERT ? SQLITE_DENY : SQLITE_OK));
+    await db.backup(target);
+    expect(await target.executeFetchall("SELECT count(*) FROM t")).toEqual([[2]]);
+    expect(await rejection(target.execute("INSERT INTO t VALUES (3, 'c')"))).toMatchObject(DENIED);
+  });
+
+  it("may be the default export of its module", async () => {
+    const { db } = await withTable();
+    await db.setAuthorizer(new URL("data:text/javascript,export default (action) => action === 18 ? 1 : 0"));
+    expect(await rejection(db.execute("INSERT INTO t VALUES (3, 'c')"))).toMatchObject(DENIED);
+  });
+
   it("of a lease ends with it", async () => {
     const pool = await createPool(await temporaryPath());
     onTestFinished(() => pool.close());

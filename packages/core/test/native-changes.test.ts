@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { Worker } from "node:worker_threads";
 import {
   capabilities,
   type Change,
@@ -306,6 +307,69 @@ describe.runIf(capabilities.changes)("the event change", () => {
     expect(changes.splice(0)).toEqual([{ ...change({}), any: true }]);
     await pool.run("INSERT INTO t (x) VALUES (2)");
     expect(changes).toEqual([change({ t: [6] })]);
+  });
+});
+
+describe.runIf(capabilities.changes)("what is changed beside locks and faults", () => {
+  const rollback = { pragmas: { journal_mode: "delete" }, readers: 0, writers: 1 };
+
+  it("is told although a lock had to be waited for before it was known which tables it changes", async () => {
+    const pool = await openPool({ ...rollback, timeout: 20_000 });
+    const changes = listen(pool);
+    await pool.run("INSERT INTO w VALUES (1, 1)");
+    const other = openEngine(pool.path);
+    other.exec("BEGIN EXCLUSIVE; CREATE TABLE late (a PRIMARY KEY) WITHOUT ROWID");
+    const script = pool.exec("INSERT INTO w VALUES (2, 2); INSERT INTO w VALUES (3, 3)");
+    const written = pool.run("INSERT INTO w VALUES (4, 4)");
+    await sleep(50);
+    expect(changes.splice(0)).toEqual([change({ w: true })]);
+    other.exec("COMMIT");
+    expect(await written).toMatchObject({ changes: 1 });
+    await script;
+    expect(changes.map(({ tables }) => tables)).toEqual([["w"], ["w"]]);
+  });
+
+  it("is not told of a statement whose table somebody else has dropped meanwhile", async () => {
+    const pool = await openPool(rollback);
+    const changes = listen(pool);
+    const insert = "INSERT INTO w VALUES (?, 0)";
+    await pool.run("INSERT INTO w VALUES (?, NULL)", [1]);
+    await pool.run(insert, [2]);
+    openEngine(pool.path).exec("DROP TABLE w");
+    expect(await rejection(pool.run(insert, [3]))).toMatchObject({ message: "no such table: w" });
+    expect(await rejection(pool.exec("INSERT INTO w VALUES (4, 0)"))).toMatchObject({
+      message: "no such table: w",
+    });
+    expect(changes.map(({ tables, schema }) => [tables, schema])).toEqual([
+      [["w"], false],
+      [["w"], false],
+      [[], true],
+    ]);
+  });
+
+  it("by others is told when their lock is gone", async () => {
+    const pool = await openPool({ ...rollback, changePollInterval: 2, timeout: 20_000 });
+    const changes = listen(pool);
+    await pool.run("INSERT INTO t (x) VALUES (1)");
+    const other = openEngine(pool.path);
+    other.exec("BEGIN EXCLUSIVE; INSERT INTO t (x) VALUES (2)");
+    await sleep(30);
+    expect(changes.splice(0)).toEqual([change({ t: [1] })]);
+    other.exec("COMMIT");
+    await until(() => changes.length > 0);
+    expect(changes).toEqual([{ ...change({}), external: true, any: true }]);
+  });
+
+  it("and could not be noted for want of memory is told as any change", async () => {
+    const forgetful = new URL("fixtures/forgetful-native.mjs", import.meta.url).href;
+    const pool = await openPool({
+      readers: 0,
+      createWorker: (url, options) => new Worker(url, { ...options, execArgv: ["--import", forgetful] }),
+    });
+    const changes = listen(pool);
+    await pool.run("INSERT INTO t (x) VALUES ('forget')");
+    await pool.run("INSERT INTO t (x) VALUES ('this one not')");
+    expect(changes).toEqual([{ ...change({}), any: true }, change({ t: [2] })]);
   });
 });
 

@@ -1,8 +1,17 @@
 import { createRequire } from "node:module";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { connect, type Connection, QueueFullError } from "@sqlite-aio/core";
-import { describe, expect, it } from "vitest";
+import { inspect } from "node:util";
+import {
+  capabilities,
+  connect,
+  type Connection,
+  createPool,
+  NotSupportedError,
+  QueueFullError,
+} from "@sqlite-aio/core";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { open, openEngine, rejection, temporaryFolder, temporaryPath } from "./database.ts";
 
 const pragma = async (db: Connection, name: string): Promise<unknown> =>
@@ -29,6 +38,16 @@ describe("the database", () => {
     const db = await open(path);
     await db.executescript("CREATE TABLE t (x)");
     expect(openEngine(path).prepare("SELECT count(*) FROM t").pluck().get()).toBe(0);
+    const home = process.cwd();
+    onTestFinished(() => process.chdir(home));
+    process.chdir(folder);
+    expect(await (await open("  a b.db")).executeFetchall("SELECT name FROM sqlite_schema")).toEqual([["t"]]);
+    expect(await readdir(folder)).toEqual(["  a b.db"]);
+    for (const bad of ["a ", join(folder, "a\n")]) {
+      expect(await rejection(() => connect(bad))).toMatchObject({
+        message: "the engine cannot open a database whose path ends in white space",
+      });
+    }
   });
 
   it.each([
@@ -80,6 +99,7 @@ describe("an option that makes no sense", () => {
     ["extensions", [{ path: "a\0b" }], TypeError],
     ["extensions", ["path"], TypeError],
     ["extensions", [{ path: "x", entryPoint: 5 }], TypeError],
+    ["extensions", [{ path: "x", entryPoint: "a\0b" }], TypeError],
     ["setup", "./setup.js", TypeError],
     ["engine", "", TypeError],
     ["engine", 5, TypeError],
@@ -110,6 +130,11 @@ describe("an option that makes no sense", () => {
     expect(await rejection(() => connect(":memory:", 5 as never))).toBeInstanceOf(TypeError);
     const image = openEngine().serialize();
     expect(await rejection(() => connect("file.db", { image }))).toBeInstanceOf(TypeError);
+  });
+
+  it("may be Infinity where there need be no end", async () => {
+    const db = await open(":memory:", { maxQueue: Number.POSITIVE_INFINITY });
+    expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
   });
 
   it("may be undefined, which is its default", async () => {
@@ -193,6 +218,48 @@ describe("the engine", () => {
       const db = await open(":memory:", { engine });
       expect(await db.executeFetchall("SELECT engine()")).toEqual([["mine"]]);
     }
+  });
+
+  it("can be a module that awaits when it is loaded", async () => {
+    const db = await open(":memory:", { engine: new URL("fixtures/engine-later.mjs", import.meta.url) });
+    expect(await db.executeFetchall("SELECT engine()")).toEqual([["mine"]]);
+  });
+
+  it("that cannot load extensions does without the native companion", async () => {
+    const engine = new URL("fixtures/engine-closed.mjs", import.meta.url);
+    const db = await open(":memory:", { engine });
+    expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
+    expect(await rejection(db.setAuthorizer(() => 0))).toBeInstanceOf(NotSupportedError);
+    const pool = await createPool(await temporaryPath(), { engine });
+    onTestFinished(() => pool.close());
+    expect(await rejection(pool.watch("SELECT 1").next())).toBeInstanceOf(NotSupportedError);
+    if (!capabilities.changes) return;
+    const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
+    pool.on("change", () => {});
+    expect((await warned).message).toBe(
+      "there will be no change events: change events need the package @sqlite-aio/native",
+    );
+  });
+
+  it("that is interrupted when it is asked for the count of changes is asked again", async () => {
+    const engine = new URL("fixtures/engine-interrupted.mjs", import.meta.url);
+    const db = await open(":memory:", { engine, isolationLevel: null });
+    await db.execute("CREATE TABLE t (a)");
+    const before = db.totalChanges;
+    expect((await db.execute("INSERT INTO t VALUES (interrupt_next())")).rowcount).toBe(1);
+    expect(db.totalChanges).toBe(before);
+    await db.execute("SELECT 1");
+    expect(db.totalChanges).toBe(before + 1);
+  });
+
+  it("that quotes a key in its error does not tell it on", async () => {
+    const engine = new URL("fixtures/engine-chatty.mjs", import.meta.url);
+    const error = await rejection(connect(":memory:", { engine, pragmas: { key: "top secret" } }));
+    expect(error).toMatchObject({
+      code: "SQLITE_ERROR",
+      message: "the message quotes a key and is withheld",
+    });
+    expect(inspect(error, { depth: 5 })).not.toContain("top secret");
   });
 
   it("can be a CommonJS module, by URL, path or name", async () => {

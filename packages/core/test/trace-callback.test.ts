@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
-import { open } from "./database.ts";
+import { open, rejection } from "./database.ts";
 
 it("a trace callback that throws costs nobody an answer, and gives a warning", async () => {
   const db = await open();
@@ -22,4 +22,18 @@ it("a trace callback that throws costs nobody an answer, and gives a warning", a
     message: "the trace callback threw: from the callback",
     code: "SQLITE_AIO_TRACE_CALLBACK",
   });
+});
+
+it("a trace callback is a function, or null to hear no more", async () => {
+  const db = await open();
+  expect(await rejection(db.setTraceCallback("log" as never))).toMatchObject({
+    name: "TypeError",
+    message: "the callback must be a function or null",
+  });
+  const seen: string[] = [];
+  await db.setTraceCallback((sql) => seen.push(sql));
+  await db.execute("SELECT 1");
+  await db.setTraceCallback(null);
+  await db.execute("SELECT 2");
+  expect(seen).toEqual(["SELECT 1"]);
 });

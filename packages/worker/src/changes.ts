@@ -1,5 +1,5 @@
 import type { EngineDatabase, EngineStatement } from "./engine.js";
-import { native } from "./native.js";
+import { type Native, native } from "./native.js";
 import type { Session } from "./session.js";
 import type { Statement } from "./statements.js";
 import { UsageError } from "./wire/fault.js";
@@ -73,7 +73,6 @@ export class Changes {
 
   /** Starts or stops. */
   track(on: boolean): void {
-    if (this.#wanted === on) return;
     if (on) this.#require();
     this.#wanted = on;
     this.#outside = this.#anything = false;
@@ -111,8 +110,7 @@ export class Changes {
 
   /** Null where another connection's lock is in the way. */
   #look(probe: keyof Probes): unknown {
-    const statement = this.#probes?.[probe];
-    if (statement === undefined) return null;
+    const statement = this.#probes![probe];
     try {
       return this.#session.privately(() => statement.get());
     } catch {
@@ -155,10 +153,10 @@ export class Changes {
   }
 
   /** Null if it cannot be compiled: it will say so when it is run. */
-  #analyze(sql: string): ReturnType<NonNullable<typeof native>["analyze"]> | null {
+  #analyze(sql: string): ReturnType<Native["analyze"]> | null {
     try {
       this.#refreshSchema();
-      return native?.analyze(this.#token, sql) ?? null;
+      return native!.analyze(this.#token, sql);
     } catch (error) {
       if (error instanceof Error && Reflect.get(error, "code") === "ERR_SQLITE_AIO_NATIVE_SQL") return null;
       throw error;

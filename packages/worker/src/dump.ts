@@ -177,7 +177,7 @@ function virtualTables(db: DumpSource, tables: [name: string, sql: string][]): M
   );
   for (const [name, sql] of declared) {
     const words = tokens(sql);
-    const module = unquoted(words[5] ?? "").toLowerCase();
+    const module = unquoted(words[5]!).toLowerCase();
     const options = moduleOptions(words.slice(6));
     const restore = modules.has(module) ? restoreOf(module, options, owners.has(name)) : "copy";
     found.set(name, { name, sql, module, options, restore });
@@ -212,8 +212,8 @@ function moduleOptions(words: string[]): Map<string, string> {
     if (word === "(") depth++;
     if (word === ")") depth--;
     if (depth !== 1 || (word !== "(" && word !== ",") || words[index + 2] !== "=") continue;
-    const key = unquoted(words[index + 1] ?? "").toLowerCase();
-    const value = words[index + 3] ?? "";
+    const key = unquoted(words[index + 1]!).toLowerCase();
+    const value = words[index + 3]!;
     // FTS5 takes its options' names abbreviated.
     const option = ["content", "locale"].find((name) => name.startsWith(key)) ?? key;
     options.set(option, value === "," || value === ")" ? "" : unquoted(value));

@@ -30,9 +30,8 @@ export class Callbacks {
     const seen = repliesSeen(this.#control);
     this.#port.postMessage([number, args]);
     awaitReply(this.#control, seen, SPIN_MS);
-    const received = receiveMessageOnPort(this.#port);
-    if (received === undefined) throw new Error("the main thread announced an answer that is not there");
-    const message = received.message as CallbackReply;
+    // Announced after it was posted.
+    const message = receiveMessageOnPort(this.#port)!.message as CallbackReply;
     if (!message.ok) throw new CallbackError(message.error, message.message);
     return message.value;
   }

@@ -47,7 +47,7 @@ export function setPragma(db: EngineDatabase, [name, literal]: Pragma): void {
   try {
     db.exec(sql);
   } catch (error) {
-    throw error instanceof Error ? withoutKeys(error, sql) : error;
+    throw withoutKeys(error as Error, sql);
   }
 }
 

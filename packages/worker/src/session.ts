@@ -125,24 +125,18 @@ export class Session {
 
   /** A fresh handle on the same database, with the functions that were meant to last. */
   async reopen(): Promise<Opened> {
-    const options = this.#options;
-    if (options === null) throw new UsageError("CLOSED", "Connection closed");
+    const options = this.#options!;
     // What is only in memory moves over.
     const image = this.db.memory ? new Uint8Array(this.db.serialize()) : null;
     this.close();
     return this.open({ ...options, image });
   }
 
-  /** Replaces the contents, by a fresh handle with all that the old one was given. */
+  /** Replaces the contents of a database in memory, by a fresh handle with all that the old one was given. */
   async replace(image: Uint8Array): Promise<Opened> {
-    const options = this.#options;
-    if (options === null || !this.db.memory) {
-      throw new UsageError("NOT_MEMORY", "only an in-memory or temporary database can be replaced");
-    }
-    if (this.db.inTransaction) throw new UsageError("SQLITE_ERROR", "target is in transaction");
     this.close();
     this.changes.replaced();
-    return this.open({ ...options, image });
+    return this.open({ ...this.#options!, image });
   }
 
   /** Defines a function, for good if `lasting`, else until the lease ends. */
@@ -157,7 +151,7 @@ export class Session {
 
   async backup(options: BackupOptions): Promise<void> {
     this.privately(() => requireDatabase(this.db, options.name));
-    await backUp(this.db, options, this.#options?.timeout ?? 0, (status, remaining, total) => {
+    await backUp(this.db, options, this.#options!.timeout, (status, remaining, total) => {
       if (options.progress !== 0) this.#callbacks.call(options.progress, [status, remaining, total]);
     });
   }
@@ -295,7 +289,6 @@ export class Session {
 
   /** The counts of a statement that wrote and gives rows. */
   writeCounts(): void {
-    if (this.#counters === null) return;
     const [changes, rowid] = this.#ask("counts") as [bigint, bigint];
     this.lastInsertRowid = rowid;
     this.out.counts(Number(changes), rowid);

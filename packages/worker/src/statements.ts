@@ -90,7 +90,7 @@ export class Statement {
 
   /** Columns of the last execution. */
   columns(): { name: string; type: string | null }[] {
-    return this.#latest?.columns() ?? [];
+    return this.#latest!.columns();
   }
 
   /** Compiles the text, unless that is done; what is refused is tried again when `schema` is fresh. */
@@ -112,13 +112,12 @@ export class Statement {
     this.#handle = handle;
   }
 
-  /** A handle that nobody is stepping; the caller that keeps stepping it says so with {@link lend}. */
+  /** For a text that is not empty: a handle that nobody is stepping; the caller that keeps stepping it says so with {@link lend}. */
   handle(db: EngineDatabase): EngineStatement {
     this.prepare(db);
     const handle = this.#lent ? this.#compile(db) : this.#handle;
-    if (handle === null) throw new Error("there is no statement to run");
     this.#latest = handle;
-    return handle;
+    return handle!;
   }
 
   lend(handle: EngineStatement): void {

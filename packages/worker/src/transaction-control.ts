@@ -19,7 +19,7 @@ export class TransactionControl {
     const open = db.inTransaction;
     switch (verb) {
       case Verb.BEGIN:
-        this.exec(BEGIN_SQL[argument] ?? "BEGIN");
+        this.exec(BEGIN_SQL[argument]!);
         break;
       case Verb.COMMIT:
         if (open) this.exec("COMMIT");

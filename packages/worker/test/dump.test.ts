@@ -587,6 +587,28 @@ print(json.dumps([list(sqlite3.connect(path).iterdump()) for path in sys.argv[1:
     expect(() => database(lines.join(""))).toThrow("table sqlite_master may not be modified");
   });
 
+  test("knows an index for contentless, or for its module, however that is written", () => {
+    const db =
+      database(`create virtual table a using [fts5](x, content=); insert into a(rowid, x) values (5, 'hello');
+      create virtual table b using "fts5"(content=, x); insert into b(rowid, x) values (6, 'world')`);
+    const restored = expectRestored(db, [...dump(db)], { unsafe: true });
+    expect(select(restored, "select rowid from a where a match 'hello'")).toEqual([[5n]]);
+    expect(select(restored, "select rowid from b where b match 'world'")).toEqual([[6n]]);
+  });
+
+  test("ends where a foreign key cannot be checked, with what SQLite says of it", () => {
+    const path = join(folder, "collation.db");
+    const db = database(
+      `create table p(a text collate nocase primary key); create table c(a text references p(a));
+       insert into p values ('x'); insert into c values ('x')`,
+      path,
+    );
+    db.unsafeMode(true);
+    db.exec(`pragma writable_schema = on;
+      update sqlite_schema set sql = replace(sql, 'nocase', 'nope'); pragma writable_schema = reset`);
+    expect(() => [...dump(database("", path))]).toThrow("no such collation sequence: nope");
+  });
+
   test("tells the shadow tables of a table from those of one whose name it begins with", () => {
     const db =
       database(`create virtual table p using fts5(a, content=''); insert into p(rowid, a) values (5, 'hello');

@@ -1,14 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { Executor } from "../dist/executor.js";
 import { FrameReader } from "../dist/frame-reader.js";
+import { Session } from "../dist/session.js";
 import {
   Answer,
   answerEnd,
   appendCells,
   checkHead,
+  createControl,
   encodePacket,
   Kind,
   Op,
+  openControl,
   packetRows,
   UsageError,
 } from "../dist/wire/index.js";
@@ -76,8 +79,11 @@ describe("a packet", () => {
     ["has marks of null for other rows", [1, [Kind.INT64, new BigInt64Array(1), new Uint8Array(2)]]],
     ["has texts that end beyond the text", [1, [Kind.TEXT, "ab", Uint32Array.of(3), null]]],
     ["has texts that end before they begin", [2, [Kind.TEXT, "ab", Uint32Array.of(2, 1), null]]],
+    ["has ends of texts in another form", [1, [Kind.TEXT, "ab", [2], null]]],
+    ["has ends of fewer texts than rows", [2, [Kind.TEXT, "ab", Uint32Array.of(2), null]]],
     ["has blobs of gigabytes", [1, [Kind.BLOB, new Uint8Array(1), Uint32Array.of(4_000_000_000), null]]],
     ["has terms that there are not", [1, [Kind.TERMS, ["a"], Uint16Array.of(1)]]],
+    ["has terms in another form", [1, [Kind.TERMS, ["a"], [0]]]],
     ["has terms that are no texts", [1, [Kind.TERMS, [{}], Uint16Array.of(0)]]],
     ["has a value of no type", [1, [Kind.MIXED, [{}]]]],
     ["lacks a value", [1, [Kind.MIXED, [undefined]]]],
@@ -116,6 +122,8 @@ describe("a reply", () => {
       "is a fault without a message",
       [Answer.FAULT, { kind: "engine", code: "SQLITE_ERROR", name: "", stack: "" }],
     ],
+    ["tells of no changes", [Answer.CHANGES, null]],
+    ["tells of changes to no table", [Answer.CHANGES, { tables: [null], schema: false, anything: false }]],
     ["tells of changes to nothing", [Answer.CHANGES, { tables: [{}], schema: false, anything: false }]],
   ])("whose answer %s is refused", (_, answer) => {
     expect(thrown(() => answerEnd(answer, 0))).toMatchObject(MALFORMED);
@@ -125,4 +133,9 @@ describe("a reply", () => {
     for (const cell of [undefined, true, {}, []])
       expect(thrown(() => appendCells([], [cell], 0, 1, 1, null))).toBeInstanceOf(UsageError);
   });
+});
+
+it("a call of a method that there is not is refused", () => {
+  const session = new Session(openControl(createControl()), {} as never);
+  expect(thrown(() => session.call("toString", []))).toMatchObject(MALFORMED);
 });

@@ -140,6 +140,8 @@ describe("scanParameters", () => {
       expect(scanParameters(`select ${name}`)).toEqual({ count: 1, names: [name] });
       expect(() => db.prepare(`select ${name}`)).toThrow(/syntax error|unrecognized token/);
     }
+    expect(scanParameters("select $a(b c)")).toEqual({ count: 1, names: ["$a(b"] });
+    expect(scanParameters("select $a(b")).toEqual({ count: 1, names: ["$a(b"] });
     expect(scanParameters("select ?, :::, $(a), $::, @, #, :")).toEqual({ count: 1, names: null });
   });
 

@@ -329,10 +329,12 @@ it("calls and answers keep their partners on their way through the endpoints, be
   }
   const atThread: Message[] = [];
   const atMain = new Map<unknown, Message>();
-  server.addEventListener("message", (event: { data: Message }) => atThread.push(event.data));
-  caller.addEventListener("message", (event: { data: Message | null }) => {
+  const taken = (event: { data: Message }): void => void atThread.push(event.data);
+  const heard = (event: { data: Message | null }): void => {
     if (event.data?.id !== undefined) atMain.set(event.data.id, event.data);
-  });
+  };
+  server.addEventListener("message", taken);
+  caller.addEventListener("message", heard);
   for (let id = 0; id < times(500, 20_000); id++) {
     const crowd = 1 + below(3);
     const sent = Array.from({ length: crowd }, (_, i) => {
@@ -369,6 +371,15 @@ it("calls and answers keep their partners on their way through the endpoints, be
     counted.whole += crowd;
   }
   counted.tests++;
+  caller.removeEventListener("message", heard);
+  server.removeEventListener("message", taken);
+  const before = atMain.size;
+  toMain({ id: "late", type: "RAW" });
+  toMain([1, "late"]);
+  toMain([1, new Error("late"), true]);
+  server.deliver({ id: "late", type: "APPLY" });
+  server.deliver([1, "late"]);
+  expect([atMain.size, atThread.length]).toEqual([before, 0]);
 });
 
 afterAll(() => {

@@ -38,7 +38,13 @@ export interface CallerEndpoint extends Endpoint {
  */
 export function callerEndpoint(port: Port): CallerEndpoint {
   const ids: string[] = [];
+  let listener: Listener | undefined;
   let calls = 0;
+  port.on("message", (data) => {
+    if (!Array.isArray(data)) listener?.({ data });
+    else if (data.length === 2) listener?.({ data: { id: ids.shift(), type: "RAW", value: data[1] } });
+    else listener?.({ data: { id: ids.shift(), type: "HANDLER", name: "throw", value: data[1] } });
+  });
   return {
     post(frame, transfer) {
       port.postMessage([++calls, frame], transfer);
@@ -48,18 +54,12 @@ export function callerEndpoint(port: Port): CallerEndpoint {
       if (call.type === "APPLY" && call.path.length === 1 && call.path[0] === HOT) ids.push(call.id);
       else port.postMessage(message, transfer as ArrayBuffer[] | undefined);
     },
-    addEventListener(_type: string, listener: unknown) {
-      port.on("message", (data) => {
-        if (!Array.isArray(data)) (listener as Listener)({ data });
-        else if (data.length === 2)
-          (listener as Listener)({ data: { id: ids.shift(), type: "RAW", value: data[1] } });
-        else
-          (listener as Listener)({
-            data: { id: ids.shift(), type: "HANDLER", name: "throw", value: data[1] },
-          });
-      });
+    addEventListener(_type: string, added: unknown) {
+      listener = added as Listener;
     },
-    removeEventListener() {},
+    removeEventListener() {
+      listener = undefined;
+    },
   };
 }
 
@@ -94,6 +94,8 @@ export function serverEndpoint(port: Port, posted: () => void): ServerEndpoint {
     addEventListener(_type: string, added: unknown) {
       listener = added as Listener;
     },
-    removeEventListener() {},
+    removeEventListener() {
+      listener = undefined;
+    },
   };
 }

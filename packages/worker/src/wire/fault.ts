@@ -77,7 +77,7 @@ export function toFault(error: unknown): Fault {
   return { ...base, kind: "usage", code: typeof code === "string" ? code : "ERROR" };
 }
 
-/** The `code` of an error, the empty string if there is none. */
+/** The `code` of an error; "undefined" if it has none. */
 export function codeOf(error: unknown): string {
-  return error instanceof Error ? String(Reflect.get(error, "code")) : "";
+  return String((error as { code?: unknown }).code);
 }

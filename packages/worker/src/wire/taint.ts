@@ -56,5 +56,5 @@ export function taintOf(keyword: string, sql: string): number {
   const at = 1;
   const name = words[at + 1] === "." ? at + 2 : at;
   const sets = words[name + 1] === "=" || words[name + 1] === "(";
-  return sets && !HARMLESS_PRAGMAS.has(words[name] ?? "") ? Taint.SURE : Taint.NONE;
+  return sets && !HARMLESS_PRAGMAS.has(words[name]!) ? Taint.SURE : Taint.NONE;
 }
