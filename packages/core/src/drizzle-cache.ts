@@ -8,7 +8,8 @@ import { Cache, type MutationOption } from "drizzle-orm/cache/core";
 export class TransactionCache extends Cache {
   static override readonly [entityKind]: string = "SqliteAioTransactionCache";
   readonly #outer: Cache;
-  readonly #changed = new Set<string>();
+  readonly #tables = new Set<string>();
+  readonly #tags = new Set<string>();
 
   constructor(outer: Cache) {
     super();
@@ -25,14 +26,16 @@ export class TransactionCache extends Cache {
 
   async put(): Promise<void> {}
 
-  async onMutate({ tables = [] }: MutationOption): Promise<void> {
-    for (const table of Array.isArray(tables) ? tables : [tables]) {
-      this.#changed.add(typeof table === "string" ? table : getTableName(table));
+  async onMutate({ tables = [], tags = [] }: MutationOption): Promise<void> {
+    for (const table of [tables].flat()) {
+      this.#tables.add(typeof table === "string" ? table : getTableName(table));
     }
+    for (const tag of [tags].flat()) this.#tags.add(tag);
   }
 
   /** Tells the cache outside what was changed. */
   async committed(): Promise<void> {
-    if (this.#changed.size > 0) await this.#outer.onMutate({ tables: [...this.#changed] });
+    if (this.#tables.size + this.#tags.size === 0) return;
+    await this.#outer.onMutate({ tables: [...this.#tables], tags: [...this.#tags] });
   }
 }

@@ -227,7 +227,10 @@ export class SqliteAioSession<
     config?: SQLiteTransactionConfig,
   ): Promise<T> {
     return this.#within(async (session) => {
-      return fn(new SqliteAioTransaction("async", this.#dialect, session, this.#schema));
+      const tx = new SqliteAioTransaction("async", this.#dialect, session, this.#schema);
+      const { cache } = session.#surroundings;
+      tx.$cache = { invalidate: (params) => cache.onMutate(params) };
+      return fn(tx);
     }, config);
   }
 

@@ -17,7 +17,7 @@ import { drizzle, migrate, type SqliteAioDatabase } from "@sqlite-aio/core/drizz
 import { avg, count, DrizzleQueryError, eq, gt, relations, sql, TransactionRollbackError } from "drizzle-orm";
 import { Cache, type MutationOption } from "drizzle-orm/cache/core";
 import { blob, integer, numeric, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import { describe, expect, expectTypeOf, it, onTestFinished } from "vitest";
+import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
 import { type Engine, openEngine, rejection, temporaryFolder, temporaryPath } from "./database.ts";
 
 const person = sqliteTable("person", {
@@ -202,6 +202,15 @@ describe("queries", () => {
     await db.insert(thing).values({ longName: "x" });
     expect(await db.select().from(thing)).toEqual([{ longName: "x" }]);
     expect(logged[0]).toEqual(['insert into "thing" ("long_name") values (?)', ["x"]]);
+  });
+
+  it("are printed where the logger is true", async () => {
+    const { pool } = await opened();
+    const printed = vi.spyOn(console, "log").mockImplementation(() => {});
+    onTestFinished(() => printed.mockRestore());
+    await drizzle(pool, { logger: true }).run(sql`SELECT ${1}`);
+    await drizzle(pool, { logger: false }).run(sql`SELECT ${2}`);
+    expect(printed.mock.calls).toEqual([["Query: SELECT ? -- params: [1]"]]);
   });
 
   it("need a pool", () => {
@@ -442,6 +451,7 @@ describe("a cache", () => {
   class TestCache extends Cache {
     readonly entries = new Map<string, unknown[]>();
     readonly changed: unknown[] = [];
+    readonly tags: unknown[] = [];
     strategy(): "all" {
       return "all";
     }
@@ -451,8 +461,9 @@ describe("a cache", () => {
     async put(key: string, response: unknown[]): Promise<void> {
       this.entries.set(key, response);
     }
-    async onMutate({ tables }: MutationOption): Promise<void> {
+    async onMutate({ tables, tags = [] }: MutationOption): Promise<void> {
       this.changed.push(tables);
+      this.tags.push(...[tags].flat());
       this.entries.clear();
     }
   }
@@ -485,6 +496,47 @@ describe("a cache", () => {
     expect(await names(db)).toEqual(["unseen", "Alan"]);
     await db.$cache.invalidate({ tables: "person" });
     expect(cache.entries.size).toBe(0);
+  });
+
+  it("neither answers a query of a transaction that asks for it, nor keeps what that reads", async () => {
+    const { pool } = await opened();
+    const cache = new TestCache();
+    const db = drizzle(pool, { schema, cache });
+    const read = (from: Pick<typeof db, "select">) =>
+      from.select({ name: person.name }).from(person).orderBy(person.id).$withCache();
+    await db.insert(person).values({ name: "Ada" });
+    await read(db);
+    const before = structuredClone(cache.entries);
+    await db.transaction(async (tx) => {
+      await tx.insert(person).values({ name: "Alan" });
+      expect(await read(tx)).toEqual([{ name: "Ada" }, { name: "Alan" }]);
+      expect(cache.entries).toEqual(before);
+      expect(await read(db)).toEqual([{ name: "Ada" }]);
+    });
+    expect(await read(db)).toEqual([{ name: "Ada" }, { name: "Alan" }]);
+    const told = cache.changed.length;
+    await db.transaction(read);
+    expect(cache.changed.length).toBe(told);
+  });
+
+  it("is told of what a transaction invalidates by hand when that is committed", async () => {
+    const { pool } = await opened();
+    const cache = new TestCache();
+    const db = drizzle(pool, { schema, cache });
+    await rejection(
+      db.transaction(async (tx) => {
+        await tx.$cache.invalidate({ tables: person });
+        tx.rollback();
+      }),
+    );
+    await db.transaction(async (tx) => {
+      await tx.$cache.invalidate({ tables: [person, pet] });
+      await tx.transaction(async (inner) => inner.$cache.invalidate({ tables: "toy", tags: "front page" }));
+      expect(cache.changed).toEqual([]);
+    });
+    await db.transaction(async (tx) => tx.$cache.invalidate({ tags: ["a", "b"] }));
+    expect(cache.changed).toEqual([["person", "pet", "toy"], []]);
+    expect(cache.tags).toEqual(["front page", "a", "b"]);
   });
 });
 
