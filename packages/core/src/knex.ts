@@ -61,9 +61,10 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
   }
   // Without a connection Knex loads no driver; its class is all that is wanted of this instance.
   const Base = knex({ client: "sqlite3", useNullAsDefault: true }).client.constructor as SqliteClientClass;
-  let opened: Promise<KnexPool> | null = null;
+  const source = typeof pool === "function" ? pool : async () => pool;
+  let opened = typeof pool === "function" ? null : source();
   const open = (): Promise<KnexPool> => {
-    opened ??= (typeof pool === "function" ? pool() : Promise.resolve(pool)).catch((error: unknown) => {
+    opened ??= source().catch((error: unknown) => {
       opened = null;
       throw error;
     });

@@ -50,6 +50,13 @@ async function opened(options: PoolOptions = {}): Promise<Opened> {
   return { db, pool, path };
 }
 
+/** What destroy() calls back with. */
+function called(db: Knex): Promise<unknown> {
+  return new Promise((resolve) => {
+    db.destroy(resolve);
+  });
+}
+
 async function names(db: Knex): Promise<string[]> {
   return db<Person>("person").orderBy("id").pluck("name");
 }
@@ -99,6 +106,13 @@ describe("queries", () => {
     expect(error).toBeInstanceOf(IntegrityError);
     expect(error).toMatchObject({ code: "SQLITE_CONSTRAINT_UNIQUE" });
     expect(await rejection(db("nowhere").select())).toBeInstanceOf(OperationalError);
+  });
+
+  it("say so where there is nothing to run", async () => {
+    const { db } = await opened();
+    expect(await rejection(db("person").insert([]))).toMatchObject({
+      message: expect.stringContaining("The query is empty"),
+    });
   });
 
   it("are given up at their timeout where that is asked for", async () => {
@@ -365,6 +379,66 @@ describe("the pool", () => {
     expect(pools.length).toBe(1);
     await db.destroy();
     expect(await rejection(pools[0]!.get("SELECT 1"))).toMatchObject({ message: "Pool closed" });
+  });
+
+  it("is opened by a later query where the first could not", async () => {
+    const path = await temporaryPath();
+    const reason = new Error("not yet");
+    let attempts = 0;
+    const db = knex({
+      client: knexClient(async () => {
+        if (++attempts === 1) throw reason;
+        return await createPool(path);
+      }),
+      log: quiet,
+    });
+    onTestFinished(() => db.destroy());
+    expect(await Promise.all([rejection(db.raw("SELECT 1")), rejection(db.raw("SELECT 2"))])).toEqual([
+      reason,
+      reason,
+    ]);
+    expect(await db.raw("SELECT 3 AS three")).toEqual([{ three: 3 }]);
+    expect(attempts).toBe(2);
+  });
+
+  it("is closed with the Knex instance also where nothing was asked, and where that was told to call back", async () => {
+    for (const wait of ["by promise", "by callback"]) {
+      const pool = await createPool(await temporaryPath());
+      const db = knex({ client: knexClient(pool) });
+      if (wait === "by promise") await db.destroy();
+      else expect(await called(db)).toBeUndefined();
+      expect(await rejection(pool.get("SELECT 1")), wait).toMatchObject({ message: "Pool closed" });
+    }
+    const unused = knex({ client: knexClient(() => Promise.reject(new Error("never asked"))) });
+    await unused.destroy();
+  });
+
+  it("that cannot be opened is what destroy() tells meanwhile, by promise or by callback", async () => {
+    for (const wait of ["by promise", "by callback"]) {
+      const opening = Promise.withResolvers<KnexPool>();
+      const db = knex({ client: knexClient(() => opening.promise), log: quiet });
+      const query = rejection(db.raw("SELECT 1"));
+      // The query has asked for the pool.
+      await Promise.resolve();
+      const told = wait === "by promise" ? rejection(db.destroy()) : called(db);
+      const reason = new Error(wait);
+      opening.reject(reason);
+      expect(await told).toBe(reason);
+      expect(await query).toBe(reason);
+    }
+  });
+
+  it("is all that Knex gets: its own driver and pool are not wanted, whatever it is told of them", async () => {
+    const pool = await createPool(await temporaryPath());
+    const db = knex({
+      client: knexClient(pool),
+      connection: { filename: "nowhere/at-all.db" },
+      pool: { min: 3, max: 3 },
+    });
+    onTestFinished(() => db.destroy());
+    expect(await db.raw("SELECT 1 AS one")).toEqual([{ one: 1 }]);
+    expect(db.client.driver).toBeUndefined();
+    expect(db.client.pool).toBeUndefined();
   });
 
   it("must be one", () => {
