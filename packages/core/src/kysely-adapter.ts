@@ -12,6 +12,9 @@ export class SqliteAioAdapter extends SqliteAdapter {
   readonly #transactionalDdl: boolean;
   readonly #timeout: number;
   readonly #held = new WeakMap<object, Release>();
+  /** How many have their turn or wait for it. */
+  #turns = 0;
+  /** Ends with the last of them. */
   #turn: Promise<void> = Promise.resolve();
 
   constructor(config: { transactionalDdl?: boolean | undefined; migrationLockTimeout?: number | undefined }) {
@@ -37,10 +40,11 @@ export class SqliteAioAdapter extends SqliteAdapter {
     const { rows } = await sql<{
       file: string;
     }>`SELECT file FROM pragma_database_list WHERE name = 'main'`.execute(db);
-    const file = rows[0]?.file ?? "";
+    const { file } = rows[0]!;
     // Whoever has the lock may need the writer that this transaction holds.
     const timeout = db.isTransaction ? 0 : this.#timeout;
-    this.#held.set(db, file === "" ? await this.#waitTurn() : await lock(`${file}-kysely-lock`, timeout));
+    const taking = file === "" ? this.#takeTurn(!db.isTransaction) : lock(`${file}-kysely-lock`, timeout);
+    this.#held.set(db, await taking);
   }
 
   // oxlint-disable-next-line typescript/no-explicit-any -- as Kysely declares it
@@ -51,12 +55,22 @@ export class SqliteAioAdapter extends SqliteAdapter {
   }
 
   /** A database in memory has no other process; its migrations go one after the other. */
-  async #waitTurn(): Promise<Release> {
+  async #takeTurn(waits: boolean): Promise<Release> {
+    if (!waits && this.#turns > 0) {
+      throw new OperationalError(
+        "another migration is running, which may need this transaction's connection",
+        { code: "SQLITE_BUSY" },
+      );
+    }
     const before = this.#turn;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#turn = promise;
+    this.#turns++;
     await before;
-    return async () => resolve();
+    return async () => {
+      this.#turns--;
+      resolve();
+    };
   }
 }
 

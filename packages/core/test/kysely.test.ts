@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import {
   createPool,
@@ -354,6 +355,41 @@ describe("transactions", () => {
     expect(await names(db)).toEqual(["Ada", "Alan"]);
   });
 
+  it("that are read only end with what their callback throws, or by hand, and let go of their reader", async () => {
+    const { db, pool } = await opened();
+    const stop = new Error("stop");
+    const error = await rejection(
+      db
+        .transaction()
+        .setAccessMode("read only")
+        .execute(async (trx) => {
+          expect(await names(trx)).toEqual([]);
+          expect(pool.stats().busy).toBe(1);
+          throw stop;
+        }),
+    );
+    expect(error).toBe(stop);
+    const trx = await db.startTransaction().setAccessMode("read only").execute();
+    await trx.rollback().execute();
+    expect(trx.isRolledBack).toBe(true);
+    // Which waits for whoever holds one.
+    await pool.close();
+  });
+
+  it("that are read only cannot begin on a connection that holds the writer", async () => {
+    const { db } = await opened();
+    await db.connection().execute(async (session) => {
+      await sql`PRAGMA foreign_keys = OFF`.execute(session);
+      const error = await rejection(session.transaction().setAccessMode("read only").execute(names));
+      expect(error).toBeInstanceOf(ProgrammingError);
+      expect(error).toMatchObject({
+        code: "SQLITE_MISUSE",
+        message: expect.stringContaining("begin the read-only transaction on the Kysely instance"),
+      });
+      expect(await session.transaction().execute(names)).toEqual([]);
+    });
+  });
+
   it("refuse the isolation levels that would let them see what others commit", async () => {
     const { db } = await opened();
     for (const level of ["read uncommitted", "read committed"] as const) {
@@ -513,6 +549,37 @@ describe("streams", () => {
     await trx.commit().execute();
   });
 
+  it("of a read-only transaction give its snapshot, in chunks too", async () => {
+    const { db } = await filled();
+    const trx = await db.startTransaction().setAccessMode("read only").execute();
+    const query = trx.selectFrom("person").select("id").where("age", "<=", 25).compile();
+    const seen: number[] = [];
+    for await (const { rows } of trx.getExecutor().stream(query, 10)) {
+      if (seen.length === 0) await db.deleteFrom("person").execute();
+      seen.push(rows.length);
+    }
+    expect(seen).toEqual([10, 10, 5]);
+    await trx.commit().execute();
+    expect(await names(db)).toEqual([]);
+  });
+
+  it("refuse a size of chunks that is none", async () => {
+    const { db } = await opened();
+    for (const size of [0, -1, 1.5]) {
+      const stream = db.selectFrom("person").select("id").stream(size);
+      expect(await rejection(stream.next()), String(size)).toBeInstanceOf(RangeError);
+    }
+  });
+
+  it("end with the error of their statement", async () => {
+    const { db, pool } = await opened();
+    const failing = sql`SELECT * FROM nowhere`.compile(db);
+    const error = await rejection(db.getExecutor().stream(failing, 5).next());
+    expect(error).toBeInstanceOf(OperationalError);
+    expect(error).toMatchObject({ message: "no such table: nowhere" });
+    await pool.close();
+  });
+
   it("give their connection back when they are left early, or are stopped by a signal", async () => {
     const { db, pool } = await filled();
     for await (const { id } of db.selectFrom("person").select("id").orderBy("id").stream(5)) {
@@ -561,6 +628,23 @@ describe("an abort signal", () => {
     stop.abort(reason);
     expect(await rejected).toBe(reason);
     expect(await names(db)).toEqual([]);
+    await db.destroy();
+    expect(printed).not.toHaveBeenCalled();
+  });
+
+  it("gives up a stream that waits for its rows, without a word on the console", async () => {
+    const { db, pool } = await opened();
+    const printed = vi.spyOn(console, "error").mockImplementation(() => {});
+    onTestFinished(() => printed.mockRestore());
+    const endless = sql`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000) SELECT max(i) FROM n`;
+    const stop = new AbortController();
+    const reason = new Error("enough");
+    const rejected = rejection(
+      db.getExecutor().stream(endless.compile(db), 5, { signal: stop.signal }).next(),
+    );
+    while (pool.stats().busy === 0) await new Promise(setImmediate);
+    stop.abort(reason);
+    expect(await rejected).toBe(reason);
     await db.destroy();
     expect(printed).not.toHaveBeenCalled();
   });
@@ -804,13 +888,71 @@ describe("migrations", () => {
   });
 
   it("give up waiting for another's after the time they are given", async () => {
-    const { db, path } = await opened({}, { migrationLockTimeout: 50 });
+    const { db, path } = await opened({}, { migrationLockTimeout: 20 });
+    const holder = openEngine(`${path}-kysely-lock`);
+    // The second lets others read, as the opening of a connection does.
+    for (const begin of ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE"]) {
+      holder.exec(begin);
+      const { error } = await migrator(db, migrations).migrateToLatest();
+      expect(error).toMatchObject({ code: "SQLITE_BUSY", message: expect.stringContaining("20 ms") });
+      holder.exec("ROLLBACK");
+    }
+    expect((await migrator(db, migrations).migrateToLatest()).error).toBeUndefined();
+  });
+
+  it("say why where there can be no lock", async () => {
+    const { db, path } = await opened();
+    await mkdir(`${path}-kysely-lock`);
+    const { error } = await migrator(db, migrations).migrateToLatest();
+    expect(error).toBeInstanceOf(OperationalError);
+    expect(error).toMatchObject({ code: "SQLITE_CANTOPEN" });
+  });
+
+  it("in a transaction of the caller's are part of it, and wait for no other, which may wait for it", async () => {
+    const { db, path } = await opened({}, { transactionalDdl: true });
     const holder = openEngine(`${path}-kysely-lock`);
     holder.exec("BEGIN EXCLUSIVE");
-    const { error } = await migrator(db, migrations).migrateToLatest();
-    expect(error).toMatchObject({ code: "SQLITE_BUSY", message: expect.stringContaining("50 ms") });
+    const trx = await db.startTransaction().execute();
+    expect((await migrator(trx, migrations).migrateToLatest()).error).toMatchObject({
+      code: "SQLITE_BUSY",
+      message: expect.stringContaining("0 ms"),
+    });
     holder.exec("ROLLBACK");
-    expect((await migrator(db, migrations).migrateToLatest()).error).toBeUndefined();
+    expect((await migrator(trx, migrations).migrateToLatest()).results?.length).toBe(2);
+    await trx.rollback().execute();
+    const left = await db.introspection.getTables();
+    expect(left.map(({ name }) => name)).toEqual(["person", "pet"]);
+  });
+
+  it("in a transaction of the caller's wait for no other in memory either", async () => {
+    const pool = await createPool(":memory:");
+    const dialect = new SqliteAioDialect({ pool, transactionalDdl: true });
+    await using db = new Kysely<Database>({ dialect });
+    const inside = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const slow: Migration = {
+      async up(one: Kysely<unknown>) {
+        inside.resolve();
+        await goOn.promise;
+        await tableOf(one, "slow").execute();
+      },
+    };
+    const other = migrator(db, { "1_slow": slow }).migrateToLatest({ disableTransactions: true });
+    await inside.promise;
+    const trx = await db.startTransaction().execute();
+    expect((await migrator(trx, migrations).migrateToLatest()).error).toMatchObject({
+      code: "SQLITE_BUSY",
+      message: expect.stringContaining("another migration is running"),
+    });
+    goOn.resolve();
+    await trx.commit().execute();
+    expect((await other).error).toBeUndefined();
+    await db.transaction().execute(async (one) => {
+      const after = { "1_slow": slow, "2_toy": migrations["1_toy"]! };
+      expect((await migrator(one, after).migrateToLatest()).results).toMatchObject([
+        { migrationName: "2_toy", status: "Success" },
+      ]);
+    });
   });
 });
 
