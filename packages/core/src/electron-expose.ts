@@ -45,8 +45,11 @@ class SenderState {
   readonly calls = new Map<string, AbortController>();
   readonly unopened = new Map<string, { relay: StreamRelay; timer: NodeJS.Timeout }>();
   readonly relays = new Set<StreamRelay>();
+  /** The window is gone, or the methods were taken back. */
+  ended = false;
 
   end(): void {
+    this.ended = true;
     for (const { timer } of this.unopened.values()) clearTimeout(timer);
     this.unopened.clear();
     for (const relay of this.relays) relay.end();
@@ -104,7 +107,9 @@ export class Exposure {
     const refusal = this.#refusal(event);
     if (refusal !== null) return { ok: false, error: ipcFault(IpcCode.SENDER, refusal) };
     const controller = new AbortController();
-    const over = this.#follow(event, args, controller);
+    // Not later, when the window may have told that it is gone.
+    const state = this.#stateOf(event);
+    const over = follow(state, args, controller);
     try {
       const value = await method(...(args as never[]));
       if (isStream(value)) {
@@ -112,7 +117,7 @@ export class Exposure {
           over();
           controller.abort();
         };
-        return this.#offer(event, value, ended);
+        return this.#offer(state, value, ended);
       }
       over();
       return { ok: true, value: new Cloner().copy(value) };
@@ -122,19 +127,8 @@ export class Exposure {
     }
   }
 
-  /** Puts a signal where the page gave one, and gives what forgets it. */
-  #follow(event: SenderEvent, args: unknown[], controller: AbortController): () => void {
-    const id = signalId(args.at(-1));
-    if (id === null) return () => {};
-    const { calls } = this.#stateOf(event);
-    calls.set(id, controller);
-    args[args.length - 1] = controller.signal;
-    return () => void calls.delete(id);
-  }
-
   /** Keeps a stream until the page sends the port for it. */
-  #offer(event: SenderEvent, source: AsyncIterable<unknown>, ended: () => void): Envelope {
-    const state = this.#stateOf(event);
+  #offer(state: SenderState, source: AsyncIterable<unknown>, ended: () => void): Envelope {
     const iterator = source[Symbol.asyncIterator]();
     const relay = new StreamRelay(
       iterator,
@@ -144,10 +138,14 @@ export class Exposure {
         ended();
       },
     );
-    if (state.relays.size >= this.#maxStreams) {
+    const refusal = state.ended
+      ? "the window is gone, or the methods were taken back"
+      : state.relays.size >= this.#maxStreams
+        ? `this window has ${this.#maxStreams} streams open (option "maxStreams")`
+        : null;
+    if (refusal !== null) {
       relay.end();
-      const message = `this window has ${this.#maxStreams} streams open (option "maxStreams")`;
-      return { ok: false, error: ipcFault(IpcCode.STREAM, message) };
+      return { ok: false, error: ipcFault(IpcCode.STREAM, refusal) };
     }
     state.relays.add(relay);
     const stream = String(++this.#streams);
@@ -197,7 +195,7 @@ export class Exposure {
     return state;
   }
 
-  /** Only once there is something to open or to give up. */
+  /** Only once there can be something to open or to give up. */
   #listen(): void {
     if (this.#listening) return;
     this.#listening = true;
@@ -215,6 +213,15 @@ export class Exposure {
       ...(this.#includeSql && typeof sql === "string" ? { sql } : {}),
     };
   }
+}
+
+/** Puts a signal where the page gave one, and gives what forgets it. */
+function follow({ calls }: SenderState, args: unknown[], controller: AbortController): () => void {
+  const id = signalId(args.at(-1));
+  if (id === null) return () => {};
+  calls.set(id, controller);
+  args[args.length - 1] = controller.signal;
+  return () => void calls.delete(id);
 }
 
 function signalId(value: unknown): string | null {

@@ -32,7 +32,8 @@ export class RemoteStream<T> implements AsyncIterableIterator<T> {
   readonly #source: Source;
   readonly #signal: AbortSignal | null;
   readonly #aborted: Promise<never> | null = null;
-  #onAbort: () => void = () => {};
+  /** Only with a signal. */
+  #onAbort!: () => void;
   #items: readonly T[] = [];
   #at = 0;
   /** A message that was asked for before it was needed. */

@@ -276,6 +276,9 @@ describe("closeOnQuit, when the system ends the session", () => {
     await quit;
     expect((await insert).changes).toBe(1);
     expect(await rejection(pool.get("SELECT 1"))).toBeInstanceOf(ConnectionClosedError);
+    const again = new FakeEvent();
+    powerMonitor.emit("shutdown", again);
+    expect(again.defaultPrevented).toBe(false);
   });
 
   it("forgets windows that are closed", async () => {

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { setImmediate as turn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { capabilities, createPool, type Pool } from "@sqlite-aio/core";
 import { exposePool, type ExposeOptions, type WithoutPool } from "@sqlite-aio/core/electron";
@@ -176,6 +178,19 @@ describe("a page's calls", () => {
     expect(error.code).toBe("SQLITE_AIO_IPC_FAILED");
   });
 
+  it("reject with a code also where what cannot be sent is no error of this world", async () => {
+    const { ipcRenderer } = openPage(new FakeIpcMain());
+    const client = createClient<{ take: (value: unknown) => void }>({
+      ...ipcRenderer,
+      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- as one of another realm, which is no Error here
+      invoke: () => Promise.reject("An object could not be cloned."),
+    });
+    expect(await remoteError(client.take(1))).toMatchObject({
+      code: "SQLITE_AIO_IPC_FAILED",
+      message: "An object could not be cloned.",
+    });
+  });
+
   it("do not make a promise of the client", async () => {
     const { client } = await opened();
     expect(await Promise.resolve(client)).toBe(client);
@@ -259,6 +274,41 @@ describe("what is exposed", () => {
     expect(error.code).toBe("SQLITE_AIO_IPC_STREAM");
   });
 
+  it.each(["are taken back", "lose their window"])(
+    "ends streams that are on their way when methods %s",
+    async (how) => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      onTestFinished(() => void vi.useRealTimers());
+      const offered = counter();
+      const late = counter();
+      const running = gate();
+      const goOn = gate();
+      const { page, ipcMain, undo } = exposed({
+        offered: () => offered.source,
+        async late() {
+          running.open();
+          await goOn.opened;
+          return late.source;
+        },
+      });
+      const bridge = createBridge(page.ipcRenderer);
+      const answer = bridge.call("late", []);
+      expect(await bridge.call("offered", [])).toMatchObject({ ok: true });
+      await running.opened;
+      expect(vi.getTimerCount()).toBe(1);
+      if (how === "are taken back") undo();
+      else page.webContents.emit("destroyed");
+      await offered.seen.returned.opened;
+      goOn.open();
+      expect(await answer).toMatchObject({ ok: false, error: { code: "SQLITE_AIO_IPC_STREAM" } });
+      await late.seen.returned.opened;
+      // Neither waits for a page to open it.
+      expect(vi.getTimerCount()).toBe(0);
+      undo();
+      expect(ipcMain.eventNames()).toEqual([]);
+    },
+  );
+
   it("refuses options that mean nothing", () => {
     const ipcMain = new FakeIpcMain();
     const expose = (options: object) => () => exposePool(ipcMain, { a: () => 1 }, options);
@@ -270,6 +320,7 @@ describe("what is exposed", () => {
     expect(expose({ allow: true })).toThrow(TypeError);
     expect(expose({ maxStreams: -1 })).toThrow(RangeError);
     expect(expose({ channel: 1 })).toThrow(TypeError);
+    expect(expose(null as never)).toThrow("the options must be an object");
     expect(ipcMain.handlers.size).toBe(0);
   });
 });
@@ -344,9 +395,12 @@ describe("values", () => {
     ["dates, maps, sets", [new Date(5), new Map([[1, new Set(["a"])]])], undefined],
     ["a Buffer of its own memory", Buffer.from(new Uint8Array([1, 2, 3]).buffer), new Uint8Array([1, 2, 3])],
     ["parts of larger memory", new Uint16Array([9, 8, 7]).subarray(1), new Uint16Array([8, 7])],
+    ["bytes of their own memory", new Uint8Array([1, 2, 3]), undefined],
+    ["numbers of their own memory", [new Float64Array([0.5, -1]), new ArrayBuffer(3)], undefined],
     ["a view", new DataView(new Uint8Array([1, 2, 3, 4]).buffer, 2, 1), undefined],
     ["a bare object", Object.assign(Object.create(null) as object, { a: 1 }), { a: 1 }],
     ["nothing", undefined, undefined],
+    ["null", { a: null, b: [null] }, undefined],
     ["what has a class, as a plain object", new RunResultLike(), { changes: 3 }],
   ];
 
@@ -441,6 +495,32 @@ describe("signals", () => {
     expect(error).toMatchObject({ name: "TimeoutError" });
   });
 
+  it("that abort before the answer is here end the stream that it is", async () => {
+    const { source, seen } = counter();
+    const running = gate();
+    const goOn = gate();
+    let given: AbortSignal | undefined;
+    const { client, page } = exposed({
+      async numbers(signal: AbortSignal) {
+        given = signal;
+        running.open();
+        await goOn.opened;
+        return source;
+      },
+    });
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const answer = rejection(client.numbers(controller.signal));
+    await running.opened;
+    controller.abort(reason);
+    expect(await answer).toBe(reason);
+    goOn.open();
+    await seen.returned.opened;
+    expect(given?.aborted).toBe(true);
+    expect(page.ports.length).toBe(1);
+    expect(seen.asked).toBe(0);
+  });
+
   it("that are aborted before the call keep it from being made", async () => {
     const method = vi.fn<(signal?: AbortSignal) => number>(() => 1);
     const { client } = exposed({ method });
@@ -492,6 +572,77 @@ describe("streams", () => {
     const steps = await Promise.all(Array.from({ length: 7 }, () => stream.next()));
     expect(steps.map(({ value }) => value as unknown)).toEqual([0, 1, 2, 3, 4, undefined, undefined]);
     expect(await stream.next()).toEqual({ value: undefined, done: true });
+  });
+
+  it("can be iterated from where a step by hand has left them, awaited or not", async () => {
+    const { client } = exposed({ numbers: () => counter(4).source });
+    for (const stream of [client.numbers()[Symbol.asyncIterator](), await client.numbers()]) {
+      expect(await stream.next()).toEqual({ value: 0, done: false });
+      const rest: number[] = [];
+      for await (const number of { [Symbol.asyncIterator]: () => stream }) rest.push(number);
+      expect(rest).toEqual([1, 2, 3]);
+      expect((stream as AsyncIterableIterator<number>)[Symbol.asyncIterator]()).toBe(stream);
+    }
+  });
+
+  it("end for a step that waits when they are left, and can be left twice", async () => {
+    const asked = gate();
+    const { client, page } = exposed({
+      never: () => ({
+        ...counter().source,
+        next: () => {
+          asked.open();
+          return new Promise<IteratorResult<number>>(() => {});
+        },
+      }),
+    });
+    const stream = await client.never();
+    const step = stream.next();
+    await asked.opened;
+    const end = { value: undefined, done: true };
+    expect(await stream.return()).toEqual(end);
+    expect(await step).toEqual(end);
+    expect(await stream.return()).toEqual(end);
+    expect(await stream.next()).toEqual(end);
+    await once(page.ports[0]!, "close");
+  });
+
+  it("that do not end well give a warning, and the page is none the wiser", async () => {
+    const warned = once(process, "warning");
+    const { source } = counter();
+    const { client } = exposed({
+      numbers: () => ({ ...source, return: () => Promise.reject(new Error("the tap is stuck")) }),
+    });
+    for await (const number of client.numbers()) {
+      expect(number).toBe(0);
+      break;
+    }
+    const [warning] = (await warned) as [Error];
+    expect(warning.message).toBe("a stream did not end well: Error: the tap is stuck");
+  });
+
+  it("send one message at a time, however often a page asks meanwhile", async () => {
+    const asked = gate();
+    const goOn = gate();
+    const { page } = exposed({
+      async *numbers() {
+        asked.open();
+        await goOn.opened;
+        yield 0;
+        yield 1;
+      },
+    });
+    const bridge = createBridge(page.ipcRenderer);
+    const envelope = await bridge.call("numbers", []);
+    if (!envelope.ok || !("stream" in envelope)) throw new Error("no stream");
+    const items = bridge.open(envelope.stream);
+    void items.pull();
+    const first = items.pull();
+    await asked.opened;
+    await turn();
+    goOn.open();
+    expect(await first).toEqual({ ok: true, items: [0], done: false });
+    expect(await items.pull()).toEqual({ ok: true, items: [1], done: true });
   });
 
   it("are not read ahead of a page that does not ask for more", async () => {
@@ -701,6 +852,27 @@ describe("streams", () => {
     expect(await bridge.open(stream).pull()).toMatchObject({ ok: true, done: false });
     expect(await bridge.open(stream).pull()).toMatchObject(unknown);
     expect(seen.asked).toBe(256);
+  });
+
+  it("that are not there say so before anything is asked of them, and are closed after that", async () => {
+    const { client, page } = exposed({ numbers: () => counter().source });
+    await client.numbers();
+    const items = createBridge(page.ipcRenderer).open("none");
+    await once(page.ports[1]!, "close");
+    await turn();
+    expect(await items.pull()).toMatchObject({ ok: false, error: { code: "SQLITE_AIO_IPC_UNKNOWN" } });
+    expect(await items.pull()).toMatchObject({ ok: false, error: { code: "SQLITE_AIO_IPC_STREAM" } });
+  });
+
+  it("wait for a port: a message without one opens nothing", async () => {
+    const { page, ipcMain } = exposed({ numbers: () => counter().source });
+    const bridge = createBridge(page.ipcRenderer);
+    const envelope = await bridge.call("numbers", []);
+    if (!envelope.ok || !("stream" in envelope)) throw new Error("no stream");
+    const heard = once(ipcMain, "sqlite-aio/open");
+    page.ipcRenderer.send("sqlite-aio/open", envelope.stream);
+    await heard;
+    expect(await bridge.open(envelope.stream).pull()).toMatchObject({ ok: true, done: false });
   });
 
   it("that no page opens are ended after a while", async () => {
