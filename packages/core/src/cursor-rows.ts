@@ -120,6 +120,8 @@ export class CursorRows {
     // Said when the rows that are here have been read, in place of those that are not.
     if (this.#interrupts !== this.#runner.settings.interrupts) return;
     try {
+      // Before those who watch are told of a call that nobody has made.
+      this.#runner.lane.refuseDeadlock();
       this.#ahead = this.#fetch(this.#chunk, undefined);
     } catch {
       // The handle is leased to its own transaction: asked again when the rows are needed.

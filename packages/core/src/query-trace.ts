@@ -73,21 +73,25 @@ export class QueryTrace {
   send(send: () => void, toError: (reason: unknown) => unknown): void {
     const call = this.#call!;
     call.trace = this;
-    this.#trace.run(() => {
-      send();
-      call.promise.then(
-        () => {
-          if (call.refused) this.failed(readOnly(call));
-          else this.succeeded(call.rows.length, call.changes);
-        },
-        (reason: unknown) => {
-          // Whoever waits makes the error in the microtask after this one, and it is to be the same.
-          queueMicrotask(() => {
-            if (!this.#trace.over) this.failed(toError(reason));
-          });
-        },
-      );
-    });
+    try {
+      this.#trace.run(send);
+    } catch (error) {
+      // The method that sends it is asynchronous, so that its caller sees a rejection as any other.
+      this.failed(error);
+      throw error;
+    }
+    call.promise.then(
+      () => {
+        if (call.refused) this.failed(readOnly(call));
+        else this.succeeded(call.rows.length, call.changes);
+      },
+      (reason: unknown) => {
+        // Whoever waits makes the error in the microtask after this one, and it is to be the same.
+        queueMicrotask(() => {
+          if (!this.#trace.over) this.failed(toError(reason));
+        });
+      },
+    );
   }
 
   /** Runs what makes calls of its own. */
@@ -166,7 +170,7 @@ function eventOf(
 ): QueryEvent {
   const shown = withoutKeys(sql);
   return {
-    operation: OPERATIONS[code] ?? "query",
+    operation: OPERATIONS[code]!,
     sql: shown,
     database: watched.database,
     // A key may be among them.

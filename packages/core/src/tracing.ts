@@ -77,7 +77,7 @@ export class Trace<E extends { error?: unknown }> {
   readonly event: E;
   readonly #channel: TracingChannel<unknown, E>;
   /** The context of the caller, with what subscribers have bound to it. */
-  #inside: (<R>(work: () => R) => R) | null = null;
+  #inside!: <R>(work: () => R) => R;
   #over = false;
 
   constructor(channel: TracingChannel<unknown, E>, event: E) {
@@ -97,10 +97,6 @@ export class Trace<E extends { error?: unknown }> {
         this.#inside = AsyncLocalStorage.snapshot();
         return work();
       });
-    } catch (error) {
-      this.#publishError(error);
-      this.#over = true;
-      throw error;
     } finally {
       end.publish(this.event);
     }
@@ -134,14 +130,11 @@ export class Trace<E extends { error?: unknown }> {
   }
 
   #end(first: () => void): void {
-    if (this.#over) return;
     this.#over = true;
-    const publish = (): void => {
+    this.#inside(() => {
       first();
       this.#channel.asyncStart.publish(this.event);
       this.#channel.asyncEnd.publish(this.event);
-    };
-    if (this.#inside === null) publish();
-    else this.#inside(publish);
+    });
   }
 }

@@ -7,6 +7,7 @@ import {
   type Pool,
   type PoolOptions,
   PoolTimeoutError,
+  ProgrammingError,
   WorkerCrashedError,
 } from "@sqlite-aio/core";
 import {
@@ -132,6 +133,45 @@ describe("sqlite-aio:query", () => {
     const ended = new Promise<QueryEvent>((resolve) => onTestFinished(onQuery(resolve)));
     db.executeFetchall("SELECT nothing").catch(() => {});
     expect((await ended).error).toBeInstanceOf(OperationalError);
+  });
+
+  it("ends also where the call is refused at once, since it would wait for itself", async () => {
+    const db = await open();
+    const steps = record(queryChannel);
+    const error = await db.transaction(async () => await rejection(db.executeFetchall("SELECT 1")));
+    expect(error).toBeInstanceOf(ProgrammingError);
+    expect(steps.map(({ name }) => name)).toEqual(["start", "end", "error", "asyncStart", "asyncEnd"]);
+    expect(steps[4]?.seen).toMatchObject({ error, sql: "SELECT 1", queueMs: undefined, execMs: undefined });
+  });
+
+  it("is of no call that nobody has made: rows are not read ahead inside a transaction of others", async () => {
+    const db = await open(":memory:", { iterChunkSize: 2 });
+    const cursor = await db.execute("VALUES (1), (2), (3)");
+    const steps = record(queryChannel);
+    await db.transaction(async () => {
+      expect(await cursor.fetchmany(2)).toEqual([[1], [2]]);
+      expect(steps).toEqual([]);
+      expect(await rejection(cursor.fetchone())).toBeInstanceOf(ProgrammingError);
+      expect(steps.map(({ event }) => event.operation)).toEqual(Array.from({ length: 5 }, () => "fetch"));
+    });
+  });
+
+  it("tells of a chunk of rows that fails once, whoever waits for it", async () => {
+    const db = await open(":memory:", { iterChunkSize: 10 });
+    // The eleventh row is an integer overflow.
+    const sql =
+      "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 20) SELECT iif(x > 10, abs(-9223372036854775808), x) AS x FROM c";
+    const events = recordQueries();
+    const nobody = await db.execute(sql);
+    // Asks for the next chunk, which nobody comes for.
+    expect(await nobody.fetchone()).toEqual([1]);
+    const two = await db.execute(sql);
+    expect(await two.fetchmany(10)).toHaveLength(10);
+    const errors = await Promise.all([rejection(two.fetchone()), rejection(two.fetchone())]);
+    for (const error of errors) expect(error).toMatchObject({ message: "integer overflow" });
+    expect(events.map(({ operation }) => operation)).toEqual(["query", "fetch", "query", "fetch"]);
+    expect(events[1]?.error).toMatchObject({ message: "integer overflow", sql });
+    expect(events[3]?.error).toBe(errors[0]);
   });
 
   it("is in the caller's context at every step, with what is bound to it", async () => {
@@ -521,6 +561,18 @@ describe("slowQueryMs", () => {
     expect([slow?.sql, waited?.sql]).toEqual([SLOW, "SELECT 1 AS waited"]);
     expect(slow?.execMs).toBeGreaterThan(slow!.queueMs!);
     expect(waited?.queueMs).toBeGreaterThan(waited!.execMs!);
+  });
+
+  it("warns of one that nobody knows the run of, since it was given up while it waited", async () => {
+    const pool = await openPool({ readers: 0, writers: 1, slowQueryMs: 10 });
+    const lease = await pool.acquire();
+    const warnings = recordWarnings();
+    expect(await rejection(pool.get("SELECT 1", [], { timeout: 15 }))).toBeInstanceOf(OperationalError);
+    const [warning, ...others] = await warnings();
+    expect(others).toEqual([]);
+    expect(warning).toMatchObject({ code: "SQLITE_AIO_SLOW", sql: "SELECT 1", execMs: undefined });
+    expect(warning?.message).toMatch(/^a query was over after \d+ ms; how long it ran is not known$/);
+    await lease.close();
   });
 
   it("says nothing of quick ones, nor without the option, nor of keys", async () => {
