@@ -102,7 +102,10 @@ export class PoolChanges {
       // Of what it has committed last, nobody was told.
       if (this.#on && !this.#closed) this.#gather(ANYTHING);
     });
-    if (this.#on) this.#ready = Promise.all([this.#ready, this.#switch(channel, true)]);
+    if (!this.#on) return;
+    const switched = this.#switch(channel, true);
+    switched.catch(warn);
+    this.#ready = Promise.all([this.#ready, switched]);
     this.#ready.catch(() => {});
   }
 
@@ -125,7 +128,7 @@ export class PoolChanges {
     this.#on = wanted;
     const switched = this.#outlook.members.map((channel) => this.#switch(channel, wanted));
     this.#ready = Promise.all(switched);
-    this.#ready.catch(wanted ? warn : () => {});
+    this.#ready.catch(warn);
     clearInterval(this.#timer);
     if (wanted && this.#interval > 0)
       this.#timer = setInterval(() => void this.#look(), this.#interval).unref();

@@ -13,6 +13,7 @@ import {
 } from "@sqlite-aio/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openEngine, rejection, temporaryPath } from "./database.ts";
+import { holds } from "./pool-support.ts";
 
 const SCHEMA = `
   CREATE TABLE t (id INTEGER PRIMARY KEY, x);
@@ -289,6 +290,26 @@ describe.runIf(capabilities.changes)("the event change", () => {
     expect(changes).toEqual([{ ...change({}), any: true }, change({ t: [2] })]);
   });
 
+  it("begins when the lock goes that is in the way of that", async () => {
+    const path = await temporaryPath();
+    const other = openEngine(path);
+    const pool = await openPool({ readers: 0, pragmas: { journal_mode: "delete" } }, path);
+    // What is undone takes along what the connection knows of the schema.
+    await rejection(
+      pool.transaction(async (tx) => {
+        await tx.run("CREATE TABLE undone (x)");
+        throw new Error("undo");
+      }),
+    );
+    other.exec("BEGIN EXCLUSIVE");
+    const changes = listen(pool);
+    // Longer than SQLite waits before it says that there is a lock.
+    await sleep(60);
+    other.exec("COMMIT");
+    await pool.run("INSERT INTO t (x) VALUES (1)");
+    expect(changes).toEqual([change({ t: [1] })]);
+  });
+
   it("works for a database in memory, also when its contents are replaced", async () => {
     const pool = await createPool(":memory:");
     onTestFinished(() => pool.close());
@@ -442,9 +463,57 @@ describe.runIf(capabilities.changes)("commits of others", () => {
     expect(changes).toEqual([{ ...change({}), external: true, any: true }]);
   });
 
+  it("are looked for by the replacement of a thread that died before it had looked", async () => {
+    const workers: Worker[] = [];
+    const pool = await openPool({
+      changePollInterval: 5,
+      createWorker: (url, options) => {
+        const worker = new Worker(url, options);
+        workers.push(worker);
+        return worker;
+      },
+    });
+    const held = await holds(pool);
+    const changes = listen(pool);
+    const running = rejection(pool.run("INSERT INTO t SELECT 1, hold(?)", [held.name(0)]));
+    await held.entered(0);
+    // Several looks are due meanwhile, the first of which waits for the thread.
+    await sleep(30);
+    await workers[0]!.terminate();
+    expect(await running).toMatchObject({ name: "WorkerCrashedError" });
+    await pool.run("INSERT INTO t (x) VALUES (1)");
+    changes.length = 0;
+    openEngine(pool.path).exec("INSERT INTO t (x) VALUES (2)");
+    await until(() => changes.length > 0);
+    expect(changes[0]).toEqual({ ...change({}), external: true, any: true });
+  });
+
   it("are looked for every so many milliseconds, a whole number", async () => {
     expect(await rejection(createPool(":memory:", { changePollInterval: 0.5 }))).toBeInstanceOf(TypeError);
     expect(await rejection(createPool(":memory:", { changePollInterval: -1 }))).toBeInstanceOf(RangeError);
+  });
+});
+
+describe.runIf(capabilities.changes)("with an engine that the native companion does not get into", () => {
+  it("nobody is told, and a warning says so for each writer that is opened", async () => {
+    const warnings: string[] = [];
+    const hear = ({ message }: Error): void => void warnings.push(message);
+    process.on("warning", hear);
+    onTestFinished(() => void process.off("warning", hear));
+    const engine = new URL("fixtures/engine-without-extensions.mjs", import.meta.url);
+    const pool = await openPool({ engine, readers: 0, writers: 2 });
+    const changes = listen(pool);
+    await until(() => warnings.length === 1);
+    await Promise.all((await Promise.all([pool.acquire(), pool.acquire()])).map((conn) => conn.close()));
+    await until(() => warnings.length === 2);
+    expect(pool.stats().writers).toBe(2);
+    const warning = "there will be no change events: change events need the package @sqlite-aio/native";
+    expect(warnings).toEqual([warning, warning]);
+    await pool.run("INSERT INTO t (x) VALUES (1)");
+    expect(changes).toEqual([]);
+    expect(await rejection(pool.watch("SELECT * FROM t").next())).toMatchObject({
+      name: "NotSupportedError",
+    });
   });
 });
 

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -187,10 +188,47 @@ describe.runIf(capabilities.changes)("watch()", () => {
     await rows.next();
     const next = rows.next();
     const unused = pool.watch("SELECT x FROM t");
+    const controller = new AbortController();
+    const stoppable = pool.watch("SELECT x FROM t", [], { signal: controller.signal });
     await pool.close();
     expect(await next).toEqual({ done: true, value: undefined });
     expect(await rows.next()).toEqual({ done: true, value: undefined });
     expect(await unused.next()).toEqual({ done: true, value: undefined });
+    expect(await stoppable.next()).toEqual({ done: true, value: undefined });
+    controller.abort(new Error("enough"));
+    const aborted = pool.watch("SELECT x FROM t", [], { signal: controller.signal });
+    expect(await rejection(aborted.next())).toBe(controller.signal.reason);
+  });
+
+  it("rejects after its first result where the writer cannot report what it changes", async () => {
+    const extra = await temporaryPath("extra.db");
+    const other = openEngine(extra);
+    other.exec("CREATE TABLE e (x)");
+    const connected: unknown[] = [];
+    const pool = await openPool("CREATE TABLE t (x); INSERT INTO t VALUES (1)", {
+      timeout: 200,
+      // The writer is the first.
+      onConnect: async (db) => {
+        if (connected.push(db) === 1) await db.execute("ATTACH ? AS extra", [extra]);
+      },
+    });
+    // So that a reader is open.
+    await pool.get("SELECT 1");
+    // What is undone takes along what the writer knows of the schemas, and one of them cannot be read for now.
+    await rejection(
+      pool.transaction(async (tx) => {
+        await tx.run("CREATE TABLE undone (x)");
+        throw new Error("undo");
+      }),
+    );
+    other.exec("BEGIN EXCLUSIVE");
+    const warned = once(process, "warning");
+    const rows = pool.watch("SELECT x FROM t");
+    expect(await rows.next()).toEqual({ done: false, value: [{ x: 1 }] });
+    expect(await rejection(rows.next())).toMatchObject({ code: "SQLITE_BUSY", name: "OperationalError" });
+    expect(await rows.next()).toEqual({ done: true, value: undefined });
+    expect(await warned).toMatchObject([{ message: "there will be no change events: database is locked" }]);
+    other.exec("COMMIT");
   });
 
   it("rejects what is no query, and wrong parameters, and what writes is not run", async () => {

@@ -74,13 +74,14 @@ export class Changes {
   /** Starts or stops. */
   track(on: boolean): void {
     if (on) this.#require();
-    this.#wanted = on;
     this.#outside = this.#anything = false;
     if (on) this.#start();
     else if (this.#probes !== null) {
       native?.trackChanges(this.#token, false);
       this.#probes = null;
     }
+    // Last: where a lock is in the way of the start, it is tried again.
+    this.#wanted = on;
   }
 
   #require(): void {
@@ -91,17 +92,18 @@ export class Changes {
   #start(): void {
     const session = this.#session;
     const { db } = session;
-    native?.trackChanges(this.#token, true, MAX_ROWIDS);
-    this.#probes = session.privately(() => ({
+    const probes = session.privately(() => ({
       dataVersion: db.prepare("PRAGMA data_version").pluck(),
       schemaVersion: db.prepare("PRAGMA schema_version").pluck(),
       totalChanges: db.prepare("SELECT total_changes()").pluck(),
       untracked: db.prepare(UNTRACKED).pluck(),
     }));
+    const open = db.inTransaction ? session.privately(() => databases(db)) : [];
+    native?.trackChanges(this.#token, true, MAX_ROWIDS);
+    this.#probes = probes;
     this.#schema = "";
     if (db.inTransaction) {
-      for (const [database] of session.privately(() => databases(db)))
-        native?.markChanged(this.#token, database, UNSEEN);
+      for (const [database] of open) native?.markChanged(this.#token, database, UNSEEN);
       return;
     }
     this.#schemaVersion = this.#look("schemaVersion");
