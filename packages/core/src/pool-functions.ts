@@ -1,4 +1,4 @@
-import { OperationalError, WorkerCrashedError } from "./errors.js";
+import { OperationalError } from "./errors.js";
 import type { FunctionOptions, SqlFunction } from "./functions.js";
 import type { Member } from "./pool-member.js";
 
@@ -52,8 +52,8 @@ async function define(member: Member, key: string, definition: PoolFunction): Pr
     if (member.holder === null) await member.alone(() => member.define(key, definition));
     else await member.define(key, definition);
   } catch (error) {
-    // One that took its place has it already.
-    if (!member.channel.alive && (error instanceof WorkerCrashedError || member.root.ended)) return;
+    // Where the thread has died another takes its place, which has it from the start; where the pool has ended it none.
+    if (!member.channel.alive && !member.runner.closed) return;
     // One that is held may have a cursor half read; it gets the function when it is given back.
     const busy = error instanceof OperationalError && error.code.startsWith("SQLITE_BUSY");
     if (member.holder === null || !busy) throw error;

@@ -12,7 +12,7 @@ import {
 import { describe, expect, it } from "vitest";
 import { openEngine, rejection, temporaryPath } from "./database.ts";
 import { gate } from "./gate.ts";
-import { holds, openPool, outcomes, poolFunctions, until } from "./pool-support.ts";
+import { holds, openPool, outcomes, poolFunctions, slowModule, until } from "./pool-support.ts";
 
 /** Counts the threads that are alive. */
 function counted(): { alive: () => number; createWorker: NonNullable<PoolOptions["createWorker"]> } {
@@ -215,6 +215,33 @@ describe("at the deadline of close()", () => {
     await held.release(1);
   });
 
+  it("a function that is not defined everywhere rejects", async () => {
+    const pool = await filled({ readers: 1 });
+    const held = await holds(pool);
+    const running = outcomes([pool.get("SELECT hold(?)", [held.name(0)])]);
+    await held.entered(0);
+    const defined = outcomes([pool.createFunction("f", 0, () => 1)]);
+    await pool.close({ timeout: 30 });
+    expect([...(await running), ...(await defined)]).toMatchObject([closed, closed]);
+    await held.release(0);
+  });
+
+  it("a statement that turned out to write, and was on its way to the writer, rejects", async () => {
+    const { alive, createWorker } = counted();
+    const pool = await filled({ createWorker, readers: 1 });
+    const reader = (): number => pool.stats().threads.find(({ role }) => role === "reader")!.executed;
+    const late = await slowModule();
+    const defined = outcomes([pool.createFunction("late", 0, late.url)]);
+    const before = reader();
+    // The reader is given back when it has the function, which the writer loads first.
+    const rows = outcomes([pool.iterate("INSERT INTO t VALUES (2) RETURNING a").next()]);
+    await until(() => reader() >= before + 2);
+    await pool.close({ timeout: 0 });
+    expect(await rows).toMatchObject([{ ...closed, message: "Pool closed" }]);
+    expect(await defined).toMatchObject([closed]);
+    await until(() => alive() === 0);
+  });
+
   it("of 0 ms nothing is waited for", async () => {
     const pool = await filled();
     const calls = outcomes([pool.run("INSERT INTO t VALUES (2)"), pool.get("SELECT 1"), pool.acquire()]);
@@ -299,6 +326,22 @@ describe("close() while a connection is being opened", () => {
     expect(openEngine(path).prepare("SELECT a FROM t ORDER BY a").pluck().all()).toEqual([1, 2, 3]);
     expect(alive()).toBe(0);
   });
+});
+
+it("close() does not mind threads that die under it", async () => {
+  const workers: Worker[] = [];
+  const pool = await filled({
+    createWorker: (url, options) => {
+      const worker = new Worker(url, options);
+      workers.push(worker);
+      return worker;
+    },
+  });
+  const ended = workers.map((worker) => worker.terminate());
+  await pool.close();
+  await Promise.all(ended);
+  expect(pool.stats()).toMatchObject({ readers: 0, writers: 0, pending: 0 });
+  expect(workers).toHaveLength(2);
 });
 
 it("an idle pool keeps no process alive, but work that is under way does", async () => {

@@ -166,6 +166,39 @@ describe("a thread that dies", () => {
     expect(connected - before).toBe(6);
   });
 
+  it("before it begins a script: that is run by its replacement, once", async () => {
+    const { workers, createWorker } = threads();
+    const pool = await fragile({ createWorker });
+    const ended = workers[0]!.terminate();
+    await pool.exec("INSERT INTO t (a) VALUES (1); INSERT INTO t (a) VALUES (2)");
+    await ended;
+    expect(await pool.all("SELECT a FROM t")).toEqual([{ a: 1 }, { a: 2 }]);
+    expect(pool.stats()).toMatchObject({ respawned: 1, pending: 0 });
+  });
+
+  it("before it has a function: its replacement has that, and the caller does not mind", async () => {
+    const { workers, createWorker } = threads();
+    const pool = await fragile({ createWorker, readers: 1 });
+    await pool.get("SELECT 1");
+    const ended = workers.map((worker) => worker.terminate());
+    await pool.createFunction("f", 0, () => "here");
+    await Promise.all(ended);
+    expect(await pool.get("SELECT f() AS f")).toEqual({ f: "here" });
+    expect(await pool.transaction((tx) => tx.get("SELECT f() AS f"))).toEqual({ f: "here" });
+    expect(pool.stats()).toMatchObject({ respawned: 2 });
+  });
+
+  it("and is not replaced yet keeps nobody from learning that a function cannot be defined", async () => {
+    const pool = await fragile();
+    expect(await rejection(pool.run("SELECT exit_if(1)"))).toBeInstanceOf(WorkerCrashedError);
+    expect(pool.stats().writers).toBe(0);
+    const missing = new URL("fixtures/no-such-file.mjs", import.meta.url);
+    expect(await rejection(pool.createFunction("f", 0, missing))).toMatchObject({
+      message: expect.stringContaining("no-such-file.mjs"),
+    });
+    expect(await rejection(pool.get("SELECT f()"))).toMatchObject({ message: "no such function: f" });
+  });
+
   it("of which the others notice nothing", async () => {
     const pool = await fragile();
     const held = await holds(pool);

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { createPool, type Pool, type PoolOptions } from "@sqlite-aio/core";
 import { onTestFinished } from "vitest";
 import { temporaryFolder, temporaryPath } from "./database.ts";
@@ -43,6 +44,32 @@ export async function holds(pool: Pick<Pool, "createFunction">): Promise<Holds> 
     name,
     entered: async (n) => await until(() => existsSync(`${name(n)}.entered`)),
     release: async (n) => await writeFile(name(n), ""),
+  };
+}
+
+/** A module, of a function that gives "late", that is not loaded before it is let. */
+export interface SlowModule {
+  readonly url: URL;
+  /** Resolves when a thread loads it. */
+  readonly entered: () => Promise<void>;
+  /** Lets it be loaded. */
+  readonly release: () => Promise<void>;
+}
+
+export async function slowModule(): Promise<SlowModule> {
+  const folder = await temporaryFolder();
+  const url = pathToFileURL(`${folder}/slow.mjs`);
+  await writeFile(
+    url,
+    `import { existsSync, writeFileSync } from "node:fs";
+     writeFileSync(new URL("entered", import.meta.url), "");
+     while (!existsSync(new URL("released", import.meta.url))) await new Promise((resolve) => setTimeout(resolve, 1));
+     export default () => "late";`,
+  );
+  return {
+    url,
+    entered: async () => await until(() => existsSync(`${folder}/entered`)),
+    release: async () => await writeFile(`${folder}/released`, ""),
   };
 }
 
