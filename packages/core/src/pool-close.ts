@@ -25,7 +25,6 @@ export async function closePool(parts: Parts, timeout: number): Promise<void> {
   } finally {
     clearTimeout(handle);
   }
-  orderly.catch(() => {});
   const ended = Promise.all([parts.readers.terminate(), parts.writers.terminate()]);
   // A native call that does not return keeps its thread; nobody has to wait for that.
   await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, GRACE_MS).unref())]);

@@ -38,10 +38,6 @@ export class Dispatcher {
     return this.#pending;
   }
 
-  get closed(): boolean {
-    return this.#closed;
-  }
-
   /** Throws if the pool takes no further call, or not from here. */
   check(): void {
     if (this.#closed) throw poolClosed();

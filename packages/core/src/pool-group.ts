@@ -91,6 +91,7 @@ export class Group {
     this.#waiting.push(request);
     const leave = (reason: unknown): void => {
       const at = this.#waiting.indexOf(request);
+      // A timer may go off that was stopped: by somebody's fake clock it was not.
       if (at < 0) return;
       this.#waiting.splice(at, 1);
       clearTimeout(request.timer);
@@ -203,7 +204,6 @@ export class Group {
     try {
       if (!this.#closed) await member.prepare();
       if (this.#closed) throw poolClosed();
-      if (!member.channel.alive) throw new WorkerCrashedError("the thread died", "not-started");
       this.members.push(member);
       return member;
     } catch (error) {
@@ -308,7 +308,7 @@ export class Group {
     });
     if (this.#opening.size > 0) parts.push(`${this.#opening.size} being opened`);
     if (this.#failure !== undefined) parts.push("the last attempt to open one failed (see cause)");
-    return parts.length === 0 ? "none is open" : parts.join("; ");
+    return parts.join("; ");
   }
 }
 
@@ -316,6 +316,6 @@ export class Group {
 function notOpened(error: unknown): unknown {
   if (!(error instanceof WorkerCrashedError)) return error;
   return new WorkerCrashedError("a connection's thread died while it was opened", "not-started", {
-    cause: error.cause ?? error,
+    cause: error.cause,
   });
 }

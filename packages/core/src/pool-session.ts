@@ -159,7 +159,7 @@ export class PoolSession {
     await cursor.execute(sql, parameters, options);
     if (cursor.description !== null) return { rows: await cursor.fetchall<R>(options) };
     const changes = Math.max(0, cursor.rowcount);
-    const lastInsertRowid = cursor.lastrowid ?? 0;
+    const lastInsertRowid = cursor.lastrowid!;
     return { rows: null, changes, lastInsertRowid, counted, inserted: kind === "insert" && changes > 0 };
   }
 

@@ -132,12 +132,8 @@ export async function pinSnapshot(runner: Runner): Promise<void> {
 
 /** @internal The rows of a call as objects, converted where `detectTypes` says so. */
 export function objectRows<R>(call: Call, settings: RowSettings): R[] {
-  // Without types to detect the channel has built the objects; a converter is given no cursor.
-  return (call.objects ? call.rows : makeRows(call, settings, noCursor)) as R[];
-}
-
-function noCursor(): never {
-  throw new TypeError("a pool has no cursor for a row factory");
+  // Without types to detect the channel has built the objects.
+  return makeRows(call, settings) as R[];
 }
 
 /** @internal */

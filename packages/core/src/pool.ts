@@ -71,15 +71,15 @@ export class Pool {
   /** @internal Use `createPool()`. */
   static async open(database: string | URL, options: PoolOptions): Promise<Pool> {
     const resolved = resolvePoolOptions(database, options);
-    const patience = Patience.of({ signal: resolved.connection.signal });
+    const patience = Patience.of({ signal: resolved.connection.signal })!;
     const pool = new Pool(resolved);
     const opening = pool.#writers.open();
     try {
-      await (patience === undefined ? opening : patience.race(opening));
+      await patience.race(opening);
       return pool;
     } catch (error) {
       pool.#upkeep.stop();
-      pool.#writers.terminate().catch(() => {});
+      void pool.#writers.terminate();
       opening.catch(() => {});
       throw error;
     }

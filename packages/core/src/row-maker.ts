@@ -33,11 +33,11 @@ export function rowSettings({ rowFactory, textFactory, detectTypes, integers }: 
   return { rowFactory, textFactory, detectTypes, integers };
 }
 
-/** The rows of an answered call, as `settings`, those of the time of the call, want them. */
+/** The rows of an answered call, as `settings`, those of the time of the call, want them; `cursor` is for a row factory. */
 export function makeRows(
   call: { readonly rows: unknown[]; readonly shape: Shape | null; readonly objects: boolean },
   settings: RowSettings,
-  cursor: () => Cursor,
+  cursor?: () => Cursor,
 ): unknown[] {
   const { rows } = call;
   if (rows.length === 0 || call.objects || (settings.rowFactory === null && !touchesCells(settings)))
@@ -49,8 +49,8 @@ export function makeRows(
 /** Makes the final row of an array of cells. */
 export type RowMaker = (cells: unknown[]) => unknown;
 
-/** How rows of this shape are made; `cursor` is what a row factory is given. */
-export function rowMaker(shape: Shape | null, settings: RowSettings, cursor: () => Cursor): RowMaker {
+/** How rows of this shape are made; `cursor` is what a row factory is given, and needed where there is one. */
+export function rowMaker(shape: Shape | null, settings: RowSettings, cursor?: () => Cursor): RowMaker {
   const { rowFactory } = settings;
   const convert = touchesCells(settings) ? cellConverter(shape, settings) : unchanged;
   if (rowFactory === null) return convert;
@@ -58,7 +58,7 @@ export function rowMaker(shape: Shape | null, settings: RowSettings, cursor: () 
     const build = objectBuilder(shape.names.map((name) => columnName(settings.detectTypes, name)));
     return (cells) => build(convert(cells), 0);
   }
-  const owner = cursor();
+  const owner = cursor!();
   return (cells) => rowFactory(owner, convert(cells));
 }
 
