@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { open } from "./database.ts";
+import { open, rejection } from "./database.ts";
+import { openPool } from "./pool-support.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -32,5 +33,34 @@ describe.each(Object.entries(fakes))("with fakes for %s", (_, toFake) => {
       if (sum % 7 === 0) for (let work = 0; work < 20_000; work++) sum += 0;
     }
     expect(sum).toBe(200_010_000);
+  });
+});
+
+describe("with a fake clock that keeps the timers that a pool stops", () => {
+  it("whoever waits behind somebody who was served stays in line", async () => {
+    const pool = await openPool({ readers: 0, acquireTimeout: 100 });
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    const holder = await pool.acquire();
+    const served = pool.acquire();
+    await holder.close();
+    const next = await served;
+    vi.advanceTimersByTime(50);
+    const waiting = pool.run("CREATE TABLE t (a)");
+    const late = rejection(pool.exec("CREATE TABLE u (a)", { timeout: 20 }));
+    vi.advanceTimersByTime(50);
+    expect(await late).toMatchObject({ code: "SQLITE_INTERRUPT" });
+    expect(pool.stats().waiting).toBe(1);
+    await next.close();
+    expect(await waiting).toMatchObject({ changes: 0 });
+  });
+
+  it("a pool that is closed looks after its log no more", async () => {
+    const pool = await openPool();
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    await pool.run("CREATE TABLE t (a)");
+    await pool.close();
+    expect(vi.getTimerCount()).toBeGreaterThan(0);
+    vi.advanceTimersByTime(60_000);
+    expect(vi.getTimerCount()).toBe(0);
   });
 });

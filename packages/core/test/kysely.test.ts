@@ -9,6 +9,7 @@ import {
   OperationalError,
   type Pool,
   type PoolOptions,
+  PoolTimeoutError,
   ProgrammingError,
   WorkerCrashedError,
 } from "@sqlite-aio/core";
@@ -484,6 +485,26 @@ describe("one connection for several statements", () => {
     expect(await rejection(sql`SELECT * FROM mine`.execute(db))).toMatchObject({
       message: "no such table: mine",
     });
+  });
+
+  it("gives the rows of a statement that changes the connection", async () => {
+    const { db } = await opened();
+    const { rows } = await sql`PRAGMA busy_timeout = 7`.execute(db);
+    expect(rows).toEqual([{ timeout: 7 }]);
+  });
+
+  it("can try again where it did not get the connection in time", async () => {
+    const { db, pool } = await opened({ readers: 0, acquireTimeout: 20 });
+    const lease = await pool.acquire();
+    await db.connection().execute(async (session) => {
+      const begin = sql`BEGIN IMMEDIATE`;
+      expect(await rejection(begin.execute(session))).toBeInstanceOf(PoolTimeoutError);
+      await lease.close();
+      await begin.execute(session);
+      await session.insertInto("person").values(person("Ada")).execute();
+      await sql`COMMIT`.execute(session);
+    });
+    expect(await names(db)).toEqual(["Ada"]);
   });
 
   it("can begin by a raw statement, and is rolled back if that is all", async () => {

@@ -151,6 +151,24 @@ describe("onConnect", () => {
     }
   });
 
+  it("that fails when a connection is opened afresh leaves the next caller a new one", async () => {
+    let calls = 0;
+    const pool = await openPool({
+      readers: 0,
+      onConnect: async (conn) => {
+        if (++calls === 2) throw new Error("not today");
+        await conn.execute("PRAGMA cache_size = -555");
+      },
+    });
+    const conn = await pool.acquire();
+    await conn.execute("PRAGMA cache_size = 9");
+    await conn.close();
+    expect(calls).toBe(2);
+    expect(await pool.get("PRAGMA cache_size")).toEqual({ cache_size: -555 });
+    expect(calls).toBe(3);
+    expect(pool.stats()).toMatchObject({ writers: 1, pending: 0 });
+  });
+
   it("that fails when a connection in memory is opened afresh costs nobody the data", async () => {
     let calls = 0;
     const warnings: Error[] = [];

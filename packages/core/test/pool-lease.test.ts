@@ -1,8 +1,9 @@
 import { type Connection, ConnectionClosedError, type Pool, ProgrammingError, Row } from "@sqlite-aio/core";
+import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { rejection } from "./database.ts";
 import { gate } from "./gate.ts";
-import { holds, openPool, outcomes, until } from "./pool-support.ts";
+import { holds, openPool, outcomes, slowModule, until } from "./pool-support.ts";
 
 async function filled(options = {}, path?: string): Promise<Pool> {
   const pool = await openPool({ readers: 1, ...options }, path);
@@ -302,6 +303,25 @@ describe("acquire()", () => {
     }
   });
 
+  it("waits for a module that the last holder has not loaded yet, and gives nobody its function", async () => {
+    const pool = await filled();
+    const late = await slowModule();
+    const conn = await pool.acquire();
+    const defined = outcomes([conn.createFunction("my_late", 0, late.url)]);
+    await late.entered();
+    const { executed } = pool.stats();
+    const released = conn.close();
+    const next = outcomes([pool.acquire()]);
+    await until(() => pool.stats().executed > executed);
+    expect(pool.stats().waiting).toBe(1);
+    await late.release();
+    expect(await defined).toEqual([undefined]);
+    await released;
+    const [holder] = (await next) as [Connection];
+    expect(await traces(holder)).toEqual(CLEAN);
+    await holder.close();
+  });
+
   it("does not let a failed executemany of one holder skip one of the next", async () => {
     const pool = await filled();
     const sets = Array.from({ length: 3000 }, (_, i) => [i]);
@@ -385,6 +405,22 @@ describe("leakWarning", () => {
       expect(message).toContain("20 ms");
       expect(message).toMatch(/pool-lease\.test\.ts:\d+:\d+/);
     }
+  });
+
+  it("tells of one also where nobody knows the place", async () => {
+    const pool = await filled({ leakWarning: 10 });
+    const warned = once(process, "warning");
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    const acquired = pool.acquire();
+    Error.stackTraceLimit = stackTraceLimit;
+    await using _ = await acquired;
+    expect(await warned).toMatchObject([
+      {
+        code: "SQLITE_AIO_LEAK",
+        message: "acquire() has held a connection for more than 10 ms; it was called at an unknown place",
+      },
+    ]);
   });
 
   it("says nothing of one that is given back in time", async () => {

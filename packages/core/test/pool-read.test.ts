@@ -139,6 +139,19 @@ describe("read()", () => {
     ).toBeInstanceOf(ProgrammingError);
   });
 
+  it("ends an iteration when the signal of that is aborted, and goes on", async () => {
+    const pool = await filled();
+    const controller = new AbortController();
+    await pool.read(async (tx) => {
+      const rows = tx.iterate("SELECT a FROM t ORDER BY a", [], { signal: controller.signal });
+      expect(await rows.next()).toEqual({ done: false, value: { a: 1 } });
+      controller.abort();
+      expect(await rejection(rows.next())).toBe(controller.signal.reason);
+      expect(await rows.next()).toEqual({ done: true, value: undefined });
+      expect(await count(tx)).toEqual({ n: 2 });
+    });
+  });
+
   it("gives up at once when its signal is aborted or its timeout is over, waiting or running", async () => {
     const pool = await filled({ readers: 1 });
     const reason = new Error("no longer wanted");

@@ -52,6 +52,20 @@ describe("a reader whose statement nobody waits for", () => {
     expect(pool.stats().threads.filter(({ stuck }) => stuck)).toEqual([]);
   });
 
+  it("is named to whoever finds no room behind those who have taken its place", async () => {
+    const { pool, held } = await filled({ maxWaiting: 0 });
+    await abandon(pool, held, 0);
+    const other = await pool.acquire({ mode: "read" });
+    const full = await rejection(pool.get("SELECT a FROM t"));
+    expect(full).toBeInstanceOf(QueueFullError);
+    expect((full as Error).message).toMatch(
+      /; reader 1 runs a statement that its caller gave up; reader 2 is held by acquire\(\) at /,
+    );
+    await other.close();
+    await held.release(0);
+    await until(() => pool.stats().readers === 1);
+  });
+
   it("is set aside also after an iteration, a snapshot and a lease", async () => {
     const { pool, held } = await filled();
     const give = async (n: number, start: (signal: AbortSignal) => Promise<unknown>): Promise<void> => {
@@ -133,6 +147,26 @@ describe("a writer whose statement nobody waits for", () => {
       name: "ConnectionClosedError",
     });
   });
+});
+
+it("a writer whose script cannot be stopped is known for that as soon as the script is given up", async () => {
+  const engine = new URL("fixtures/engine-without-extensions.mjs", import.meta.url);
+  const { pool, held } = await filled({ engine, maxWaiting: 0 });
+  const controller = new AbortController();
+  const script = `INSERT INTO t VALUES (2); INSERT INTO t SELECT hold('${held.name(0)}')`;
+  const given = rejection(pool.exec(script, { signal: controller.signal }));
+  await held.entered(0);
+  controller.abort();
+  expect(await given).toBe(controller.signal.reason);
+  expect(await rejection(pool.run("INSERT INTO t VALUES (3)"))).toMatchObject({
+    name: "QueueFullError",
+    message: expect.stringContaining("writer 1 runs a statement that its caller gave up"),
+  });
+  await held.release(0);
+  await until(() => pool.stats().pending === 0 && pool.stats().busy === 0);
+  expect(pool.stats().threads.filter(({ stuck }) => stuck)).toEqual([]);
+  expect(await pool.run("INSERT INTO t VALUES (4)")).toMatchObject({ changes: 1 });
+  expect(await pool.get("SELECT group_concat(a) AS a FROM t")).toEqual({ a: "1,2,1,4" });
 });
 
 it("the connections of a plain pool are not replaced either, and the others go on", async () => {

@@ -378,6 +378,30 @@ describe("using the pool inside its own callback", () => {
     expect(await pool.get("SELECT count(*) AS n FROM note")).toEqual({ n: 1 });
   });
 
+  it("is refused to what an inner callback has started, as long as the outer one runs", async () => {
+    const outer = await openPool();
+    const inner = await openPool();
+    const over = gate();
+    let later: Promise<unknown> | undefined;
+    await outer.transaction(async () => {
+      await inner.transaction(() => {
+        // Its own pool takes it, and knows what is around that.
+        const calls = [outer, inner].map((pool) => () => pool.get("SELECT 1 AS one"));
+        later = over.opened.then(() =>
+          inner.transaction(async (tx) => [
+            ...(await outcomes(calls.map(async (call) => await call()))),
+            await tx.get("SELECT 2 AS two"),
+          ]),
+        );
+      });
+      over.open();
+      const [first, second, third] = (await later) as unknown[];
+      expect([first, second]).toMatchObject([{ name: "ProgrammingError" }, { name: "ProgrammingError" }]);
+      expect(third).toEqual({ two: 2 });
+    });
+    expect(await outer.get("SELECT 1 AS one")).toEqual({ one: 1 });
+  });
+
   it("through a lease's transaction() is refused where nobody else could answer", async () => {
     const pool = await openPool({ readers: 1 });
     await bank(pool);

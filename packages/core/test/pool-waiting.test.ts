@@ -156,6 +156,18 @@ describe("acquireTimeout", () => {
     await transaction;
   });
 
+  it("says who holds what also where nobody knows the place", async () => {
+    const pool = await filled({ acquireTimeout: 10 });
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    const acquired = pool.acquire();
+    Error.stackTraceLimit = stackTraceLimit;
+    await using _ = await acquired;
+    expect(await rejection(pool.run("INSERT INTO t VALUES (1)"))).toMatchObject({
+      message: expect.stringMatching(/; writer 1 is held by acquire\(\) for \d+ ms$/),
+    });
+  });
+
   it("counts from the call, not from the end of what was before it, and 0 waits for ever", async () => {
     const pool = await filled({ acquireTimeout: 0 });
     const conn = await pool.acquire();
@@ -379,6 +391,28 @@ describe("signal and timeout", () => {
     expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 300 });
     await until(() => pool.stats().pending === 0);
     expect(pool.stats()).toMatchObject({ busy: 0, waiting: 0, respawned: 0 });
+  });
+
+  it("end calls in line that are given up together, of which none gets the connection of another", async () => {
+    const pool = await filled();
+    const held = await holds(pool);
+    const running = pool.get("SELECT hold(?) AS one", [held.name(0)]);
+    await held.entered(0);
+    const { signal, abort } = aborter(new Error("no longer wanted"));
+    // The lease waits for the end of what runs, and the read behind it only for the lease.
+    const waiting = outcomes([
+      pool.acquire({ mode: "read", signal }),
+      pool.get("SELECT 1", [], { signal }),
+      pool.get("SELECT 2 AS two"),
+    ]);
+    await turn();
+    expect(pool.stats().waiting).toBe(3);
+    abort();
+    await held.release(0);
+    expect(await waiting).toEqual([signal.reason, signal.reason, { two: 2 }]);
+    expect(await running).toEqual({ one: 1 });
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+    expect(pool.stats()).toMatchObject({ pending: 0, waiting: 0 });
   });
 
   it("of a wrong kind are refused before anything is queued", async () => {
