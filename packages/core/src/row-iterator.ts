@@ -35,7 +35,7 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
       // A row that is there costs one resolved promise.
       return row === undefined ? this.#next() : Promise.resolve({ value: row, done: false });
     } catch (error) {
-      return Promise.reject(error);
+      return this.#fail(error);
     }
   }
 
@@ -57,9 +57,14 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
       if (result.done === true) await this.#finish();
       return result;
     } catch (error) {
-      await this.#finish();
-      throw error;
+      return await this.#fail(error);
     }
+  }
+
+  /** A loop that next() ends by rejecting calls no return(). */
+  async #fail(error: unknown): Promise<never> {
+    await this.#finish();
+    throw error;
   }
 
   async #step(rows: AsyncIterator<AnyRow>): Promise<IteratorResult<AnyRow>> {

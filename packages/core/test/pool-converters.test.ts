@@ -1,5 +1,6 @@
 import { createPool, PARSE_DECLTYPES, registerConverter } from "@sqlite-aio/core";
 import { expect, it } from "vitest";
+import { rejection } from "./database.ts";
 
 registerConverter("pool_point", (bytes) => bytes.toString().split(";").map(Number));
 
@@ -17,4 +18,19 @@ it("converts what get, all, iterate and a transaction read by its declared type,
   const rows: unknown[] = [];
   for await (const read of pool.iterate("SELECT * FROM place")) rows.push(read);
   expect(rows).toEqual([row]);
+});
+
+it("that throws ends an iteration, which gives its connection back", async () => {
+  registerConverter("pool_picky", (bytes) => {
+    if (bytes.toString() === "2") throw new RangeError("not 2");
+    return bytes;
+  });
+  await using pool = await createPool(":memory:", { detectTypes: PARSE_DECLTYPES });
+  await pool.exec("CREATE TABLE t (a pool_picky); INSERT INTO t VALUES (1), (2), (3)");
+
+  const error = await rejection(async () => {
+    for await (const row of pool.iterate("SELECT a FROM t")) expect(row).toEqual({ a: Buffer.from("1") });
+  });
+  expect(error).toEqual(new RangeError("not 2"));
+  expect(pool.stats()).toMatchObject({ busy: 0, pending: 0 });
 });
