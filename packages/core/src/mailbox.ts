@@ -31,7 +31,9 @@ export class Mailbox implements Port {
   readonly #control: Control;
   readonly #kept: unknown[] = [];
   #received = 0;
-  #listener: (message: unknown) => void = () => {};
+  #listener!: (message: unknown) => void;
+  /** For a message that cannot be read. */
+  #onError!: (error: unknown) => void;
 
   constructor(worker: Worker, port: MessagePort, control: Control) {
     this.#worker = worker;
@@ -50,7 +52,10 @@ export class Mailbox implements Port {
       this.#port.on("message", (message) => this.#receive(message));
       // It is the Worker that keeps the process alive.
       this.#port.unref();
-    } else this.#port.on("messageerror", listener);
+    } else {
+      this.#onError = listener;
+      this.#port.on("messageerror", listener);
+    }
   }
 
   /** Hands over the next message, if it is there. */
@@ -70,7 +75,15 @@ export class Mailbox implements Port {
   }
 
   #take(): boolean {
-    const received = receiveMessageOnPort(this.#port);
+    let received: { message: unknown } | undefined;
+    try {
+      received = receiveMessageOnPort(this.#port);
+    } catch (error) {
+      // Thrown here, in a turn of the loop that is nobody's; an event where Node takes it.
+      this.#received++;
+      this.#onError(error);
+      return true;
+    }
     if (received === undefined) return false;
     this.#received++;
     this.#listener(received.message);

@@ -1,9 +1,12 @@
+import { getEventListeners } from "node:events";
+import { existsSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { connect, type Connection, OperationalError, WorkerCrashedError } from "@sqlite-aio/core";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { open, openEngine, rejection, temporaryPath } from "./database.ts";
+import { open, openEngine, rejection, temporaryFolder, temporaryPath } from "./database.ts";
 
 const deadly = new URL("fixtures/deadly.mjs", import.meta.url);
+const unreadable = new URL("fixtures/unreadable.mjs", import.meta.url);
 const SLOW =
   "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200) SELECT sum(tick(i)) FROM n";
 
@@ -22,6 +25,12 @@ async function ending(call: Promise<unknown>): Promise<string> {
   } catch (error) {
     return error instanceof WorkerCrashedError ? error.outcome : (error as Error).name;
   }
+}
+
+/** Keeps this thread, and so its loop, until there is a file of that name. */
+function blockUntil(file: string): void {
+  const deadline = performance.now() + 5000;
+  while (!existsSync(file)) if (performance.now() > deadline) throw new Error(`there is no ${file}`);
 }
 
 describe("a thread that dies", () => {
@@ -76,6 +85,9 @@ describe("a thread that dies", () => {
     const cursor = await db.execute(SLOW.replace("sum(tick(i))", "i"));
     await worker.terminate();
     expect(await ending(db.execute("SELECT 1"))).toBe("not-started");
+    const { signal } = new AbortController();
+    expect(await ending(db.execute("SELECT 1", [], { signal }))).toBe("not-started");
+    expect(getEventListeners(signal, "abort")).toEqual([]);
     expect(await ending(cursor.fetchall())).toBe("not-started");
     await cursor.close();
     await db.close();
@@ -98,6 +110,63 @@ describe("a thread that dies", () => {
       "not-started",
     ]);
     expect(openEngine(path).prepare("SELECT x FROM t").pluck().all()).toEqual([]);
+  });
+
+  it("while a transaction is rolled back: that rejects with what the callback threw", async () => {
+    const path = await temporaryPath();
+    const { db, worker } = await withWorker(path);
+    await db.executescript("CREATE TABLE t (x)");
+    const boom = new Error("enough");
+    await db.createFunction("stop", 0, () => {
+      void worker.terminate();
+      return 1;
+    });
+    const error = await rejection(
+      db.transaction(async (tx) => {
+        await tx.execute("INSERT INTO t VALUES (1)");
+        // The thread does not get beyond it, and so not to the ROLLBACK.
+        tx.execute("SELECT stop()").catch(() => {});
+        throw boom;
+      }),
+    );
+    expect(error).toBe(boom);
+    expect(openEngine(path).prepare("SELECT x FROM t").pluck().all()).toEqual([]);
+  });
+
+  it("after it has answered: what was kept for a later turn of the loop counts", async () => {
+    const folder = await temporaryFolder();
+    const db = await open();
+    await db.createFunction("leave", 2, deadly, { export: "leave" });
+    const CALLS = 6;
+    const over = `${folder}/over`;
+    const answers: Promise<unknown>[] = [];
+    const block = (file: string): void => {
+      blockUntil(file);
+      // The answer leaves a moment later, or the thread ends.
+      const until = performance.now() + (file === over ? 30 : 3);
+      while (performance.now() < until);
+    };
+    // Two calls are under way at any time, and both are answered before the loop goes on.
+    const ask = (i: number): void => {
+      const last = i === CALLS - 1;
+      answers[i] = db
+        .executeFetchall("SELECT leave(?, ?)", [`${folder}/${i}`, last ? over : null])
+        .then((rows) => {
+          if (last) return rows;
+          if (i + 2 < CALLS) ask(i + 2);
+          // As soon as that is posted.
+          const next = i + 3 < CALLS ? `${folder}/${i + 2}` : over;
+          queueMicrotask(() => process.nextTick(() => process.nextTick(block, next)));
+          return rows;
+        });
+    };
+    ask(0);
+    await new Promise<void>((resolve) => {
+      process.nextTick(() => process.nextTick(resolve));
+    });
+    ask(1);
+    for (let i = 0; i < CALLS; i++) expect(await answers[i], String(i)).toEqual([[1]]);
+    expect(await ending(db.execute("SELECT 1"))).toMatch(/not-started|unknown/);
   });
 
   it("of too little heap", async () => {
@@ -161,6 +230,77 @@ describe("a thread that dies", () => {
     await Promise.all([worker.terminate(), other.execute("INSERT INTO t VALUES (1)")]);
     await other.commit();
     expect(await other.executeFetchall("SELECT x FROM t")).toEqual([[1]]);
+  });
+});
+
+describe("a thread that cannot be talked to any more is ended, and so is its connection:", () => {
+  /** A connection whose frames go through `damage` once that is asked for. */
+  async function damaged(
+    damage: (message: unknown) => unknown,
+  ): Promise<{ db: Connection; begin: () => void }> {
+    let damages = false;
+    const db = await open(":memory:", {
+      createWorker: (url, options) => {
+        const worker = new Worker(url, options);
+        const post = worker.postMessage.bind(worker);
+        worker.postMessage = (message, transfer) =>
+          post(damages ? damage(message) : message, transfer as ArrayBuffer[]);
+        return worker;
+      },
+    });
+    return {
+      db,
+      begin: () => {
+        damages = true;
+      },
+    };
+  }
+
+  it("a frame that cannot be posted", async () => {
+    const boom = new Error("not today");
+    const { db, begin } = await damaged(() => {
+      throw boom;
+    });
+    begin();
+    const calls = [db.executeFetchall("SELECT 1"), db.commit()].map((call) => rejection(call));
+    for (const error of await Promise.all(calls)) {
+      expect(error).toBeInstanceOf(WorkerCrashedError);
+      expect(error).toMatchObject({ outcome: "not-started", cause: boom });
+    }
+    expect(await ending(db.execute("SELECT 1"))).toBe("not-started");
+    await db.close();
+  });
+
+  it("a frame that the thread cannot read", async () => {
+    const { db, begin } = await damaged((message) => [(message as unknown[])[0], [99]]);
+    begin();
+    const error = await rejection(db.executeFetchall("SELECT 1"));
+    expect(error).toBeInstanceOf(WorkerCrashedError);
+    expect(error).toMatchObject({ outcome: "not-started", cause: { name: "UsageError" } });
+    expect(await ending(db.execute("SELECT 1"))).toBe("not-started");
+  });
+
+  it("an answer that is no reply", async () => {
+    const db = await open();
+    await db.createFunction("malformed", 0, unreadable, { export: "malformed" });
+    const error = await rejection(db.executeFetchall("SELECT malformed()"));
+    expect(error).toBeInstanceOf(WorkerCrashedError);
+    expect(error).toMatchObject({ outcome: "unknown", cause: { code: "PROTOCOL" } });
+  });
+
+  it("a message that cannot be deserialized, whether it is waited for or looked for", async () => {
+    for (const name of [null, await temporaryPath("posted")]) {
+      const db = await open();
+      await db.createFunction("unreadable", 1, unreadable, { export: "unreadable" });
+      const call = rejection(db.executeFetchall("SELECT unreadable(?)", [name]));
+      // In the turn in which answers are looked for, and before they are.
+      if (name !== null) setImmediate(blockUntil, name);
+      const error = await call;
+      expect(error).toBeInstanceOf(WorkerCrashedError);
+      expect(error).toMatchObject({ outcome: "unknown" });
+      expect((error as Error).message).toContain("Unknown deserialize spec");
+      expect(await ending(db.execute("SELECT 1"))).toBe("not-started");
+    }
   });
 });
 
