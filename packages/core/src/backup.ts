@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Verb } from "@sqlite-aio/worker/wire";
-import { OperationalError, ProgrammingError } from "./errors.js";
+import { OperationalError } from "./errors.js";
 import { type CallOptions, checkSignal, integer, resolvePath } from "./options.js";
 import { timeoutError } from "./patience.js";
 import type { Runner } from "./runner.js";
@@ -62,7 +62,7 @@ export async function backUp(source: Runner, target: Target | string, options: B
     if (target.path !== ":memory:" && target.path !== "") await copy(source, target.path, settings);
     else await copyIntoMemory(source, inner, settings);
   } finally {
-    lane.end(new ProgrammingError("the backup is over"));
+    lane.end();
   }
 }
 

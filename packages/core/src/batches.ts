@@ -1,7 +1,7 @@
 import { encodePacket, Op, sizeOf, type SqlValue } from "@sqlite-aio/worker/wire";
 import { bindParameters, type Parameters } from "./bind.js";
 import { Call } from "./call.js";
-import { ProgrammingError, SqliteError } from "./errors.js";
+import { SqliteError } from "./errors.js";
 import type { CallOptions } from "./options.js";
 import { Patience } from "./patience.js";
 import { QueryTrace } from "./query-trace.js";
@@ -64,7 +64,7 @@ async function run(
     const batches = new Batches(runner.within(lane, runner.scoped), statement, patience, source);
     return await batches.drain(sets);
   } finally {
-    lane.end(new ProgrammingError("executemany is over", { code: "SQLITE_MISUSE" }));
+    lane.end();
   }
 }
 

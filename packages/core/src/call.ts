@@ -113,10 +113,9 @@ export class Call {
     return true;
   }
 
-  /** The cursor this call opened or reads, 0 for none. */
+  /** The cursor that a QUERY opens or a FETCH reads; no other call has rows that wait. */
   get cursor(): number {
-    if (this.code === Op.QUERY) return this.fields[2] as number;
-    return this.code === Op.FETCH ? (this.fields[0] as number) : 0;
+    return this.fields[this.code === Op.QUERY ? 2 : 0] as number;
   }
 }
 

@@ -67,9 +67,11 @@ export class Cancellation {
       if (call.settled || call.essential || (sent && hasBegun(this.#control, call.sequence))) continue;
       if (call.sentAt >= limit) oldest = Math.min(oldest ?? call.sentAt, call.sentAt);
       else if (!sent) this.cancel(call, reason());
-      else if (this.#mark(call)) call.reject(reason());
-      // It has begun at this very moment: its answer tells.
-      else call.giveUp ??= { reason: reason() };
+      else {
+        // Should it begin at this very moment, its answer tells.
+        call.giveUp ??= { reason: reason() };
+        if (this.#mark(call)) call.reject(call.giveUp.reason);
+      }
     }
     return oldest;
   }
@@ -117,7 +119,7 @@ export class Cancellation {
   /** Stops what the thread is running, again and again until the function that it gives is called. */
   hammer(): () => void {
     if (!this.#interruptible) return () => {};
-    const strike = (): void => void native?.interrupt(this.#control.token[0] ?? 0);
+    const strike = (): void => void native?.interrupt(this.#token);
     const timer = setInterval(strike, 5);
     strike();
     return () => clearInterval(timer);
@@ -126,7 +128,7 @@ export class Cancellation {
   /** Stops what the thread is running. False if it is running nothing, or nothing can be done. */
   strike(): boolean {
     if (!this.#interruptible || !isWorking(this.#control)) return false;
-    native?.interrupt(this.#control.token[0] ?? 0);
+    native?.interrupt(this.#token);
     return true;
   }
 
@@ -136,7 +138,11 @@ export class Cancellation {
   }
 
   get #interruptible(): boolean {
-    return native !== null && this.#control.token[0] !== 0;
+    return native !== null && this.#token !== 0;
+  }
+
+  get #token(): number {
+    return this.#control.token[0]!;
   }
 
   /**
@@ -145,7 +151,7 @@ export class Cancellation {
    */
   #interrupt(call: Call, since: number): void {
     if (call.finished) return;
-    interruptInside(this.#control, call.sequence, () => native?.interrupt(this.#control.token[0] ?? 0));
+    interruptInside(this.#control, call.sequence, () => native?.interrupt(this.#token));
     const waited = performance.now() - since;
     if (waited > (onlyReads(call) ? STUBBORN_MS : STUBBORN_WRITE_MS) && !call.settled) {
       // Not inside SQLite: in a function, or in a call that knows no interrupt.

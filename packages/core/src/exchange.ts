@@ -12,6 +12,7 @@ import {
   MAX_FRAME_OPS,
   MAX_UNDER_WAY,
   MORE_COMING,
+  nextSequence,
   Op,
   type Packet,
   type Reply,
@@ -184,7 +185,7 @@ export class Exchange {
         this.#timing = !this.#timing;
         frame.push(Op.TIME, this.#timing ? 1 : 0);
       }
-      this.#sequence = this.#sequence === 0x7fffffff ? 1 : this.#sequence + 1;
+      this.#sequence = nextSequence(this.#sequence);
       call.sequence = this.#sequence;
       call.stage = Stage.SENT;
       call.write(frame, list);

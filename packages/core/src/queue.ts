@@ -39,10 +39,6 @@ export class Lane {
     return this.#waiting.length;
   }
 
-  get leased(): boolean {
-    return this.#child !== null;
-  }
-
   /** Sends the call in its turn. Throws if its turn can never come. */
   submit(call: Call): void {
     if (this.#ended !== null) throw this.#ended();
@@ -95,15 +91,17 @@ export class Lane {
 
   /** A child lane at once; the caller knows that nobody has one. */
   take(): Lane {
-    if (this.#child !== null) throw new ProgrammingError("the connection is leased already");
     return this.#open();
   }
 
-  /** Ends a child lane: its further calls are refused with `reason`, its waiting ones too, and the parent goes on. */
-  end(reason: Error | (() => Error)): void {
+  /**
+   * Ends a child lane: its further calls are refused with `reason`, its waiting ones too, and the parent goes on. A reason
+   * is for lanes that others may call on when they are over.
+   */
+  end(reason: () => Error = closedReason): void {
     if (this.#ended !== null) return;
-    this.#ended = typeof reason === "function" ? reason : () => reason;
-    this.abandon(this.#ended);
+    this.#ended = reason;
+    this.abandon(reason);
     const parent = this.#parent;
     if (parent !== null && parent.#child === this) {
       parent.#child = null;

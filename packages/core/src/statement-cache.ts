@@ -92,8 +92,7 @@ export class StatementCache {
   }
 
   #evict(): void {
-    const oldest = this.#byText.values().next().value;
-    if (oldest === undefined) return;
+    const oldest = this.#byText.values().next().value!;
     this.#byText.delete(oldest.sql);
     oldest.evicted = true;
     if (oldest.pending === 0) this.#forget(oldest);

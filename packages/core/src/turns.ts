@@ -12,7 +12,7 @@ export async function alone<T>(runner: Runner, work: () => Promise<T>): Promise<
     await runner.settle(barrier);
     return await work();
   } finally {
-    lane.end(() => new ProgrammingError("the call is over"));
+    lane.end();
   }
 }
 
