@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import {
   type Connection,
   ConnectionClosedError,
@@ -184,6 +185,16 @@ describe("rows", () => {
     const cursor = await db.execute(numbers(40));
     const fetched = await Promise.all(Array.from({ length: 42 }, () => cursor.fetchone()));
     expect(fetched).toEqual([...upTo(40), null, null]);
+  });
+
+  it("that several fetches wait for at a time leave none of their signals' listeners behind", async () => {
+    const db = await open(":memory:", { iterChunkSize: 5 });
+    const { signal } = new AbortController();
+    const cursor = await db.execute(numbers(20));
+    expect(await cursor.fetchmany(5)).toEqual(upTo(5));
+    const fetched = await Promise.all([1, 2, 3].map((size) => cursor.fetchmany(size, { signal })));
+    expect(fetched.flat().toSorted((a, b) => Number(a[0]) - Number(b[0]))).toEqual(upTo(11, 5));
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   it("of two half-read cursors of the same statement do not mix", async () => {
@@ -575,16 +586,21 @@ describe("description after another connection's ALTER TABLE", () => {
       return 0;
     });
     const sql = "SELECT * FROM t";
-    for (let i = 0; i < 20; i++) await db.executeFetchall("SELECT meanwhile(?)", [""]);
+    // So that one reply answers all three: they have long been quick, and the COMMIT is.
+    other.pragma("synchronous = OFF");
     for (const [ddl, row] of [
       ["ALTER TABLE t ADD COLUMN c DEFAULT 3", { a: 1, b: 2, c: 3 }],
       ["ALTER TABLE t DROP COLUMN b", { a: 1, c: 3 }],
       ["ALTER TABLE t DROP COLUMN c", { a: 1 }],
+      ["ALTER TABLE t ADD COLUMN d DEFAULT 4", { a: 1, d: 4 }],
+      ["DROP TABLE t; CREATE TABLE t (p, q, r); INSERT INTO t VALUES (5, 6, 7)", { p: 5, q: 6, r: 7 }],
     ] as const) {
+      for (let i = 0; i < 50; i++) await db.executeFetchall("SELECT meanwhile(?)", [""]);
       const [before] = await db.executeFetchall(sql);
+      other.exec(`BEGIN; ${ddl}`);
       const [first, , second] = await Promise.all([
         db.executeFetchall(sql),
-        db.executeFetchall("SELECT meanwhile(?)", [ddl]),
+        db.executeFetchall("SELECT meanwhile(?)", ["COMMIT"]),
         db.executeFetchall(sql),
       ]);
       expect([first, second]).toEqual([[before], [row]]);
@@ -705,6 +721,20 @@ describe("rowFactory", () => {
     const rows: unknown[] = [];
     for await (const row of cursor) rows.push(row);
     expect(rows).toEqual([undefined, null, 2, undefined, null, 5, undefined, null, 8, undefined]);
+  });
+
+  it("that throws in a loop over execute() ends it, and lets go of the rows that are left", async () => {
+    const db = await open();
+    db.rowFactory = (_, row) => {
+      if (row[0] === 3) throw new Error("not this one");
+      return row[0];
+    };
+    const rows = db.execute(numbers(1000))[Symbol.asyncIterator]();
+    for (let i = 0; i < 3; i++) expect(await rows.next()).toEqual({ value: i, done: false });
+    expect(await rejection(rows.next())).toEqual(new Error("not this one"));
+    expect(await rows.next()).toEqual({ value: undefined, done: true });
+    // Refused while a cursor is half read.
+    await db.createFunction("f", 0, () => 1);
   });
 
   it("that throws rejects the fetch of that row, and the next row is given", async () => {

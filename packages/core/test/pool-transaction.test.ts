@@ -402,6 +402,28 @@ describe("using the pool inside its own callback", () => {
     expect(await outer.get("SELECT 1 AS one")).toEqual({ one: 1 });
   });
 
+  it("waits there for somebody else's like any other call", async () => {
+    const pool = await openPool();
+    await bank(pool);
+    const over = gate();
+    const asked = gate();
+    let later: Promise<unknown> | undefined;
+    await pool.transaction(() => {
+      later = over.opened.then(() => {
+        const written = pool.run("INSERT INTO note SELECT count(*) FROM note");
+        asked.open();
+        return written;
+      });
+    });
+    await pool.transaction(async (tx) => {
+      over.open();
+      await asked.opened;
+      await tx.run("INSERT INTO note VALUES ('first')");
+    });
+    await later;
+    expect(await pool.all("SELECT text FROM note")).toEqual([{ text: "first" }, { text: 1 }]);
+  });
+
   it("through a lease's transaction() is refused where nobody else could answer", async () => {
     const pool = await openPool({ readers: 1 });
     await bank(pool);

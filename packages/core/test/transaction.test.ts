@@ -444,6 +444,128 @@ describe("a transaction inside", () => {
   });
 });
 
+describe("a nested transaction that outlives the outer one's callback", () => {
+  it("can begin nothing more once that has thrown", async () => {
+    const { opened, open: go } = gate();
+    const begun = gate();
+    const boom = new Error("outer");
+    let late: unknown[] = [];
+    let nested: Promise<unknown> | undefined;
+    const error = await rejection(
+      db.transaction(async (tx) => {
+        nested = rejection(
+          tx.transaction(async (sub) => {
+            await insert(sub, 1);
+            begun.open();
+            await opened;
+            const calls = [
+              () => insert(sub, 2),
+              () => sub.transaction((inner) => insert(inner, 3)),
+              () => sub.executemany("INSERT INTO t (x) VALUES (?)", [[4]]),
+              () => sub.createFunction("f", 0, () => 1),
+            ];
+            late = await Promise.all(calls.map(rejection));
+          }),
+        );
+        await begun.opened;
+        throw boom;
+      }),
+    );
+    expect(error).toBe(boom);
+    go();
+    for (const each of [await nested, ...late])
+      expect(each).toMatchObject({ name: "ProgrammingError", message: "the transaction is over" });
+    expect(late).toHaveLength(4);
+    expect(committed()).toEqual([]);
+  });
+
+  it("holds up COMMIT, which a signal gives up, and nothing else", async () => {
+    const cursor = await db.execute(
+      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 500) SELECT i FROM n",
+    );
+    const { opened, open: go } = gate();
+    const begun = gate();
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    let nested: Promise<unknown> | undefined;
+    const outer = rejection(
+      db.transaction(
+        async (tx) => {
+          await insert(tx, 1);
+          nested = rejection(
+            tx.transaction(async (sub) => {
+              await insert(sub, 2);
+              begun.open();
+              await opened;
+            }),
+          );
+          await begun.opened;
+        },
+        { signal: controller.signal },
+      ),
+    );
+    await begun.opened;
+    await nextTurn();
+    // On its way to the thread at that moment.
+    const closed = cursor.close();
+    controller.abort(reason);
+    expect(await outer).toBe(reason);
+    await closed;
+    await insert(db, 3);
+    go();
+    expect(await nested).toMatchObject({ name: "ProgrammingError", message: "the transaction is over" });
+    expect(committed()).toEqual([3]);
+  });
+});
+
+describe("a nested transaction whose savepoint the callback has taken away by SQL", () => {
+  async function without(sub: Connection): Promise<void> {
+    await insert(sub, 1);
+    await sub.execute("ROLLBACK TO mine");
+  }
+
+  it("cannot be rolled back, and says so with both errors as its cause", async () => {
+    const boom = new Error("boom");
+    await db.transaction(async (tx) => {
+      await tx.execute("SAVEPOINT mine");
+      const error = await rejection(
+        tx.transaction(async (sub) => {
+          await without(sub);
+          throw boom;
+        }),
+      );
+      expect(error).toBeInstanceOf(OperationalError);
+      const { message, cause } = error as Error;
+      expect(message).toBe("the transaction could not be rolled back");
+      expect(cause).toBeInstanceOf(AggregateError);
+      expect((cause as AggregateError).errors).toEqual([
+        boom,
+        expect.objectContaining({ message: expect.stringContaining("no such savepoint") }),
+      ]);
+      await insert(tx, 2);
+    });
+    expect(committed()).toEqual([2]);
+  });
+
+  it("rejects with its signal's reason all the same, and the outer one goes on", async () => {
+    const reason = new Error("enough");
+    const controller = new AbortController();
+    await db.transaction(async (tx) => {
+      await tx.execute("SAVEPOINT mine");
+      const nested = tx.transaction(
+        async (sub) => {
+          await without(sub);
+          controller.abort(reason);
+        },
+        { signal: controller.signal },
+      );
+      expect(await rejection(nested)).toBe(reason);
+      await insert(tx, 2);
+    });
+    expect(committed()).toEqual([2]);
+  });
+});
+
 describe("the outer handle inside its own transaction", () => {
   const uses: [string, (outer: Connection) => Promise<unknown>][] = [
     ["execute", (outer) => outer.execute("SELECT 1")],
@@ -522,6 +644,25 @@ describe("the outer handle inside its own transaction", () => {
       later = opened.then(() => db.executeFetchall("SELECT 1"));
     });
     go();
+    expect(await later).toEqual([[1]]);
+  });
+
+  it("waits for another transaction like anybody else, where the callback's own is over", async () => {
+    const { opened, open: go } = gate();
+    const asked = gate();
+    let later: Promise<unknown> | undefined;
+    await db.transaction(async () => {
+      later = opened.then(() => {
+        const rows = db.executeFetchall("SELECT x FROM t");
+        asked.open();
+        return rows;
+      });
+    });
+    await db.transaction(async (tx) => {
+      go();
+      await asked.opened;
+      await insert(tx, 1);
+    });
     expect(await later).toEqual([[1]]);
   });
 });
@@ -733,6 +874,21 @@ describe("a signal", () => {
     await owner;
     await behind;
     expect(committed()).toEqual([1, 3]);
+  });
+
+  it("changes nothing for one that interrupt() has given up in the same tick", async () => {
+    const controller = new AbortController();
+    const { opened, open: go } = gate();
+    const owner = db.transaction(() => opened);
+    const waiting = rejection(db.transaction((tx) => insert(tx, 1), { signal: controller.signal }));
+    void db.interrupt();
+    const behind = insert(db, 2);
+    controller.abort(reason);
+    expect(await waiting).toMatchObject({ name: "OperationalError", code: "SQLITE_INTERRUPT" });
+    go();
+    await owner;
+    await behind;
+    expect(committed()).toEqual([2]);
   });
 
   it("gives up waiting for another connection's lock, and begins nothing", async () => {
