@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import {
   connect,
   type Connection,
@@ -353,6 +354,51 @@ describe("backup", () => {
     const rows = target.executeFetchall("SELECT count(*) FROM t");
     expect(await rows).toEqual([[40]]);
     await backup;
+  });
+
+  it("into memory is not begun on a target whose thread has died while the source was locked", async () => {
+    const path = await temporaryPath("source.db");
+    const db = await filled(30, path);
+    const other = openEngine(path);
+    let worker!: Worker;
+    const target = await open(":memory:", {
+      createWorker: (url, options) => (worker = new Worker(url, options)),
+    });
+    let died = false;
+    // The connection is told of it first.
+    worker.once("exit", () => setImmediate(() => (died = true)));
+    const error = await rejection(
+      db.backup(target, {
+        pages: 10,
+        sleep: 2,
+        progress: (status) => {
+          if (status === 0 && !other.inTransaction && !died) {
+            other.exec("BEGIN EXCLUSIVE");
+            void worker.terminate();
+          }
+          if (status === 5 && died && other.inTransaction) other.exec("COMMIT");
+        },
+      }),
+    );
+    expect(error).toMatchObject({ name: "WorkerCrashedError", outcome: "not-started" });
+    expect(await count(db)).toBe(30);
+  });
+
+  it("into memory that cannot be opened again leaves a connection without a database", async () => {
+    const db = await filled(3);
+    const module = `let times = 0;
+      export default () => {
+        if (++times > 1) throw new RangeError("only once");
+      }`;
+    const target = await open(":memory:", { setup: new URL(`data:text/javascript,${encodeURI(module)}`) });
+    expect(await rejection(db.backup(target))).toMatchObject({ message: "only once" });
+    for (const call of [() => target.execute("SELECT 1"), () => target.commit()]) {
+      const error = await rejection(call);
+      expect(error).toBeInstanceOf(ConnectionClosedError);
+      expect(error).toMatchObject({ message: "Connection closed", code: "SQLITE_AIO_CLOSED" });
+    }
+    await target.close();
+    expect(await count(db)).toBe(3);
   });
 
   it("into each other is done one after the other", async () => {

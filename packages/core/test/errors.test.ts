@@ -158,6 +158,24 @@ describe("an error of the engine", () => {
     });
   });
 
+  it("is an OperationalError for a function of the setup module that the engine refuses, as it words it", async () => {
+    const module = `export default (db) => {
+      db.function("object", () => ({}));
+      db.function("again", () => db.exec("SELECT 1"));
+    }`;
+    const own = await open(":memory:", { setup: new URL(`data:text/javascript,${encodeURI(module)}`) });
+    expect(await rejection(own.execute("SELECT object()"))).toMatchObject({
+      name: "OperationalError",
+      code: "SQLITE_ERROR",
+      message: "User-defined function object() returned an invalid value",
+    });
+    expect(await rejection(own.execute("SELECT again()"))).toMatchObject({
+      name: "OperationalError",
+      code: "SQLITE_BUSY",
+      message: "This database connection is busy executing a query",
+    });
+  });
+
   it("is an OperationalError for wrong SQL", async () => {
     expect(await rejection(db.execute("SELEC 1"))).toMatchObject({
       name: "OperationalError",

@@ -204,6 +204,8 @@ describe("queries", () => {
     const missing = await rejection(sql`SELECT * FROM nowhere`.execute(db));
     expect(missing).toBeInstanceOf(OperationalError);
     expect(missing).toMatchObject({ message: "no such table: nowhere" });
+    const incomplete = await rejection(sql`WITH a (b) AS (VALUES (1))`.execute(db));
+    expect(incomplete).toMatchObject({ name: "OperationalError", message: "incomplete input" });
   });
 });
 

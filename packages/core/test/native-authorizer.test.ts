@@ -95,6 +95,29 @@ describe.runIf(capabilities.authorizer)("an authorizer", () => {
     }
   });
 
+  it("that throws again and again does not keep what it threw", async () => {
+    const { setFlagsFromString } = await import("node:v8");
+    const { runInNewContext } = await import("node:vm");
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const { db } = await withTable();
+    const thrown: WeakRef<Error>[] = [];
+    await db.setAuthorizer(() => {
+      const error = new Error("no");
+      thrown.push(new WeakRef(error));
+      throw error;
+    });
+    for (let i = 0; i < 150; i++)
+      expect(await rejection(db.executeFetchall(`SELECT ${i}`))).toMatchObject(DENIED);
+    await db.setAuthorizer(null);
+    collect();
+    await new Promise(setImmediate);
+    collect();
+    const kept = thrown.map((error) => error.deref()).filter((error) => error !== undefined);
+    expect(kept.length).toBeLessThan(thrown.length);
+    expect(thrown[0]?.deref()).toBeUndefined();
+  });
+
   it("is asked again about statements that were prepared before, and when it is replaced or removed", async () => {
     const { db } = await withTable();
     const sql = "SELECT secret FROM t WHERE x = ?";

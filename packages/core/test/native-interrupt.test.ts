@@ -150,6 +150,23 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
     expect(openEngine(path).prepare("SELECT count(*) FROM t").pluck().get()).toBe(0);
   });
 
+  it("a signal's reason that is an OperationalError tells of the rollback, too", async () => {
+    const db = await open();
+    await db.executescript("CREATE TABLE t (x)");
+    const controller = new AbortController();
+    const given = new OperationalError("given up");
+    await db.createFunction("give_up", 0, () => {
+      controller.abort(given);
+      return 1;
+    });
+    const filled = rejection(
+      db.execute(`${filling(1e9)} WHERE i > 1 OR give_up()`, [], { signal: controller.signal }),
+    );
+    expect(await filled).toBe(given);
+    expect(given.rolledBack).toBe(true);
+    expect(db.inTransaction).toBe(false);
+  });
+
   it("transaction() cannot commit what is left when a statement in it was stopped", async () => {
     const path = await temporaryPath();
     const db = await open(path);

@@ -1,7 +1,7 @@
 import { type Connection, ConnectionClosedError, type Pool, ProgrammingError, Row } from "@sqlite-aio/core";
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
-import { rejection } from "./database.ts";
+import { openEngine, rejection, temporaryPath } from "./database.ts";
 import { gate } from "./gate.ts";
 import { holds, openPool, outcomes, slowModule, until } from "./pool-support.ts";
 
@@ -107,6 +107,32 @@ const DIRT: [string, (conn: Connection) => Promise<unknown>][] = [
     },
   ],
 ];
+
+it("a lease that is given back is over when the backup is that its holder has begun", async () => {
+  const pool = await filled();
+  const conn = await pool.acquire();
+  await conn.executescript("CREATE TABLE more (a); INSERT INTO more SELECT zeroblob(100000)");
+  const path = await temporaryPath("copy.db");
+  const order: string[] = [];
+  const closed = gate();
+  const backup = conn.backup(path, {
+    pages: 1,
+    progress: () => {
+      if (order.length > 0) return;
+      order.push("begun");
+      void conn.close().then(() => {
+        order.push("given back");
+        closed.open();
+      });
+    },
+  });
+  await backup.then(() => order.push("copied"));
+  await closed.opened;
+  expect(order).toEqual(["begun", "copied", "given back"]);
+  expect(openEngine(path).prepare("SELECT count(*) FROM t").pluck().get()).toBe(3);
+  expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 3 });
+  expect(pool.stats()).toMatchObject({ respawned: 0, busy: 0 });
+});
 
 describe("the next holder never sees a trace of", () => {
   it.each(DIRT)("%s, a hundred times", async (_title, dirty) => {

@@ -126,6 +126,19 @@ describe("a statement that writes finds the writer by itself", () => {
   });
 });
 
+it("is told apart anew when thousands of other statements have been used since", async () => {
+  const sql = "INSERT INTO t (a) VALUES (5) RETURNING a";
+  await pool.all(sql);
+  expect((await whoRan(() => pool.all(sql))).readers).toBe(0);
+  // Refused at once, but looked at like any other.
+  const others = Array.from({ length: 4000 }, (_, i) => pool.get(`BEGIN /* ${i} */`));
+  expect(await outcomes(others)).toEqual(others.map(() => expect.any(ProgrammingError)));
+  const again = await whoRan(() => pool.all(sql));
+  expect(again.readers).toBeGreaterThan(0);
+  expect(again.result).toEqual([{ a: 5 }]);
+  expect(await pool.get("SELECT count(*) AS n FROM t WHERE a = 5")).toEqual({ n: 3 });
+});
+
 describe("what only reads stays on the readers", () => {
   it.each([
     ["SELECT", "SELECT count(*) AS n FROM t", { n: 2 }],

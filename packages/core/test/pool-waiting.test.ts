@@ -183,10 +183,16 @@ describe("acquireTimeout", () => {
     const held = await holds(pool);
     const long = pool.run("INSERT INTO t SELECT hold(?)", [held.name(0)]);
     await held.entered(0);
-    const behind = await outcomes(
-      Array.from({ length: 10 }, (_, i) => pool.run("INSERT INTO t VALUES (?)", [100 + i])),
-    );
-    for (const error of behind) {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const given = outcomes([pool.run("INSERT INTO t VALUES (?)", [99], { signal })]);
+    const calls = Array.from({ length: 10 }, (_, i) => pool.run("INSERT INTO t VALUES (?)", [100 + i]));
+    // The thread has those; what comes now is not sent before it has answered.
+    await turn();
+    calls.push(pool.run("INSERT INTO t VALUES (?)", [110]));
+    controller.abort();
+    expect(await given).toEqual([signal.reason]);
+    for (const error of await outcomes(calls)) {
       expect(error).toBeInstanceOf(PoolTimeoutError);
       expect((error as Error).message).toContain("writer 1 runs");
     }
