@@ -154,14 +154,7 @@ export function withRollback(reason: unknown, fault: Fault): unknown {
 
 /** The column names of a call that builds objects, which are known when its first rows are; null for arrays. */
 export function namesOf(call: Call, columns: number | null): readonly string[] | null {
-  const { statement } = call;
-  if (call.shape === null && statement !== null) {
-    const { shape, previous } = statement;
-    // The statement ran twice for one reply and its table was altered between: the newest names are the later run's.
-    const outgrown =
-      columns !== null && shape?.names.length !== columns && previous?.names.length === columns;
-    call.shape = outgrown ? previous : shape;
-  }
+  call.shape ??= call.statement?.shape ?? null;
   const names = (call.objects ? call.shape?.names : null) ?? null;
   if (columns !== null && names !== null && names.length !== columns) throw malformed("a shape");
   return names;

@@ -231,7 +231,6 @@ export class Exchange {
     for (let shapes = reply[2] as number; shapes > 0; shapes--, at += 3) {
       const statement = this.statements.byId(reply[at] as number);
       if (statement === undefined) continue;
-      statement.previous = statement.shape;
       statement.shape = { names: reply[at + 1] as string[], types: reply[at + 2] as (string | null)[] };
     }
     this.#streaming = false;

@@ -15,8 +15,6 @@ export interface CachedStatement {
   /** ATTACH or VACUUM INTO, of which a parameter may be the name. */
   readonly opensFile: boolean;
   shape: Shape | null;
-  /** The shape before that one. */
-  previous: Shape | null;
   /** The thread was told its text. */
   defined: boolean;
   /** It has run without an error. */
@@ -56,7 +54,6 @@ export class StatementCache {
       parameters: scanParameters(sql),
       opensFile: OPENS_FILE.has(statementKeyword(sql)),
       shape: null,
-      previous: null,
       defined: false,
       proven: false,
       pending: 0,

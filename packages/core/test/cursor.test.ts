@@ -525,11 +525,11 @@ describe("a half-read cursor", () => {
 });
 
 describe("description after another connection's ALTER TABLE", () => {
-  async function pair(): Promise<{ db: Connection; other: ReturnType<typeof openEngine> }> {
+  async function pair(): Promise<{ db: Connection; other: ReturnType<typeof openEngine>; path: string }> {
     const path = await temporaryPath();
     const db = await open(path, { pragmas: { journal_mode: "wal" } });
     await db.executescript("CREATE TABLE t (a, b); INSERT INTO t VALUES (1, 2)");
-    return { db, other: openEngine(path) };
+    return { db, other: openEngine(path), path };
   }
 
   it("shows an added column, also when the statement was prepared before", async () => {
@@ -578,34 +578,44 @@ describe("description after another connection's ALTER TABLE", () => {
     expect(await db.executeFetchall(sql)).toEqual([{ a: 1, b: 2, c: 3 }]);
   });
 
-  it("never shifts values under wrong names, whatever is called in the same tick", async () => {
-    const { db, other } = await pair();
-    db.rowFactory = Row;
-    await db.createFunction("meanwhile", 1, (sql: string) => {
-      if (sql !== "") other.exec(sql);
-      return 0;
-    });
-    const sql = "SELECT * FROM t";
-    // So that one reply answers all three: they have long been quick, and the COMMIT is.
-    other.pragma("synchronous = OFF");
-    for (const [ddl, row] of [
-      ["ALTER TABLE t ADD COLUMN c DEFAULT 3", { a: 1, b: 2, c: 3 }],
-      ["ALTER TABLE t DROP COLUMN b", { a: 1, c: 3 }],
-      ["ALTER TABLE t DROP COLUMN c", { a: 1 }],
-      ["ALTER TABLE t ADD COLUMN d DEFAULT 4", { a: 1, d: 4 }],
-      ["DROP TABLE t; CREATE TABLE t (p, q, r); INSERT INTO t VALUES (5, 6, 7)", { p: 5, q: 6, r: 7 }],
-    ] as const) {
-      for (let i = 0; i < 50; i++) await db.executeFetchall("SELECT meanwhile(?)", [""]);
-      const [before] = await db.executeFetchall(sql);
-      other.exec(`BEGIN; ${ddl}`);
-      const [first, , second] = await Promise.all([
-        db.executeFetchall(sql),
-        db.executeFetchall("SELECT meanwhile(?)", ["COMMIT"]),
-        db.executeFetchall(sql),
-      ]);
-      expect([first, second]).toEqual([[before], [row]]);
-    }
-  });
+  it.each(["main", "attached"])(
+    "never shifts values of a table in %s, whatever is called at once",
+    async (name) => {
+      const { db: first, other, path } = await pair();
+      const db = name === "main" ? first : await open();
+      if (name === "attached") await db.execute("ATTACH ? AS attached", [path]);
+      db.rowFactory = Row;
+      await db.createFunction("meanwhile", 1, (sql: string) => {
+        if (sql !== "") other.exec(sql);
+        return 0;
+      });
+      const sql = `SELECT * FROM ${name}.t`;
+      // So that one reply could answer all: they have long been quick, and the COMMIT is.
+      other.pragma("synchronous = OFF");
+      for (const [ddl, row] of [
+        ["ALTER TABLE t ADD COLUMN c DEFAULT 3", { a: 1, b: 2, c: 3 }],
+        ["ALTER TABLE t DROP COLUMN b", { a: 1, c: 3 }],
+        ["ALTER TABLE t DROP COLUMN c", { a: 1 }],
+        ["ALTER TABLE t ADD COLUMN d DEFAULT 4", { a: 1, d: 4 }],
+        ["DROP TABLE t; CREATE TABLE t (p, q, r); INSERT INTO t VALUES (5, 6, 7)", { p: 5, q: 6, r: 7 }],
+        ["DROP TABLE t; CREATE TABLE t (q, r, p); INSERT INTO t VALUES (6, 7, 5)", { q: 6, r: 7, p: 5 }],
+      ] as const) {
+        for (let i = 0; i < 50; i++) await db.executeFetchall("SELECT meanwhile(?)", [""]);
+        const [before] = await db.executeFetchall(sql);
+        other.exec(`BEGIN; ${ddl}`);
+        const [early, cursor, , late, later] = await Promise.all([
+          db.executeFetchall(sql),
+          db.execute(sql),
+          db.executeFetchall("SELECT meanwhile(?)", ["COMMIT"]),
+          db.executeFetchall(sql),
+          db.execute(sql),
+        ]);
+        expect([early, late]).toEqual([[before], [row]]);
+        expect([await cursor.fetchall(), await later.fetchall()]).toEqual([[before], [row]]);
+        expect([names(cursor), names(later)]).toEqual([Object.keys(before), Object.keys(row)]);
+      }
+    },
+  );
 
   it("shows the connection's own changes of the schema in the same tick", async () => {
     const db = await open();

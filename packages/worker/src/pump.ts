@@ -94,7 +94,10 @@ export class Pump {
         (answered >= this.#share || now - began > SLICE_MS || this.#begun || !isQuick(operation))
       )
         return;
-      if (!this.#begun && this.#runAgain(sharedRead.before(operation, !this.#reader.empty))) continue;
+      if (!this.#begun) {
+        if (this.#runAgain(sharedRead.before(operation, !this.#reader.empty))) continue;
+        if (out.isSealed(operation.statement)) return;
+      }
       const from = operation.timed ? sharedNow() : 0;
       const finished = this.#attempt(operation, now, from);
       const after = performance.now();
@@ -102,6 +105,7 @@ export class Pump {
       if (operation.timed) this.#ran(operation, sharedNow() - from);
       if (finished) {
         this.#ended();
+        if (!sharedRead.under && out.anyRows && !this.#session.inTransaction) out.seal(null);
         answered++;
         this.#over++;
         operation.statement?.spent(after - now);
@@ -184,7 +188,9 @@ export class Pump {
     const session = this.#session;
     const group = [first];
     while (group.length < MAX_GROUP) {
-      const next = this.#reader.nextIf((operation) => isGroupable(session, operation));
+      const next = this.#reader.nextIf(
+        (operation) => isGroupable(session, operation) && !session.out.isSealed(operation.statement),
+      );
       if (next === null) break;
       group.push(next);
     }
@@ -211,9 +217,8 @@ export class Pump {
   /** True if these are to come next, before the operation that would. */
   #runAgain(operations: readonly Operation[]): boolean {
     if (operations.length === 0) return false;
-    // One that had begun is among them.
     if (this.#begun) this.#ended();
-    else if (this.#current !== null) this.#singles.unshift(this.#current);
+    if (this.#current !== null && !operations.includes(this.#current)) this.#singles.unshift(this.#current);
     this.#singles.unshift(...operations);
     this.#current = null;
     this.#begun = false;

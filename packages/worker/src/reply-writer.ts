@@ -14,6 +14,9 @@ export class ReplyWriter {
   #answers: unknown[] = [];
   #transfer: ArrayBuffer[] = [];
   readonly #shapes = new Set<Statement>();
+  /** Those of them whose rows are of a moment that is over, and the schema's version then; null: not known. */
+  readonly #sealed = new Set<Statement>();
+  #sealedVersion: unknown = null;
 
   get empty(): boolean {
     return this.#answers.length === 0;
@@ -100,6 +103,26 @@ export class ReplyWriter {
     return this.#shapes.size > 0;
   }
 
+  /** The rows up to here, of this version of the schema, are of a moment that is over. */
+  seal(version: unknown): void {
+    if (this.#shapes.size === 0) return;
+    this.#sealedVersion = this.#sealed.size === 0 || this.#sealedVersion === version ? version : null;
+    for (const statement of this.#shapes) this.#sealed.add(statement);
+  }
+
+  /** Rows that come now are of this version of the schema. */
+  reopen(version: unknown): void {
+    if (version !== null && version === this.#sealedVersion) this.#sealed.clear();
+  }
+
+  /**
+   * The statement gave rows at an earlier moment, since when another connection may have altered its tables: column names
+   * are told once per reply.
+   */
+  isSealed(statement: Statement | null): boolean {
+    return statement !== null && this.#sealed.has(statement);
+  }
+
   /** The reply: head, shapes that are new, answers. Column names are looked at only where `epoch` moved on. */
   take(state: number, totalChanges: number, epoch: number): { reply: Reply; transfer: ArrayBuffer[] } {
     const reply: Reply = [state, totalChanges, 0];
@@ -114,6 +137,7 @@ export class ReplyWriter {
       reply.push(statement.id, statement.names, statement.types);
     }
     this.#shapes.clear();
+    this.#sealed.clear();
     for (const answer of this.#answers) reply.push(answer);
     const transfer = this.#transfer;
     this.#answers = [];

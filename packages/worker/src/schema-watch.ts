@@ -46,6 +46,16 @@ export class SchemaWatch {
     this.#probes = null;
   }
 
+  /** Of the schema at this moment; null where it is locked, or not all that statements can see. */
+  version(): unknown {
+    if (this.#attached) return null;
+    try {
+      return this.#ask("schemaVersion");
+    } catch {
+      return null;
+    }
+  }
+
   /** How many temporary objects belong to the connection. */
   get tempObjects(): unknown {
     return this.#ask("tempObjects");

@@ -239,16 +239,18 @@ export class Session {
       throw new UsageError("SQLITE_BUSY", `${what} while a cursor is half read`);
   }
 
-  /**
-   * Runs what may write: the engine refuses that beside an open iterator unless told otherwise. `source` is what the
-   * work runs, null if it can change no table.
-   */
+  /** Runs what may write. `source` is what the work runs, null if it can change no table. */
   mutate<T>(source: Statement | string | null, work: () => T): T {
-    if (this.executor.openCursors === 0) return this.changes.watch(source, work);
+    return this.besideCursors(() => this.changes.watch(source, work));
+  }
+
+  /** Runs what the engine takes for a change, and refuses beside an open iterator unless told otherwise. */
+  besideCursors<T>(work: () => T): T {
+    if (this.executor.openCursors === 0) return work();
     // Only for the moment: unsafe mode also takes SQLite's defensive flag off.
     this.db.unsafeMode(true);
     try {
-      return this.changes.watch(source, work);
+      return work();
     } finally {
       this.db.unsafeMode(false);
     }

@@ -26,9 +26,16 @@ export class SharedRead {
   /** What ran in it, and where in the reply the answers of that begin. */
   #members: Operation[] = [];
   #mark = 0;
+  /** Of the schema that all of them see; null: not known. */
+  #version: unknown = null;
 
   constructor(session: Session) {
     this.#session = session;
+  }
+
+  /** The transaction is open. */
+  get under(): boolean {
+    return this.#under;
   }
 
   open(db: EngineDatabase): void {
@@ -52,7 +59,7 @@ export class SharedRead {
     }
     this.#statement = operation.statement;
     if (shares) {
-      if (more && !this.#under) this.#open();
+      if (!this.#under && (more || this.#session.out.isSealed(operation.statement))) this.#open();
       if (this.#under) this.#members.push(operation);
     }
     return NONE;
@@ -66,12 +73,14 @@ export class SharedRead {
 
   #open(): void {
     const session = this.#session;
-    if (this.#begin === null || session.inTransaction || session.executor.openCursors > 0) return;
-    session.privately(() => this.#begin!.run());
+    if (this.#begin === null || session.inTransaction) return;
+    session.privately(() => session.besideCursors(() => this.#begin!.run()));
     this.#under = true;
     this.#past = false;
     this.#members = [];
     this.#mark = session.out.mark;
+    this.#version = session.schema.version();
+    session.out.reopen(this.#version);
   }
 
   /**
@@ -85,10 +94,12 @@ export class SharedRead {
     const session = this.#session;
     if (session.inTransaction) {
       try {
-        session.privately(() => this.#commit!.run());
+        session.privately(() => session.besideCursors(() => this.#commit!.run()));
+        session.out.seal(this.#version);
         return NONE;
       } catch {
-        if (session.inTransaction) session.privately(() => session.db.exec("ROLLBACK"));
+        if (session.inTransaction)
+          session.privately(() => session.besideCursors(() => session.db.exec("ROLLBACK")));
       }
     }
     session.wrote();
@@ -98,7 +109,7 @@ export class SharedRead {
   }
 }
 
-/** A read that has been quick, belongs to no transaction, and is over when its call of the engine returns. */
+/** A read that has been quick and belongs to no transaction. Of a cursor, which goes on reading what it sees now, the beginning. */
 function mayShare({ code, statement, mode, flags, single }: Operation): boolean {
   return (
     code === Op.QUERY &&
@@ -108,6 +119,6 @@ function mayShare({ code, statement, mode, flags, single }: Operation): boolean 
     statement!.readonly &&
     statement!.reader &&
     !statement!.callsOut &&
-    (mode === Mode.GET || (mode === Mode.ALL && statement!.lastRows <= SMALL_RESULT))
+    (mode === Mode.GET || mode === Mode.CURSOR || (mode === Mode.ALL && statement!.lastRows <= SMALL_RESULT))
   );
 }
