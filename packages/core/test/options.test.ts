@@ -3,14 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
-import {
-  capabilities,
-  connect,
-  type Connection,
-  createPool,
-  NotSupportedError,
-  QueueFullError,
-} from "@sqlite-aio/core";
+import { connect, type Connection, NotSupportedError, QueueFullError } from "@sqlite-aio/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { open, openEngine, rejection, temporaryFolder, temporaryPath } from "./database.ts";
 
@@ -226,19 +219,10 @@ describe("the engine", () => {
   });
 
   it("that cannot load extensions does without the native companion", async () => {
-    const engine = new URL("fixtures/engine-closed.mjs", import.meta.url);
+    const engine = new URL("fixtures/engine-without-extensions.mjs", import.meta.url);
     const db = await open(":memory:", { engine });
     expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
     expect(await rejection(db.setAuthorizer(() => 0))).toBeInstanceOf(NotSupportedError);
-    const pool = await createPool(await temporaryPath(), { engine });
-    onTestFinished(() => pool.close());
-    expect(await rejection(pool.watch("SELECT 1").next())).toBeInstanceOf(NotSupportedError);
-    if (!capabilities.changes) return;
-    const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
-    pool.on("change", () => {});
-    expect((await warned).message).toBe(
-      "there will be no change events: change events need the package @sqlite-aio/native",
-    );
   });
 
   it("that is interrupted when it is asked for the count of changes is asked again", async () => {
