@@ -156,6 +156,9 @@ describe("an error of the engine", () => {
       code: "SQLITE_TOOBIG",
       message: "string or blob too big",
     });
+    // 300 million characters, of two bytes each.
+    const text = await rejection(() => db.execute("SELECT ?", ["é".repeat(300_000_000)]));
+    expect(text).toMatchObject({ name: "DataError", code: "SQLITE_TOOBIG" });
   });
 
   it("is an OperationalError for a function of the setup module that the engine refuses, as it words it", async () => {

@@ -158,6 +158,18 @@ describe("a connection with the engine libsql", () => {
     expect((await other.execute("DELETE FROM t")).rowcount).toBe(1000);
   });
 
+  it("lets go of rows also where their query fails by now", async () => {
+    const path = await temporaryPath();
+    const db = await openLibsql(path, { iterChunkSize: 1 });
+    await db.executescript("CREATE TABLE t (x); INSERT INTO t VALUES ('1'), ('2'), ('3')");
+    const cursor = await db.execute("SELECT json(x) FROM t");
+    expect(await cursor.fetchone()).toEqual(["1"]);
+    await db.execute("UPDATE t SET x = '{' WHERE x = '1'");
+    await cursor.close();
+    const other = await openLibsql(path, { timeout: 0 });
+    expect((await other.execute("DELETE FROM t")).rowcount).toBe(3);
+  });
+
   it("writes while a cursor is half read, and closes with one", async () => {
     const db = await openLibsql(await temporaryPath());
     await db.execute(`CREATE TABLE t AS ${numbers(500)} SELECT x FROM c`);

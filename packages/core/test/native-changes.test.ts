@@ -342,7 +342,7 @@ describe.runIf(capabilities.changes)("what is changed beside locks and faults", 
     other.exec("BEGIN EXCLUSIVE; CREATE TABLE late (a PRIMARY KEY) WITHOUT ROWID");
     const script = pool.exec("INSERT INTO w VALUES (2, 2); INSERT INTO w VALUES (3, 3)");
     const written = pool.run("INSERT INTO w VALUES (4, 4)");
-    await sleep(50);
+    await sleep(150);
     expect(changes.splice(0)).toEqual([change({ w: true })]);
     other.exec("COMMIT");
     expect(await written).toMatchObject({ changes: 1 });

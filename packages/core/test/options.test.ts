@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
+import { Worker } from "node:worker_threads";
 import { connect, type Connection, NotSupportedError, QueueFullError } from "@sqlite-aio/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { open, openEngine, rejection, temporaryFolder, temporaryPath } from "./database.ts";
@@ -221,6 +222,15 @@ describe("the engine", () => {
   it("that cannot load extensions does without the native companion", async () => {
     const engine = new URL("fixtures/engine-without-extensions.mjs", import.meta.url);
     const db = await open(":memory:", { engine });
+    expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
+    expect(await rejection(db.setAuthorizer(() => 0))).toBeInstanceOf(NotSupportedError);
+  });
+
+  it("does without the native companion in a thread that does not find it", async () => {
+    const execArgv = ["--import", new URL("fixtures/no-native.mjs", import.meta.url).href];
+    const db = await open(":memory:", {
+      createWorker: (url, options) => new Worker(url, { ...options, execArgv }),
+    });
     expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
     expect(await rejection(db.setAuthorizer(() => 0))).toBeInstanceOf(NotSupportedError);
   });

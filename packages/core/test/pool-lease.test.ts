@@ -75,6 +75,14 @@ const DIRT: [string, (conn: Connection) => Promise<unknown>][] = [
     (conn) => conn.executemany("CREATE TEMP VIEW t AS SELECT 1 AS a", [[]]),
   ],
   ["a temporary table by its schema's name", (conn) => conn.execute("CREATE TABLE temp.t (a)")],
+  [
+    "a pragma that executemany refuses when it is compiled, and so has had its effect",
+    async (conn) => {
+      expect(await rejection(conn.executemany("PRAGMA foreign_keys = OFF", [[]]))).toMatchObject({
+        message: "executemany() can only execute DML statements.",
+      });
+    },
+  ],
   ["an attached database", (conn) => conn.execute("ATTACH ':memory:' AS other")],
   ["a pragma", (conn) => conn.execute("PRAGMA foreign_keys = OFF")],
   ["a pragma in brackets", (conn) => conn.execute("PRAGMA foreign_keys(0)")],

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import {
   capabilities,
   OperationalError,
@@ -179,4 +180,24 @@ it("the connections of a plain pool are not replaced either, and the others go o
   expect(pool.stats()).toMatchObject({ writers: 2, respawned: 0 });
   await held.release(0);
   await until(() => pool.stats().idle === 2);
+});
+
+it("calls behind a statement that goes on are given up each in its own time", async () => {
+  const { pool, held } = await filled({ acquireTimeout: 150 });
+  const running = pool.run("INSERT INTO t SELECT hold(?)", [held.name(0)]);
+  await held.entered(0);
+  const settled: string[] = [];
+  const behind = async (name: string): Promise<void> => {
+    expect(await rejection(pool.run("INSERT INTO t VALUES (?)", [name]))).toBeInstanceOf(PoolTimeoutError);
+    settled.push(name);
+  };
+  const early = behind("early");
+  await delay(75);
+  const late = behind("late");
+  await early;
+  expect(settled).toEqual(["early"]);
+  await late;
+  await held.release(0);
+  expect(await running).toMatchObject({ changes: 1 });
+  expect(await pool.get("SELECT group_concat(a) AS a FROM t")).toEqual({ a: "1,1" });
 });

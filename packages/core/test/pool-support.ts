@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { createPool, type Pool, type PoolOptions } from "@sqlite-aio/core";
+import { type Connection, createPool, type Pool, type PoolOptions } from "@sqlite-aio/core";
 import { onTestFinished } from "vitest";
 import { temporaryFolder, temporaryPath } from "./database.ts";
 
@@ -26,7 +26,7 @@ export interface Holds {
 }
 
 /** Gives the pool a function `hold` that keeps its thread until it is released. */
-export async function holds(pool: Pick<Pool, "createFunction">): Promise<Holds> {
+export async function holds(pool: Pick<Pool | Connection, "createFunction">): Promise<Holds> {
   const folder = await temporaryFolder();
   const names = new Set<string>();
   await pool.createFunction("hold", 1, poolFunctions, { export: "hold" });

@@ -16,7 +16,7 @@ async function pair(journalMode: string): Promise<{ db: Connection; other: Engin
     "INSERT INTO t VALUES (?, 0)",
     Array.from({ length: 100 }, (_, id) => [id]),
   );
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 40; i++) {
     await db.executeFetchall(BY_KEY, [1]);
     await db.executeFetchall("SELECT count(*) AS n FROM t");
     await db.executeFetchall("SELECT abs(?) AS x", [1]);
@@ -97,6 +97,7 @@ it("reads of one tick wait for a lock as each would by itself", async () => {
   await db.interrupt();
   await expect(reads).rejects.toMatchObject({ code: "SQLITE_INTERRUPT" });
   const patient = crowd(db);
+  await delay(50);
   other.exec("COMMIT");
   expect(await patient).toEqual(Array.from({ length: 64 }, (_, id) => [{ id, v: 1 }]));
   expect(db.inTransaction).toBe(false);

@@ -41,3 +41,13 @@ it("nor on a pool of equal connections for what another of them has done", async
   await Promise.all(inserts);
   expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 3 });
 });
+
+it("a statement that is wrong is refused at once where another connection's lock keeps the schema from being read", async () => {
+  const path = await temporaryPath();
+  const other = openEngine(path);
+  other.exec("CREATE TABLE t (a)");
+  const db = await open(path, { isolationLevel: null, timeout: 20_000 });
+  expect(await db.executeFetchall("SELECT a FROM t")).toEqual([]);
+  other.exec("BEGIN EXCLUSIVE");
+  expect(await rejection(db.execute("SELECT b FROM t"))).toMatchObject({ message: "no such column: b" });
+});

@@ -89,3 +89,10 @@ describe("an interrupt that is on its way", () => {
     expect([interrupts, end(control, 2)]).toEqual([1, 1]);
   });
 });
+
+it("the file of the thread says what it is for where it is imported by itself", async () => {
+  const alone = await import("../dist/entry.js").catch((error: unknown) => error);
+  expect(alone).toMatchObject({
+    message: "@sqlite-aio/worker/entry is started by @sqlite-aio/core in a thread",
+  });
+});
