@@ -11,7 +11,8 @@ export default defineConfig(({ mode }) => ({
     pool: "forks",
     testTimeout: mode === "soak" ? 30 * 60_000 : 20_000,
     hookTimeout: mode === "soak" ? 10 * 60_000 : 20_000,
-    // One test would spoil the figures of another.
+    // Most of the time is spent waiting; but in a soak one test would spoil the figures of another.
+    maxWorkers: "100%",
     fileParallelism: mode !== "soak",
     allowOnly: false,
   },

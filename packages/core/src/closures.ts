@@ -1,10 +1,12 @@
 import type { MessagePort } from "node:worker_threads";
 import { announceReply, type Control, type SqlValue } from "@sqlite-aio/worker/wire";
 import { type Bindable, bindValue } from "./bind.js";
+import { held, onTurn } from "./real-loop.js";
 
 /** What a closure threw is kept until its fault arrives; one that SQLite swallowed must not be kept for ever. */
 const MAX_THROWN = 100;
 
+type Request = [number: number, args: unknown[]];
 type Closure = (...args: never[]) => unknown;
 
 /** Functions of this side that the thread calls, and waits for. */
@@ -19,7 +21,10 @@ export class Closures {
   constructor(port: MessagePort, control: Control) {
     this.#port = port;
     this.#control = control;
-    port.on("message", (message) => this.#answer(message as [number, unknown[]]));
+    port.on("message", (message) => {
+      if (held()) onTurn(() => this.#next(message as Request));
+      else this.#answer(message as Request);
+    });
     // The thread that waits for an answer has a call pending, which keeps the process alive.
     port.unref();
   }
@@ -44,7 +49,13 @@ export class Closures {
     this.#port.close();
   }
 
-  #answer([number, args]: [number, unknown[]]): void {
+  /** In the turn of the loop that has just begun. */
+  #next(request: Request): void {
+    held();
+    this.#answer(request);
+  }
+
+  #answer([number, args]: Request): void {
     let reply: { ok: true; value: SqlValue } | { ok: false; error: number; message: string };
     try {
       // One that is gone throws too, since it is no function: the thread need not wait for it.

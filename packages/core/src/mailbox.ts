@@ -1,29 +1,12 @@
 import { type MessagePort, receiveMessageOnPort, type Worker } from "node:worker_threads";
 import { announce, type Control, expects, type Port, Side } from "@sqlite-aio/worker/wire";
-import { now, onTurn } from "./real-loop.js";
-
-/** For so long messages are worked on before timers, I/O and other callbacks get their turn. */
-const HOLD_MS = 0.5;
-
-/** When the work on messages began in the present turn of the loop, for all threads; 0 if it has not. */
-let began = 0;
-
-/** Whether the present turn of the loop has been held by messages long enough. Called for each. */
-function held(): boolean {
-  const at = now();
-  if (began !== 0) return at - began > HOLD_MS;
-  began = at;
-  onTurn(() => (began = 0));
-  return false;
-}
+import { held, onTurn } from "./real-loop.js";
 
 /**
  * Comlink's messages to a thread and from it. Those from it come by a port of their own, which can be looked at, as a
  * Worker's cannot: one caller reads 74,000 rows a second by key that way, against 41,000 by being told of each answer.
  *
- * Node hands up to a thousand messages to their listener before the loop turns; a thread that answers as fast as it is
- * asked would keep timers and sockets waiting all that while. So what comes when the turn has lasted long enough is
- * kept for the next one.
+ * What comes when the turn of the loop has been held long enough is kept for the next one.
  */
 export class Mailbox implements Port {
   readonly #worker: Worker;

@@ -23,3 +23,22 @@ export function onTurn(work: () => void): void {
 export function atEndOfTick(work: () => void): void {
   soon(() => nextTick(work));
 }
+
+/** For so long messages are worked on before timers, I/O and other callbacks get their turn. */
+const HOLD_MS = 0.5;
+
+/** When the work on messages began in the present turn of the loop, for all threads; 0 if it has not. */
+let began = 0;
+
+/**
+ * Whether the present turn of the loop has been held by messages long enough. Called for each: Node hands up to a
+ * thousand of a port to their listener before the loop turns, and a thread that answers, or asks, as fast as it is
+ * answered would keep timers and sockets waiting all that while.
+ */
+export function held(): boolean {
+  const at = now();
+  if (began !== 0) return at - began > HOLD_MS;
+  began = at;
+  onTurn(() => (began = 0));
+  return false;
+}

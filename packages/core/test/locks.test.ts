@@ -71,8 +71,9 @@ it("does not wait at all with a timeout of 0", async () => {
 });
 
 it("gives each statement of a script the whole timeout", async () => {
-  const { path, other } = await lockable();
-  const db = await open(path, { isolationLevel: null, timeout: 200 });
+  // Where a COMMIT does not wait for readers.
+  const { path, other } = await lockable("wal");
+  const db = await open(path, { isolationLevel: null, timeout: 300 });
   await db.createFunction("lock", 0, () => {
     other.exec("BEGIN IMMEDIATE");
     setTimeout(() => other.exec("COMMIT"), 120);

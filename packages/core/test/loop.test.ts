@@ -57,6 +57,23 @@ describe("the main loop turns", () => {
     expect(turns.turns).toBeGreaterThan(ANSWERS / 1000);
   });
 
+  it("while a statement calls a function of the caller's as fast as it is answered", async () => {
+    const db = await open();
+    const CALLS = 100;
+    const turns = new Turns();
+    await db.createFunction("slow", 0, () => {
+      turns.note();
+      work(1);
+      return 1;
+    });
+    await db.executeFetchall(
+      `WITH RECURSIVE c(x) AS (SELECT slow() UNION ALL SELECT x + slow() FROM c WHERE x < ${CALLS}) SELECT x FROM c`,
+    );
+    turns[Symbol.dispose]();
+    expect(turns.most).toBeLessThanOrEqual(3);
+    expect(turns.turns).toBeGreaterThanOrEqual(CALLS / 3);
+  });
+
   it("while rows come faster than they are worked on", async () => {
     const pool = await openPool();
     const CHUNK = 2048;

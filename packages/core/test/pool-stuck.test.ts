@@ -13,7 +13,7 @@ import { type Holds, holds, openPool, outcomes, until } from "./pool-support.ts"
 
 // A function of a module goes on whatever is interrupted, with the native companion as without it. With it the callers
 // are told a little later.
-const patience = capabilities.interrupt ? 10_000 : 1000;
+const patience = capabilities.interrupt ? 4000 : 1000;
 
 async function filled(options: PoolOptions = {}): Promise<{ pool: Pool; held: Holds }> {
   const pool = await openPool({ readers: 1, ...options });
