@@ -142,24 +142,17 @@ describe("reads of one tick beside one that writes by a function of SQLite's own
 
   it("are run again, each by itself, where that meets a lock", async () => {
     const { db, other, segments } = await indexed(1);
-    const update = "UPDATE t SET v = ?";
-    for (let i = 0; i < 40; i++) await db.execute(update, [0]);
     const reader = other.prepare("SELECT id FROM t").iterate();
     reader.next();
-    const reads = Promise.all([
-      crowd(db, 10),
-      db.executeFetchall(optimize),
-      db.execute(update, [1]),
-      crowd(db, 10),
-    ]);
+    const reads = Promise.all([crowd(db, 2), db.executeFetchall(optimize), db.rollback(), crowd(db, 10)]);
     await delay(200);
     reader.return!();
     // By itself, FTS4 leaves its savepoint open where that meets a lock, and says then that it had nothing to do.
     const optimized = [{ done: expect.stringMatching(/^Index /) }];
-    const updated = rows.map(([row]) => [{ ...row, v: 1 }]);
-    expect(await reads).toEqual([rows, optimized, expect.anything(), updated]);
-    await db.commit();
-    expect([segments(), db.inTransaction]).toEqual([1, false]);
+    expect(await reads).toEqual([rows.slice(0, 2), optimized, undefined, rows]);
+    expect(db.inTransaction).toBe(false);
+    expect(await db.executeFetchall(optimize)).toMatchObject(optimized);
+    expect(segments()).toBe(1);
   });
 
   it("are run again, each by itself, where that finds the disk full and ends the transaction", async () => {
