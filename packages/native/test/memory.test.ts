@@ -1,0 +1,125 @@
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { Database, type Engine, type native as Native } from "./engine.ts";
+
+interface Build {
+  hostCompiler(): string[] | undefined;
+  compileForHost(compiler: string[], flags: string[], output: string): void;
+}
+const scripts = new URL("../scripts/compile.mjs", import.meta.url).href;
+const { compileForHost, hostCompiler } = (await import(scripts)) as Build;
+
+const MEMORY = "ERR_SQLITE_AIO_NATIVE_MEMORY";
+/** More than any of the calls makes. */
+const ENOUGH = 200;
+
+const compiler = hostCompiler();
+
+/** The companion, built so that its allocations fail when they are told to. */
+describe.runIf(compiler !== undefined)("where there is no memory", () => {
+  let folder: string;
+  let native: typeof Native;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "sqlite-aio-native-"));
+    copyFileSync(fileURLToPath(new URL("../index.cjs", import.meta.url)), join(folder, "index.cjs"));
+    const header = fileURLToPath(new URL("failing-malloc.h", import.meta.url));
+    compileForHost(
+      compiler as string[],
+      ["-O1", "-include", header],
+      join(folder, "build", "sqlite-aio.node"),
+    );
+    native = createRequire(import.meta.url)(join(folder, "index.cjs")) as typeof Native;
+  });
+
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  afterEach(() => {
+    delete process.env["SQLITE_AIO_ALLOCATIONS"];
+  });
+
+  /** What `work` gives, or the code or message of what it throws, with so many allocations that succeed. */
+  function limited(allocations: number, work: () => unknown): unknown {
+    process.env["SQLITE_AIO_ALLOCATIONS"] = String(allocations);
+    try {
+      return work();
+    } catch (error) {
+      const { code, message } = error as { code?: string; message: string };
+      return code?.startsWith("ERR_SQLITE_AIO") === true ? code : message;
+    } finally {
+      delete process.env["SQLITE_AIO_ALLOCATIONS"];
+    }
+  }
+
+  function database(): Engine {
+    const db = new Database(":memory:");
+    onTestFinished(() => void db.close());
+    db.exec("CREATE TABLE a (id INTEGER PRIMARY KEY, x); CREATE TABLE b (id INTEGER PRIMARY KEY, x)");
+    return db;
+  }
+
+  it("a handle is not attached, and is when there is some again", () => {
+    const db = database();
+    expect(limited(0, () => native.attach(db))).toMatch(/out of memory|error during initialization/);
+    expect(limited(1, () => native.attach(db))).toContain("too many handles");
+    expect(native.attach(db)).toBeGreaterThan(0);
+  });
+
+  it("changes are told as they were, or without their rows, or as any change, and never in part", () => {
+    const db = database();
+    const token = native.attach(db);
+    const insert = {
+      a: db.prepare("INSERT INTO a (x) VALUES (1)"),
+      b: db.prepare("INSERT INTO b (x) VALUES (1)"),
+    };
+    let rows = 0;
+    const write = (): unknown => {
+      db.exec("BEGIN");
+      for (let i = 0; i < 40; i++) for (const one of [insert.a, insert.b]) one.run();
+      db.exec("COMMIT");
+      rows += 40;
+      return native.takeChanges(token);
+    };
+    const seen = new Set<string>();
+    for (let allocations = 0; allocations <= ENOUGH; allocations += allocations < 30 ? 1 : 85) {
+      native.trackChanges(token, true, 1000);
+      const rowids = Array.from({ length: 40 }, (_, i) => BigInt(rows + i + 1));
+      const told = limited(allocations, write);
+      if (told === MEMORY) {
+        seen.add("any");
+        continue;
+      }
+      const changes = told as { table: string; rowids: bigint[] | null }[];
+      expect(changes.map(({ table }) => table).toSorted()).toEqual(["a", "b"]);
+      for (const change of changes) {
+        seen.add(change.rowids === null ? "without rows" : "whole");
+        if (change.rowids !== null) expect(change.rowids).toEqual(rowids);
+      }
+    }
+    expect(seen).toEqual(new Set(["any", "without rows", "whole"]));
+    expect(native.takeChanges(token)).toBe(null);
+    expect(limited(0, () => native.markChanged(token, "main", "a"))).toBeUndefined();
+    expect(limited(ENOUGH, () => native.takeChanges(token))).toBe(MEMORY);
+    native.markChanged(token, "main", "a");
+    expect(native.takeChanges(token)).toMatchObject([{ table: "a", rowids: null }]);
+  });
+
+  it("a statement is analyzed whole or not at all", () => {
+    const db = database();
+    const token = native.attach(db);
+    const sql = "INSERT INTO a (x) SELECT x FROM b WHERE id IN (SELECT id FROM a)";
+    const whole = native.analyze(token, sql);
+    const outcomes = new Set<unknown>();
+    for (let allocations = 0; allocations < 20; allocations++) {
+      const told = limited(allocations, () => native.analyze(token, sql));
+      if (typeof told === "string") outcomes.add(told);
+      else expect(told).toEqual(whole);
+    }
+    expect([...outcomes]).toContain(MEMORY);
+    expect(native.analyze(token, sql)).toEqual(whole);
+  });
+});
