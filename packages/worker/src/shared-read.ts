@@ -77,7 +77,6 @@ export class SharedRead {
     session.privately(() => session.besideCursors(() => this.#begin!.run()));
     this.#under = true;
     this.#past = false;
-    this.#members = [];
     this.#mark = session.out.mark;
     this.#version = session.schema.version();
     session.out.reopen(this.#version);
@@ -91,6 +90,8 @@ export class SharedRead {
   end(): readonly Operation[] {
     if (!this.#under) return NONE;
     this.#under = false;
+    const members = this.#members;
+    this.#members = [];
     const session = this.#session;
     if (session.inTransaction) {
       try {
@@ -104,8 +105,9 @@ export class SharedRead {
     }
     session.wrote();
     session.out.rewind(this.#mark);
-    runAlone(this.#members);
-    return this.#members;
+    for (const { mode, target } of members) if (mode === Mode.CURSOR) session.executor.release(target);
+    runAlone(members);
+    return members;
   }
 }
 
