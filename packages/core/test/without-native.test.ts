@@ -63,13 +63,19 @@ it("rows that come after their call was given up are let go of, of a query as of
     [held.name(1)],
   );
   await dropped(1, cursor.fetchmany(4, { signal: second.signal }), second);
-  const third = new AbortController();
-  const given = rejection(db.execute(`${rest} UNION ALL SELECT a FROM t`, [], { signal: third.signal }));
-  // It is sent at the end of this tick, and the answer comes while this thread has no time for it.
-  await new Promise<void>((resolve) => process.nextTick(() => process.nextTick(resolve)));
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
-  third.abort();
-  expect(await given).toBe(third.signal.reason);
+  const half = await db.execute(`${rest} UNION ALL SELECT a FROM t`);
+  for (const call of [
+    (signal: AbortSignal) => db.execute(`${rest} UNION ALL SELECT a FROM t`, [], { signal }),
+    (signal: AbortSignal) => half.fetchmany(4, { signal }),
+  ]) {
+    const third = new AbortController();
+    const given = rejection(call(third.signal));
+    // It is sent at the end of this tick, and the answer comes while this thread has no time for it.
+    await new Promise<void>((resolve) => process.nextTick(() => process.nextTick(resolve)));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    third.abort();
+    expect(await given).toBe(third.signal.reason);
+  }
   // Answered behind it.
   await db.execute("SELECT 1");
   await db.execute("DROP TABLE t");
