@@ -70,7 +70,7 @@ export class Lane {
   /** A child lane, as soon as all that waited before has been sent. `onQueued` gets a way to withdraw the request. */
   lease(onQueued?: (withdraw: (reason: unknown) => void) => void, essential = false): Promise<Lane> {
     if (this.#ended !== null) return Promise.reject(this.#ended());
-    if (this.#child === null && this.#waiting.length === 0) return Promise.resolve(this.#open());
+    if (this.#child === null && this.#waiting.length === 0) return Promise.resolve(this.take());
     try {
       this.refuseDeadlock();
     } catch (error) {
@@ -91,7 +91,8 @@ export class Lane {
 
   /** A child lane at once; the caller knows that nobody has one. */
   take(): Lane {
-    return this.#open();
+    this.#child = new Lane(this.#channel, this);
+    return this.#child;
   }
 
   /**
@@ -128,16 +129,11 @@ export class Lane {
     return current.run({ lane: this, outer }, fn);
   }
 
-  #open(): Lane {
-    this.#child = new Lane(this.#channel, this);
-    return this.#child;
-  }
-
   #advance(): void {
     while (this.#child === null) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
-      if ("grant" in next) next.grant(this.#open());
+      if ("grant" in next) next.grant(this.take());
       else if (next.stage !== Stage.SETTLED) this.#channel.send(next);
     }
   }

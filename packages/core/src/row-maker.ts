@@ -33,7 +33,9 @@ export function rowSettings({ rowFactory, textFactory, detectTypes, integers }: 
   return { rowFactory, textFactory, detectTypes, integers };
 }
 
-/** The rows of an answered call, as `settings`, those of the time of the call, want them; `cursor` is for a row factory. */
+/**
+ * The rows of an answered call, as `settings`, those of the time of the call, want them; `cursor` is for a row factory.
+ */
 export function makeRows(
   call: { readonly rows: unknown[]; readonly shape: Shape | null; readonly objects: boolean },
   settings: RowSettings,

@@ -1,7 +1,7 @@
 /**
- * Runs all tests and says which lines of the packages none of them ran, and fails if there are any: `pnpm test:coverage`. c8 and monocart merge the
- * reports of two thousand processes and threads into counts that are too low, so this takes their union: what one
- * report says was run was run.
+ * Runs all tests and says which lines of the packages none of them ran, and fails if there are any:
+ * `pnpm test:coverage`. c8 and monocart merge the reports of two thousand processes and threads into counts that are too
+ * low, so this takes their union: what one report says was run was run.
  */
 import { execFileSync } from "node:child_process";
 import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";

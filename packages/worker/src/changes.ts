@@ -98,12 +98,12 @@ export class Changes {
       totalChanges: db.prepare("SELECT total_changes()").pluck(),
       untracked: db.prepare(UNTRACKED).pluck(),
     }));
-    const open = db.inTransaction ? session.privately(() => databases(db)) : [];
+    const unseenIn = db.inTransaction ? session.privately(() => databases(db)) : null;
     native?.trackChanges(this.#token, true, MAX_ROWIDS);
     this.#probes = probes;
     this.#schema = "";
-    if (db.inTransaction) {
-      for (const [database] of open) native?.markChanged(this.#token, database, UNSEEN);
+    if (unseenIn !== null) {
+      for (const [database] of unseenIn) native?.markChanged(this.#token, database, UNSEEN);
       return;
     }
     this.#schemaVersion = this.#look("schemaVersion");

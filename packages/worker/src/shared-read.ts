@@ -111,7 +111,10 @@ export class SharedRead {
   }
 }
 
-/** A read that has been quick and belongs to no transaction. Of a cursor, which goes on reading what it sees now, the beginning. */
+/**
+ * A read that has been quick and belongs to no transaction. Of a cursor, which goes on reading what it sees now, the
+ * beginning.
+ */
 function mayShare({ code, statement, mode, flags, single }: Operation): boolean {
   return (
     code === Op.QUERY &&

@@ -112,7 +112,10 @@ export class Statement {
     this.#handle = handle;
   }
 
-  /** For a text that is not empty: a handle that nobody is stepping; the caller that keeps stepping it says so with {@link lend}. */
+  /**
+   * For a text that is not empty: a handle that nobody is stepping; the caller that keeps stepping it says so with
+   * {@link lend}.
+   */
   handle(db: EngineDatabase): EngineStatement {
     this.prepare(db);
     const handle = this.#lent ? this.#compile(db) : this.#handle;
