@@ -1,5 +1,5 @@
 import { native } from "@sqlite-aio/worker";
-import { NotSupportedError } from "./errors.js";
+import { NotSupportedError } from "./errors/errors.js";
 
 /** What the optional package `@sqlite-aio/native` adds, and whether it is there. */
 export interface Capabilities {

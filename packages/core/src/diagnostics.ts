@@ -3,7 +3,7 @@
  *
  * @module @sqlite-aio/core/diagnostics
  */
-import { queryChannel, type QueryEvent, tracing } from "./tracing.js";
+import { queryChannel, type QueryEvent, tracing } from "./tracing/channels.js";
 
 export {
   acquireChannel,
@@ -12,7 +12,7 @@ export {
   type QueryEvent,
   transactionChannel,
   type TransactionEvent,
-} from "./tracing.js";
+} from "./tracing/channels.js";
 
 /**
  * Calls `listener` with each statement that is over, whether it succeeded or has an `error`. Gives a way to stop.

@@ -4,15 +4,15 @@
  * @module @sqlite-aio/core
  */
 export type { Authorizer } from "@sqlite-aio/worker";
-export { PARSE_COLNAMES, PARSE_DECLTYPES, registerAdapter, registerConverter } from "./adapters.js";
+export { PARSE_COLNAMES, PARSE_DECLTYPES, registerAdapter, registerConverter } from "./values/adapters.js";
 export * from "./authorizer-codes.js";
-export type { BackupOptions } from "./backup.js";
-export type { Bindable, Parameters } from "./bind.js";
+export type { BackupOptions } from "./connection/backup.js";
+export type { Bindable, Parameters } from "./values/bind.js";
 export { capabilities } from "./capabilities.js";
-export { connect } from "./connect.js";
-export { Connection } from "./connection.js";
-export type { PendingCursor } from "./pending-cursor.js";
-export { type ColumnDescription, Cursor } from "./cursor.js";
+export { connect } from "./connection/connect.js";
+export { Connection } from "./connection/connection.js";
+export type { PendingCursor } from "./connection/pending-cursor.js";
+export { type ColumnDescription, Cursor } from "./connection/cursor.js";
 export {
   ConnectionClosedError,
   type CrashOutcome,
@@ -30,23 +30,23 @@ export {
   SqliteError,
   Warning,
   WorkerCrashedError,
-} from "./errors.js";
-export type { FunctionOptions, SqlFunction } from "./functions.js";
-export type { CallOptions, ConnectOptions, IsolationLevel } from "./options.js";
-export { Row } from "./row.js";
-export type { AnyRow, RowFactory, TextFactory } from "./row-maker.js";
-export { createPool, Pool } from "./pool.js";
-export type { AcquireOptions, PoolTransactionOptions } from "./pool-scopes.js";
-export type { PoolOptions } from "./pool-options.js";
-export type { Change, ChangeListener } from "./pool-changes.js";
-export type { LiveQuery } from "./pool-watch.js";
-export type { PoolStats, ThreadStats } from "./pool-stats.js";
+} from "./errors/errors.js";
+export type { FunctionOptions, SqlFunction } from "./connection/sql-functions.js";
+export type { CallOptions, ConnectOptions, IsolationLevel } from "./options/connect-options.js";
+export { Row } from "./values/row.js";
+export type { AnyRow, RowFactory, TextFactory } from "./values/row-maker.js";
+export { createPool, Pool } from "./pool/pool.js";
+export type { AcquireOptions, PoolTransactionOptions } from "./pool/exclusive.js";
+export type { PoolOptions } from "./pool/options.js";
+export type { Change, ChangeListener } from "./pool/changes/change-events.js";
+export type { LiveQuery } from "./pool/changes/live-query.js";
+export type { PoolStats, ThreadStats } from "./pool/stats.js";
 export {
   type ExecuteOptions,
   type ExecuteResult,
   PoolTransaction,
   ReadTransaction,
   type RunResult,
-} from "./pool-transaction.js";
-export type { TransactionOptions } from "./transaction.js";
+} from "./pool/transaction.js";
+export type { TransactionOptions } from "./connection/transaction.js";
 export { paramstyle, sqliteVersion, sqliteVersionInfo, version } from "./version.js";

@@ -25,7 +25,7 @@ interface Report {
 }
 
 /** What differs in a bundle, where bundled.test.ts and `pnpm test:bundlers` run it. */
-const ONLY_IN_BUNDLES = new Set(["packages/worker/dist/here.js", "packages/worker/dist/index.js"]);
+const ONLY_IN_BUNDLES = new Set(["packages/worker/dist/engine/here.js", "packages/worker/dist/index.js"]);
 
 /** A line that does nothing: a comment, or the end of what others do. */
 const IDLE = /^(\/\/.*|\/?\*.*|[{}\])();,]*)$/;

@@ -1,13 +1,13 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { expose, transfer } from "comlink";
-import { Callbacks } from "./functions.js";
-import { Poller } from "./poller.js";
-import { Pump } from "./pump.js";
-import { Session } from "./session.js";
-import { announce, openControl, Side } from "./wire/control.js";
-import { type Port, serverEndpoint } from "./wire/endpoint.js";
+import { Callbacks } from "./handle/functions.js";
+import { Poller } from "./loop/poller.js";
+import { Scheduler } from "./loop/scheduler.js";
+import { Session } from "./handle/session.js";
+import { announce, openControl, Side } from "./wire/control-block.js";
+import { type Port, serverEndpoint } from "./wire/comlink-endpoint.js";
 import { toFault } from "./wire/fault.js";
-import type { Outcome, ThreadApi, ThreadData } from "./wire/open.js";
+import type { Outcome, ThreadApi, ThreadData } from "./wire/thread-api.js";
 
 if (parentPort === null)
   throw new Error("@sqlite-aio/worker/entry is started by @sqlite-aio/core in a thread");
@@ -16,7 +16,7 @@ const data = workerData as ThreadData;
 const answers = data.answers as MessagePort;
 const control = openControl(data.control);
 const session = new Session(control, new Callbacks(data.callbacks as MessagePort, control));
-const pump = new Pump(session, control);
+const pump = new Scheduler(session, control);
 
 async function outcome<T>(work: () => T | Promise<T>): Promise<Outcome<T>> {
   try {

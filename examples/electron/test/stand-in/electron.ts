@@ -9,7 +9,7 @@ import {
   FakeWindow,
   openPage,
   type Page,
-} from "../../../../packages/core/test/fake-electron.ts";
+} from "../../../../packages/core/test/electron/fake-electron.ts";
 import type { FromApp, ToApp } from "./messages.ts";
 
 // What the app in ../../src uses of Electron's main process. Its pages are somewhere else, at the end of Node's IPC.

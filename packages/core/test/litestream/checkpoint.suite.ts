@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
-import { openEngine, temporaryPath } from "../database.ts";
-import { openPool } from "../pool-support.ts";
+import { openEngine, temporaryPath } from "../support/database.ts";
+import { openPool } from "../support/pool-support.ts";
 
 /** What changes when a log is begun anew: the number of the checkpoint and the two salts. */
 function headOf(path: string): string {

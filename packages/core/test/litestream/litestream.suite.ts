@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Change } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
-import { openPool, until } from "../pool-support.ts";
+import { openPool, until } from "../support/pool-support.ts";
 import { binaryFor } from "./binary.ts";
 import { examine, type Findings } from "./examine.ts";
 import { Machine, stop } from "./machine.ts";

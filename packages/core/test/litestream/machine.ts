@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { basename, delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { onTestFinished } from "vitest";
-import { until } from "../pool-support.ts";
+import { until } from "../support/pool-support.ts";
 import { binaryFor } from "./binary.ts";
 import { Journal } from "./journal.ts";
 import { commandFor, configFor } from "./page.ts";

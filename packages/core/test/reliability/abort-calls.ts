@@ -2,7 +2,7 @@
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { createRequire } from "node:module";
 import { type CallOptions, capabilities, connect, createPool } from "@sqlite-aio/core";
-import { random } from "../random.ts";
+import { random } from "../support/random.ts";
 
 /** What the parent is told. */
 export interface AbortReport {

@@ -1,6 +1,6 @@
 import { capabilities } from "@sqlite-aio/core";
 import { afterAll, expect, it } from "vitest";
-import { temporaryPath } from "../database.ts";
+import { temporaryPath } from "../support/database.ts";
 import type { AbortReport } from "./abort-calls.ts";
 import { start } from "./child.ts";
 import { figure, seed, times, within } from "./scale.ts";

@@ -13,7 +13,7 @@ import {
   Pool,
   WorkerCrashedError,
 } from "@sqlite-aio/core";
-import { random } from "../random.ts";
+import { random } from "../support/random.ts";
 import { say } from "./say.ts";
 
 const [folder, seed, races] = process.argv.slice(2) as [string, string, string];

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { openEngine, temporaryFolder } from "../database.ts";
-import { random } from "../random.ts";
+import { openEngine, temporaryFolder } from "../support/database.ts";
+import { random } from "../support/random.ts";
 import { type Ended, start } from "./child.ts";
 import { figure, seed, times, within } from "./scale.ts";
 

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect, createPool, SqliteError } from "@sqlite-aio/core";
-import { random } from "../random.ts";
+import { random } from "../support/random.ts";
 import { say } from "./say.ts";
 
 const [trial, folder, way, seed] = process.argv.slice(2) as [string, string, string, string];

@@ -9,9 +9,9 @@ import {
   type SqliteError,
 } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
-import { open, openEngine, rejection, temporaryFolder } from "../database.ts";
-import { openPool } from "../pool-support.ts";
-import { random } from "../random.ts";
+import { open, openEngine, rejection, temporaryFolder } from "../support/database.ts";
+import { openPool } from "../support/pool-support.ts";
+import { random } from "../support/random.ts";
 import { start } from "./child.ts";
 import type { Filled } from "./disk-trial.ts";
 import { figure, seed, times, within } from "./scale.ts";

@@ -1,8 +1,8 @@
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "@sqlite-aio/core";
 import { afterAll, expect, it, onTestFinished } from "vitest";
-import { holds, openPool } from "../pool-support.ts";
-import { random } from "../random.ts";
+import { holds, openPool } from "../support/pool-support.ts";
+import { random } from "../support/random.ts";
 import { figure, seed, soak, times, within } from "./scale.ts";
 
 const READERS = 3;

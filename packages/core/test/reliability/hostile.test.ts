@@ -16,8 +16,8 @@ import {
 } from "@sqlite-aio/core";
 import * as fc from "fast-check";
 import { afterAll, afterEach, beforeEach, describe, expect, it, onTestFailed } from "vitest";
-import { open, openEngine, rejection, temporaryFolder } from "../database.ts";
-import { openPool } from "../pool-support.ts";
+import { open, openEngine, rejection, temporaryFolder } from "../support/database.ts";
+import { openPool } from "../support/pool-support.ts";
 import { start } from "./child.ts";
 import type { FlipReport } from "./image-flips.ts";
 import { figure, seed, soak, times, within } from "./scale.ts";

@@ -1,9 +1,9 @@
 // Opens images of a database with flipped bits, reads what can be read, and prints what came of it.
 import { readFileSync } from "node:fs";
 import { connect, createPool, SqliteError } from "@sqlite-aio/core";
-import { Channel } from "../../dist/channel.js";
-import { resolveOptions } from "../../dist/options.js";
-import { random } from "../random.ts";
+import { WorkerThread } from "../../dist/thread/worker-thread.js";
+import { resolveOptions } from "../../dist/options/connect-options.js";
+import { random } from "../support/random.ts";
 
 /** What the parent is told. */
 export interface FlipReport {
@@ -81,7 +81,7 @@ async function through(bytes: Buffer): Promise<void> {
 const { thread } = resolveOptions(":memory:", { image: image.subarray(0) });
 
 /** On a thread that is there already, since starting one takes longer than all the rest. */
-async function again(channel: Channel, bytes: Buffer): Promise<void> {
+async function again(channel: WorkerThread, bytes: Buffer): Promise<void> {
   try {
     await channel.outOfBand((remote) => remote.open({ ...thread.open, image: new Uint8Array(bytes) }));
     opened++;
@@ -93,7 +93,7 @@ async function again(channel: Channel, bytes: Buffer): Promise<void> {
 
 const whole = Math.ceil(Number(count) / 20);
 for (let i = 0; i < whole; i++) await through(damaged());
-const { channel } = await Channel.open(thread);
+const { channel } = await WorkerThread.open(thread);
 await channel.outOfBand((remote) => remote.close());
 for (let i = whole; i < Number(count); i++) await again(channel, damaged());
 await channel.close();

@@ -1,9 +1,9 @@
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import type { Connection, Pool, PoolTransaction } from "@sqlite-aio/core";
 import { afterAll, describe, expect, it } from "vitest";
-import { open, openEngine, temporaryPath } from "../database.ts";
-import { openPool } from "../pool-support.ts";
-import { random } from "../random.ts";
+import { open, openEngine, temporaryPath } from "../support/database.ts";
+import { openPool } from "../support/pool-support.ts";
+import { random } from "../support/random.ts";
 import { figure, seed, times, within } from "./scale.ts";
 
 const CALLERS = 50;

@@ -1,8 +1,8 @@
 import { copyFileSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { openEngine, temporaryFolder } from "../database.ts";
-import { random } from "../random.ts";
+import { openEngine, temporaryFolder } from "../support/database.ts";
+import { random } from "../support/random.ts";
 import { start } from "./child.ts";
 import { bodyOf, IN_FLIGHT, type Kind, KINDS, partsOf, TABLE } from "./kill-rows.ts";
 import { figure, seed, times, within } from "./scale.ts";

@@ -2,9 +2,9 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, expect, it, onTestFinished } from "vitest";
-import { open, openEngine, rejection, temporaryPath } from "../database.ts";
-import { openPool } from "../pool-support.ts";
-import { random } from "../random.ts";
+import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { openPool } from "../support/pool-support.ts";
+import { random } from "../support/random.ts";
 import { start } from "./child.ts";
 import { figure, seed, soak, times, within } from "./scale.ts";
 

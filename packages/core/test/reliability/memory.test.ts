@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { temporaryPath } from "../database.ts";
+import { temporaryPath } from "../support/database.ts";
 import { start } from "./child.ts";
 import type { Footprint } from "./memory-trial.ts";
 import { figure, soak, times, within } from "./scale.ts";

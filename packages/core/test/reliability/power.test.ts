@@ -1,8 +1,8 @@
 import { readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
-import { openEngine, temporaryFolder } from "../database.ts";
-import { random } from "../random.ts";
+import { openEngine, temporaryFolder } from "../support/database.ts";
+import { random } from "../support/random.ts";
 import { start } from "./child.ts";
 import { Disk, readTrace, STRACE } from "./power-trace.ts";
 import { figure, seed, times, within } from "./scale.ts";

@@ -1,9 +1,9 @@
 import { Worker } from "node:worker_threads";
 import { connect, type Connection, type Pool, type PoolOptions, WorkerCrashedError } from "@sqlite-aio/core";
 import { expect, it, onTestFinished } from "vitest";
-import { type Engine, openEngine, temporaryPath } from "../database.ts";
-import { openPool, poolFunctions, until } from "../pool-support.ts";
-import { random } from "../random.ts";
+import { type Engine, openEngine, temporaryPath } from "../support/database.ts";
+import { openPool, poolFunctions, until } from "../support/pool-support.ts";
+import { random } from "../support/random.ts";
 import { figure, seed, times, within } from "./scale.ts";
 
 /** Of each kind of death, of a pool and of a connection. */

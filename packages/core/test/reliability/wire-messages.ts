@@ -1,7 +1,7 @@
 import { encodePacket, type Fault, Flag, Mode, Op, type SqlValue, Verb } from "@sqlite-aio/worker/wire";
-import { Call } from "../../dist/call.js";
-import type { StatementCache } from "../../dist/statement-cache.js";
-import type { ReplyWriter } from "../../../worker/dist/reply-writer.js";
+import { Call } from "../../dist/thread/call.js";
+import type { StatementCache } from "../../dist/thread/statement-cache.js";
+import type { ReplyWriter } from "../../../worker/dist/handle/reply-writer.js";
 
 type Below = (n: number) => number;
 

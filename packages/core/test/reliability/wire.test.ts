@@ -15,13 +15,13 @@ import {
   UsageError,
 } from "@sqlite-aio/worker/wire";
 import { afterAll, expect, it } from "vitest";
-import { type Call, FaultReason, interrupted } from "../../dist/call.js";
-import { Exchange } from "../../dist/exchange.js";
-import { Executor } from "../../../worker/dist/executor.js";
-import { FrameReader } from "../../../worker/dist/frame-reader.js";
-import type { Operation } from "../../../worker/dist/operation.js";
-import { ReplyWriter } from "../../../worker/dist/reply-writer.js";
-import { random } from "../random.ts";
+import { type Call, FaultReason, interrupted } from "../../dist/thread/call.js";
+import { Pipeline } from "../../dist/thread/pipeline.js";
+import { Executor } from "../../../worker/dist/handle/executor.js";
+import { FrameReader } from "../../../worker/dist/loop/frame-reader.js";
+import type { Operation } from "../../../worker/dist/handle/operation.js";
+import { ReplyWriter } from "../../../worker/dist/handle/reply-writer.js";
+import { random } from "../support/random.ts";
 import { figure, seed, times, within } from "./scale.ts";
 import {
   randomCall,
@@ -41,13 +41,13 @@ const counted = { whole: 0, refused: 0, understood: 0, tests: 0 };
 
 /** An exchange whose other side is this test: what it posts is in `frames`, and `answer` is a reply to the oldest. */
 class Side {
-  readonly exchange: Exchange;
+  readonly exchange: Pipeline;
   readonly frames: Frame[] = [];
   readonly #waiting: ((reply: Reply) => void)[] = [];
   broken: Error | null = null;
 
   constructor() {
-    this.exchange = new Exchange(
+    this.exchange = new Pipeline(
       {
         control: openControl(createControl()),
         closures: { takeThrown: () => undefined } as never,

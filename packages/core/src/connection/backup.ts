@@ -1,0 +1,130 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Verb } from "@sqlite-aio/worker/wire";
+import { OperationalError } from "../errors/errors.js";
+import { type CallOptions, checkSignal, integer, resolvePath } from "../options/connect-options.js";
+import { timeoutError } from "../options/deadline.js";
+import type { Handle } from "./handle.js";
+
+/** Options of `backup()`. */
+export interface BackupOptions extends CallOptions {
+  /** Pages copied per step; 0, the default, copies all in one step. */
+  pages?: number | undefined;
+  /** Called after each step with SQLite's result code, the pages that remain, and the pages in all. */
+  progress?: ((status: number, remaining: number, total: number) => void) | null | undefined;
+  /** Which database: `"main"`, the default, `"temp"` or the name of an attached one. */
+  name?: string | undefined;
+  /** Milliseconds to sleep when a step meets a lock; given up after the connection's `timeout`. Default 250. */
+  sleep?: number | undefined;
+}
+
+/** A connection to copy into. */
+interface Target {
+  readonly runner: Handle;
+  readonly path: string;
+}
+
+const SQLITE_DONE = 101;
+
+interface BackupSettings {
+  readonly pages: number;
+  readonly progress: ((status: number, remaining: number, total: number) => void) | null;
+  readonly name: string;
+  readonly sleep: number;
+  readonly signal: AbortSignal | undefined;
+  readonly timeout: number;
+}
+
+/** Copies the runner's database into a file, or into another connection. */
+export async function backUp(source: Handle, target: Target | string, options: BackupOptions): Promise<void> {
+  const settings = check(options);
+  settings.signal?.throwIfAborted();
+  if (typeof target === "string") {
+    const path = resolvePath(target);
+    if (path === "" || path === ":memory:")
+      throw new TypeError("backup: the target must be a path or a Connection");
+    await barrier(source);
+    await copy(source, path, settings);
+    return;
+  }
+  if (typeof target !== "object" || target === null)
+    throw new TypeError("backup: the target must be a path or a Connection");
+  // Both take their place at once: of two connections that back up into each other, neither then waits for the other.
+  const before = barrier(source);
+  before.catch(() => {});
+  const lane = await target.runner.lease(undefined);
+  try {
+    await before;
+    const inner = target.runner.within(lane, true);
+    await barrier(inner);
+    if (inner.channel.inTransaction) throw new OperationalError("target is in transaction");
+    if (target.path !== ":memory:" && target.path !== "") await copy(source, target.path, settings);
+    else await copyIntoMemory(source, inner, settings);
+  } finally {
+    lane.end();
+  }
+}
+
+/** The engine can only back up into a file; an in-memory target takes that file's bytes for its contents. */
+async function copyIntoMemory(source: Handle, target: Handle, settings: BackupSettings): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "sqlite-aio-"));
+  try {
+    const file = join(folder, "backup.db");
+    await copy(source, file, settings);
+    const image = new Uint8Array(await readFile(file));
+    await target.channel.outOfBand((remote) => remote.replace(image));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function copy(source: Handle, path: string, settings: BackupSettings): Promise<void> {
+  const { channel } = source;
+  const { pages, name, sleep, progress, signal, timeout } = settings;
+  const expiry = timeout > 0 ? performance.now() + timeout : Number.POSITIVE_INFINITY;
+  const thrown: unknown[] = [];
+  const afterStep = (status: number, remaining: number, total: number): null => {
+    try {
+      progress?.(status, remaining, total);
+      if (status !== SQLITE_DONE) {
+        signal?.throwIfAborted();
+        if (performance.now() > expiry) throw timeoutError(timeout, undefined);
+      }
+    } catch (error) {
+      thrown.push(error);
+      throw error;
+    }
+    return null;
+  };
+  const watched = progress !== null || signal !== undefined || timeout > 0;
+  const report = watched ? channel.closures.add(afterStep) : 0;
+  try {
+    await channel.outOfBand((remote) => remote.backup({ path, name, pages, progress: report, sleep }));
+  } catch (error) {
+    throw thrown.length > 0 ? thrown[0] : error;
+  } finally {
+    channel.closures.delete(report);
+  }
+}
+
+async function barrier(runner: Handle): Promise<void> {
+  await runner.perform(runner.control(Verb.BARRIER));
+}
+
+function check(options: BackupOptions): BackupSettings {
+  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  const { progress = null, name = "main" } = options;
+  if (progress !== null && typeof progress !== "function")
+    throw new TypeError("progress argument must be a function");
+  if (typeof name !== "string" || name === "" || name.includes("\0"))
+    throw new TypeError('option "name" must be the name of a database');
+  return {
+    pages: integer(options.pages, "pages", 0, -1),
+    progress,
+    name,
+    sleep: integer(options.sleep, "sleep", 250, 0),
+    signal: checkSignal(options.signal),
+    timeout: integer(options.timeout, "timeout", 0, 0),
+  };
+}

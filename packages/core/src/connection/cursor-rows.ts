@@ -1,0 +1,157 @@
+import { Op } from "@sqlite-aio/worker/wire";
+import { Call } from "../thread/call.js";
+import { OperationalError } from "../errors/errors.js";
+import type { Deadline } from "../options/deadline.js";
+import type { Handle } from "./handle.js";
+import type { Shape } from "../thread/statement-cache.js";
+
+/** A cursor that is dropped half read must not hold its snapshot, and with it the write-ahead log, for ever. */
+const dropped = new FinalizationRegistry<{ readonly runner: Handle; readonly id: number }>(
+  ({ runner, id }) => {
+    if (runner.cursors.delete(id)) runner.channel.release(id);
+  },
+);
+
+/** One result on its way here, as arrays of cells: a chunk that is here, and the next one asked for ahead. */
+export class CursorRows {
+  readonly shape: Shape | null;
+  readonly #runner: Handle;
+  readonly #id: number;
+  readonly #chunk: number;
+  readonly #sql: string | undefined;
+  readonly #interrupts: number;
+  #rows: unknown[][];
+  #at = 0;
+  #more: boolean;
+  #ahead: Call | null = null;
+  #closed = false;
+
+  /** `query` is the answered call that opened the cursor; further rows come `chunk` at a time. */
+  constructor(runner: Handle, query: Call, chunk: number) {
+    this.shape = query.shape;
+    this.#runner = runner;
+    this.#id = query.cursor;
+    this.#chunk = chunk;
+    this.#sql = query.sql;
+    this.#interrupts = runner.settings.interrupts;
+    this.#rows = query.rows as unknown[][];
+    this.#more = query.more;
+    if (!query.more) return;
+    dropped.register(this, { runner, id: this.#id }, this);
+    // A transaction that ended meanwhile has let go of its cursors already.
+    if (runner.closed) this.#release();
+    else runner.cursors.add(this.#id);
+  }
+
+  /** A row is here. */
+  get here(): boolean {
+    return this.#at < this.#rows.length;
+  }
+
+  /** The row that is {@link here}. */
+  take(): unknown[] {
+    if (this.#more && this.#ahead === null) this.#askAhead();
+    return this.#rows[this.#at++]!;
+  }
+
+  /** All rows that are {@link here}. */
+  takeAll(): unknown[][] {
+    const rows = this.#rows.slice(this.#at);
+    this.#at = this.#rows.length;
+    return rows;
+  }
+
+  /** Waits for the next chunk. False at the end. */
+  async refill(patience: Deadline | undefined): Promise<boolean> {
+    if (this.#ahead === null) {
+      if (!this.#more) return false;
+      this.#ahead = this.#fetch(this.#chunk, patience);
+    } else if (patience !== undefined) this.#runner.watch(this.#ahead, patience);
+    const call = this.#ahead;
+    try {
+      await this.#runner.settle(call);
+    } catch (error) {
+      if (this.#ahead === call) {
+        this.#ahead = null;
+        this.#release();
+      }
+      throw error;
+    }
+    if (this.#closed) return false;
+    // Of several fetches that waited for this chunk, the first makes it current.
+    if (this.#ahead === call) {
+      this.#ahead = null;
+      if (!call.more) this.#ended();
+      this.#rows = call.rows as unknown[][];
+      this.#at = 0;
+    }
+    return true;
+  }
+
+  /** True if there is a chunk to {@link refill} with before the rest can be asked for. */
+  get expecting(): boolean {
+    return this.#ahead !== null;
+  }
+
+  /** Asks for all rows that are not here, as objects or arrays; null if there are none. */
+  async rest(objects: boolean, patience: Deadline | undefined): Promise<Call | null> {
+    if (!this.#more) return null;
+    const call = this.#fetch(-1, patience);
+    call.objects = objects;
+    this.#ended();
+    try {
+      return await this.#runner.settle(call);
+    } catch (error) {
+      this.#runner.channel.release(this.#id);
+      throw error;
+    }
+  }
+
+  /** Lets go of the rows that are left. True if the thread held some. */
+  close(): boolean {
+    const halfRead = this.#more;
+    this.#closed = true;
+    this.#rows = [];
+    if (halfRead) this.#release();
+    return halfRead;
+  }
+
+  #askAhead(): void {
+    // Said when the rows that are here have been read, in place of those that are not.
+    if (this.#interrupts !== this.#runner.settings.interrupts) return;
+    try {
+      // Before those who watch are told of a call that nobody has made.
+      this.#runner.lane.refuseDeadlock();
+      this.#ahead = this.#fetch(this.#chunk, undefined);
+    } catch {
+      // The handle is leased to its own transaction: asked again when the rows are needed.
+      this.#ahead = null;
+      return;
+    }
+    this.#ahead.promise.catch(() => {});
+    this.#runner.channel.postNow();
+  }
+
+  #fetch(limit: number, patience: Deadline | undefined): Call {
+    if (this.#interrupts !== this.#runner.settings.interrupts) {
+      this.#release();
+      throw new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" });
+    }
+    const call = new Call(Op.FETCH, null, [this.#id, limit]);
+    call.shape = this.shape;
+    call.sql = this.#sql;
+    this.#runner.submit(call, patience, null);
+    return call;
+  }
+
+  #release(): void {
+    this.#ended();
+    this.#runner.channel.release(this.#id);
+  }
+
+  #ended(): void {
+    this.#more = false;
+    this.#runner.cursors.delete(this.#id);
+    dropped.unregister(this);
+  }
+}

@@ -1,0 +1,323 @@
+import { Flag, Mode, Verb } from "@sqlite-aio/worker/wire";
+import { columnName } from "../values/adapters.js";
+import { executeBatches } from "./executemany.js";
+import type { Parameters } from "../values/bind.js";
+import type { Call } from "../thread/call.js";
+import type { Connection } from "./connection.js";
+import { CursorRows } from "./cursor-rows.js";
+import { OperationalError, ProgrammingError } from "../errors/errors.js";
+import { type CallOptions, integer } from "../options/connect-options.js";
+import { Deadline } from "../options/deadline.js";
+import {
+  type AnyRow,
+  buildsObjects,
+  makeRows,
+  type RowFactory,
+  type RowMaker,
+  rowMaker,
+  type RowSettings,
+  rowSettings,
+} from "../values/row-maker.js";
+import { type Handle, toError } from "./handle.js";
+import type { Shape } from "../thread/statement-cache.js";
+
+/** PEP 249's description of a column: its name, and six values that SQLite does not know. */
+export type ColumnDescription = readonly [string, null, null, null, null, null, null];
+
+/**
+ * A statement's result, read as it is wanted: rows come `iterChunkSize` at a time, the next chunk asked for ahead.
+ *
+ * @example
+ * await using cursor = await db.execute("SELECT name FROM city WHERE population > ?", [1e6]);
+ * for await (const [name] of cursor) console.log(name);
+ */
+export class Cursor {
+  readonly #connection: Connection | null;
+  readonly #flags: number;
+  readonly #runner: Handle;
+  /** Number of the statement that was started last. */
+  #id = 0;
+  #result: CursorRows | null = null;
+  /** A row is made when it is fetched, by the row factory of that moment. */
+  #make: RowMaker | null = null;
+  #madeFor: unknown = null;
+  #closed = false;
+  #shape: Shape | null = null;
+  #description: ColumnDescription[] | null = null;
+  #rowcount = -1;
+  #lastrowid: number | bigint | null = null;
+  #rowFactory: RowFactory;
+  #arraysize = 1;
+  #iterChunkSize: number;
+
+  /** @internal Use `connection.cursor()` or `connection.execute()`. */
+  constructor(connection: Connection | null, runner: Handle, flags = 0) {
+    this.#connection = connection;
+    this.#flags = flags;
+    this.#runner = runner;
+    this.#rowFactory = runner.settings.rowFactory;
+    this.#iterChunkSize = runner.settings.iterChunkSize;
+  }
+
+  /** What it belongs to. */
+  get connection(): Connection {
+    // Null only for a pool's own cursors, which nobody else sees.
+    return this.#connection as Connection;
+  }
+
+  /** Rows changed by the last INSERT, UPDATE, DELETE or REPLACE; -1 for other statements. */
+  get rowcount(): number {
+    return this.#rowcount;
+  }
+
+  /** `last_insert_rowid()` after the last `execute`; null before. */
+  get lastrowid(): number | bigint | null {
+    return this.#lastrowid;
+  }
+
+  /** One entry per column; null if the last statement gives no rows. */
+  get description(): ColumnDescription[] | null {
+    const { detectTypes } = this.#runner.settings;
+    this.#description ??=
+      this.#shape?.names.map((name) => [columnName(detectTypes, name), null, null, null, null, null, null]) ??
+      null;
+    return this.#description;
+  }
+
+  /** Rows that `fetchmany()` gives by default. */
+  get arraysize(): number {
+    return this.#arraysize;
+  }
+
+  /** Holds for the next `fetchmany()`. Throws RangeError below 0. */
+  set arraysize(size: number) {
+    this.#arraysize = integer(size, "arraysize", 1, 0);
+  }
+
+  /** Rows fetched at a time from the next `execute` on. */
+  get iterChunkSize(): number {
+    return this.#iterChunkSize;
+  }
+
+  /** Holds from the next `execute` on. Throws RangeError below 1. */
+  set iterChunkSize(size: number) {
+    this.#iterChunkSize = integer(size, "iterChunkSize", 64, 1);
+  }
+
+  /** How rows are made: null for arrays, `Row` for objects, or a function. */
+  get rowFactory(): RowFactory {
+    return this.#rowFactory;
+  }
+
+  /** Applies to rows that are fetched from now on. */
+  set rowFactory(factory: RowFactory) {
+    if (factory !== null && typeof factory !== "function")
+      throw new TypeError("rowFactory must be null or a function");
+    this.#rowFactory = factory;
+    this.#make = null;
+  }
+
+  /** @internal Gives the cursor of a row factory the description of rows that it did not fetch itself. */
+  describe(shape: Shape | null): this {
+    this.#shape = shape;
+    this.#description = null;
+    this.#make = null;
+    return this;
+  }
+
+  /** Runs one statement. Rejects with a {@link ProgrammingError} for wrong parameters. */
+  async execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<this> {
+    const call = this.#start(sql, parameters, options, this.execute);
+    try {
+      await call.promise;
+    } catch (reason) {
+      throw toError(reason, call);
+    }
+    if (call.refused)
+      throw new OperationalError("attempt to write a readonly database", { code: "SQLITE_READONLY", sql });
+    this.#adopt(call);
+    return this;
+  }
+
+  /** Runs a DML statement once for each parameter set of an Iterable or AsyncIterable, in bounded memory. */
+  async executemany(
+    sql: string,
+    parameterSets: Iterable<Parameters> | AsyncIterable<Parameters>,
+    options?: CallOptions,
+  ): Promise<this> {
+    this.#check();
+    this.#reset();
+    this.#rowcount = await executeBatches(this.#runner, sql, parameterSets, options, this.executemany);
+    return this;
+  }
+
+  /** Commits an open transaction, then runs the statements of a script. */
+  async executescript(sql: string, options?: CallOptions): Promise<this> {
+    this.#check();
+    this.#reset();
+    const flags = this.#runner.scoped ? 0 : Flag.COMMIT_FIRST;
+    await this.#runner.perform(this.#runner.script(sql, flags), options, this.executescript);
+    return this;
+  }
+
+  /** The next row, null at the end. */
+  async fetchone<R = AnyRow>(options?: CallOptions): Promise<R | null> {
+    this.#check();
+    const result = this.#result;
+    if (result === null) return null;
+    const patience = result.here ? undefined : Deadline.of(options);
+    while (!result.here) if (!(await result.refill(patience))) return null;
+    return this.#take(result) as R;
+  }
+
+  /** The next `size` rows (default {@link arraysize}), fewer at the end. */
+  async fetchmany<R = AnyRow>(size: number = this.#arraysize, options?: CallOptions): Promise<R[]> {
+    this.#check();
+    integer(size, "size", 1, 0);
+    const patience = Deadline.of(options);
+    const result = this.#result;
+    const rows: R[] = [];
+    if (result === null) return rows;
+    while (rows.length < size) {
+      if (result.here) rows.push(this.#take(result) as R);
+      else if (!(await result.refill(patience))) break;
+    }
+    return rows;
+  }
+
+  /** All rows that are left. */
+  async fetchall<R = AnyRow>(options?: CallOptions): Promise<R[]> {
+    this.#check();
+    const patience = Deadline.of(options);
+    const result = this.#result;
+    if (result === null) return [];
+    const rows = this.#takeAll(result) as R[];
+    if (result.expecting) {
+      await result.refill(patience);
+      for (const row of this.#takeAll(result)) rows.push(row as R);
+    }
+    const settings = this.#settings;
+    const call = await result.rest(buildsObjects(settings), patience);
+    if (call !== null) for (const row of makeRows(call, settings, () => this)) rows.push(row as R);
+    return rows;
+  }
+
+  /** Lets go of the rows that are left, and of the locks that go with them. A closed cursor takes no further calls. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    if (this.#runner.closed) throw this.#runner.closedReason();
+    const halfRead = this.#reset();
+    this.#closed = true;
+    if (!halfRead) return;
+    const released = this.#runner.control(Verb.BARRIER);
+    // Not down the lane, where it would wait for a transaction that this cursor is no part of.
+    this.#runner.channel.send(released);
+    // A thread that died has let go of everything.
+    await released.promise.catch(() => {});
+  }
+
+  /** Closes the cursor at the end of an `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#runner.closed) await this.close();
+  }
+
+  /** Gives the rows that are left; leaving the loop leaves the cursor open, as in aiosqlite. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<AnyRow> {
+    return {
+      next: () => {
+        // A row that is there costs one resolved promise, not the machinery of an async generator.
+        if (!this.#buffered) return this.#nextSlow();
+        try {
+          return Promise.resolve({ value: this.#take(this.#result!), done: false as const });
+        } catch (error) {
+          return Promise.reject(error);
+        }
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  /** @internal The next row if it is here; undefined if it is not, or if a row factory made it undefined. */
+  takeBuffered(): unknown {
+    return this.#buffered ? this.#take(this.#result!) : undefined;
+  }
+
+  get #buffered(): boolean {
+    return this.#result?.here === true && !this.#closed && !this.#runner.closed;
+  }
+
+  async #nextSlow(): Promise<IteratorResult<unknown>> {
+    const rows = await this.fetchmany(1);
+    return rows.length === 0 ? { value: undefined, done: true } : { value: rows[0], done: false };
+  }
+
+  #start(
+    sql: string,
+    parameters: Parameters | undefined,
+    options: CallOptions | undefined,
+    caller: (...args: never[]) => unknown,
+  ): Call {
+    this.#check();
+    const runner = this.#runner;
+    const id = runner.channel.nextNumber();
+    const call = runner.query(Mode.CURSOR, sql, parameters, id, this.#flags);
+    (call.fields as unknown[])[3] = this.#iterChunkSize;
+    call.objects = false;
+    runner.submit(call, options, caller);
+    this.#reset();
+    this.#id = id;
+    return call;
+  }
+
+  #adopt(call: Call): void {
+    if (call.cursor !== this.#id) {
+      // Another execute on this cursor was started meanwhile.
+      if (call.more) this.#runner.channel.release(call.cursor);
+      return;
+    }
+    this.describe(call.shape);
+    this.#rowcount = call.changes;
+    this.#lastrowid = call.lastInsertRowid;
+    this.#result = new CursorRows(this.#runner, call, this.#iterChunkSize);
+  }
+
+  get #settings(): RowSettings {
+    return { ...rowSettings(this.#runner.settings), rowFactory: this.#rowFactory };
+  }
+
+  #take(result: CursorRows): unknown {
+    const cells = result.take();
+    const { textFactory } = this.#runner.settings;
+    if (this.#make === null || this.#madeFor !== textFactory) {
+      this.#make = rowMaker(this.#shape, this.#settings, () => this);
+      this.#madeFor = textFactory;
+    }
+    return this.#make(cells);
+  }
+
+  #takeAll(result: CursorRows): unknown[] {
+    const rows = result.takeAll();
+    return makeRows({ rows, shape: this.#shape, objects: false }, this.#settings, () => this);
+  }
+
+  #check(): void {
+    if (this.#runner.closed) throw this.#runner.closedReason();
+    if (this.#closed) throw closedCursor();
+  }
+
+  /** True if the thread held rows that were not read. */
+  #reset(): boolean {
+    const halfRead = this.#result?.close() ?? false;
+    this.#result = null;
+    this.describe(null);
+    this.#rowcount = -1;
+    this.#id = 0;
+    return halfRead;
+  }
+}
+
+function closedCursor(): ProgrammingError {
+  return new ProgrammingError("Cannot operate on a closed cursor.", { code: "SQLITE_MISUSE" });
+}

@@ -1,0 +1,21 @@
+import { Op } from "@sqlite-aio/worker/wire";
+import { Call } from "../thread/call.js";
+import type { Handle } from "./handle.js";
+
+/** The lines of a dump, a chunk ahead of those that are read. */
+export async function* dumpLines(runner: Handle): AsyncGenerator<string, void, undefined> {
+  const id = runner.channel.nextNumber();
+  const limit = runner.settings.iterChunkSize;
+  let call = await runner.perform(runner.method("dump", id, limit));
+  try {
+    for (;;) {
+      const next = call.more ? runner.perform(new Call(Op.FETCH, null, [id, limit])) : null;
+      next?.catch(() => {});
+      for (const row of call.rows) yield (row as [string])[0];
+      if (next === null) return;
+      call = await next;
+    }
+  } finally {
+    runner.channel.release(id);
+  }
+}

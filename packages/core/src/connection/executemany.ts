@@ -1,0 +1,175 @@
+import { encodePacket, Op, sizeOf, type SqlValue } from "@sqlite-aio/worker/wire";
+import { bindParameters, type Parameters } from "../values/bind.js";
+import { Call } from "../thread/call.js";
+import { SqliteError } from "../errors/errors.js";
+import type { CallOptions } from "../options/connect-options.js";
+import { Deadline } from "../options/deadline.js";
+import { QueryTrace } from "../tracing/query-trace.js";
+import { type Origin, type Handle, toError } from "./handle.js";
+import type { CachedStatement } from "../thread/statement-cache.js";
+
+/** Bounds of one batch: what the caller's loop packs in about a millisecond. */
+const BATCH_SETS = 1000;
+const BATCH_BYTES = 256 * 1024;
+/** Batches under way: one being run, one that is there when it is done. */
+const MAX_BATCHES = 2;
+
+type Caller = (...args: never[]) => unknown;
+
+/** Runs a statement for each parameter set; gives the rows changed, -1 if it is no DML. */
+export async function executeBatches(
+  runner: Handle,
+  sql: string,
+  sets: Iterable<Parameters> | AsyncIterable<Parameters>,
+  options: CallOptions | undefined,
+  caller: Caller,
+): Promise<number> {
+  const statement = runner.statement(sql);
+  const patience = Deadline.of(options);
+  const origin: { stack?: string } = {};
+  Error.captureStackTrace(origin, caller);
+  const trace = QueryTrace.of(Op.MANY, sql, undefined, runner.settings);
+  const work = (): Promise<number> => run(runner, statement, sets, patience, { origin, trace });
+  if (trace === null) return await work();
+  return await trace.follow(work, (changes) => trace.succeeded(0, changes));
+}
+
+/** Where all calls of an executemany come from. */
+interface Source {
+  readonly origin: Origin;
+  readonly trace: QueryTrace | null;
+}
+
+async function run(
+  runner: Handle,
+  statement: CachedStatement,
+  sets: Iterable<Parameters> | AsyncIterable<Parameters>,
+  patience: Deadline | undefined,
+  source: Source,
+): Promise<number> {
+  if (typeof sets === "object" && sets !== null && Symbol.asyncIterator in sets) {
+    const batches = new Batches(runner, statement, patience, source);
+    // The sets may be what is waited for.
+    return await (patience === undefined
+      ? batches.drain(sets)
+      : patience.race(batches.drain(sets), statement.sql));
+  }
+  if (sets === null || typeof sets !== "object" || !(Symbol.iterator in sets)) {
+    throw new TypeError("executemany: the parameter sets must be an Iterable or an AsyncIterable");
+  }
+  // Nobody else's statement comes between the sets. A lease would let an AsyncIterable that reads from this
+  // connection wait for itself, so there others may come between two batches.
+  const lane = await runner.lease(patience);
+  try {
+    const batches = new Batches(runner.within(lane, runner.scoped), statement, patience, source);
+    return await batches.drain(sets);
+  } finally {
+    lane.end();
+  }
+}
+
+class Batches {
+  readonly #runner: Handle;
+  readonly #statement: CachedStatement;
+  readonly #patience: Deadline | undefined;
+  readonly #source: Source;
+  /** Lets the thread skip the batch behind one that failed: what this side says may come too late. */
+  readonly #job: number;
+  readonly #underWay: { call: Call; first: number }[] = [];
+  #batch: SqlValue[][] = [];
+  #bytes = 0;
+  #sets = 0;
+  #changes = 0;
+  #counted = false;
+
+  constructor(runner: Handle, statement: CachedStatement, patience: Deadline | undefined, source: Source) {
+    this.#runner = runner;
+    this.#statement = statement;
+    this.#patience = patience;
+    this.#source = source;
+    this.#job = runner.channel.nextNumber();
+  }
+
+  async drain(sets: Iterable<Parameters> | AsyncIterable<Parameters>): Promise<number> {
+    try {
+      if (Symbol.asyncIterator in sets) {
+        for await (const set of sets) {
+          // The caller has his answer; whoever makes the sets is told by the iterator's return().
+          if (this.#patience?.over === true) throw this.#patience.reason(this.#statement.sql);
+          if (this.#add(set)) await this.#send();
+        }
+      } else {
+        for (const set of sets) if (this.#add(set)) await this.#send();
+      }
+    } catch (error) {
+      if (this.#patience?.over === true) throw error;
+      // What came before the wrong set counts, as in CPython.
+      await this.#send();
+      while (this.#underWay.length > 0) await this.#receive();
+      throw error;
+    }
+    // No set at all is a batch too: the statement may be wrong.
+    await this.#send(this.#sets === 0);
+    while (this.#underWay.length > 0) await this.#receive();
+    return this.#counted ? this.#changes : -1;
+  }
+
+  /** True when the batch is full. */
+  #add(set: Parameters): boolean {
+    let values: SqlValue[];
+    try {
+      values = bindParameters(this.#statement.parameters, set);
+    } catch (error) {
+      if (error instanceof SqliteError) nameParameterSet(error, this.#sets + this.#batch.length);
+      throw error;
+    }
+    for (const value of values) this.#bytes += sizeOf(value);
+    return this.#batch.push(values) >= BATCH_SETS || this.#bytes >= BATCH_BYTES;
+  }
+
+  async #send(evenEmpty = false): Promise<void> {
+    if (this.#batch.length === 0 && !evenEmpty) return;
+    const { count } = this.#statement.parameters;
+    const transfer: ArrayBuffer[] = [];
+    const packed = count === 0 ? this.#batch : encodePacket(this.#batch, count, "auto", transfer);
+    const call = new Call(Op.MANY, this.#statement, [this.#runner.flags, packed, this.#job]);
+    call.transfer = transfer;
+    call.origin = this.#source.origin;
+    this.#source.trace?.has(call, this.#runner.channel.thread);
+    call.part = this.#sets > 0;
+    this.#runner.submit(call, this.#patience, null);
+    call.promise.catch(() => {});
+    this.#underWay.push({ call, first: this.#sets });
+    this.#sets += this.#batch.length;
+    this.#batch = [];
+    this.#bytes = 0;
+    if (this.#underWay.length >= MAX_BATCHES) await this.#receive();
+  }
+
+  async #receive(): Promise<void> {
+    const { call, first } = this.#underWay.shift()!;
+    try {
+      await call.promise;
+    } catch (reason) {
+      for (const { call: later } of this.#underWay.splice(0)) this.#runner.giveUp(later, reason);
+      this.#runner.channel.release(this.#job);
+      this.#batch = [];
+      const error = toError(reason, call);
+      if (error instanceof SqliteError && error.parameterSet !== undefined) {
+        nameParameterSet(error, first + error.parameterSet);
+      }
+      throw error;
+    }
+    if (call.changes >= 0) {
+      this.#counted = true;
+      this.#changes += call.changes;
+    }
+  }
+}
+
+/** Says which parameter set, counted from 0, an error is about. */
+function nameParameterSet(error: SqliteError, set: number): void {
+  const message = `${error.message} (parameter set ${set})`;
+  const stack = error.stack?.replace(error.message, message);
+  Object.assign(error, { parameterSet: set, message, stack });
+}

@@ -1,0 +1,225 @@
+import { Flag, Mode, Op, type SqlValue, type IntegerMode, Verb } from "@sqlite-aio/worker/wire";
+import { bindParameters, type Parameters, refuseCutNames } from "../values/bind.js";
+import { Call, ErrorReason, FaultReason } from "../thread/call.js";
+import type { WorkerThread } from "../thread/worker-thread.js";
+import { fromFault, QueueFullError, SqliteError } from "../errors/errors.js";
+import type { CallOptions, IsolationLevel } from "../options/connect-options.js";
+import { Deadline } from "../options/deadline.js";
+import { isWatched, QueryTrace, type Watched } from "../tracing/query-trace.js";
+import { closedReason, type Lane } from "./lane.js";
+import { buildsObjects, type RowFactory, type TextFactory } from "../values/row-maker.js";
+import { type CachedStatement, checkSql } from "../thread/statement-cache.js";
+import { tracing } from "../tracing/channels.js";
+
+/** What a connection's calls have in common; a transaction's share them with their connection. */
+export interface Settings extends Watched {
+  isolationLevel: IsolationLevel;
+  rowFactory: RowFactory;
+  textFactory: TextFactory;
+  readonly detectTypes: number;
+  readonly integers: IntegerMode;
+  readonly iterChunkSize: number;
+  readonly maxQueue: number;
+  /** Functions that are created stay when the handle is reopened: false for a lease. */
+  readonly lasting: boolean;
+  /** How often `interrupt()` was called: a cursor half read at the time is over. */
+  interrupts: number;
+}
+
+const BEGIN_FLAG: Readonly<Record<string, number>> = { DEFERRED: 1, IMMEDIATE: 2, EXCLUSIVE: 3 };
+
+/** Makes calls, sends them down a lane, and turns what comes back into results and errors. */
+export class Handle {
+  readonly channel: WorkerThread;
+  readonly root: Lane;
+  readonly lane: Lane;
+  readonly settings: Settings;
+  /** Belongs to a `transaction()`, which begins and ends by itself. */
+  readonly scoped: boolean;
+  /** Cursors that hold rows in the thread. */
+  readonly cursors = new Set<number>();
+  closed = false;
+  /** Others have the connection now. */
+  over = false;
+  /** Why, once it is closed. */
+  closedReason: () => Error = closedReason;
+
+  constructor(channel: WorkerThread, root: Lane, lane: Lane, settings: Settings, scoped = false) {
+    this.channel = channel;
+    this.root = root;
+    this.lane = lane;
+    this.settings = settings;
+    this.scoped = scoped;
+  }
+
+  /** The runner of a lease; `scoped` if it is a transaction's. */
+  within(lane: Lane, scoped: boolean): Handle {
+    return new Handle(this.channel, this.root, lane, this.settings, scoped);
+  }
+
+  get flags(): number {
+    const { settings } = this;
+    const begin = settings.isolationLevel === null || this.scoped ? 0 : BEGIN_FLAG[settings.isolationLevel]!;
+    return begin | (settings.detectTypes !== 0 ? Flag.BIGINT : 0) | (this.scoped ? Flag.IN_TRANSACTION : 0);
+  }
+
+  statement(sql: string): CachedStatement {
+    if (this.closed) throw this.closedReason();
+    return this.channel.statements.get(sql);
+  }
+
+  /** A statement to be run once. Throws what is wrong with the text or the parameters. */
+  query(mode: number, sql: string, parameters: Parameters | undefined, cursor: number, flags = 0): Call {
+    const statement = this.statement(sql);
+    const values: SqlValue[] = bindParameters(statement.parameters, parameters);
+    if (statement.opensFile) refuseCutNames(values);
+    const limit = mode === Mode.CURSOR ? this.settings.iterChunkSize : -1;
+    const call = new Call(Op.QUERY, statement, [
+      mode,
+      this.flags | flags,
+      cursor,
+      limit,
+      values.length,
+      ...values,
+    ]);
+    call.objects = buildsObjects(this.settings);
+    if (tracing.parameters) call.parameters = parameters;
+    return call;
+  }
+
+  control(verb: number, argument = 0): Call {
+    const call = new Call(Op.CONTROL, null, [verb, argument]);
+    call.essential = true;
+    call.begins = verb === Verb.BEGIN;
+    return call;
+  }
+
+  method(name: string, ...args: unknown[]): Call {
+    return new Call(Op.CALL, null, [name, args, this.scoped ? Flag.IN_TRANSACTION : 0]);
+  }
+
+  script(sql: string, flags: number): Call {
+    checkSql(sql);
+    const call = new Call(Op.SCRIPT, null, [sql, flags | (this.scoped ? Flag.IN_TRANSACTION : 0)]);
+    call.sql = sql;
+    return call;
+  }
+
+  /**
+   * Sends a call. `caller` is the public method: a statement that has not run yet gets the place it was called from,
+   * which costs 2 us; for the others the engine's async stack traces name it, as long as the promise is awaited.
+   */
+  submit(
+    call: Call,
+    options: CallOptions | Deadline | undefined,
+    caller: ((...args: never[]) => unknown) | null,
+  ): void {
+    if (this.closed) throw this.closedReason();
+    const { maxQueue } = this.settings;
+    // What waits for a transaction must not keep that from going on, so only its own lane counts for a call.
+    if (!call.essential && !call.part && this.channel.pending + this.lane.waiting >= maxQueue) {
+      throw new QueueFullError(`${maxQueue} calls are waiting or running already (maxQueue)`, {
+        sql: call.sql,
+      });
+    }
+    if (caller !== null && call.statement?.proven !== true) Error.captureStackTrace(call, caller);
+    const patience = Deadline.of(options);
+    const trace = isWatched(this.settings)
+      ? QueryTrace.ofCall(call, caller, this.settings, this.channel.thread)
+      : null;
+    if (trace === null) this.lane.submit(call);
+    else
+      trace.send(
+        () => this.lane.submit(call),
+        (reason) => toError(reason, call),
+      );
+    // Not before, or what watches a call that was refused would outlive it.
+    if (patience !== undefined) this.watch(call, patience);
+  }
+
+  /** A lane that nobody else can use, in its turn. */
+  async lease(patience: Deadline | undefined): Promise<Lane> {
+    if (this.closed) throw this.closedReason();
+    let stopWatching: (() => void) | undefined;
+    try {
+      return await this.lane.lease((withdraw) => {
+        stopWatching = patience?.watch(withdraw);
+      });
+    } catch (reason) {
+      throw reason instanceof ErrorReason ? reason.make() : reason;
+    } finally {
+      stopWatching?.();
+    }
+  }
+
+  /** Gives a call up when its caller's patience is over. */
+  watch(call: Call, patience: Deadline): void {
+    if (call.settled) return;
+    const stopWatching = patience.watch((reason) => this.giveUp(call, reason), call.sql);
+    const before = call.settledHook;
+    call.settledHook = () => {
+      before?.();
+      stopWatching();
+    };
+  }
+
+  /** Gives up a call, wherever it is. */
+  giveUp(call: Call, reason: unknown): void {
+    if (this.lane.withdraw(call)) call.reject(reason);
+    else this.channel.cancel(call, reason);
+  }
+
+  /** Waits for a call's answer. Rejects with an error that knows the caller. */
+  async settle(call: Call): Promise<Call> {
+    try {
+      return await call.promise;
+    } catch (reason) {
+      throw toError(reason, call);
+    }
+  }
+
+  /** Sends a call and waits. */
+  async perform(
+    call: Call,
+    options?: CallOptions,
+    caller: ((...args: never[]) => unknown) | null = null,
+  ): Promise<Call> {
+    this.submit(call, options, caller);
+    try {
+      return await call.promise;
+    } catch (reason) {
+      throw toError(reason, call);
+    }
+  }
+}
+
+/** The error for a rejected call. Made in the continuation of the caller's await, so that its stack names the caller. */
+export function toError(reason: unknown, call: Call): unknown {
+  let error: Error;
+  if (reason instanceof FaultReason) {
+    const { fault, thrown } = reason;
+    error = fromFault(fault, call.sql, thrown);
+    if (fault.set !== undefined) Object.assign(error, { parameterSet: fault.set });
+  } else if (reason instanceof ErrorReason) error = reason.make();
+  else {
+    call.trace?.callFailed(call, reason);
+    return reason;
+  }
+  placed(error, call.stack === undefined ? call.origin : call);
+  call.trace?.callFailed(call, error);
+  return error;
+}
+
+/** Something with the stack of a caller, as `Error.captureStackTrace` makes it: the text is made when it is read. */
+export interface Origin {
+  readonly stack?: string | undefined;
+}
+
+/** Lets the stack of `error` show where the call came from, if that was taken. */
+export function placed(error: unknown, origin: Origin | null): unknown {
+  const stack = origin?.stack;
+  if (stack !== undefined && error instanceof SqliteError) {
+    error.stack = `${error.name}: ${error.message}\n${stack.slice(stack.indexOf("\n    at") + 1)}`;
+  }
+  return error;
+}

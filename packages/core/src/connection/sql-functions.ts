@@ -1,0 +1,62 @@
+import type { Authorizer } from "@sqlite-aio/worker";
+import type { AuthorizerSpec, FunctionSpec } from "@sqlite-aio/worker/wire";
+import type { Callbacks } from "../thread/callbacks.js";
+import { boolean, integer, moduleUrl } from "../options/connect-options.js";
+
+/** A function called from SQL; it must return a value that binds, not a promise. */
+export type SqlFunction = (...args: never[]) => unknown;
+
+/** Options of `createFunction()`. */
+export interface FunctionOptions {
+  /** The same arguments always give the same result; lets SQLite call it less often, and use it in an index. */
+  deterministic?: boolean | undefined;
+  /** Only for SQL of the application, never from a schema; see https://sqlite.org/c3ref/c_deterministic.html. */
+  directOnly?: boolean | undefined;
+  /** For a module: which export. Default `"default"`. */
+  export?: string | undefined;
+}
+
+/** See https://sqlite.org/c3ref/create_function.html. */
+const MAX_NAME_BYTES = 255;
+
+/** Checks a definition, and keeps its closure. Throws TypeError or RangeError. */
+export function functionSpec(
+  name: string,
+  parameters: number,
+  fn: SqlFunction | URL,
+  options: FunctionOptions,
+  closures: Callbacks,
+): FunctionSpec {
+  if (typeof name !== "string" || name === "" || name.includes("\0")) {
+    throw new TypeError("the name of a function must be a string that is not empty");
+  }
+  if (!name.isWellFormed()) throw new TypeError("the name of a function holds a lone surrogate");
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES) {
+    throw new RangeError(`the name of a function can have at most ${MAX_NAME_BYTES} bytes`);
+  }
+  if (integer(parameters, "parameters", -1, -1) > 100) {
+    throw new RangeError("a function can have at most 100 parameters");
+  }
+  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  const common = {
+    name,
+    parameters,
+    deterministic: boolean(options.deterministic, "deterministic"),
+    directOnly: boolean(options.directOnly, "directOnly"),
+  };
+  if (typeof fn === "function") return { ...common, source: { closure: closures.add(fn) } };
+  const { export: exported = "default" } = options;
+  if (typeof exported !== "string") throw new TypeError('option "export" must be a string');
+  return { ...common, source: { module: moduleUrl(fn, "the function's module"), export: exported } };
+}
+
+/** Checks an authorizer, and keeps its closure. */
+export function authorizerSpec(
+  authorizer: Authorizer | URL | null,
+  options: { export?: string },
+  closures: Callbacks,
+): AuthorizerSpec | null {
+  if (authorizer === null) return null;
+  if (typeof authorizer === "function") return { closure: closures.add(authorizer) };
+  return { module: moduleUrl(authorizer, "the authorizer's module"), export: options.export ?? "default" };
+}

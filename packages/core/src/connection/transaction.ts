@@ -1,0 +1,188 @@
+import { Verb } from "@sqlite-aio/worker/wire";
+import type { Call } from "../thread/call.js";
+import { OperationalError, ProgrammingError } from "../errors/errors.js";
+import { checkSignal, oneOf } from "../options/connect-options.js";
+import { Deadline } from "../options/deadline.js";
+import type { Lane } from "./lane.js";
+import type { Handle } from "./handle.js";
+import { traceTransaction, type TransactionTrace } from "../tracing/transaction-trace.js";
+
+/** Options of `transaction()`. */
+export interface TransactionOptions {
+  /** Which BEGIN, see https://sqlite.org/lang_transaction.html. Default `"deferred"`; a nested one is a SAVEPOINT. */
+  mode?: "deferred" | "immediate" | "exclusive" | undefined;
+  /** Aborting rejects with the signal's reason at once: what waits is given up, what has begun is rolled back. */
+  signal?: AbortSignal | undefined;
+}
+
+const MODES = { deferred: 1, immediate: 2, exclusive: 3 } as const;
+
+/** Numbers the savepoints of the process, so that each has a name of its own. */
+let lastSavepoint = 0;
+
+/** Runs `fn` on a lease of the runner's lane, between BEGIN and COMMIT or between SAVEPOINT and RELEASE. Throws what is wrong with the options. */
+export function inTransaction<X, T>(
+  runner: Handle,
+  face: (runner: Handle) => X,
+  fn: (tx: X) => T | Promise<T>,
+  options: TransactionOptions,
+): Promise<T> {
+  if (typeof fn !== "function") throw new TypeError("transaction: the first argument must be a function");
+  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  const mode = oneOf(options.mode, "mode", "deferred", ["deferred", "immediate", "exclusive"]);
+  const signal = checkSignal(options.signal);
+  return traceTransaction(runner.scoped ? "savepoint" : mode, runner.settings.database, (trace) =>
+    runTransaction(runner, face, fn, { mode, signal }, trace),
+  );
+}
+
+/** As {@link inTransaction}, with options that are checked, for one that is watched already. */
+export async function runTransaction<X, T>(
+  runner: Handle,
+  face: (runner: Handle) => X,
+  fn: (tx: X) => T | Promise<T>,
+  { mode = "deferred", signal }: TransactionOptions,
+  trace: TransactionTrace | null,
+): Promise<T> {
+  const scope = new Scope(runner, await runner.lease(Deadline.of({ signal })), signal);
+  await scope.begin(MODES[mode]);
+  trace?.begun(runner.channel.thread);
+  return await scope.run(async (inner) => await fn(face(inner)));
+}
+
+/** One transaction or savepoint, from the lease of its lane to the end of that. */
+class Scope {
+  readonly #inner: Handle;
+  readonly #lane: Lane;
+  readonly #signal: AbortSignal | undefined;
+  readonly #nested: boolean;
+  readonly #savepoint: number;
+
+  constructor(outer: Handle, lane: Lane, signal: AbortSignal | undefined) {
+    this.#inner = outer.within(lane, true);
+    this.#inner.closedReason = transactionOver;
+    this.#lane = lane;
+    this.#signal = signal;
+    this.#nested = outer.scoped;
+    this.#savepoint = this.#nested ? ++lastSavepoint : 0;
+  }
+
+  /** Ends the lease if it rejects. */
+  async begin(mode: number): Promise<void> {
+    const call = this.#control(
+      this.#nested ? Verb.SAVEPOINT : Verb.BEGIN,
+      this.#nested ? this.#savepoint : mode,
+    );
+    try {
+      await this.#unlessAborted(this.#inner.settle(call));
+    } catch (error) {
+      // An aborted one may begin all the same; then that must be undone before anybody else has a turn.
+      this.#inner.channel.discourage(call);
+      void call.promise
+        .then(() => this.#undo())
+        .catch(() => {})
+        .finally(() => this.#leave());
+      throw error;
+    }
+  }
+
+  /** Commits when `work` returns, rolls back when it throws, and ends the lease. */
+  async run<T>(work: (inner: Handle) => Promise<T>): Promise<T> {
+    let result: T;
+    try {
+      result = await this.#unlessAborted(this.#lane.run(() => work(this.#inner)));
+      this.#close();
+      await this.#finish();
+    } catch (error) {
+      this.#close();
+      this.#lane.abandon(transactionOver);
+      const undone = this.#undo();
+      if (this.#signal?.aborted === true) {
+        this.#inner.channel.cancelAll(error);
+        void undone.catch(() => {}).finally(() => this.#leave());
+        throw error;
+      }
+      try {
+        await undone;
+      } catch (failure) {
+        throw new OperationalError("the transaction could not be rolled back", {
+          cause: new AggregateError([error, failure]),
+        });
+      } finally {
+        this.#leave();
+      }
+      throw error;
+    }
+    this.#leave();
+    return result;
+  }
+
+  async #finish(): Promise<void> {
+    const signal = this.#signal;
+    signal?.throwIfAborted();
+    const call = this.#control(this.#nested ? Verb.RELEASE : Verb.FINISH, this.#savepoint);
+    // A COMMIT cannot be taken back, but it need not wait for a lock any longer.
+    const onAbort = (): void => this.#inner.channel.discourage(call);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      await this.#inner.settle(call);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #undo(): Promise<void> {
+    // Who ended this lane, or the thread, has rolled back more than this.
+    if (this.#lane.ended || !this.#inner.channel.alive) return;
+    try {
+      await this.#inner.settle(
+        this.#control(this.#nested ? Verb.ROLLBACK_TO : Verb.ROLLBACK, this.#savepoint),
+      );
+    } catch (error) {
+      if (this.#inner.channel.alive) throw error;
+    }
+  }
+
+  #control(verb: number, argument: number): Call {
+    const call = this.#inner.control(verb, argument);
+    this.#lane.submit(call);
+    return call;
+  }
+
+  /** Takes no further calls. A cursor left half read would keep the snapshot, and with it the log, from moving on. */
+  #close(): void {
+    const { channel, cursors } = this.#inner;
+    this.#inner.closed = true;
+    for (const cursor of cursors) channel.release(cursor);
+    cursors.clear();
+  }
+
+  #leave(): void {
+    this.#inner.closed = true;
+    this.#lane.end(transactionOver);
+  }
+
+  /** `promise`, or the signal's reason as soon as it is aborted. */
+  async #unlessAborted<T>(promise: Promise<T>): Promise<T> {
+    const signal = this.#signal;
+    if (signal === undefined) return await promise;
+    let onAbort!: () => void;
+    const aborted = new Promise<never>((_, reject) => {
+      onAbort = () => reject(signal.reason);
+      signal.addEventListener("abort", onAbort, { once: true });
+      if (signal.aborted) onAbort();
+    });
+    try {
+      return await Promise.race([promise, aborted]);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+}
+
+function transactionOver(): ProgrammingError {
+  return new ProgrammingError("the transaction is over", { code: "SQLITE_MISUSE" });
+}

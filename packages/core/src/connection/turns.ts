@@ -1,0 +1,41 @@
+import { Verb } from "@sqlite-aio/worker/wire";
+import { ProgrammingError } from "../errors/errors.js";
+import { closedReason } from "./lane.js";
+import type { Handle } from "./handle.js";
+
+/** Runs `work` when all that was called before is done, and before what is called after. */
+export async function alone<T>(runner: Handle, work: () => Promise<T>): Promise<T> {
+  const lane = await runner.lease(undefined);
+  try {
+    const barrier = runner.control(Verb.BARRIER);
+    lane.submit(barrier);
+    await runner.settle(barrier);
+    return await work();
+  } finally {
+    lane.end();
+  }
+}
+
+/** Takes no further calls, and ends the thread when all that was called before is done. */
+export async function closeAfterAll(runner: Handle): Promise<void> {
+  const leasing = runner.root.lease(undefined, true);
+  runner.closed = true;
+  const lane = await leasing;
+  try {
+    const barrier = runner.control(Verb.BARRIER);
+    lane.submit(barrier);
+    await barrier.promise.catch(() => {});
+    await runner.channel.close();
+  } finally {
+    runner.root.end(closedReason);
+  }
+}
+
+/** Throws if the handle is a transaction's, which begins and ends by itself. */
+export function refuseScoped(runner: Handle, method: string): void {
+  if (!runner.scoped) return;
+  throw new ProgrammingError(
+    `${method}() has no meaning inside transaction(): return to commit, throw to roll back`,
+    { code: "SQLITE_MISUSE" },
+  );
+}

@@ -1,0 +1,116 @@
+/**
+ * For Electron's main process: closing when the application quits, and named methods for pages.
+ *
+ * @module @sqlite-aio/core/electron
+ */
+import type { Methods } from "./envelope.js";
+import { type ExposeOptions, Exposure, type IpcMainLike } from "./expose.js";
+
+export type { Envelope, Methods, RemoteFault } from "./envelope.js";
+export type { ExposeOptions, IpcMainLike } from "./expose.js";
+export {
+  type AppLike,
+  type Closable,
+  closeOnQuit,
+  type CloseOnQuitOptions,
+  type PowerMonitorLike,
+  type PreventableEvent,
+  type WindowLike,
+} from "./quit.js";
+export type { SenderEvent, SenderOptions, WebContentsLike } from "./sender.js";
+export type { PortLike } from "./stream-relay.js";
+
+/** What `exposePool(ipcMain, pool, options)` takes for a pool. */
+export interface PoolLike {
+  /** By which a pool is known, beside `transaction`. */
+  close(options?: { timeout?: number | undefined }): Promise<unknown>;
+  /** By which a pool is known, beside `close`. */
+  transaction(...args: never[]): Promise<unknown>;
+}
+
+/** Methods that are given the pool before what the page gives. */
+export type PoolMethods<P> = Readonly<Record<string, (pool: P, ...args: never[]) => unknown>>;
+
+/** Options of {@link exposePool} with a pool. */
+export interface ExposePoolOptions<P, M extends PoolMethods<P>> extends ExposeOptions {
+  /** What pages may call, and nothing else. */
+  methods: M;
+}
+
+/** {@link PoolMethods} as the page calls them: `createClient<WithoutPool<typeof methods>>(...)`. */
+export type WithoutPool<M> = {
+  readonly [Name in keyof M]: M[Name] extends (pool: never, ...args: infer Args) => infer Result
+    ? (...args: Args) => Result
+    : never;
+};
+
+/**
+ * Lets pages call `methods` by name, through `createClient()` of `@sqlite-aio/core/electron/preload`. There is no method
+ * that was not named, so no page brings SQL of its own unless a method takes it. A page is told an error's name, code and
+ * message. What a method gives as an AsyncIterable is streamed. Pages that were not loaded from files are refused unless
+ * `origins` says otherwise, and so are frames inside a page. The returned function takes the methods back.
+ *
+ * @example
+ * exposePool(ipcMain, {
+ *   notes: (text: string) => pool.all("SELECT id, text FROM note WHERE text LIKE ?", [`%${text}%`]),
+ *   addNote: (text: string) => pool.run("INSERT INTO note (text) VALUES (?)", [text]),
+ * });
+ */
+export function exposePool(ipcMain: IpcMainLike, methods: Methods, options?: ExposeOptions): () => void;
+/**
+ * The same with methods that are given the pool first. Throws a TypeError where no methods are named.
+ *
+ * @typeParam M - The methods, whose types pages get by {@link WithoutPool}.
+ */
+export function exposePool<P extends PoolLike, M extends PoolMethods<P>>(
+  ipcMain: IpcMainLike,
+  pool: P,
+  options: ExposePoolOptions<P, M>,
+): () => void;
+export function exposePool(
+  ipcMain: IpcMainLike,
+  first: object,
+  options: ExposeOptions & { methods?: PoolMethods<object> } = {},
+): () => void {
+  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  const { methods: named, ...rest } = options;
+  let methods: Methods;
+  if (isPlain(first)) {
+    if (named !== undefined) throw new TypeError('option "methods" goes with a pool as the second argument');
+    methods = checkMethods(first);
+  } else {
+    if (named === undefined) {
+      throw new TypeError(
+        "exposePool: a pool has no methods that a page may call, since each of them takes SQL. " +
+          "Name what may be called: exposePool(ipcMain, pool, { methods: { notes: (pool) => pool.all(...) } }), " +
+          "or exposePool(ipcMain, { notes: () => pool.all(...) })",
+      );
+    }
+    const bound = Object.entries(checkMethods(named)).map(([name, method]) => [
+      name,
+      (...args: never[]) => method(first, ...args),
+    ]);
+    methods = Object.fromEntries(bound) as Methods;
+  }
+  const exposure = new Exposure(ipcMain, methods, rest);
+  return () => exposure.close();
+}
+
+function isPlain(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** Only own functions of a plain object, so that nothing is exposed that nobody named. */
+function checkMethods(methods: object): Methods {
+  if (!isPlain(methods)) throw new TypeError("the methods must be a plain object of functions");
+  const entries = Object.entries(methods);
+  if (entries.length === 0) throw new TypeError("exposePool: no methods are named");
+  for (const [name, method] of entries) {
+    if (typeof method !== "function") throw new TypeError(`exposePool: "${name}" is no function`);
+    // A client that had it would be taken for a promise.
+    if (name === "then") throw new TypeError('exposePool: no method can be called "then"');
+  }
+  return methods as Methods;
+}

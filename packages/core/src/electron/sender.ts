@@ -1,0 +1,89 @@
+import type { PortLike } from "./stream-relay.js";
+
+/** The part of Electron's `WebContents` that is used here. */
+export interface WebContentsLike {
+  /** The page and its window are gone. */
+  once(event: "destroyed", listener: () => void): unknown;
+}
+
+/** The part of Electron's `IpcMainInvokeEvent` and `IpcMainEvent` that is used here. */
+export interface SenderEvent {
+  /** Whose page it is. */
+  readonly sender: WebContentsLike;
+  /** Null where the page is gone by now. */
+  readonly senderFrame: {
+    /** Where it was loaded from. */
+    readonly url: string;
+    /** The frame that it is in; null for the main frame of a page. */
+    readonly parent?: unknown;
+  } | null;
+  /** What came with the message. */
+  readonly ports?: readonly PortLike[];
+}
+
+/** Whose messages are answered. All that is given must hold. */
+export interface SenderOptions {
+  /**
+   * Where pages that may call come from, such as `"app://bundle"` or `"http://localhost:5173"`. Default `["file://"]`:
+   * pages that were loaded from files, and no others.
+   */
+  origins?: readonly string[] | undefined;
+  /** Which WebContents may call. Looked at with each message, so that a Set may grow. Default: any. */
+  webContents?: Iterable<unknown> | undefined;
+  /** A check of one's own. */
+  allow?: ((event: SenderEvent) => boolean) | undefined;
+}
+
+/** Says why an event is refused; null if it is not. */
+export type SenderCheck = (event: SenderEvent) => string | null;
+
+/** Checks the options and gives the check. Throws TypeError. */
+export function senderCheck({ origins = ["file://"], webContents, allow }: SenderOptions): SenderCheck {
+  if (!Array.isArray(origins)) throw new TypeError('option "origins" must be an array of strings');
+  const allowed = new Set(origins.map(checkOrigin));
+  if (webContents !== undefined && typeof webContents[Symbol.iterator] !== "function") {
+    throw new TypeError('option "webContents" must be an array or a Set of WebContents');
+  }
+  if (allow !== undefined && typeof allow !== "function") {
+    throw new TypeError('option "allow" must be a function');
+  }
+  return (event) => {
+    const frame = event.senderFrame;
+    if (frame === null || frame === undefined) return "the page that called is gone";
+    // Some frame in the page may hold anything.
+    if (frame.parent !== null && frame.parent !== undefined) return "only the main frame of a page may call";
+    const origin = originOf(frame.url);
+    if (origin === null || !allowed.has(origin)) {
+      return `pages from ${origin ?? "nowhere"} may not call (option "origins")`;
+    }
+    if (webContents !== undefined && !includes(webContents, event.sender)) {
+      return 'this window may not call (option "webContents")';
+    }
+    // A promise of false, say, would be true.
+    const answer: unknown = allow === undefined || allow(event);
+    return answer === true ? null : 'this page may not call (option "allow")';
+  };
+}
+
+/** A URL's scheme and host. `URL.origin` is "null" for the schemes that an app gives itself. */
+function originOf(url: string): string | null {
+  if (!URL.canParse(url)) return null;
+  const { protocol, host } = new URL(url);
+  // Of these the rest of the URL is no host, and says little about who made them.
+  return ["data:", "blob:", "about:", "javascript:"].includes(protocol) ? null : `${protocol}//${host}`;
+}
+
+function checkOrigin(origin: unknown): string {
+  const found = typeof origin === "string" ? originOf(origin) : null;
+  if (found === null || (origin !== found && origin !== `${found}/`)) {
+    throw new TypeError(
+      `option "origins": ${JSON.stringify(origin)} is no origin such as "app://bundle" or "http://localhost:5173"`,
+    );
+  }
+  return found;
+}
+
+function includes(list: Iterable<unknown>, wanted: unknown): boolean {
+  for (const one of list) if (one === wanted) return true;
+  return false;
+}

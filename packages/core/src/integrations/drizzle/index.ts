@@ -1,0 +1,96 @@
+/**
+ * A driver for Drizzle over a pool.
+ *
+ * @module @sqlite-aio/core/drizzle
+ */
+import {
+  createTableRelationsHelpers,
+  DefaultLogger,
+  type DrizzleConfig,
+  entityKind,
+  extractTablesRelationalConfig,
+  type ExtractTablesWithRelations,
+  NoopLogger,
+  type RelationalSchemaConfig,
+} from "drizzle-orm";
+import type { BatchItem, BatchResponse } from "drizzle-orm/batch";
+import { NoopCache } from "drizzle-orm/cache/core";
+import { BaseSQLiteDatabase, SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
+import type { DrizzlePool } from "./migrator.js";
+import { SqliteAioSession } from "./session.js";
+import type { RunResult } from "../../pool/transaction.js";
+
+export { type DrizzleLease, type DrizzlePool, migrate, type MigrateConfig } from "./migrator.js";
+export type { DrizzleExecutor } from "./session.js";
+
+/** Drizzle's database over a pool. */
+export class SqliteAioDatabase<
+  TSchema extends Record<string, unknown> = Record<string, never>,
+  TPool extends DrizzlePool = DrizzlePool,
+> extends BaseSQLiteDatabase<"async", RunResult, TSchema> {
+  /** What Drizzle's `is()` knows it by. */
+  static override readonly [entityKind]: string = "SqliteAioDatabase";
+  /** The pool. */
+  readonly $client: TPool;
+  readonly #session: SqliteAioSession<TSchema, ExtractTablesWithRelations<TSchema>>;
+
+  /** @internal Use {@link drizzle}. */
+  constructor(pool: TPool, config: DrizzleConfig<TSchema>) {
+    const dialect = new SQLiteAsyncDialect(config.casing === undefined ? {} : { casing: config.casing });
+    const schema = schemaOf(config.schema);
+    const cache = config.cache ?? new NoopCache();
+    const session = new SqliteAioSession<TSchema, ExtractTablesWithRelations<TSchema>>(dialect, schema, {
+      executor: pool,
+      logger: loggerOf(config.logger),
+      cache,
+    });
+    super("async", dialect, session, schema);
+    this.$client = pool;
+    this.#session = session;
+    this.$cache = { invalidate: (params) => cache.onMutate(params) };
+  }
+
+  /**
+   * Runs queries in one transaction, in order; one that fails undoes them all.
+   *
+   * @example
+   * const [inserted, users] = await db.batch([db.insert(user).values({ name: "Ada" }), db.select().from(user)]);
+   */
+  batch<U extends BatchItem<"sqlite">, T extends Readonly<[U, ...U[]]>>(
+    queries: T,
+  ): Promise<BatchResponse<T>> {
+    return this.#session.batch(queries) as Promise<BatchResponse<T>>;
+  }
+}
+
+/**
+ * Drizzle over a pool: reads side by side, writes on the writer, and transactions that may await anything.
+ *
+ * @example
+ * const db = drizzle(await createPool("app.db"), { schema });
+ * const users = await db.query.user.findMany({ with: { posts: true } });
+ */
+export function drizzle<
+  TSchema extends Record<string, unknown> = Record<string, never>,
+  TPool extends DrizzlePool = DrizzlePool,
+>(pool: TPool, config: DrizzleConfig<TSchema> = {}): SqliteAioDatabase<TSchema, TPool> {
+  if (typeof pool !== "object" || pool === null)
+    throw new TypeError("drizzle: the first argument must be a pool");
+  return new SqliteAioDatabase(pool, config);
+}
+
+function schemaOf<TSchema extends Record<string, unknown>>(
+  fullSchema: TSchema | undefined,
+): RelationalSchemaConfig<ExtractTablesWithRelations<TSchema>> | undefined {
+  if (fullSchema === undefined) return undefined;
+  const { tables, tableNamesMap } = extractTablesRelationalConfig<ExtractTablesWithRelations<TSchema>>(
+    fullSchema,
+    createTableRelationsHelpers,
+  );
+  return { fullSchema, schema: tables, tableNamesMap };
+}
+
+function loggerOf(logger: DrizzleConfig["logger"]) {
+  if (logger === true) return new DefaultLogger();
+  return logger === undefined || logger === false ? new NoopLogger() : logger;
+}

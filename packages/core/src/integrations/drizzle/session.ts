@@ -1,0 +1,275 @@
+import {
+  entityKind,
+  fillPlaceholders,
+  is,
+  type Logger,
+  type Query,
+  type RelationalSchemaConfig,
+  type TablesRelationalConfig,
+} from "drizzle-orm";
+import type { BatchItem } from "drizzle-orm/batch";
+import { type Cache, NoopCache } from "drizzle-orm/cache/core";
+import type { PreparedQuery } from "drizzle-orm/session";
+import type { WithCacheConfig } from "drizzle-orm/cache/core/types";
+import {
+  type PreparedQueryConfig,
+  type SelectedFieldsOrdered,
+  type SQLiteAsyncDialect,
+  type SQLiteExecuteMethod,
+  SQLitePreparedQuery,
+  SQLiteSession,
+  SQLiteTransaction,
+  type SQLiteTransactionConfig,
+} from "drizzle-orm/sqlite-core";
+import * as drizzleUtils from "drizzle-orm/utils";
+import type { Parameters } from "../../values/bind.js";
+import { TransactionCache } from "./cache.js";
+import type { RunResult } from "../../pool/transaction.js";
+
+/** What runs statements: a pool, or a transaction of one. */
+export interface DrizzleExecutor {
+  /** Writes. */
+  run(sql: string, parameters?: Parameters): Promise<RunResult>;
+  /** The first row, as an object. */
+  get<R>(sql: string, parameters?: Parameters): Promise<R | undefined>;
+  /** All rows, as objects. */
+  all<R>(sql: string, parameters?: Parameters): Promise<R[]>;
+  /** Rows as arrays. */
+  execute(
+    sql: string,
+    parameters?: Parameters,
+    options?: { firstRow?: boolean | undefined },
+  ): Promise<{
+    /** Each in the order of the columns. */
+    rows: unknown[][];
+  }>;
+  /** Commits when `fn` returns, rolls back when it throws. */
+  transaction<T>(
+    fn: (tx: DrizzleExecutor) => Promise<T>,
+    options?: { mode?: "deferred" | "immediate" | "exclusive" | undefined; signal?: AbortSignal | undefined },
+  ): Promise<T>;
+}
+
+/** What the queries of a session have in common. */
+export interface Surroundings {
+  readonly executor: DrizzleExecutor;
+  readonly logger: Logger;
+  readonly cache: Cache;
+}
+
+type Mapper = (rows: unknown[][]) => unknown;
+type Metadata = { type: "select" | "update" | "delete" | "insert"; tables: string[] };
+
+/** Parts of drizzle-orm that its drivers share and its types leave out. */
+interface Internals {
+  readonly mapResultRow: (
+    fields: SelectedFieldsOrdered,
+    row: unknown[],
+    joinsNotNullableMap: Record<string, boolean> | undefined,
+  ) => unknown;
+}
+interface Preparable {
+  readonly _prepare: () => PreparedQuery;
+}
+const { mapResultRow } = drizzleUtils as unknown as Internals;
+
+interface AsyncConfig extends PreparedQueryConfig {
+  type: "async";
+  run: RunResult;
+}
+
+/** One query with its way back to objects. */
+export class SqliteAioPreparedQuery<T extends PreparedQueryConfig = AsyncConfig> extends SQLitePreparedQuery<{
+  type: "async";
+  run: RunResult;
+  all: T["all"];
+  get: T["get"];
+  values: T["values"];
+  execute: T["execute"];
+}> {
+  static override readonly [entityKind]: string = "SqliteAioPreparedQuery";
+  /** The base class has both; its types leave them out. */
+  declare joinsNotNullableMap: Record<string, boolean> | undefined;
+  declare readonly queryWithCache: <R>(
+    sql: string,
+    parameters: unknown[],
+    work: () => Promise<R>,
+  ) => Promise<R>;
+  readonly #surroundings: Surroundings;
+  readonly #fields: SelectedFieldsOrdered | undefined;
+  readonly #method: SQLiteExecuteMethod;
+  readonly #mapper: Mapper | undefined;
+  readonly #metadata: Metadata | undefined;
+  readonly #cacheConfig: WithCacheConfig | undefined;
+
+  constructor(
+    surroundings: Surroundings,
+    query: Query,
+    fields: SelectedFieldsOrdered | undefined,
+    method: SQLiteExecuteMethod,
+    mapper: Mapper | undefined,
+    metadata: Metadata | undefined,
+    cacheConfig: WithCacheConfig | undefined,
+  ) {
+    super("async", method, query, surroundings.cache, metadata, cacheConfig);
+    this.#surroundings = surroundings;
+    this.#fields = fields;
+    this.#method = method;
+    this.#mapper = mapper;
+    this.#metadata = metadata;
+    this.#cacheConfig = cacheConfig;
+  }
+
+  /** The same query, run elsewhere. */
+  within(surroundings: Surroundings): SqliteAioPreparedQuery<T> {
+    const moved = new SqliteAioPreparedQuery<T>(
+      surroundings,
+      this.query,
+      this.#fields,
+      this.#method,
+      this.#mapper,
+      this.#metadata,
+      this.#cacheConfig,
+    );
+    moved.joinsNotNullableMap = this.joinsNotNullableMap;
+    return moved;
+  }
+
+  run(placeholderValues?: Record<string, unknown>): Promise<RunResult> {
+    return this.#perform(placeholderValues, (executor, sql, values) => executor.run(sql, values));
+  }
+
+  async all(placeholderValues?: Record<string, unknown>): Promise<T["all"]> {
+    if (this.#fields === undefined && this.#mapper === undefined) {
+      return this.#perform(placeholderValues, (executor, sql, values) => executor.all(sql, values));
+    }
+    return this.#mapAll((await this.values(placeholderValues)) as unknown[][]);
+  }
+
+  async get(placeholderValues?: Record<string, unknown>): Promise<T["get"]> {
+    if (this.#fields === undefined && this.#mapper === undefined) {
+      return this.#perform(placeholderValues, (executor, sql, values) => executor.get(sql, values));
+    }
+    const rows = await this.#perform(placeholderValues, async (executor, sql, values) => {
+      return (await executor.execute(sql, values, { firstRow: true })).rows;
+    });
+    if (rows.length === 0) return undefined;
+    return this.#mapper === undefined ? this.#mapAll(rows)[0] : this.#mapper(rows);
+  }
+
+  values(placeholderValues?: Record<string, unknown>): Promise<T["values"]> {
+    return this.#perform(placeholderValues, async (executor, sql, values) => {
+      return (await executor.execute(sql, values)).rows;
+    });
+  }
+
+  #mapAll(rows: unknown[][]): unknown[] {
+    if (this.#mapper !== undefined) return this.#mapper(rows) as unknown[];
+    return rows.map((row) => mapResultRow(this.#fields!, row, this.joinsNotNullableMap));
+  }
+
+  #perform<R>(
+    placeholderValues: Record<string, unknown> | undefined,
+    work: (executor: DrizzleExecutor, sql: string, parameters: Parameters) => Promise<R>,
+  ): Promise<R> {
+    const { executor, logger } = this.#surroundings;
+    const { sql, params } = this.query;
+    const values = fillPlaceholders(params, placeholderValues ?? {});
+    logger.logQuery(sql, values);
+    return this.queryWithCache(sql, values, () => work(executor, sql, values as Parameters));
+  }
+}
+
+/** Makes the queries of a database or of one of its transactions. */
+export class SqliteAioSession<
+  TFullSchema extends Record<string, unknown>,
+  TSchema extends TablesRelationalConfig,
+> extends SQLiteSession<"async", RunResult, TFullSchema, TSchema> {
+  static override readonly [entityKind]: string = "SqliteAioSession";
+  readonly #dialect: SQLiteAsyncDialect;
+  readonly #schema: RelationalSchemaConfig<TSchema> | undefined;
+  readonly #surroundings: Surroundings;
+
+  constructor(
+    dialect: SQLiteAsyncDialect,
+    schema: RelationalSchemaConfig<TSchema> | undefined,
+    surroundings: Surroundings,
+  ) {
+    super(dialect);
+    this.#dialect = dialect;
+    this.#schema = schema;
+    this.#surroundings = surroundings;
+  }
+
+  prepareQuery<T extends PreparedQueryConfig>(
+    query: Query,
+    fields: SelectedFieldsOrdered | undefined,
+    executeMethod: SQLiteExecuteMethod,
+    _isResponseInArrayMode: boolean,
+    customResultMapper?: Mapper,
+    queryMetadata?: Metadata,
+    cacheConfig?: WithCacheConfig,
+  ): SqliteAioPreparedQuery<T> {
+    return new SqliteAioPreparedQuery<T>(
+      this.#surroundings,
+      query,
+      fields,
+      executeMethod,
+      customResultMapper,
+      queryMetadata,
+      cacheConfig,
+    );
+  }
+
+  /** A transaction of the pool; a SAVEPOINT where this session is a transaction's. */
+  transaction<T>(
+    fn: (tx: SQLiteTransaction<"async", RunResult, TFullSchema, TSchema>) => Promise<T>,
+    config?: SQLiteTransactionConfig,
+  ): Promise<T> {
+    return this.#within(async (session) => {
+      const tx = new SqliteAioTransaction("async", this.#dialect, session, this.#schema);
+      const { cache } = session.#surroundings;
+      tx.$cache = { invalidate: (params) => cache.onMutate(params) };
+      return fn(tx);
+    }, config);
+  }
+
+  /** Runs queries in one transaction. One that fails undoes them all. */
+  batch(queries: readonly BatchItem<"sqlite">[]): Promise<unknown[]> {
+    return this.#within(async (session) => {
+      const results: unknown[] = [];
+      for (const query of queries) results.push(await session.#runItem(query));
+      return results;
+    });
+  }
+
+  #runItem(item: BatchItem<"sqlite">): Promise<unknown> {
+    const prepared = (item as unknown as Preparable)["_prepare"]();
+    if (prepared instanceof SqliteAioPreparedQuery) {
+      return prepared.within(this.#surroundings).execute() as Promise<unknown>;
+    }
+    const { method, ...query } = prepared.getQuery() as Query & { method: SQLiteExecuteMethod | "values" };
+    return this.prepareQuery(query, undefined, "run", false)[method]();
+  }
+
+  async #within<T>(
+    work: (session: SqliteAioSession<TFullSchema, TSchema>) => Promise<T>,
+    config?: SQLiteTransactionConfig,
+  ): Promise<T> {
+    const { executor, logger, cache: outer } = this.#surroundings;
+    const cache = is(outer, NoopCache) ? outer : new TransactionCache(outer);
+    const result = await executor.transaction(
+      (tx) => work(new SqliteAioSession(this.#dialect, this.#schema, { executor: tx, logger, cache })),
+      config?.behavior === undefined ? {} : { mode: config.behavior },
+    );
+    if (cache instanceof TransactionCache) await cache.committed();
+    return result;
+  }
+}
+
+class SqliteAioTransaction<
+  TFullSchema extends Record<string, unknown>,
+  TSchema extends TablesRelationalConfig,
+> extends SQLiteTransaction<"async", RunResult, TFullSchema, TSchema> {
+  static override readonly [entityKind]: string = "SqliteAioTransaction";
+}

@@ -1,0 +1,177 @@
+/**
+ * A client for Knex over a pool.
+ *
+ * @module @sqlite-aio/core/knex
+ */
+import { once } from "node:events";
+import type { Writable } from "node:stream";
+import knex, { type Knex } from "knex";
+import type { Parameters } from "../../values/bind.js";
+import type { CallOptions } from "../../options/connect-options.js";
+import {
+  enterTransaction,
+  BuilderConnection,
+  refuseInsideTransaction,
+  type SessionPool,
+} from "../builder-connection.js";
+
+/** What the client uses of a pool. */
+export type KnexPool = SessionPool;
+
+/** What Knex hands to its client to run. */
+interface KnexQuery {
+  readonly sql: string;
+  readonly bindings?: readonly unknown[];
+  response?: unknown;
+  context?: { lastID: number | bigint; changes: number };
+}
+
+/** Knex's SQLite client, as far as its types leave it out. */
+interface SqliteClient extends Knex.Client {
+  emit(event: string, ...values: unknown[]): boolean;
+}
+type SqliteClientClass = new (config: Knex.Config) => SqliteClient;
+
+/** Rows that a stream takes from the thread at a time. */
+const STREAM_CHUNK = 256;
+
+let lastUid = 0;
+
+/** Knex's connection: a session of the pool that can be told to stop what it runs. */
+class KnexConnection extends BuilderConnection {
+  /** Named as Knex names it in its events. */
+  readonly __knexUid = `sqlite-aio-${++lastUid}`;
+  #running = new AbortController();
+
+  get options(): CallOptions {
+    return { signal: this.#running.signal };
+  }
+
+  cancel(): void {
+    this.#running.abort();
+    this.#running = new AbortController();
+  }
+}
+
+/**
+ * A client class for Knex over a pool, or over what opens one at the first query. `destroy()` of Knex closes it.
+ *
+ * @example
+ * const db = knex({ client: knexClient(() => createPool("app.db")) });
+ * const notes = await db("note").where("id", ">", 7);
+ */
+export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof Knex.Client {
+  if (typeof pool !== "function" && (typeof pool !== "object" || pool === null)) {
+    throw new TypeError("knexClient: the argument must be a pool or a function that opens one");
+  }
+  // Without a connection Knex loads no driver; its class is all that is wanted of this instance.
+  const Base = knex({ client: "sqlite3", useNullAsDefault: true }).client.constructor as SqliteClientClass;
+  const source = typeof pool === "function" ? pool : async () => pool;
+  let opened = typeof pool === "function" ? null : source();
+  const open = (): Promise<KnexPool> => {
+    opened ??= source().catch((error: unknown) => {
+      opened = null;
+      throw error;
+    });
+    return opened;
+  };
+
+  // A transaction's client is made without the constructor, so that nothing here may be a field.
+  class SqliteAioClient extends Base {
+    constructor(config: Knex.Config) {
+      super({ useNullAsDefault: true, ...config });
+    }
+
+    /** The pool is the driver, and the pool. */
+    override initializeDriver(): void {}
+
+    override initializePool(): void {}
+
+    override async acquireConnection(): Promise<KnexConnection> {
+      refuseInsideTransaction(open, "the Knex instance");
+      return new KnexConnection(await open());
+    }
+
+    override async releaseConnection(connection: KnexConnection): Promise<void> {
+      await connection.release();
+    }
+
+    override async destroy(callback?: (error?: unknown) => void): Promise<void> {
+      try {
+        await (await opened)?.close();
+      } catch (error) {
+        if (callback === undefined) throw error;
+        callback(error);
+        return;
+      }
+      callback?.();
+    }
+
+    async ["_query"](connection: KnexConnection, query: KnexQuery): Promise<KnexQuery> {
+      if (query.sql === "") throw new Error("The query is empty");
+      if (await control(connection, query.sql)) return query;
+      const result = await connection.execute<unknown>(query.sql, bindingsOf(query), connection.options);
+      if (result.rows === null) {
+        const { changes, lastInsertRowid } = result;
+        query.response = { changes, lastInsertRowid };
+        query.context = { lastID: lastInsertRowid, changes };
+      } else {
+        query.response = result.rows;
+      }
+      return query;
+    }
+
+    async ["_stream"](connection: KnexConnection, query: KnexQuery, stream: Writable): Promise<void> {
+      const rows = connection.stream<unknown>(query.sql, bindingsOf(query), STREAM_CHUNK, connection.options);
+      try {
+        for await (const chunk of rows) {
+          for (const row of chunk) {
+            if (stream.destroyed) return;
+            if (!stream.write(row)) await drained(stream);
+          }
+        }
+        stream.end();
+      } catch (error) {
+        stream.emit("error", error);
+        throw error;
+      }
+    }
+  }
+  Object.assign(SqliteAioClient.prototype, {
+    driverName: "sqlite-aio",
+    canCancelQuery: true,
+    cancelQuery: async (connection: KnexConnection) => connection.cancel(),
+  });
+
+  /** What begins and ends a transaction; the rest of it, savepoints too, are statements as any other. */
+  function control(connection: KnexConnection, sql: string): Promise<true> | false {
+    switch (sql) {
+      case "BEGIN;":
+        enterTransaction(open, connection);
+        return connection.begin().then(() => true);
+      case "COMMIT;":
+        return connection.commit().then(() => true);
+      case "ROLLBACK":
+        return connection.rollback().then(() => true);
+      default:
+        return false;
+    }
+  }
+
+  return SqliteAioClient as unknown as typeof Knex.Client;
+}
+
+/** As Knex's own SQLite clients store it: a date is its milliseconds. */
+function bindingsOf({ bindings = [] }: KnexQuery): Parameters {
+  return bindings.map((value) => (value instanceof Date ? value.valueOf() : value)) as Parameters;
+}
+
+/** Whether there is room again, or nobody wants more. */
+async function drained(stream: Writable): Promise<void> {
+  const over = new AbortController();
+  try {
+    await Promise.race(["drain", "close"].map((event) => once(stream, event, { signal: over.signal })));
+  } finally {
+    over.abort();
+  }
+}

@@ -1,0 +1,153 @@
+import type {
+  AbortableOperationOptions,
+  CompiledQuery,
+  DatabaseConnection,
+  QueryResult,
+  TransactionSettings,
+} from "kysely";
+import type { Parameters } from "../../values/bind.js";
+import { NotSupportedError, ProgrammingError } from "../../errors/errors.js";
+import type { CallOptions } from "../../options/connect-options.js";
+import { chunks, BuilderConnection, type SessionPool, type SessionReader } from "../builder-connection.js";
+
+/** What the dialect uses of a pool. */
+export interface KyselyPool extends SessionPool {
+  /** Keeps one snapshot for as long as `fn` runs. */
+  read<T>(fn: (tx: SessionReader) => Promise<T>): Promise<T>;
+}
+
+/** A snapshot that stays until `end` is called. */
+interface Snapshot {
+  readonly reader: SessionReader;
+  end(): Promise<void>;
+}
+
+/** Kysely's connection: a session of the pool, or for a read-only transaction one of its snapshots. */
+export class KyselyConnection implements DatabaseConnection {
+  readonly #pool: KyselyPool;
+  readonly #session: BuilderConnection;
+  #snapshot: Snapshot | null = null;
+
+  constructor(pool: KyselyPool) {
+    this.#pool = pool;
+    this.#session = new BuilderConnection(pool);
+  }
+
+  /** Between begin and commit or rollback. */
+  get inTransaction(): boolean {
+    return this.#snapshot !== null || this.#session.inTransaction;
+  }
+
+  async executeQuery<R>(query: CompiledQuery, options?: AbortableOperationOptions): Promise<QueryResult<R>> {
+    try {
+      return await this.#execute<R>(query.sql, query.parameters as Parameters, callOptions(options));
+    } catch (error) {
+      // Kysely has thrown the reason already, and prints what comes after it to the console.
+      if (isReason(error, options)) return { rows: [] };
+      throw error;
+    }
+  }
+
+  async *streamQuery<R>(
+    query: CompiledQuery,
+    chunkSize: number,
+    options?: AbortableOperationOptions,
+  ): AsyncGenerator<QueryResult<R>, void, undefined> {
+    if (!Number.isInteger(chunkSize) || chunkSize < 1) {
+      throw new RangeError("stream: the chunk size must be an integer of at least 1");
+    }
+    const call = callOptions(options);
+    const parameters = query.parameters as Parameters;
+    const rows =
+      this.#snapshot === null
+        ? this.#session.stream<R>(query.sql, parameters, chunkSize, call)
+        : chunks(this.#snapshot.reader.iterate<R>(query.sql, parameters, call), chunkSize);
+    try {
+      for await (const chunk of rows) yield { rows: chunk };
+    } catch (error) {
+      if (!isReason(error, options)) throw error;
+    }
+  }
+
+  /** Every call was given the signal, which is what stops it. */
+  async cancelQuery(): Promise<void> {}
+
+  async begin({ accessMode, isolationLevel }: TransactionSettings): Promise<void> {
+    if (isolationLevel === "read uncommitted" || isolationLevel === "read committed") {
+      throw new NotSupportedError(
+        `isolation level "${isolationLevel}": a transaction of SQLite sees one snapshot, never what others commit meanwhile; use "serializable" or none`,
+      );
+    }
+    if (accessMode === "read only") await this.#beginReading();
+    else await this.#session.begin();
+  }
+
+  async commit(): Promise<void> {
+    if (this.#snapshot === null) await this.#session.commit();
+    else await this.#endReading();
+  }
+
+  async rollback(): Promise<void> {
+    if (this.#snapshot === null) await this.#session.rollback();
+    else await this.#endReading();
+  }
+
+  /** Runs a statement of the transaction's own, about its savepoints. */
+  async control(sql: string): Promise<void> {
+    if (this.#snapshot !== null) throw new NotSupportedError("a read-only transaction has no savepoints");
+    await this.#session.control(sql);
+  }
+
+  async release(): Promise<void> {
+    await this.#endReading();
+    await this.#session.release();
+  }
+
+  async #execute<R>(sql: string, parameters: Parameters, options: CallOptions): Promise<QueryResult<R>> {
+    if (this.#snapshot !== null)
+      return { rows: await this.#snapshot.reader.all<R>(sql, parameters, options) };
+    const result = await this.#session.execute<R>(sql, parameters, options);
+    if (result.rows !== null) return { rows: result.rows };
+    if (!result.counted) return { rows: [] };
+    const numAffectedRows = BigInt(result.changes);
+    if (!result.inserted) return { rows: [], numAffectedRows };
+    return { rows: [], numAffectedRows, insertId: BigInt(result.lastInsertRowid) };
+  }
+
+  async #beginReading(): Promise<void> {
+    if (this.#session.leased) {
+      throw new ProgrammingError(
+        "this connection holds the writer, because of a statement such as PRAGMA before: begin the read-only transaction on the Kysely instance",
+        { code: "SQLITE_MISUSE" },
+      );
+    }
+    const over = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<SessionReader>();
+    const reading = this.#pool.read((reader) => {
+      begun.resolve(reader);
+      return over.promise;
+    });
+    reading.catch(begun.reject);
+    this.#snapshot = {
+      reader: await begun.promise,
+      end: () => {
+        over.resolve();
+        return reading;
+      },
+    };
+  }
+
+  async #endReading(): Promise<void> {
+    const snapshot = this.#snapshot;
+    this.#snapshot = null;
+    await snapshot?.end();
+  }
+}
+
+function callOptions(options: AbortableOperationOptions | undefined): CallOptions {
+  return options?.signal === undefined ? {} : { signal: options.signal };
+}
+
+function isReason(error: unknown, options: AbortableOperationOptions | undefined): boolean {
+  return options?.signal?.aborted === true && error === options.signal.reason;
+}

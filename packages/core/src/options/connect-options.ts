@@ -1,0 +1,312 @@
+import { createRequire } from "node:module";
+import { isAbsolute, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { ResourceLimits, Worker, WorkerOptions } from "node:worker_threads";
+import type { IntegerMode, OpenOptions } from "@sqlite-aio/worker/wire";
+import { NotSupportedError } from "../errors/errors.js";
+
+/** Which BEGIN comes before the first INSERT, UPDATE, DELETE or REPLACE; `null` is autocommit. */
+export type IsolationLevel = "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE" | null;
+
+/** Options of every call that reaches the thread. */
+export interface CallOptions {
+  /** Gives the call up when aborted; it then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Milliseconds after which the call is given up with an OperationalError, code `SQLITE_INTERRUPT`. */
+  timeout?: number | undefined;
+}
+
+/** Options of {@link connect}. */
+export interface ConnectOptions {
+  /** Rows that an iterated cursor fetches at a time. Default 64. */
+  iterChunkSize?: number | undefined;
+  /** Milliseconds to wait for another connection's lock. Default 5000. */
+  timeout?: number | undefined;
+  /** `PARSE_DECLTYPES`, `PARSE_COLNAMES` or both. Default 0. */
+  detectTypes?: number | undefined;
+  /** Default `"DEFERRED"`. */
+  isolationLevel?: IsolationLevel | undefined;
+  /** How many prepared statements are kept. Default 128. */
+  cachedStatements?: number | undefined;
+  /** Open the file for reading only. Default false. */
+  readonly?: boolean | undefined;
+  /** Fail where the file does not exist. Default false. */
+  fileMustExist?: boolean | undefined;
+  /** How an INTEGER is read; `"auto"`, the default: a number where that is exact, else a bigint. */
+  integers?: IntegerMode | undefined;
+  /** Set on every open, in this order, after `foreign_keys = ON` and `synchronous = FULL`. */
+  pragmas?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /** SQLite extensions loaded on every open. */
+  extensions?:
+    | readonly {
+        /** The file, with or without the ending that the system gives it. */
+        path: string;
+        /** The function that sets it up. Default: as SQLite derives it from the name of the file. */
+        entryPoint?: string | undefined;
+      }[]
+    | undefined;
+  /** Module whose default export is called in the thread with the better-sqlite3 handle, on every open. */
+  setup?: URL | undefined;
+  /** Module with better-sqlite3's API. Default `"better-sqlite3"`. */
+  engine?: URL | string | undefined;
+  /** Makes the thread, for bundlers that must see `new Worker` themselves. */
+  createWorker?: ((url: URL, options: WorkerOptions) => Worker) | undefined;
+  /** Limits of the thread's JavaScript heap; see `new Worker`. SQLite's own memory is not covered. */
+  resourceLimits?: ResourceLimits | undefined;
+  /** Calls that may be waiting or running before a further one rejects with QueueFullError. Default: no limit. */
+  maxQueue?: number | undefined;
+  /**
+   * Milliseconds from which on a statement gives a process warning of code `SQLITE_AIO_SLOW`, which tells how long it waited and
+   * how long it ran. Default 0: never.
+   */
+  slowQueryMs?: number | undefined;
+  /** Gives up opening. */
+  signal?: AbortSignal | undefined;
+  /** Contents for a `":memory:"` database, as `serialize()` gives them. */
+  image?: Uint8Array | undefined;
+}
+
+/** What a thread needs. */
+export interface ThreadOptions {
+  readonly open: OpenOptions;
+  readonly cachedStatements: number;
+  readonly createWorker: ((url: URL, options: WorkerOptions) => Worker) | undefined;
+  readonly resourceLimits: ResourceLimits | undefined;
+}
+
+/** Options of a connection, checked and complete. */
+export interface ConnectionOptions {
+  readonly thread: ThreadOptions;
+  readonly iterChunkSize: number;
+  readonly detectTypes: number;
+  readonly isolationLevel: IsolationLevel;
+  readonly maxQueue: number;
+  readonly slowQueryMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+const KNOWN = new Set([
+  "iterChunkSize",
+  "timeout",
+  "detectTypes",
+  "isolationLevel",
+  "cachedStatements",
+  "readonly",
+  "fileMustExist",
+  "integers",
+  "pragmas",
+  "extensions",
+  "setup",
+  "engine",
+  "createWorker",
+  "resourceLimits",
+  "maxQueue",
+  "slowQueryMs",
+  "signal",
+  "image",
+]);
+
+/** Checks what `connect()` was given. Throws TypeError or RangeError. */
+export function resolveOptions(database: string | URL | Buffer, options: ConnectOptions): ConnectionOptions {
+  requireRuntime();
+  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  const unknown = Object.keys(options).find((name) => !KNOWN.has(name));
+  if (unknown !== undefined) throw new TypeError(`unknown option "${unknown}"`);
+  const path = resolvePath(database);
+  const image = options.image ?? null;
+  if (image !== null) {
+    if (!(image instanceof Uint8Array)) throw new TypeError('option "image" must be a Uint8Array');
+    if (path !== ":memory:") throw new TypeError('option "image" goes with the database ":memory:" only');
+  }
+  const anonymous = path === ":memory:" || path === "";
+  const readonly = boolean(options.readonly, "readonly");
+  if (readonly && anonymous && image === null) {
+    throw new TypeError("an in-memory or temporary database cannot be opened readonly");
+  }
+  return {
+    thread: {
+      open: {
+        path,
+        image: image === null ? null : new Uint8Array(image),
+        readonly,
+        fileMustExist: boolean(options.fileMustExist, "fileMustExist"),
+        timeout: integer(options.timeout, "timeout", 5000, 0),
+        integers: oneOf(options.integers, "integers", "auto", ["auto", "bigint", "number"]),
+        pragmas: resolvePragmas(options.pragmas),
+        extensions: resolveExtensions(options.extensions),
+        setup: options.setup === undefined ? null : moduleUrl(options.setup, "setup"),
+        engine: resolveEngine(options.engine),
+        functions: [],
+        queryOnly: false,
+      },
+      cachedStatements: integer(options.cachedStatements, "cachedStatements", 128, 0),
+      createWorker: optional(options.createWorker, "createWorker", "function"),
+      resourceLimits: optional(options.resourceLimits, "resourceLimits", "object"),
+    },
+    iterChunkSize: integer(options.iterChunkSize, "iterChunkSize", 64, 1),
+    detectTypes: integer(options.detectTypes, "detectTypes", 0, 0),
+    isolationLevel: checkIsolationLevel(
+      options.isolationLevel === undefined ? "DEFERRED" : options.isolationLevel,
+    ),
+    maxQueue: integer(options.maxQueue, "maxQueue", Number.MAX_SAFE_INTEGER, 1),
+    slowQueryMs: integer(options.slowQueryMs, "slowQueryMs", 0, 0),
+    signal: checkSignal(options.signal),
+  };
+}
+
+/** better-sqlite3 13 crashes the process where Node-API 10 is missing, so that must be known before a thread starts. */
+function requireRuntime(): void {
+  if (Number(process.versions["napi"]) >= 10) return;
+  throw new NotSupportedError(
+    `sqlite-aio needs Node-API 10 (Node 22.14 or later, Electron 35 or later); this is Node ${process.versions.node} with Node-API ${process.versions["napi"]}`,
+    { code: "SQLITE_AIO_RUNTIME" },
+  );
+}
+
+/** The path as the engine takes it. Throws TypeError. */
+export function resolvePath(database: string | URL | Buffer): string {
+  const path =
+    database instanceof URL
+      ? fileURLToPath(database)
+      : Buffer.isBuffer(database)
+        ? new TextDecoder("utf-8", { fatal: true }).decode(database)
+        : database;
+  if (typeof path !== "string") throw new TypeError("the database must be a path, a file: URL or a Buffer");
+  if (path.includes("\0")) throw new TypeError("the database path holds a null character");
+  if (!path.isWellFormed())
+    throw new TypeError("the database path holds a lone surrogate and has no UTF-8 form");
+  if (/^file:/i.test(path)) {
+    throw new TypeError(
+      'the engine knows no "file:" names and would create a file of that name: give a path, a URL object, or ":memory:"',
+    );
+  }
+  const trimmed = path.trim();
+  if (trimmed !== path && path !== "") {
+    // better-sqlite3 trims the name; what was asked for is another file.
+    if (trimmed === "") throw new TypeError("the database path is blank");
+    return isAbsolute(path) ? keepBlanks(path) : keepBlanks(join(process.cwd(), path));
+  }
+  return path;
+}
+
+function keepBlanks(path: string): string {
+  if (path.trimEnd() !== path)
+    throw new TypeError("the engine cannot open a database whose path ends in white space");
+  return path;
+}
+
+/** The URL, as a string, of a module that the thread imports. */
+export function moduleUrl(value: unknown, name: string): string {
+  if (!(value instanceof URL))
+    throw new TypeError(`${name} must be a URL: new URL("./file.js", import.meta.url)`);
+  return value.href;
+}
+
+function resolveEngine(engine: URL | string | undefined): string {
+  if (engine === undefined) return "better-sqlite3";
+  if (engine instanceof URL) return engine.href;
+  if (typeof engine !== "string" || engine === "")
+    throw new TypeError('option "engine" must be a URL or a module name');
+  if (isAbsolute(engine)) return pathToFileURL(engine).href;
+  // The application's dependency, which the worker package could not see from where it is installed.
+  try {
+    return pathToFileURL(createRequire(join(process.cwd(), "noop.js")).resolve(engine)).href;
+  } catch {
+    return engine;
+  }
+}
+
+const PRAGMA_NAME = /^(?:[A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*$/;
+
+function resolvePragmas(pragmas: ConnectOptions["pragmas"]): [string, string][] {
+  if (pragmas === undefined) return [];
+  if (typeof pragmas !== "object" || pragmas === null)
+    throw new TypeError('option "pragmas" must be an object');
+  return Object.entries(pragmas).map(([name, value]) => {
+    if (!PRAGMA_NAME.test(name)) throw new TypeError(`"${name}" is no name of a pragma`);
+    return [name, pragmaLiteral(name, value)];
+  });
+}
+
+function pragmaLiteral(name: string, value: unknown): string {
+  if (typeof value === "boolean") return value ? "ON" : "OFF";
+  if (typeof value === "number" && Number.isFinite(value)) return String(value);
+  if (typeof value === "string" && !value.includes("\0")) return `'${value.replaceAll("'", "''")}'`;
+  throw new TypeError(`the pragma "${name}" must be a string, a finite number or a boolean`);
+}
+
+function resolveExtensions(
+  extensions: ConnectOptions["extensions"],
+): { path: string; entryPoint: string | null }[] {
+  if (extensions === undefined) return [];
+  if (!Array.isArray(extensions))
+    throw new TypeError('option "extensions" must be an array of { path, entryPoint }');
+  return extensions.map(({ path, entryPoint }) => {
+    if (typeof path !== "string" || path === "" || path.includes("\0")) {
+      throw new TypeError('option "extensions": each needs a path');
+    }
+    if (entryPoint !== undefined && (typeof entryPoint !== "string" || entryPoint.includes("\0"))) {
+      throw new TypeError('option "extensions": an entryPoint must be a string');
+    }
+    return { path, entryPoint: entryPoint ?? null };
+  });
+}
+
+/** The level as CPython spells it; `""` means DEFERRED there. */
+export function checkIsolationLevel(level: unknown): IsolationLevel {
+  if (level === null) return null;
+  if (typeof level !== "string") throw new TypeError("the isolation level must be a string or null");
+  const upper = level.toUpperCase();
+  if (upper === "" || upper === "DEFERRED") return "DEFERRED";
+  if (upper === "IMMEDIATE" || upper === "EXCLUSIVE") return upper;
+  throw new RangeError(
+    `the isolation level must be "DEFERRED", "IMMEDIATE", "EXCLUSIVE" or null, not "${level}"`,
+  );
+}
+
+export function checkSignal(signal: unknown): AbortSignal | undefined {
+  if (signal === undefined || signal === null) return undefined;
+  if (signal instanceof AbortSignal) return signal;
+  throw new TypeError('option "signal" must be an AbortSignal');
+}
+
+export function integer(value: unknown, name: string, fallback: number, least: number): number {
+  if (value === undefined) return fallback;
+  if (value === Number.POSITIVE_INFINITY && fallback === Number.MAX_SAFE_INTEGER) return fallback;
+  if (typeof value !== "number" || !Number.isInteger(value))
+    throw new TypeError(`option "${name}" must be an integer`);
+  if (value < least) throw new RangeError(`option "${name}" must be at least ${least}`);
+  if (value > 0x7fffffff && fallback !== Number.MAX_SAFE_INTEGER) {
+    throw new RangeError(`option "${name}" must be at most 2147483647`);
+  }
+  return value;
+}
+
+/** Throws TypeError unless they are an object. */
+export function checkOptions<T>(options: T): T {
+  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  return options;
+}
+
+export function boolean(value: unknown, name: string): boolean {
+  if (value === undefined) return false;
+  if (typeof value !== "boolean") throw new TypeError(`option "${name}" must be a boolean`);
+  return value;
+}
+
+export function oneOf<T extends string>(value: unknown, name: string, fallback: T, allowed: readonly T[]): T {
+  if (value === undefined) return fallback;
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) {
+    const message = `option "${name}" must be ${allowed.map((word) => `"${word}"`).join(" or ")}`;
+    throw typeof value === "string" ? new RangeError(message) : new TypeError(message);
+  }
+  return found;
+}
+
+function optional<T>(value: T | undefined, name: string, type: "function" | "object"): T | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== type || value === null)
+    throw new TypeError(`option "${name}" must be of type ${type}`);
+  return value;
+}

@@ -1,0 +1,79 @@
+import { ErrorReason } from "../thread/call.js";
+import { OperationalError } from "../errors/errors.js";
+import { type CallOptions, checkSignal, integer } from "./connect-options.js";
+
+/** How long a caller waits, over all that one call of his needs: until his signal is aborted or his timeout is over. */
+export class Deadline {
+  readonly #signal: AbortSignal | undefined;
+  readonly #timeout: number;
+  readonly #began: number;
+  #expired = false;
+
+  constructor({ signal, timeout }: CallOptions) {
+    this.#signal = checkSignal(signal);
+    this.#timeout = integer(timeout, "timeout", 0, 0);
+    this.#began = this.#timeout === 0 ? 0 : performance.now();
+  }
+
+  /** Throws TypeError or RangeError for wrong options, and the signal's reason if that is aborted. */
+  static of(options: CallOptions | Deadline | undefined): Deadline | undefined {
+    if (options === undefined) return undefined;
+    if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+    const patience = options instanceof Deadline ? options : new Deadline(options);
+    if (patience.over) throw patience.reason();
+    return patience;
+  }
+
+  get over(): boolean {
+    return this.#expired || this.#signal?.aborted === true;
+  }
+
+  /** Why it is over. */
+  reason(sql?: string): unknown {
+    return this.#signal?.aborted === true ? this.#signal.reason : timeoutError(this.#timeout, sql);
+  }
+
+  /** `work`, or why it is over if it is before. */
+  async race<T>(work: Promise<T>, sql?: string): Promise<T> {
+    let stopWatching!: () => void;
+    const over = new Promise<never>((_, reject) => {
+      stopWatching = this.watch(reject, sql);
+    });
+    try {
+      return await Promise.race([work, over]);
+    } catch (reason) {
+      throw reason instanceof ErrorReason ? reason.make() : reason;
+    } finally {
+      stopWatching();
+    }
+  }
+
+  /** Calls `giveUp` when it is over. Gives a way to stop watching. */
+  watch(giveUp: (reason: unknown) => void, sql?: string): () => void {
+    const signal = this.#signal;
+    const timeout = this.#timeout;
+    const onAbort = (): void => giveUp(signal?.reason);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    let timer: NodeJS.Timeout | undefined;
+    if (timeout > 0) {
+      // Rounded up: a timer may be early by the fraction of a millisecond.
+      const left = Math.ceil(Math.max(0, this.#began + timeout - performance.now()));
+      timer = setTimeout(() => {
+        this.#expired = true;
+        giveUp(new ErrorReason(() => timeoutError(timeout, sql)));
+      }, left);
+    }
+    return () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    };
+  }
+}
+
+/** What a call is rejected with whose `timeout` is over. */
+export function timeoutError(timeout: number, sql: string | undefined): OperationalError {
+  return new OperationalError(`interrupted: the timeout of ${timeout} ms is over`, {
+    code: "SQLITE_INTERRUPT",
+    sql,
+  });
+}

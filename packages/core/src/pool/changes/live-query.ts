@@ -1,0 +1,185 @@
+import type { ChangeReport, TableAccess } from "@sqlite-aio/worker/wire";
+import type { Parameters } from "../../values/bind.js";
+import { ProgrammingError } from "../../errors/errors.js";
+import { type CallOptions, checkSignal } from "../../options/connect-options.js";
+import type { ChangeSubscriber, ChangeEvents } from "./change-events.js";
+
+/** Milliseconds that the first result waits for a writer that is busy; what it changes meanwhile is read again. */
+const PATIENCE_MS = 20;
+
+/** Where a live query comes from. */
+export interface WatchSource<R> {
+  readonly sql: string;
+  readonly changes: ChangeEvents;
+  /** Which tables the query reads, null if it cannot be compiled. */
+  access(options: CallOptions): Promise<TableAccess | null>;
+  query(options: CallOptions): Promise<R[]>;
+}
+
+/** A query's results, as `pool.watch()` gives them. */
+export interface LiveQuery<R> extends AsyncIterableIterator<R[], undefined, undefined>, AsyncDisposable {
+  /** Ends it, also under a `next()` that waits. */
+  return(): Promise<IteratorReturnResult<undefined>>;
+}
+
+const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
+/**
+ * A result, and a fresh one whenever a table that it was read from has changed. It is read when it is asked for: at
+ * most one query runs, however many commits there are, and it sees all that were told before.
+ */
+export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
+  readonly #source: WatchSource<R>;
+  readonly #options: CallOptions;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = (): void => this.#wake();
+  #unsubscribe: (() => void) | null = null;
+  /** What the query reads, as `database.table`; null if that is not known. */
+  #reads: ReadonlySet<string> | null = null;
+  /** The tables are to be found again. */
+  #outdated = true;
+  #dirty = true;
+  #ended = false;
+  #waiting: (() => void) | null = null;
+  /** Why there are no reports, should that turn out late. */
+  #failure: { readonly error: unknown } | null = null;
+  /** Calls of `next()` are answered one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(source: WatchSource<R>, options: CallOptions = {}) {
+    this.#source = source;
+    this.#options = options;
+    this.#signal = checkSignal(options.signal);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<R[], undefined>> {
+    const result = this.#last.then(() => this.#next());
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    this.#end();
+    return DONE;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end();
+  }
+
+  /** @internal */
+  changed({ tables, schema, anything }: ChangeReport): void {
+    if (schema) this.#outdated = true;
+    const reads = this.#reads;
+    const touched =
+      schema ||
+      anything ||
+      reads === null ||
+      tables.some(({ database, table }) => reads.has(`${database}.${table}`));
+    if (!touched) return;
+    this.#dirty = true;
+    this.#wake();
+  }
+
+  /** @internal */
+  closed(): void {
+    this.#end();
+  }
+
+  async #next(): Promise<IteratorResult<R[], undefined>> {
+    if (this.#ended) return DONE;
+    try {
+      this.#check();
+      if (this.#unsubscribe === null) await this.#begin();
+      while (!this.#dirty && !this.#ended) {
+        await new Promise<void>((resolve) => {
+          this.#waiting = resolve;
+        });
+        this.#check();
+      }
+      const rows = this.#ended ? null : await this.#read();
+      // Ended meanwhile, nobody wants it any more.
+      return rows === null || this.#hasEnded ? DONE : { done: false, value: rows };
+    } catch (error) {
+      const closed = this.#source.changes.closed;
+      this.#end();
+      if (closed && this.#signal?.aborted !== true) return DONE;
+      throw error;
+    }
+  }
+
+  get #hasEnded(): boolean {
+    return this.#ended;
+  }
+
+  async #begin(): Promise<void> {
+    const { changes } = this.#source;
+    this.#unsubscribe = changes.subscribe(this);
+    this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
+    let late = false;
+    const ready = changes.ready.then(() => {
+      if (!late) return;
+      this.#dirty = true;
+      this.#wake();
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        late = true;
+        resolve();
+      }, PATIENCE_MS);
+    });
+    await Promise.race([ready, patience]).finally(() => clearTimeout(timer));
+    ready.catch((error: unknown) => {
+      this.#failure = { error };
+      this.#wake();
+    });
+  }
+
+  async #read(): Promise<R[]> {
+    if (this.#outdated) {
+      this.#outdated = false;
+      this.#reads = null;
+      this.#adopt(await this.#source.access(this.#options));
+    }
+    // Before the query: what comes while it runs may not be in its snapshot.
+    this.#dirty = false;
+    return await this.#source.query(this.#options);
+  }
+
+  #adopt(access: TableAccess | null): void {
+    if (access === null) return;
+    const { sql } = this.#source;
+    if (!access.readonly)
+      throw new ProgrammingError("watch() is for queries that only read", { code: "SQLITE_MISUSE", sql });
+    if (this.#outdated || access.anything) return;
+    this.#reads = new Set(access.reads.map(([database, table]) => `${database}.${table}`));
+  }
+
+  #check(): void {
+    this.#signal?.throwIfAborted();
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  #wake(): void {
+    this.#waiting?.();
+    this.#waiting = null;
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#unsubscribe?.();
+    this.#wake();
+  }
+}
+
+/** Parameters as they are now: they are bound again for every result. */
+export function copyParameters(parameters: Parameters | undefined): Parameters | undefined {
+  if (typeof parameters !== "object" || parameters === null) return parameters;
+  return Array.isArray(parameters) ? parameters.slice() : Object.assign({}, parameters);
+}

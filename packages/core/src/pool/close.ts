@@ -1,0 +1,47 @@
+import type { ChangeEvents } from "./changes/change-events.js";
+import type { Dispatcher } from "./dispatcher.js";
+import type { MemberGroup } from "./member-group.js";
+import type { Maintenance } from "./maintenance.js";
+
+/** What of a pool has to come to an end. */
+interface Parts {
+  readonly dispatcher: Dispatcher;
+  readonly upkeep: Maintenance;
+  readonly changes: ChangeEvents;
+  readonly readers: MemberGroup;
+  readonly writers: MemberGroup;
+}
+
+/** How long threads that were ended by force are waited for, in ms: each ends when its native call has. */
+const GRACE_MS = 200;
+
+/** Closes in order, for `timeout` ms at the most; then by force. */
+export async function closePool(parts: Parts, timeout: number): Promise<void> {
+  const timer = Promise.withResolvers<"late">();
+  const handle = setTimeout(() => timer.resolve("late"), timeout);
+  const orderly = closeInOrder(parts);
+  try {
+    if ((await Promise.race([orderly, timer.promise])) !== "late") return;
+  } finally {
+    clearTimeout(handle);
+  }
+  const ended = Promise.all([parts.readers.terminate(), parts.writers.terminate()]);
+  // A native call that does not return keeps its thread; nobody has to wait for that.
+  await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, GRACE_MS).unref())]);
+}
+
+async function closeInOrder({ dispatcher, upkeep, changes, readers, writers }: Parts): Promise<void> {
+  upkeep.stop();
+  changes.close();
+  await dispatcher.close();
+  for (const group of [readers, writers]) {
+    group.close();
+    await group.opened();
+  }
+  await upkeep.stopped();
+  if (readers !== writers) await readers.end((member) => member.close());
+  await writers.end(async (member) => {
+    await upkeep.truncate(member);
+    await member.close();
+  });
+}

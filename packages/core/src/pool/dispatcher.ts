@@ -1,0 +1,227 @@
+import type { Parameters } from "../values/bind.js";
+import { type Call, ErrorReason } from "../thread/call.js";
+import { ProgrammingError, QueueFullError, WorkerCrashedError } from "../errors/errors.js";
+import type { Deadline } from "../options/deadline.js";
+import type { MemberGroup, Want } from "./member-group.js";
+import type { Lease, Leases } from "./leases.js";
+import { type Member, poolClosed } from "./member.js";
+import type { ResolvedPoolOptions } from "./options.js";
+import { type Handle, toError } from "../connection/handle.js";
+import { acquireChannel, type AcquireEvent } from "../tracing/channels.js";
+import { traceAcquire } from "../tracing/transaction-trace.js";
+
+/** Where a call came from: its stack, which is only read when somebody has to be told. */
+export interface Place {
+  stack?: string;
+}
+
+/** Makes a call and sends it; `values` are the parameters if the call had to wait, bound before that. */
+export type Make = (runner: Handle, values?: Parameters) => Call;
+
+/** What a lease takes. */
+const ALONE: Want = { need: "idle", cost: Number.POSITIVE_INFINITY };
+
+/** Brings calls and leases to the members of a pool, and counts those that are not over. */
+export class Dispatcher {
+  readonly #options: ResolvedPoolOptions;
+  readonly #leases: Leases;
+  #pending = 0;
+  #closed = false;
+  #drained: (() => void) | null = null;
+
+  constructor(options: ResolvedPoolOptions, leases: Leases) {
+    this.#options = options;
+    this.#leases = leases;
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Throws if the pool takes no further call, or not from here. */
+  check(): void {
+    if (this.#closed) throw poolClosed();
+    this.#leases.refuseInside();
+    if (this.#pending >= this.#options.connection.maxQueue) {
+      throw new QueueFullError(`${this.#pending} calls are waiting or running already (maxQueue)`);
+    }
+  }
+
+  /** Takes no further calls; resolves when all that were taken are over. */
+  close(): Promise<void> {
+    this.#closed = true;
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+      if (this.#pending === 0) resolve();
+    });
+  }
+
+  /**
+   * Sends a call as soon as a member of the group takes it, and waits for its answer. A call whose thread died before
+   * it had begun is sent again, to the replacement.
+   */
+  async perform(
+    group: MemberGroup,
+    want: Want,
+    patience: Deadline | undefined,
+    make: Make,
+    bind?: () => Parameters,
+  ): Promise<Call> {
+    this.#pending++;
+    try {
+      for (;;) {
+        const picked = group.pick(want);
+        const { call, member } =
+          picked === null
+            ? await this.#wait(group, want, patience, make, bind?.())
+            : { call: group.track(picked, make(picked.runner), want.cost), member: picked };
+        try {
+          return await call.promise;
+        } catch (reason) {
+          const error = toError(reason, call);
+          if (isUnbegun(error)) continue;
+          if (call.abandoned && !call.finished) group.setAside(member, call);
+          throw error;
+        }
+      }
+    } finally {
+      this.#over();
+    }
+  }
+
+  /**
+   * As {@link perform}, on a member that nobody else uses meanwhile: what the call leaves behind is undone before
+   * anybody else gets it. Rejects if that is a transaction.
+   */
+  async alone(
+    group: MemberGroup,
+    what: string,
+    place: Place,
+    patience: Deadline | undefined,
+    make: Make,
+    values?: Parameters,
+  ): Promise<Call> {
+    for (;;) {
+      const lease = await this.#lease(group, what, place, patience);
+      let call: Call;
+      let ended: Promise<boolean>;
+      try {
+        call = make(lease.runner("pool"), values);
+      } finally {
+        // In the frame of the call itself, so that it costs no round trip.
+        ended = lease.end();
+      }
+      try {
+        await call.promise;
+      } catch (reason) {
+        const error = toError(reason, call);
+        if (call.abandoned && !call.finished) group.setAside(lease.member, call);
+        if (!isUnbegun(error)) throw error;
+        await ended;
+        continue;
+      }
+      if (await ended) throw leftOpen(call.sql);
+      return call;
+    }
+  }
+
+  /** A member for one caller, who has called `method`. */
+  lease(
+    group: MemberGroup,
+    method: AcquireEvent["method"],
+    place: Place,
+    patience: Deadline | undefined,
+  ): Promise<Lease> {
+    if (!acquireChannel.hasSubscribers) return this.#lease(group, `${method}()`, place, patience);
+    const database = this.#options.connection.thread.open.path;
+    return traceAcquire(
+      { method, role: group.role, database },
+      () => this.#lease(group, `${method}()`, place, patience),
+      (lease) => lease.member.channel.thread,
+    );
+  }
+
+  async #lease(
+    group: MemberGroup,
+    what: string,
+    place: Place,
+    patience: Deadline | undefined,
+  ): Promise<Lease> {
+    this.#pending++;
+    try {
+      const grant = (member: Member): Lease =>
+        this.#leases.grant(member, group, what, place, () => this.#over());
+      const picked = group.pick(ALONE);
+      return picked === null ? await this.#inLine(group, ALONE, patience, grant) : grant(picked);
+    } catch (reason) {
+      this.#over();
+      throw reason instanceof ErrorReason ? reason.make() : reason;
+    }
+  }
+
+  async #wait(
+    group: MemberGroup,
+    want: Want,
+    patience: Deadline | undefined,
+    make: Make,
+    values: Parameters | undefined,
+  ): Promise<{ call: Call; member: Member }> {
+    try {
+      return await this.#inLine(group, want, patience, (member) => ({
+        call: group.track(member, make(member.runner, values), want.cost),
+        member,
+      }));
+    } catch (reason) {
+      // Made here, where the caller's stack is known.
+      throw reason instanceof ErrorReason ? reason.make() : reason;
+    }
+  }
+
+  /** Waits in the group's line; `take` is given the member at once when it is free. */
+  #inLine<T>(
+    group: MemberGroup,
+    want: Want,
+    patience: Deadline | undefined,
+    take: (member: Member) => T,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let stopWatching: (() => void) | undefined;
+      let over = false;
+      const end = (): void => {
+        over = true;
+        stopWatching?.();
+      };
+      const leave = group.enqueue({
+        ...want,
+        place: (member) => {
+          end();
+          try {
+            resolve(take(member));
+          } catch (error) {
+            reject(error);
+          }
+        },
+        refuse: (reason) => {
+          end();
+          reject(reason);
+        },
+      });
+      if (!over) stopWatching = patience?.watch(leave);
+    });
+  }
+
+  #over(): void {
+    if (--this.#pending === 0) this.#drained?.();
+  }
+}
+
+function isUnbegun(error: unknown): boolean {
+  return error instanceof WorkerCrashedError && error.outcome === "not-started";
+}
+
+function leftOpen(sql: string | undefined): ProgrammingError {
+  return new ProgrammingError(
+    "a transaction was left open, and is rolled back: use transaction(), or acquire() for a connection of one's own",
+    { code: "SQLITE_MISUSE", sql },
+  );
+}

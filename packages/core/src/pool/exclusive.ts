@@ -1,0 +1,121 @@
+import type { Connection } from "../connection/connection.js";
+import { OperationalError, ProgrammingError } from "../errors/errors.js";
+import { type CallOptions, checkOptions, integer, oneOf } from "../options/connect-options.js";
+import { Deadline } from "../options/deadline.js";
+import type { Dispatcher, Place } from "./dispatcher.js";
+import type { MemberGroup } from "./member-group.js";
+import type { Leases } from "./leases.js";
+import { PoolTransaction, pinSnapshot, ReadTransaction } from "./transaction.js";
+import type { Handle } from "../connection/handle.js";
+import { runTransaction, type TransactionOptions } from "../connection/transaction.js";
+import type { TransactionTrace } from "../tracing/transaction-trace.js";
+
+/** Options of `pool.transaction()`. */
+export interface PoolTransactionOptions extends TransactionOptions {
+  /** How often the whole callback is run again when another process holds the lock. Default 0. */
+  retries?: number | undefined;
+}
+
+/** Options of `pool.acquire()`. */
+export interface AcquireOptions {
+  /** Default `"write"`. */
+  mode?: "read" | "write" | undefined;
+  /** Gives up waiting. */
+  signal?: AbortSignal | undefined;
+}
+
+type Caller = (...args: never[]) => unknown;
+
+/** What gives one caller a connection to himself: a transaction, a snapshot, a lease. */
+export class Exclusive {
+  readonly #dispatcher: Dispatcher;
+  readonly #leases: Leases;
+  readonly #writers: MemberGroup;
+  readonly #readers: MemberGroup;
+
+  constructor(dispatcher: Dispatcher, leases: Leases, writers: MemberGroup, readers: MemberGroup) {
+    this.#dispatcher = dispatcher;
+    this.#leases = leases;
+    this.#writers = writers;
+    this.#readers = readers;
+  }
+
+  async transaction<T>(
+    fn: (tx: PoolTransaction) => T | Promise<T>,
+    options: PoolTransactionOptions,
+    trace: TransactionTrace | null,
+    caller: Caller,
+  ): Promise<T> {
+    if (typeof fn !== "function") throw new TypeError("transaction: the first argument must be a function");
+    const { signal } = checkOptions(options);
+    const mode = oneOf(options.mode, "mode", "immediate", ["deferred", "immediate", "exclusive"]);
+    let retries = integer(options.retries, "retries", 0, 0);
+    this.#dispatcher.check();
+    const patience = Deadline.of({ signal });
+    const place = placeOf(caller);
+    const face = (runner: Handle): PoolTransaction => new PoolTransaction(runner);
+    for (;;) {
+      const lease = await this.#dispatcher.lease(this.#writers, "transaction", place, patience);
+      try {
+        return await lease.unlessRevoked(
+          this.#leases.inside(() => runTransaction(lease.runner("pool"), face, fn, { signal, mode }, trace)),
+        );
+      } catch (error) {
+        if (!isBusy(error) || retries-- <= 0) throw error;
+      } finally {
+        void lease.end();
+      }
+    }
+  }
+
+  async read<T>(
+    fn: (tx: ReadTransaction) => T | Promise<T>,
+    options: CallOptions,
+    trace: TransactionTrace | null,
+    caller: Caller,
+  ): Promise<T> {
+    if (typeof fn !== "function") throw new TypeError("read: the first argument must be a function");
+    this.#dispatcher.check();
+    const patience = Deadline.of(options)!;
+    const lease = await this.#dispatcher.lease(this.#readers, "read", placeOf(caller), patience);
+    const runner = lease.runner("pool");
+    runner.closedReason = readOver;
+    try {
+      const work = this.#leases.inside(async () => {
+        await pinSnapshot(runner);
+        trace?.begun(runner.channel.thread);
+        return await fn(new ReadTransaction(runner));
+      });
+      return await lease.unlessRevoked(patience.race(work));
+    } catch (error) {
+      if (patience.over) lease.member.channel.cancelAll(error);
+      throw error;
+    } finally {
+      void lease.end();
+    }
+  }
+
+  async acquire(options: AcquireOptions, caller: Caller): Promise<Connection> {
+    const { signal } = checkOptions(options);
+    const mode = oneOf(options.mode, "mode", "write", ["read", "write"]);
+    this.#dispatcher.check();
+    const group = mode === "read" ? this.#readers : this.#writers;
+    const patience = Deadline.of({ signal });
+    const lease = await this.#dispatcher.lease(group, "acquire", placeOf(caller), patience);
+    return this.#leases.lend(lease);
+  }
+}
+
+function placeOf(caller: Caller): Place {
+  const place: Place = {};
+  Error.captureStackTrace(place, caller);
+  return place;
+}
+
+function readOver(): ProgrammingError {
+  return new ProgrammingError("the read() is over", { code: "SQLITE_MISUSE" });
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof OperationalError && error.code.startsWith("SQLITE_BUSY");
+}

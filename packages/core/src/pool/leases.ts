@@ -1,0 +1,148 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Connection } from "../connection/connection.js";
+import { ProgrammingError } from "../errors/errors.js";
+import type { Place } from "./dispatcher.js";
+import type { MemberGroup } from "./member-group.js";
+import type { Member } from "./member.js";
+import type { ResolvedPoolOptions } from "./options.js";
+import type { Lane } from "../connection/lane.js";
+import type { Handle } from "../connection/handle.js";
+
+/** A callback of `transaction()` or `read()` that is running, and those around it. */
+interface Scope {
+  readonly owner: object;
+  readonly outer: Scope | undefined;
+  active: boolean;
+}
+
+const scopes = new AsyncLocalStorage<Scope>();
+
+/** A member that one caller has to himself. */
+export class Lease {
+  readonly member: Member;
+  readonly #group: MemberGroup;
+  readonly #lane: Lane;
+  readonly #over: () => void;
+  #runner: Handle | null = null;
+  #ended: Promise<boolean> | null = null;
+
+  constructor(member: Member, group: MemberGroup, over: () => void) {
+    this.member = member;
+    this.#group = group;
+    this.#lane = member.take();
+    this.#over = over;
+  }
+
+  runner(settings: "pool" | "mirror"): Handle {
+    this.#runner ??= this.member.leased(this.#lane, settings);
+    return this.#runner;
+  }
+
+  /** `work`, or why the pool was closed before it was done. */
+  unlessRevoked<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.member.onRevoke = reject;
+      work.then(resolve, reject);
+    });
+  }
+
+  /** Proves the member clean, and gives it to the next. True if a transaction was still open. Never rejects. */
+  end(): Promise<boolean> {
+    if (this.#ended === null) {
+      const advance = (): void => this.#group.advance();
+      this.#ended = this.member.scrub(this.#lane, this.runner("pool"), advance).finally(() => {
+        this.#over();
+        advance();
+      });
+    }
+    return this.#ended;
+  }
+}
+
+/** Who has which connection of a pool. */
+export class Leases {
+  readonly #owner: object;
+  readonly #options: ResolvedPoolOptions;
+  readonly #onEnd: (group: MemberGroup) => void;
+  readonly #lent = new WeakMap<Connection, Lease>();
+  #scopes = 0;
+
+  constructor(owner: object, options: ResolvedPoolOptions, onEnd: (group: MemberGroup) => void) {
+    this.#owner = owner;
+    this.#options = options;
+    this.#onEnd = onEnd;
+  }
+
+  /** Takes a member for one caller. `over` runs when the pool has it back. */
+  grant(member: Member, group: MemberGroup, what: string, place: Place, over: () => void): Lease {
+    member.holder = {
+      what,
+      since: performance.now(),
+      get place() {
+        return placeOf(place.stack);
+      },
+    };
+    const { leakWarning } = this.#options;
+    const warn = (): void => {
+      process.emitWarning(
+        `${what} has held a connection for more than ${leakWarning} ms; it was called at ${placeOf(place.stack) ?? "an unknown place"}`,
+        { type: "ResourceWarning", code: "SQLITE_AIO_LEAK" },
+      );
+    };
+    const timer = leakWarning > 0 ? setTimeout(warn, leakWarning).unref() : undefined;
+    return new Lease(member, group, () => {
+      clearTimeout(timer);
+      this.#onEnd(group);
+      over();
+    });
+  }
+
+  /** Hands a lease to the user, as a connection. */
+  lend(lease: Lease): Connection {
+    const connection = lease.member.face(lease.runner("mirror"), async () => void (await lease.end()));
+    this.#lent.set(connection, lease);
+    return connection;
+  }
+
+  async giveBack(connection: Connection): Promise<void> {
+    const lease = this.#lent.get(connection);
+    if (lease === undefined) throw new ProgrammingError("release: the connection is not one of this pool's");
+    await lease.end();
+  }
+
+  /** Runs a callback so that the pool knows its calls. */
+  async inside<T>(work: () => T | Promise<T>): Promise<T> {
+    let outer = scopes.getStore();
+    // Callbacks that start one another without end must not make a chain without end.
+    while (outer?.active === false) outer = outer.outer;
+    const scope: Scope = { owner: this.#owner, outer, active: true };
+    this.#scopes++;
+    try {
+      return await scopes.run(scope, work);
+    } finally {
+      scope.active = false;
+      this.#scopes--;
+    }
+  }
+
+  /** A call from inside such a callback could wait for the very connection that the callback holds. */
+  refuseInside(): void {
+    if (this.#scopes === 0) return;
+    for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer) {
+      if (scope.owner === this.#owner && scope.active) {
+        throw new ProgrammingError(
+          "the pool was used inside its own transaction() or read() and could wait for itself: use the handle that the callback was given",
+          { code: "SQLITE_MISUSE" },
+        );
+      }
+    }
+  }
+}
+
+/** The first line of a stack, `at f (file:line:column)`, without its `at`. */
+function placeOf(stack: string | undefined): string | undefined {
+  return stack
+    ?.split("\n")
+    .find((line) => line.startsWith("    at "))
+    ?.slice("    at ".length);
+}

@@ -1,0 +1,105 @@
+import { Mode } from "@sqlite-aio/worker/wire";
+import type { MemberGroup } from "./member-group.js";
+import type { Member } from "./member.js";
+import type { ResolvedPoolOptions } from "./options.js";
+
+/** Milliseconds without a write after which the log is checkpointed. */
+const QUIET_MS = 1000;
+
+/** What a pool does when nothing else is to be done: it checkpoints, and closes readers that nobody needs. */
+export class Maintenance {
+  readonly #writers: MemberGroup;
+  readonly #readers: MemberGroup;
+  readonly #idleTimeout: number;
+  /** There is a log, and nobody else looks after it. */
+  readonly #checkpoints: boolean;
+  readonly #reaper: NodeJS.Timeout | undefined;
+  #quiet: NodeJS.Timeout | undefined;
+  #stopped = false;
+  /** What is being done at the moment. */
+  readonly #work = new Set<Promise<void>>();
+
+  constructor(options: ResolvedPoolOptions, writers: MemberGroup, readers: MemberGroup) {
+    this.#writers = writers;
+    this.#readers = readers;
+    this.#idleTimeout = options.idleTimeout;
+    this.#checkpoints = options.wal && options.checkpoint === "auto";
+    if (options.idleTimeout === 0 || readers === writers) return;
+    this.#reaper = setInterval(() => this.#reap(), Math.max(10, options.idleTimeout / 2)).unref();
+  }
+
+  /** Something was written: the log is checkpointed when the writer falls idle. */
+  wrote(): void {
+    if (!this.#checkpoints || this.#stopped) return;
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#reaper);
+    clearTimeout(this.#quiet);
+  }
+
+  /** Resolves when nothing is being done any more. */
+  async stopped(): Promise<void> {
+    this.stop();
+    await Promise.all(this.#work);
+  }
+
+  /** Moves the whole log into the database and empties it, as far as readers of other processes allow. */
+  async truncate(member: Member): Promise<void> {
+    if (this.#checkpoints) await this.#checkpoint(member, "TRUNCATE");
+  }
+
+  #arm(): void {
+    // Once per quiet time, not per write.
+    this.#quiet ??= setTimeout(() => this.#whenQuiet(), QUIET_MS).unref();
+  }
+
+  #whenQuiet(): void {
+    this.#quiet = undefined;
+    // A fake clock may not know that the timer was stopped.
+    if (this.#stopped) return;
+    const writer = this.#writers.members[0];
+    if (writer === undefined || !writer.idle || performance.now() - writer.idleSince < QUIET_MS / 2) {
+      this.#arm();
+      return;
+    }
+    this.#do(
+      this.#checkpoint(writer, "PASSIVE").then((whole) => {
+        // A reader that stays with an old snapshot keeps the rest.
+        if (!whole) this.wrote();
+      }),
+    );
+  }
+
+  /** False if part of the log stays for now. */
+  async #checkpoint(member: Member, mode: "PASSIVE" | "TRUNCATE"): Promise<boolean> {
+    try {
+      const { runner } = member;
+      const call = runner.query(Mode.ALL, `PRAGMA wal_checkpoint(${mode})`, undefined, 0);
+      runner.submit(call, undefined, null);
+      member.track(call, 0, () => this.#writers.advance());
+      await runner.settle(call);
+      const { log, checkpointed } = call.rows[0] as { log: number; checkpointed: number };
+      return log === checkpointed;
+    } catch {
+      // A log that stays longer loses nothing; the next checkpoint, or the next open, takes care of it.
+      return true;
+    }
+  }
+
+  #reap(): void {
+    const now = performance.now();
+    const idle = (member: Member): boolean => member.idle && now - member.idleSince >= this.#idleTimeout;
+    for (const member of this.#readers.members.filter(idle)) {
+      this.#readers.remove(member);
+      this.#do(member.close());
+    }
+  }
+
+  #do(work: Promise<void>): void {
+    this.#work.add(work);
+    void work.finally(() => this.#work.delete(work));
+  }
+}

@@ -1,0 +1,345 @@
+import { Verb } from "@sqlite-aio/worker/wire";
+import type { Call } from "../thread/call.js";
+import type { Progress } from "../thread/cancellation.js";
+import { WorkerThread } from "../thread/worker-thread.js";
+import { Connection } from "../connection/connection.js";
+import { ConnectionClosedError, NotSupportedError, ProgrammingError } from "../errors/errors.js";
+import { functionSpec } from "../connection/sql-functions.js";
+import type { PoolFunction, PoolFunctions } from "./functions.js";
+import type { ResolvedPoolOptions } from "./options.js";
+import { openOptions, settingsOf } from "./settings.js";
+import { Lane } from "../connection/lane.js";
+import { Handle } from "../connection/handle.js";
+import { isQuick } from "./statement-profile.js";
+import { foundSqliteVersion } from "../version.js";
+
+export type Role = "reader" | "writer";
+
+/** Who holds a member, for the errors of those who wait. */
+export interface Holder {
+  readonly what: string;
+  readonly since: number;
+  readonly place: string | undefined;
+}
+
+/** One connection of a pool: its thread, and what it is doing. */
+export class Member {
+  readonly role: Role;
+  readonly channel: WorkerThread;
+  readonly root: Lane;
+  readonly runner: Handle;
+  readonly #options: ResolvedPoolOptions;
+  readonly #functions: PoolFunctions;
+  /** Those of the pool's functions that it has. */
+  readonly #defined = new Map<string, PoolFunction>();
+  /** Calls that are not over in the thread. */
+  load = 0;
+  /** Of those, the ones that are not known to be quick. */
+  slow = 0;
+  /** Milliseconds that the quick ones will take together, as far as is known. */
+  work = 0;
+  /** Calls that were given up by their callers while they were running, and still are. */
+  stuck = 0;
+  holder: Holder | null = null;
+  /** For the calls that wait in the thread. */
+  watch: NodeJS.Timeout | undefined;
+  idleSince = performance.now();
+  /** The progress handler that `onConnect` has set. */
+  #progress: Progress | null = null;
+  /** Called when a lease is ended by force. */
+  onRevoke: ((reason: Error) => void) | null = null;
+  /** Above zero while it is made ready for the next caller. */
+  #resting = 0;
+  /** Cursors opened before the present lease. */
+  #numbers = 0;
+
+  private constructor(
+    role: Role,
+    channel: WorkerThread,
+    options: ResolvedPoolOptions,
+    functions: PoolFunctions,
+  ) {
+    this.role = role;
+    this.channel = channel;
+    this.#options = options;
+    this.#functions = functions;
+    this.root = new Lane(channel);
+    this.runner = new Handle(channel, this.root, this.root, settingsOf(options, "pool"));
+  }
+
+  /** Starts a thread; before its first use the member is to be {@link prepare}d. */
+  static async start(
+    role: Role,
+    options: ResolvedPoolOptions,
+    functions: PoolFunctions,
+    signal: AbortSignal,
+  ): Promise<Member> {
+    const thread = { ...options.connection.thread, open: openOptions(role, options) };
+    const { channel, opened } = await WorkerThread.open(thread, signal);
+    foundSqliteVersion(opened.sqliteVersion);
+    if (options.memory && !opened.serializes) {
+      await channel.terminate();
+      throw new NotSupportedError(NEEDS_SERIALIZE, { code: "SQLITE_AIO_ENGINE" });
+    }
+    return new Member(role, channel, options, functions);
+  }
+
+  get idle(): boolean {
+    return this.load === 0 && this.free;
+  }
+
+  /** Nobody has it to himself. */
+  get free(): boolean {
+    return this.holder === null && this.stuck === 0 && this.#resting === 0 && this.channel.alive;
+  }
+
+  /** Takes further quick calls although some are under way: they are over before another thread would wake up. */
+  get open(): boolean {
+    return this.slow === 0 && this.free;
+  }
+
+  /** Counts a call until the thread is done with it. */
+  track(call: Call, cost: number, done: (call: Call) => void): void {
+    const quick = isQuick(cost);
+    this.load++;
+    if (quick) this.work += cost;
+    else this.slow++;
+    call.sentAt = performance.now();
+    call.finishedHook = (finished) => {
+      this.load--;
+      if (quick) this.work -= cost;
+      else this.slow--;
+      if (this.load === 0) {
+        this.work = 0;
+        this.idleSince = performance.now();
+      }
+      done(finished);
+    };
+  }
+
+  /** Notes that the thread still runs a call that its caller gave up. */
+  setAside(call: Call, done: () => void): void {
+    this.stuck++;
+    const before = call.finishedHook;
+    call.finishedHook = (finished) => {
+      this.stuck--;
+      before?.(finished);
+      done();
+    };
+  }
+
+  /** A lane for one caller; nobody has one. */
+  take(): Lane {
+    this.#numbers = this.channel.numbers;
+    return this.root.take();
+  }
+
+  /** Runs `work` when all that was called before is done, and before what is called after. */
+  async alone<T>(work: () => Promise<T>): Promise<T> {
+    this.#resting++;
+    try {
+      const lane = await this.root.lease();
+      try {
+        const inner = this.runner.within(lane, false);
+        await inner.perform(inner.control(Verb.BARRIER));
+        return await work();
+      } finally {
+        lane.end(leaseOver);
+      }
+    } finally {
+      this.#rested();
+    }
+  }
+
+  /** What a fresh handle needs before its first use: the pool's functions, and what `onConnect` does. */
+  async prepare(): Promise<void> {
+    await this.#catchUp();
+    await this.#connected();
+    // Those that were created meanwhile.
+    await this.#catchUp();
+  }
+
+  /** Ends the thread when it is done with what it has. */
+  async close(): Promise<void> {
+    clearTimeout(this.watch);
+    this.runner.closed = true;
+    await this.channel.close().catch(() => {});
+    this.root.end(poolClosed);
+  }
+
+  /** Ends the thread, whatever it is doing. */
+  async terminate(): Promise<void> {
+    clearTimeout(this.watch);
+    this.runner.closed = true;
+    const ended = this.channel.terminate();
+    this.root.end(poolClosed);
+    this.onRevoke?.(poolClosed());
+    await ended;
+  }
+
+  has(key: string, definition: PoolFunction): boolean {
+    return this.#defined.get(key) === definition;
+  }
+
+  async define(key: string, definition: PoolFunction): Promise<void> {
+    const { name, parameters, fn, options } = definition;
+    const spec = functionSpec(name, parameters, fn, options, this.channel.closures);
+    await this.channel.outOfBand((remote) => remote.createFunction(spec, true));
+    this.#defined.set(key, definition);
+  }
+
+  /** The runner of a lease: with settings of its own, so that the next holder finds the pool's. */
+  leased(lane: Lane, settings: "pool" | "mirror"): Handle {
+    // A connection's methods reach further than statements do.
+    if (settings === "mirror") this.#numbers = Number.NaN;
+    return new Handle(this.channel, this.root, lane, settingsOf(this.#options, settings));
+  }
+
+  face(runner: Handle, release: () => Promise<void>): Connection {
+    return new Connection(runner, this.#options.connection.thread.open.path, release);
+  }
+
+  /**
+   * Ends a lease. The thread rolls back and lets go of cursors; a connection that was changed beyond that is opened
+   * afresh, and nobody gets it before. True if a transaction was still open. Never rejects. `onStuck` is called if the
+   * thread does not get to it, because it runs something that the holder has given up.
+   */
+  async scrub(lane: Lane, runner: Handle, onStuck: () => void): Promise<boolean> {
+    this.#resting++;
+    this.onRevoke = null;
+    runner.closed = true;
+    // What still waits inside of the lease, and a transaction() there, end with it.
+    lane.abandon(leaseOver);
+    if (this.#isClean) {
+      lane.end(leaseOver);
+      this.#takeBack(runner);
+      return false;
+    }
+    let stuck = false;
+    const setAside = (): void => {
+      stuck = true;
+      this.stuck++;
+      onStuck();
+    };
+    const timer = setTimeout(setAside, this.channel.abandoned ? 0 : STUCK_MS).unref();
+    let open = false;
+    try {
+      const scrub = runner.control(Verb.SCRUB);
+      lane.submit(scrub);
+      lane.end(leaseOver);
+      open = (await runner.settle(scrub)).value === true;
+      await this.#settled();
+      if (this.channel.tainted || this.channel.inTransaction) await this.#reopen();
+      await this.#catchUp();
+    } catch {
+      // Not proven clean: never used again. If the pool is closed meanwhile, nobody waits for a native call to end.
+      const ended = this.channel.terminate();
+      if (!this.root.ended) await ended;
+    } finally {
+      clearTimeout(timer);
+      if (stuck) this.stuck--;
+      this.#takeBack(runner);
+    }
+    return open;
+  }
+
+  #takeBack(runner: Handle): void {
+    runner.over = true;
+    if (this.channel.progress !== this.#progress) this.channel.setProgress(this.#progress);
+    this.holder = null;
+    this.#rested();
+  }
+
+  /** The thread's last answer proves it: nothing is under way, no cursor was opened, nothing is left. */
+  get #isClean(): boolean {
+    const { channel } = this;
+    if (channel.pending > 0 || channel.numbers !== this.#numbers) return false;
+    return (
+      channel.alive &&
+      !channel.inTransaction &&
+      !channel.tainted &&
+      this.#functions.lacking(this.#defined) === undefined
+    );
+  }
+
+  /** Waits for what the holder has begun besides the frames: a function being loaded, a backup. */
+  async #settled(): Promise<void> {
+    if (!this.channel.busyOutOfBand) return;
+    await this.channel.outOfBandOver();
+    // That may have changed the connection after it was looked at.
+    await this.runner.perform(this.runner.control(Verb.BARRIER));
+  }
+
+  async #reopen(): Promise<void> {
+    await this.channel.outOfBand((remote) => remote.reopen());
+    this.channel.tainted = false;
+    this.channel.inTransaction = false;
+    try {
+      await this.#connected();
+    } catch (error) {
+      // There is no other copy of a database in memory.
+      if (!this.#options.memory || !this.channel.alive) throw error;
+      process.emitWarning(`onConnect failed on a connection that was opened afresh: ${String(error)}`);
+    }
+  }
+
+  async #connected(): Promise<void> {
+    const { onConnect } = this.#options;
+    if (onConnect === undefined) return;
+    const lane = this.root.take();
+    try {
+      const runner = this.leased(lane, "mirror");
+      const queryOnly = (on: number): Promise<unknown> | null =>
+        this.role === "writer"
+          ? null
+          : runner.within(lane, false).perform(runner.script(`PRAGMA query_only = ${on}`, 0));
+      // A reader may be given temporary tables.
+      await queryOnly(0);
+      const connect = async (): Promise<void> => void (await onConnect(this.face(runner, async () => {})));
+      const failure = await connect().then(
+        () => null,
+        (error: unknown) => ({ error }),
+      );
+      runner.closed = true;
+      lane.abandon(leaseOver);
+      await this.channel.outOfBandOver();
+      await queryOnly(1);
+      // What it has set up is how the connection is meant to be.
+      const settle = runner.control(Verb.SETTLE);
+      lane.submit(settle);
+      await runner.settle(settle);
+      this.#progress = this.channel.progress;
+      if (failure !== null) throw failure.error;
+    } finally {
+      lane.end(leaseOver);
+    }
+  }
+
+  /** Defines the functions of the pool that it lacks. */
+  async #catchUp(): Promise<void> {
+    for (;;) {
+      const next = this.#functions.lacking(this.#defined);
+      if (next === undefined) return;
+      await this.define(...next);
+    }
+  }
+
+  #rested(): void {
+    this.#resting--;
+    this.idleSince = performance.now();
+  }
+}
+
+const NEEDS_SERIALIZE = "a pool in memory needs an engine with serialize(), to clean up after its callers";
+
+/** How long the end of a lease may take, in ms, before the thread counts as stuck. */
+const STUCK_MS = 200;
+
+/** @internal */
+export function poolClosed(): ConnectionClosedError {
+  return new ConnectionClosedError("Pool closed");
+}
+
+function leaseOver(): ProgrammingError {
+  return new ProgrammingError("the lease is over", { code: "SQLITE_MISUSE" });
+}

@@ -1,0 +1,100 @@
+import { availableParallelism } from "node:os";
+import type { Connection } from "../connection/connection.js";
+import {
+  type ConnectionOptions,
+  type ConnectOptions,
+  boolean,
+  integer,
+  oneOf,
+  resolveOptions,
+} from "../options/connect-options.js";
+
+/** Options of {@link createPool}, besides those of {@link connect}. */
+export interface PoolOptions extends ConnectOptions {
+  /** Read-only connections at the most, opened when first needed. Default min(4, max(1, cores - 1)); 0: none. */
+  readers?: number | undefined;
+  /** Connections that write. Default 1; with `readers: 0` they also read, as N equal connections. */
+  writers?: number | undefined;
+  /** Milliseconds that a call may wait for a connection before it rejects with PoolTimeoutError. Default 30000; 0: for ever. */
+  acquireTimeout?: number | undefined;
+  /** Calls that may wait for others to free a connection before a further one rejects with QueueFullError. Default: no limit. */
+  maxWaiting?: number | undefined;
+  /** Milliseconds after which an idle reader is closed. Default 30000; 0: never. */
+  idleTimeout?: number | undefined;
+  /** Writes of different callers that wait together share a transaction, each answered after COMMIT. Default true. */
+  groupCommit?: boolean | undefined;
+  /**
+   * Called with each new connection before its first use, also with one that takes the place of another: after a crash,
+   * or after a lease that has changed it.
+   */
+  onConnect?: ((connection: Connection) => unknown) | undefined;
+  /** Milliseconds after which a lease that is still held gives a process warning. Default 0: never. */
+  leakWarning?: number | undefined;
+  /** Who checkpoints the write-ahead log: the pool, or another process such as Litestream. Default `"auto"`. */
+  checkpoint?: "auto" | "external" | undefined;
+  /** Milliseconds between looks for commits of other processes, while somebody listens. Default 200; 0: never. */
+  changePollInterval?: number | undefined;
+}
+
+/** Options of a pool, checked and complete. */
+export interface ResolvedPoolOptions {
+  readonly connection: ConnectionOptions;
+  readonly readers: number;
+  readonly writers: number;
+  readonly acquireTimeout: number;
+  readonly maxWaiting: number;
+  readonly idleTimeout: number;
+  readonly groupCommit: boolean;
+  readonly onConnect: ((connection: Connection) => unknown) | undefined;
+  readonly leakWarning: number;
+  readonly checkpoint: "auto" | "external";
+  readonly changePollInterval: number;
+  /** The file is in WAL mode: it has a log to look after. */
+  readonly wal: boolean;
+  /** Nothing is left of the database when its connection is closed. */
+  readonly memory: boolean;
+}
+
+/** Checks what `createPool()` was given. Throws TypeError or RangeError. */
+export function resolvePoolOptions(database: string | URL, options: PoolOptions): ResolvedPoolOptions {
+  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  const {
+    readers,
+    writers,
+    acquireTimeout,
+    maxWaiting,
+    idleTimeout,
+    groupCommit,
+    onConnect,
+    leakWarning,
+    checkpoint,
+    changePollInterval,
+    ...rest
+  } = options;
+  const connection = resolveOptions(database, rest);
+  if (onConnect !== undefined && typeof onConnect !== "function") {
+    throw new TypeError('option "onConnect" must be a function');
+  }
+  const { path, readonly } = connection.thread.open;
+  const single = path === ":memory:" || path === "";
+  const most = Math.min(4, Math.max(1, availableParallelism() - 1));
+  const wanted = {
+    readers: integer(readers, "readers", most, 0),
+    writers: integer(writers, "writers", 1, 1),
+  };
+  return {
+    // Every connection to a memory database would have a database of its own.
+    ...(single ? { readers: 0, writers: 1 } : wanted),
+    connection,
+    acquireTimeout: integer(acquireTimeout, "acquireTimeout", 30_000, 0),
+    maxWaiting: integer(maxWaiting, "maxWaiting", Number.MAX_SAFE_INTEGER, 0),
+    idleTimeout: integer(idleTimeout, "idleTimeout", 30_000, 0),
+    groupCommit: groupCommit === undefined || boolean(groupCommit, "groupCommit"),
+    onConnect,
+    leakWarning: integer(leakWarning, "leakWarning", 0, 0),
+    changePollInterval: integer(changePollInterval, "changePollInterval", 200, 0),
+    checkpoint: oneOf(checkpoint, "checkpoint", "auto", ["auto", "external"]),
+    wal: !single && !readonly,
+    memory: single,
+  };
+}

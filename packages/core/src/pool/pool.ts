@@ -1,0 +1,294 @@
+import { Mode, Verb } from "@sqlite-aio/worker/wire";
+import type { Parameters } from "../values/bind.js";
+import type { Connection } from "../connection/connection.js";
+import type { FunctionOptions, SqlFunction } from "../connection/sql-functions.js";
+import { type CallOptions, checkOptions, integer } from "../options/connect-options.js";
+import { Deadline } from "../options/deadline.js";
+import { type ChangeListener, ChangeEvents } from "./changes/change-events.js";
+import { closePool } from "./close.js";
+import { Dispatcher } from "./dispatcher.js";
+import { ANY, MemberGroup } from "./member-group.js";
+import { Leases } from "./leases.js";
+import { PoolFunctions } from "./functions.js";
+import { Member, type Role } from "./member.js";
+import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from "./options.js";
+import { Router } from "./router.js";
+import { type AcquireOptions, type PoolTransactionOptions, Exclusive } from "./exclusive.js";
+import { poolStats, type PoolStats } from "./stats.js";
+import {
+  type ExecuteOptions,
+  type ExecuteResult,
+  executeResult,
+  objectRows,
+  type PoolTransaction,
+  type ReadTransaction,
+  type RunResult,
+  runResult,
+} from "./transaction.js";
+import { Maintenance } from "./maintenance.js";
+import { copyParameters, type LiveQuery, Watch } from "./changes/live-query.js";
+import { Row } from "../values/row.js";
+import type { AnyRow, RowSettings } from "../values/row-maker.js";
+import { checkSql } from "../thread/statement-cache.js";
+import { traceTransaction } from "../tracing/transaction-trace.js";
+
+/**
+ * Several connections to one database behind one face. Reads run side by side on read-only connections, writes one
+ * after the other on the writer; every call is a transaction of its own unless `transaction()` says otherwise.
+ */
+export class Pool {
+  readonly #options: ResolvedPoolOptions;
+  readonly #writers: MemberGroup;
+  readonly #readers: MemberGroup;
+  readonly #functions = new PoolFunctions();
+  readonly #leases: Leases;
+  readonly #dispatcher: Dispatcher;
+  readonly #router: Router;
+  readonly #scopes: Exclusive;
+  readonly #upkeep: Maintenance;
+  readonly #changes: ChangeEvents;
+  readonly #rows: RowSettings;
+  #closing: Promise<void> | null = null;
+
+  private constructor(options: ResolvedPoolOptions) {
+    this.#options = options;
+    const { detectTypes, thread } = options.connection;
+    this.#rows = { rowFactory: Row, textFactory: String, detectTypes, integers: thread.open.integers };
+    const start = (role: Role, signal: AbortSignal): Promise<Member> => this.#start(role, signal);
+    this.#writers = new MemberGroup("writer", options.writers, options, start);
+    this.#readers =
+      options.readers === 0 ? this.#writers : new MemberGroup("reader", options.readers, options, start);
+    this.#upkeep = new Maintenance(options, this.#writers, this.#readers);
+    this.#leases = new Leases(this, options, (group) => {
+      if (group === this.#writers) this.#upkeep.wrote();
+    });
+    this.#dispatcher = new Dispatcher(options, this.#leases);
+    this.#scopes = new Exclusive(this.#dispatcher, this.#leases, this.#writers, this.#readers);
+    this.#router = new Router(options, this.#dispatcher, this.#writers, this.#readers, this.#upkeep);
+    this.#changes = new ChangeEvents(options.changePollInterval, options.connection.thread.open.integers);
+  }
+
+  /** @internal Use `createPool()`. */
+  static async open(database: string | URL, options: PoolOptions): Promise<Pool> {
+    const resolved = resolvePoolOptions(database, options);
+    const patience = Deadline.of({ signal: resolved.connection.signal })!;
+    const pool = new Pool(resolved);
+    const opening = pool.#writers.open();
+    try {
+      await patience.race(opening);
+      return pool;
+    } catch (error) {
+      pool.#upkeep.stop();
+      void pool.#writers.terminate();
+      opening.catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Runs a statement on the writer and gives its counts. */
+  async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+    return runResult(await this.#router.query(Mode.RUN, sql, parameters, options, this.run));
+  }
+
+  /** The first row as an object; undefined when there is none. */
+  async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
+    const call = await this.#router.query(Mode.GET, sql, parameters, options, this.get);
+    return objectRows<R>(call, this.#rows)[0];
+  }
+
+  /** All rows as objects. */
+  async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
+    const call = await this.#router.query(Mode.ALL, sql, parameters, options, this.all);
+    return objectRows(call, this.#rows);
+  }
+
+  /** All there is to know of a statement, wherever it belongs: for query builders, which make rows of their own. */
+  async execute(sql: string, parameters?: Parameters, options?: ExecuteOptions): Promise<ExecuteResult> {
+    const mode = options?.firstRow === true ? Mode.GET : Mode.ALL;
+    return executeResult(await this.#router.query(mode, sql, parameters, options, this.execute, false));
+  }
+
+  /** Rows as objects, read as they are wanted. The connection is held until the loop ends. */
+  iterate<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
+    return this.#router.iterate(sql, parameters, options, this.iterate);
+  }
+
+  /**
+   * Runs the statements of a script on the writer, and nothing of others between them. Each is a transaction of its own
+   * unless the script has BEGIN and COMMIT; what an error leaves open is rolled back.
+   */
+  async exec(script: string, options?: CallOptions): Promise<void> {
+    await this.#router.script(script, options, this.exec);
+  }
+
+  /**
+   * Runs `fn` in a write transaction that nobody else can enter: commits when it returns, rolls back when it throws.
+   *
+   * @example
+   * await pool.transaction(async (tx) => {
+   *   const { balance } = await tx.get("SELECT balance FROM account WHERE id = ?", [1]);
+   *   await tx.run("UPDATE account SET balance = ? WHERE id = ?", [balance - 10, 1]);
+   * });
+   */
+  transaction<T>(
+    fn: (tx: PoolTransaction) => T | Promise<T>,
+    options: PoolTransactionOptions = {},
+  ): Promise<T> {
+    const mode = options?.mode ?? "immediate";
+    return traceTransaction(mode, this.#path, (trace) =>
+      this.#scopes.transaction(fn, options, trace, this.transaction),
+    );
+  }
+
+  /** Runs `fn` on one reader, in one snapshot of the database, for as long as it takes. */
+  read<T>(fn: (tx: ReadTransaction) => T | Promise<T>, options: CallOptions = {}): Promise<T> {
+    return traceTransaction("read", this.#path, (trace) => this.#scopes.read(fn, options, trace, this.read));
+  }
+
+  /**
+   * A connection to oneself, with aiosqlite's methods, until it is released: by `await using`, `close()` or
+   * {@link release}. What is not committed by then is rolled back.
+   */
+  async acquire(options: AcquireOptions = {}): Promise<Connection> {
+    return await this.#scopes.acquire(options, this.acquire);
+  }
+
+  /** Gives a connection of {@link acquire} back. A second release does nothing. */
+  async release(connection: Connection): Promise<void> {
+    await this.#leases.giveBack(connection);
+  }
+
+  /** Makes a JavaScript function callable from SQL on every connection, also on those opened later. */
+  async createFunction(
+    name: string,
+    parameters: number,
+    fn: SqlFunction | URL,
+    options: FunctionOptions = {},
+  ): Promise<void> {
+    this.#dispatcher.check();
+    // Somebody must find out whether it can be defined.
+    if (this.#writers.members.length === 0) await this.#barrier();
+    const advance = (): void => {
+      this.#writers.advance();
+      this.#readers.advance();
+    };
+    await this.#functions.create({ name, parameters, fn, options }, () => this.#members(), advance);
+  }
+
+  /**
+   * Calls `listener` after each commit with what it changed; several are told together. Throws NotSupportedError
+   * without `@sqlite-aio/native`.
+   *
+   * @example
+   * pool.on("change", ({ tables, any }) => {
+   *   if (any || tables.includes("note")) refresh();
+   * });
+   */
+  on(event: "change", listener: ChangeListener): this {
+    this.#changes.on(event, listener);
+    return this;
+  }
+
+  /** As {@link on}, for the next change only. */
+  once(event: "change", listener: ChangeListener): this {
+    this.#changes.once(event, listener);
+    return this;
+  }
+
+  /** Takes a listener off that was put on by {@link on} or {@link once}. */
+  off(event: "change", listener: ChangeListener): this {
+    this.#changes.off(event, listener);
+    return this;
+  }
+
+  /**
+   * A query's rows, and its rows again after each commit that changed a table it reads: commits of this pool at once,
+   * those of others within `changePollInterval`. Ends by `break`, by `return()` and when the pool closes; rejects with
+   * the signal's reason. Needs `@sqlite-aio/native`.
+   *
+   * @example
+   * for await (const rows of pool.watch("SELECT id, text FROM note", [], { signal })) render(rows);
+   */
+  watch<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): LiveQuery<R> {
+    checkSql(sql);
+    const values = copyParameters(parameters);
+    return new Watch<R>(
+      {
+        sql,
+        changes: this.#changes,
+        query: (callOptions) => this.all<R>(sql, values, callOptions),
+        access: (callOptions) => this.#router.access(sql, callOptions),
+      },
+      options,
+    );
+  }
+
+  /** What the pool is doing at this moment. */
+  stats(): PoolStats {
+    return poolStats(this.#options, this.#writers, this.#readers, this.#dispatcher.pending);
+  }
+
+  /**
+   * Takes no further calls, finishes what was called before, checkpoints and closes. What is not finished after
+   * `timeout` ms (default 30000) rejects. A second call is the first.
+   */
+  async close(options: { timeout?: number | undefined } = {}): Promise<void> {
+    const timeout = integer(checkOptions(options).timeout, "timeout", 30_000, 0);
+    this.#leases.refuseInside();
+    this.#closing ??= closePool(
+      {
+        dispatcher: this.#dispatcher,
+        upkeep: this.#upkeep,
+        changes: this.#changes,
+        readers: this.#readers,
+        writers: this.#writers,
+      },
+      timeout,
+    );
+    await this.#closing;
+  }
+
+  /** Closes the pool at the end of an `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  get #path(): string {
+    return this.#options.connection.thread.open.path;
+  }
+
+  /** The writers first. */
+  #members(): Member[] {
+    const { members } = this.#writers;
+    return this.#readers === this.#writers ? [...members] : [...members, ...this.#readers.members];
+  }
+
+  async #barrier(): Promise<void> {
+    await this.#dispatcher.perform(this.#writers, ANY, undefined, (runner) => {
+      const call = runner.control(Verb.BARRIER);
+      runner.submit(call, undefined, null);
+      return call;
+    });
+  }
+
+  async #start(role: Role, signal: AbortSignal): Promise<Member> {
+    const member = await Member.start(role, this.#options, this.#functions, signal);
+    if (role === "writer") this.#changes.adopt(member.channel);
+    const group = role === "reader" ? this.#readers : this.#writers;
+    member.channel.onDeath = () => group.lost(member);
+    return member;
+  }
+}
+
+/**
+ * Opens a pool: by default one writer and some read-only connections to a database in WAL mode. `{ readers: 0,
+ * writers: n }` is a plain pool of n equal connections, `{ readers: 0, writers: 1 }` one connection for all.
+ *
+ * @example
+ * await using pool = await createPool("app.db");
+ * await pool.run("INSERT INTO note (text) VALUES (?)", ["hello"]);
+ * const notes = await pool.all("SELECT id, text FROM note");
+ */
+export async function createPool(database: string | URL, options: PoolOptions = {}): Promise<Pool> {
+  return await Pool.open(database, options);
+}

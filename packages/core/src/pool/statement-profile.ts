@@ -1,0 +1,59 @@
+import { statementKeyword, Taint, taintOf } from "@sqlite-aio/worker/sql";
+import { checkSql } from "../thread/statement-cache.js";
+
+/** What a pool knows of a SQL text. */
+export interface Profile {
+  /** `control` would begin or end a transaction, `alone` may leave something behind on its connection. */
+  readonly kind: "plain" | "alone" | "control";
+  /** It writes, so that a reader refused it. */
+  writes: boolean;
+  /** Milliseconds that it ran at the most of late; infinite if it has not run. */
+  cost: number;
+}
+
+/** Below this many milliseconds a statement is quick. */
+const QUICK_MS = 2;
+
+const CONTROL = new Set(["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"]);
+
+/** Remembers the texts used of late; what it forgets is learned again. */
+export class StatementProfiles {
+  readonly #capacity: number;
+  #young = new Map<string, Profile>();
+  #old = new Map<string, Profile>();
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  /** Throws if `sql` cannot be a statement. */
+  get(sql: string): Profile {
+    let profile = this.#young.get(sql);
+    if (profile !== undefined) return profile;
+    profile = this.#old.get(sql) ?? profileOf(sql);
+    // Two generations instead of an order: a look-up moves nothing.
+    if (this.#young.size >= this.#capacity) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(sql, profile);
+    return profile;
+  }
+
+  /** Notes how long a call took. */
+  spent(profile: Profile, ms: number): void {
+    profile.cost = profile.cost === Number.POSITIVE_INFINITY ? ms : Math.max(ms, profile.cost * 0.8);
+  }
+}
+
+/** A statement of such a cost may share a connection with others. */
+export function isQuick(cost: number): boolean {
+  return cost < QUICK_MS;
+}
+
+function profileOf(sql: string): Profile {
+  checkSql(sql);
+  const keyword = statementKeyword(sql);
+  const kind = CONTROL.has(keyword) ? "control" : taintOf(keyword, sql) === Taint.NONE ? "plain" : "alone";
+  return { kind, writes: false, cost: Number.POSITIVE_INFINITY };
+}

@@ -1,0 +1,152 @@
+import { Flag, Mode, Verb } from "@sqlite-aio/worker/wire";
+import type { Parameters } from "../values/bind.js";
+import type { Call } from "../thread/call.js";
+import { Cursor } from "../connection/cursor.js";
+import { OperationalError } from "../errors/errors.js";
+import type { CallOptions } from "../options/connect-options.js";
+import { RowIterator } from "../connection/row-iterator.js";
+import { type AnyRow, makeRows, type RowSettings } from "../values/row-maker.js";
+import { type Handle, toError } from "../connection/handle.js";
+import { inTransaction, type TransactionOptions } from "../connection/transaction.js";
+
+/** Result of `run`, as in better-sqlite3. */
+export interface RunResult {
+  /** Rows changed by an INSERT, UPDATE or DELETE; 0 for other statements. */
+  changes: number;
+  /** `last_insert_rowid()` of the connection that has written; see https://sqlite.org/c3ref/last_insert_rowid.html. */
+  lastInsertRowid: number | bigint;
+}
+
+/** Options of `execute`. */
+export interface ExecuteOptions extends CallOptions {
+  /** Read no row but the first. Default false. */
+  firstRow?: boolean | undefined;
+}
+
+/** Result of `execute`. */
+export interface ExecuteResult extends RunResult {
+  /** Names of the columns, in order; none for a statement without rows. */
+  columns: readonly string[];
+  /** Each row as an array in column order. */
+  rows: unknown[][];
+}
+
+/** What `read()` hands to its callback: one reader, one snapshot. */
+export class ReadTransaction {
+  protected readonly runner: Handle;
+
+  /** @internal Use `pool.read()`. */
+  constructor(runner: Handle) {
+    this.runner = runner;
+  }
+
+  /** @internal Bits of every QUERY. */
+  protected get flags(): number {
+    return Flag.READ_ONLY;
+  }
+
+  /** The first row as an object; undefined when there is none. */
+  async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
+    const call = await this.query(Mode.GET, sql, parameters, options, this.get);
+    return objectRows<R>(call, this.runner.settings)[0];
+  }
+
+  /** All rows as objects. */
+  async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
+    const call = await this.query(Mode.ALL, sql, parameters, options, this.all);
+    return objectRows(call, this.runner.settings);
+  }
+
+  /** All there is to know of a statement: for query builders, which make rows of their own. */
+  async execute(sql: string, parameters?: Parameters, options?: ExecuteOptions): Promise<ExecuteResult> {
+    const mode = options?.firstRow === true ? Mode.GET : Mode.ALL;
+    return executeResult(await this.query(mode, sql, parameters, options, this.execute, false));
+  }
+
+  /** Rows as objects, read as they are wanted. */
+  iterate<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
+    return new RowIterator(
+      () => new Cursor(null, this.runner, this.flags).execute(sql, parameters, options),
+      (cursor) => cursor[Symbol.asyncDispose](),
+      options?.signal,
+    );
+  }
+
+  /** @internal */
+  protected async query(
+    mode: number,
+    sql: string,
+    parameters: Parameters | undefined,
+    options: CallOptions | undefined,
+    caller: (...args: never[]) => unknown,
+    objects = true,
+  ): Promise<Call> {
+    const call = this.runner.query(mode, sql, parameters, 0, this.flags);
+    call.objects &&= objects;
+    this.runner.submit(call, options, caller);
+    try {
+      await call.promise;
+    } catch (reason) {
+      throw toError(reason, call);
+    }
+    if (call.refused) throw readOnly(sql);
+    return call;
+  }
+}
+
+/** What `transaction()` hands to its callback: the writer, until the callback ends. */
+export class PoolTransaction extends ReadTransaction {
+  protected override get flags(): number {
+    return 0;
+  }
+
+  /** Runs a statement and gives its counts. */
+  async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+    return runResult(await this.query(Mode.RUN, sql, parameters, options, this.run));
+  }
+
+  /** Runs the statements of a script. */
+  async exec(script: string, options?: CallOptions): Promise<void> {
+    await this.runner.perform(this.runner.script(script, this.runner.flags), options, this.exec);
+  }
+
+  /** A SAVEPOINT: released when `fn` returns, rolled back when it throws. */
+  async transaction<T>(
+    fn: (tx: PoolTransaction) => T | Promise<T>,
+    options: Omit<TransactionOptions, "mode"> = {},
+  ): Promise<T> {
+    return await inTransaction(this.runner, (runner) => new PoolTransaction(runner), fn, options);
+  }
+}
+
+/** Begins, and reads, so that the snapshot is that of this moment. */
+export async function pinSnapshot(runner: Handle): Promise<void> {
+  const begin = runner.control(Verb.BEGIN, 1);
+  const pin = runner.query(Mode.GET, "SELECT 1 FROM sqlite_schema LIMIT 1", undefined, 0);
+  runner.submit(begin, undefined, null);
+  runner.submit(pin, undefined, null);
+  pin.promise.catch(() => {});
+  await runner.settle(begin);
+  await runner.settle(pin);
+}
+
+/** @internal The rows of a call as objects, converted where `detectTypes` says so. */
+export function objectRows<R>(call: Call, settings: RowSettings): R[] {
+  // Without types to detect the channel has built the objects.
+  return makeRows(call, settings) as R[];
+}
+
+/** @internal */
+export function runResult(call: Call): RunResult {
+  return { changes: Math.max(0, call.changes), lastInsertRowid: call.lastInsertRowid };
+}
+
+/** @internal */
+export function executeResult(call: Call): ExecuteResult {
+  return { ...runResult(call), columns: call.shape?.names ?? [], rows: call.rows as unknown[][] };
+}
+
+/** @internal */
+export function readOnly(sql: string): OperationalError {
+  return new OperationalError("attempt to write a readonly database", { code: "SQLITE_READONLY", sql });
+}

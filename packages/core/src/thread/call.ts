@@ -1,0 +1,161 @@
+import { type Fault, malformed, Op } from "@sqlite-aio/worker/wire";
+import { OperationalError } from "../errors/errors.js";
+import type { Parameters } from "../values/bind.js";
+import type { QueryTrace } from "../tracing/query-trace.js";
+import type { CachedStatement, Shape } from "./statement-cache.js";
+
+/** Where a call is on its way. */
+export const Stage = {
+  /** Behind others, or behind somebody's transaction. */
+  WAITING: 0,
+  /** In a frame the thread has, or will have. */
+  SENT: 1,
+  /** Answered, rejected or given up. */
+  SETTLED: 2,
+} as const;
+
+/** One operation on its way to the thread and back. */
+export class Call {
+  readonly code: number;
+  readonly statement: CachedStatement | null;
+  readonly fields: readonly unknown[];
+  readonly promise: Promise<Call>;
+  #resolve!: (call: Call) => void;
+  #reject!: (reason: unknown) => void;
+
+  /** Memory that goes to the thread with the operation. */
+  transfer: readonly ArrayBuffer[] = [];
+  /** Build objects, not arrays. */
+  objects = false;
+  /** Must run whatever is cancelled: the end of a transaction. */
+  essential = false;
+  /** Goes with a call that was let into the queue already. */
+  part: boolean;
+  /** Waits for a lock that it need not have. */
+  begins = false;
+  /** Where the caller is, if it was worth taking. */
+  stack: string | undefined = undefined;
+  /** The same of a call that stands for a part of the caller's. */
+  origin: { readonly stack?: string | undefined } | null = null;
+  sql: string | undefined;
+  /** As the caller gave them, where somebody asked to see them. */
+  parameters: Parameters | undefined = undefined;
+  /** Those who watch; the thread is asked how long it runs. */
+  trace: QueryTrace | null = null;
+
+  stage: number = Stage.WAITING;
+  sequence = 0;
+  /** Marked in the control block. */
+  cancelled = false;
+
+  rows: unknown[] = [];
+  shape: Shape | null = null;
+  /** The cursor has more rows. */
+  more = false;
+  changes = -1;
+  lastInsertRowid: number | bigint = 0;
+  value: unknown = undefined;
+  refused = false;
+  /** Given up, and to be rejected with this reason unless its answer is a result. */
+  giveUp: { readonly reason: unknown } | null = null;
+  /** Given up while the thread was running it. */
+  abandoned = false;
+  /** The thread is done with it, or never had it. */
+  finished = false;
+  settledHook: (() => void) | null = null;
+  /** Runs when the thread is done with the call, which is later than its end for one that was given up. */
+  finishedHook: ((call: Call) => void) | null = null;
+  /** When it was given to the thread's queue, if anybody asks. */
+  sentAt = 0;
+  /** Milliseconds that it ran in the thread, or those that were answered with it in the mean. */
+  took = 0;
+
+  constructor(code: number, statement: CachedStatement | null, fields: readonly unknown[]) {
+    this.code = code;
+    this.part = code === Op.FETCH;
+    this.statement = statement;
+    this.fields = fields;
+    this.sql = statement?.sql;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  get settled(): boolean {
+    return this.stage === Stage.SETTLED;
+  }
+
+  /** Appends the operation to `frame`, and to `transfer` the memory of copies that were made for it. */
+  write(frame: unknown[], transfer: ArrayBuffer[]): void {
+    frame.push(this.code);
+    if (this.statement !== null) frame.push(this.statement.id);
+    for (const field of this.fields) {
+      frame.push(field);
+      if (field instanceof Uint8Array && field.byteLength > 0) transfer.push(field.buffer as ArrayBuffer);
+    }
+    if (this.transfer.length > 0) transfer.push(...this.transfer);
+  }
+
+  resolve(): void {
+    if (this.#settle()) this.#resolve(this);
+  }
+
+  /** With an error, or with an {@link ErrorReason} or {@link FaultReason} that becomes one. */
+  reject(reason: unknown): void {
+    if (this.#settle()) this.#reject(reason);
+  }
+
+  #settle(): boolean {
+    if (this.stage === Stage.SETTLED) return false;
+    this.stage = Stage.SETTLED;
+    this.settledHook?.();
+    return true;
+  }
+
+  /** The cursor that a QUERY opens or a FETCH reads; no other call has rows that wait. */
+  get cursor(): number {
+    return this.fields[this.code === Op.QUERY ? 2 : 0] as number;
+  }
+}
+
+/** A rejection that is not an error yet: it is made where the caller's stack is known. */
+export class ErrorReason {
+  readonly make: () => Error;
+
+  constructor(make: () => Error) {
+    this.make = make;
+  }
+}
+
+/** An {@link ErrorReason} for a fault of the thread's. */
+export class FaultReason {
+  readonly fault: Fault;
+  readonly thrown: unknown;
+
+  constructor(fault: Fault, thrown: unknown) {
+    this.fault = fault;
+    this.thrown = thrown;
+  }
+}
+
+/** Why a call was given up by `interrupt()`. */
+export const interrupted = new ErrorReason(
+  () => new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" }),
+);
+
+/** Why a call was given up, and that it took its transaction along. */
+export function withRollback(reason: unknown, fault: Fault): unknown {
+  if (fault.rolledBack !== true) return reason;
+  const mark = (error: Error): Error => Object.assign(error, { rolledBack: true });
+  if (reason instanceof OperationalError) return mark(reason);
+  return reason instanceof ErrorReason ? new ErrorReason(() => mark(reason.make())) : reason;
+}
+
+/** The column names of a call that builds objects, which are known when its first rows are; null for arrays. */
+export function namesOf(call: Call, columns: number | null): readonly string[] | null {
+  call.shape ??= call.statement?.shape ?? null;
+  const names = (call.objects ? call.shape?.names : null) ?? null;
+  if (columns !== null && names !== null && names.length !== columns) throw malformed("a shape");
+  return names;
+}

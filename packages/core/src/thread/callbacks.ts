@@ -1,0 +1,98 @@
+import type { MessagePort } from "node:worker_threads";
+import { announceReply, type Control, type SqlValue } from "@sqlite-aio/worker/wire";
+import { type Bindable, bindValue } from "../values/bind.js";
+import { held, onTurn } from "./event-loop.js";
+
+/** What a closure threw is kept until its fault arrives; one that SQLite swallowed must not be kept for ever. */
+const MAX_THROWN = 100;
+
+type Request = [number: number, args: unknown[]];
+type Closure = (...args: never[]) => unknown;
+
+/** Functions of this side that the thread calls, and waits for. */
+export class Callbacks {
+  readonly #port: MessagePort;
+  readonly #control: Control;
+  readonly #closures = new Map<number, Closure>();
+  readonly #thrown = new Map<number, unknown>();
+  #lastNumber = 0;
+  #lastThrown = 0;
+
+  constructor(port: MessagePort, control: Control) {
+    this.#port = port;
+    this.#control = control;
+    port.on("message", (message) => {
+      if (held()) onTurn(() => this.#next(message as Request));
+      else this.#answer(message as Request);
+    });
+    // The thread that waits for an answer has a call pending, which keeps the process alive.
+    port.unref();
+  }
+
+  add(closure: Closure): number {
+    this.#closures.set(++this.#lastNumber, closure);
+    return this.#lastNumber;
+  }
+
+  delete(number: number): void {
+    this.#closures.delete(number);
+  }
+
+  takeThrown(number: number | undefined): unknown {
+    if (number === undefined) return undefined;
+    const thrown = this.#thrown.get(number);
+    this.#thrown.delete(number);
+    return thrown;
+  }
+
+  close(): void {
+    this.#port.close();
+  }
+
+  /** In the turn of the loop that has just begun. */
+  #next(request: Request): void {
+    held();
+    this.#answer(request);
+  }
+
+  #answer([number, args]: Request): void {
+    let reply: { ok: true; value: SqlValue } | { ok: false; error: number; message: string };
+    try {
+      // One that is gone throws too, since it is no function: the thread need not wait for it.
+      const closure = this.#closures.get(number) as Closure;
+      reply = { ok: true, value: bindResult(closure(...(args.map(adoptBlob) as never[]))) };
+    } catch (error) {
+      reply = {
+        ok: false,
+        error: this.#keep(error),
+        message: error instanceof Error ? error.message : String(error),
+      };
+    }
+    this.#port.postMessage(reply);
+    announceReply(this.#control);
+  }
+
+  #keep(error: unknown): number {
+    if (this.#thrown.size >= MAX_THROWN) {
+      for (const oldest of this.#thrown.keys()) {
+        this.#thrown.delete(oldest);
+        break;
+      }
+    }
+    this.#thrown.set(++this.#lastThrown, error);
+    return this.#lastThrown;
+  }
+}
+
+function bindResult(value: unknown): SqlValue {
+  if (value instanceof Promise) {
+    value.catch(() => {});
+    throw new TypeError("a SQL function must return a value, not a promise");
+  }
+  return bindValue(value as Bindable, "returned by a SQL function");
+}
+
+/** Structured clone turns a Buffer into a Uint8Array. */
+function adoptBlob(arg: unknown): unknown {
+  return arg instanceof Uint8Array ? Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength) : arg;
+}

@@ -1,0 +1,172 @@
+import {
+  cancel,
+  type Control,
+  hasBegun,
+  interruptInside,
+  isInside,
+  isWorking,
+  Op,
+} from "@sqlite-aio/worker/wire";
+import { native } from "@sqlite-aio/worker";
+import { type Call, interrupted, Stage } from "./call.js";
+import type { Pipeline } from "./pipeline.js";
+
+/** A statement that an interrupt has not stopped after this many ms goes on without its caller. */
+const STUBBORN_MS = 100;
+/** One that may write: its caller would not learn whether it has. */
+const STUBBORN_WRITE_MS = 2000;
+
+/** What is asked while a statement runs, and every how many ms. */
+export interface Progress {
+  readonly handler: () => unknown;
+  readonly ms: number;
+}
+
+/** Gives up calls: those that have not begun never do, and what is running is stopped where that can be done. */
+export class Cancellation {
+  readonly #exchange: Pipeline;
+  readonly #control: Control;
+  #progress: Progress | null = null;
+  #ticker: NodeJS.Timeout | undefined;
+
+  constructor(exchange: Pipeline, control: Control) {
+    this.#exchange = exchange;
+    this.#control = control;
+  }
+
+  /**
+   * Gives up a call. True if it certainly never runs. With the native companion a running statement is stopped, and
+   * the call's own answer tells whether it was in time; else it goes on without its caller, which is rejected at once.
+   */
+  cancel(call: Call, reason: unknown): boolean {
+    if (call.settled) return false;
+    if (call.stage === Stage.SENT) {
+      const never = this.#mark(call);
+      if (never || !this.#interruptible) {
+        call.abandoned = !never;
+        call.reject(reason);
+      } else if (call.giveUp === null) {
+        call.giveUp = { reason };
+        this.#interrupt(call, performance.now());
+      }
+      return never;
+    }
+    this.#exchange.withdraw(call);
+    call.reject(reason);
+    return true;
+  }
+
+  /**
+   * Gives up the calls sent before `limit` that the thread has not begun. Gives the time when the oldest of the others
+   * was sent, null if there is none.
+   */
+  expire(limit: number, reason: () => unknown): number | null {
+    let oldest: number | null = null;
+    for (const call of this.#exchange.underWay.filter((other) => other !== this.#exchange.head)) {
+      const sent = call.stage === Stage.SENT;
+      if (call.settled || call.essential || (sent && hasBegun(this.#control, call.sequence))) continue;
+      if (call.sentAt >= limit) oldest = Math.min(oldest ?? call.sentAt, call.sentAt);
+      else if (!sent) this.cancel(call, reason());
+      else {
+        // Should it begin at this very moment, its answer tells.
+        call.giveUp ??= { reason: reason() };
+        if (this.#mark(call)) call.reject(call.giveUp.reason);
+      }
+    }
+    return oldest;
+  }
+
+  /** Asks the thread to leave a call alone, or to wait no longer for a lock with it; the call's own answer tells. */
+  discourage(call: Call): void {
+    if (call.stage === Stage.SENT) this.#mark(call);
+    else this.cancel(call, interrupted);
+  }
+
+  get progress(): Progress | null {
+    return this.#progress;
+  }
+
+  /** Calls a handler every so often while the thread runs something; truthy stops that. Null removes it. */
+  setProgress(progress: Progress | null): void {
+    clearInterval(this.#ticker);
+    this.#ticker = undefined;
+    this.#progress = progress;
+    if (progress === null) return;
+    const { handler, ms } = progress;
+    this.#ticker = setInterval(() => {
+      const call = this.#exchange.head;
+      // One that is about to stop is not asked about again.
+      if (call === undefined || call.essential || call.cancelled) return;
+      if (!isInside(this.#control, call.sequence)) return;
+      let stops = true;
+      try {
+        stops = Boolean(handler());
+      } catch {
+        // As in CPython, a handler that throws stops the statement.
+      }
+      if (stops) this.cancel(call, interrupted);
+    }, ms).unref();
+  }
+
+  /** Gives up everything that is waiting or running, but for what must run. */
+  cancelAll(reason: unknown): void {
+    for (const call of this.#exchange.underWay) {
+      if (!call.essential) this.cancel(call, reason);
+      else if (call.begins) this.discourage(call);
+    }
+  }
+
+  /** Stops what the thread is running, again and again until the function that it gives is called. */
+  hammer(): () => void {
+    if (!this.#interruptible) return () => {};
+    const strike = (): void => void native?.interrupt(this.#token);
+    const timer = setInterval(strike, 5);
+    strike();
+    return () => clearInterval(timer);
+  }
+
+  /** Stops what the thread is running. False if it is running nothing, or nothing can be done. */
+  strike(): boolean {
+    if (!this.#interruptible || !isWorking(this.#control)) return false;
+    native?.interrupt(this.#token);
+    return true;
+  }
+
+  /** The thread is gone. */
+  stop(): void {
+    clearInterval(this.#ticker);
+  }
+
+  get #interruptible(): boolean {
+    return native !== null && this.#token !== 0;
+  }
+
+  get #token(): number {
+    return this.#control.token[0]!;
+  }
+
+  /**
+   * Interrupts the operation if the thread is inside it, again and again until it ends: one that meets the engine
+   * just before the statement starts has no effect.
+   */
+  #interrupt(call: Call, since: number): void {
+    if (call.finished) return;
+    interruptInside(this.#control, call.sequence, () => native?.interrupt(this.#token));
+    const waited = performance.now() - since;
+    if (waited > (onlyReads(call) ? STUBBORN_MS : STUBBORN_WRITE_MS) && !call.settled) {
+      // Not inside SQLite: in a function, or in a call that knows no interrupt.
+      call.abandoned = true;
+      call.reject(call.giveUp?.reason);
+    }
+    setTimeout(() => this.#interrupt(call, since), Math.min(20, 1 + waited / 4));
+  }
+
+  #mark(call: Call): boolean {
+    call.cancelled = true;
+    return cancel(this.#control, call.sequence);
+  }
+}
+
+function onlyReads(call: Call): boolean {
+  return call.code === Op.FETCH || /^\s*(?:select|values|explain)\b/i.test(call.statement?.sql ?? "");
+}

@@ -1,0 +1,21 @@
+import { OperationalError, WorkerCrashedError } from "../errors/errors.js";
+
+const NOT_FOUND = new Set(["MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND", "ERR_UNSUPPORTED_RESOLVE_REQUEST"]);
+
+/**
+ * The error to give for `error`, which a thread that was starting died of. Where it did not find its own code, or some of
+ * it, the program was bundled without it, and that is for its author to mend.
+ */
+export function orMissingEntry(error: unknown): unknown {
+  if (!(error instanceof WorkerCrashedError) || !(error.cause instanceof Error)) return error;
+  const { cause } = error;
+  // A bundler may copy the file to where its `import` is no syntax.
+  const missing = NOT_FOUND.has(String(Reflect.get(cause, "code"))) || cause.name === "SyntaxError";
+  if (!missing) return error;
+  return new OperationalError(
+    `a thread did not find the code that it runs (${cause.message}). In a bundled program: mark @sqlite-aio/core ` +
+      "external, or pass createWorker: (url, options) => new Worker(file, options), where the file is a copy or the " +
+      "path of @sqlite-aio/worker/entry.cjs",
+    { code: "SQLITE_AIO_ENTRY_MISSING", cause },
+  );
+}

@@ -1,0 +1,336 @@
+import {
+  Answer,
+  answerEnd,
+  appendCells,
+  appendPacket,
+  type ChangeReport,
+  checkHead,
+  type Control,
+  type Fault,
+  type Frame,
+  malformed,
+  MAX_FRAME_OPS,
+  MAX_UNDER_WAY,
+  MORE_COMING,
+  nextSequence,
+  Op,
+  type Packet,
+  type Reply,
+  SPENT_SHIFT,
+  State,
+  uncancel,
+} from "@sqlite-aio/worker/wire";
+import { type Call, FaultReason, interrupted, namesOf, Stage, withRollback } from "./call.js";
+import type { Callbacks } from "./callbacks.js";
+import { atEndOfTick, now } from "./event-loop.js";
+import { SpinWait } from "./spin-wait.js";
+import { StatementCache } from "./statement-cache.js";
+
+/** Calls of `run` under way: one being worked on, one that is there when it is done. */
+const MAX_CALLS = 2;
+
+/** What an exchange needs of the thread it is with. */
+export interface PipelineHost {
+  readonly control: Control;
+  readonly closures: Callbacks;
+  /** The Comlink call that takes a frame and answers with a reply. Throws if the frame cannot be posted. */
+  run(frame: Frame, transfer: readonly ArrayBuffer[]): Promise<Reply>;
+  /** Hands over the next reply, if it is there. */
+  look(): boolean;
+  /** Keep the process alive, and no longer. */
+  hold(): void;
+  unhold(): void;
+  /** The thread cannot be talked to any more. */
+  broken(error: Error): void;
+}
+
+/** Calls on their way to a thread in frames, and their answers on the way back. */
+export class Pipeline {
+  readonly statements: StatementCache;
+  readonly #host: PipelineHost;
+  /** Calls that are not in a frame yet. */
+  #queue: Call[] = [];
+  /** Calls in frames, in the order of their answers. */
+  readonly #sent: Call[] = [];
+  #sequence = 0;
+  #calls = 0;
+  readonly #spinner: SpinWait;
+  /** When the thread was last known to begin something. */
+  #since = 0;
+  #streaming = false;
+  #scheduled = false;
+  #stopped = false;
+  /** The thread times the operations of the next frame. */
+  #timing = false;
+  #releases: number[] = [];
+  /** Milliseconds that each operation has run that the present reply answers. */
+  #spent = 0;
+  /** As of the answer that was read last: several calls' answers come in one reply. */
+  #lastInsertRowid: number | bigint = 0;
+
+  inTransaction = false;
+  /** The thread's connection was changed beyond its transaction; see the wire's State. */
+  tainted = false;
+  totalChanges = 0;
+  executed = 0;
+  onTrace: ((sql: string) => void) | null = null;
+  onChange: ((report: ChangeReport) => void) | null = null;
+
+  constructor(host: PipelineHost, cachedStatements: number) {
+    this.#host = host;
+    this.#spinner = new SpinWait(host.look);
+    this.statements = new StatementCache(cachedStatements);
+  }
+
+  /** The call that the thread is running, or runs next. */
+  get head(): Call | undefined {
+    return this.#sent[0];
+  }
+
+  /** All calls that are not over, in their order. */
+  get underWay(): Call[] {
+    return [...this.#sent, ...this.#queue];
+  }
+
+  /** Posts the call at the end of the tick, together with its neighbours. */
+  send(call: Call): void {
+    if (call.statement !== null) this.statements.sent(call.statement);
+    this.#host.hold();
+    this.#queue.push(call);
+    this.#schedule();
+  }
+
+  /** Takes back a call that is in no frame yet. */
+  withdraw(call: Call): void {
+    const at = this.#queue.indexOf(call);
+    if (at < 0) return;
+    this.#queue.splice(at, 1);
+    this.#forget(call);
+  }
+
+  /** Posts at once what is queued: a loop over rows that are there would keep the end of the tick from coming. */
+  postNow(): void {
+    this.#flush();
+  }
+
+  /** The rest of a cursor's rows is not wanted. */
+  release(cursor: number): void {
+    if (this.#stopped) return;
+    this.#releases.push(cursor);
+    this.#schedule();
+  }
+
+  /** Settles everything that is not over: `why` gives the reason for each call. Nothing is sent from now on. */
+  stop(why: (call: Call) => unknown): void {
+    this.#stopped = true;
+    this.#spinner.gone();
+    this.inTransaction = false;
+    const calls = this.underWay;
+    this.#sent.length = 0;
+    this.#queue = [];
+    for (const call of calls) {
+      call.reject(why(call));
+      this.#forget(call);
+    }
+  }
+
+  #forget(call: Call): void {
+    if (call.statement !== null) this.statements.settled(call.statement);
+    this.#host.unhold();
+    call.finished = true;
+    call.finishedHook?.(call);
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    atEndOfTick(this.#endOfTick);
+  }
+
+  readonly #endOfTick = (): void => {
+    this.#scheduled = false;
+    this.#flush();
+  };
+
+  #flush(): void {
+    if (this.#stopped) return;
+    const some = (this.#queue.length > 0 && this.#room > 0) || this.#releases.length > 0;
+    if (this.#calls < MAX_CALLS && some) this.#post();
+    // An answer is owed, or packets are coming: the thread needs a call to answer.
+    const wanted = this.#sent.length === 0 ? 0 : this.#streaming ? MAX_CALLS : 1;
+    while (this.#calls < wanted) this.#post();
+  }
+
+  /** How many operations a frame may take now: those under way must never share a mark in the control block. */
+  get #room(): number {
+    return Math.max(0, Math.min(MAX_FRAME_OPS, MAX_UNDER_WAY - this.#sent.length));
+  }
+
+  #post(): void {
+    const frame: Frame = [];
+    const list: ArrayBuffer[] = [];
+    for (const id of this.statements.takeForgotten()) frame.push(Op.FORGET, id);
+    for (const cursor of this.#releases) frame.push(Op.RELEASE, cursor);
+    this.#releases = [];
+    const room = this.#room;
+    const calls = this.#queue.length > room ? this.#queue.splice(0, room) : this.#queue;
+    if (calls === this.#queue) this.#queue = [];
+    for (const call of calls) {
+      const { statement } = call;
+      if (statement !== null && !statement.defined) {
+        statement.defined = true;
+        frame.push(Op.DEFINE, statement.id, statement.sql, statement.parameters.names);
+      }
+      if ((call.trace !== null) !== this.#timing) {
+        this.#timing = !this.#timing;
+        frame.push(Op.TIME, this.#timing ? 1 : 0);
+      }
+      this.#sequence = nextSequence(this.#sequence);
+      call.sequence = this.#sequence;
+      call.stage = Stage.SENT;
+      call.write(frame, list);
+      this.#sent.push(call);
+    }
+    if (this.#calls++ === 0) {
+      this.#since = now();
+      this.#spinner.posted(this.#since);
+    }
+    try {
+      this.#host.run(frame, list).then(
+        (reply) => this.#answered(reply),
+        (error: Error) => this.#host.broken(error),
+      );
+    } catch (error) {
+      this.#host.broken(error as Error);
+    }
+  }
+
+  #answered(reply: Reply): void {
+    if (this.#stopped) return;
+    this.#calls--;
+    const at = now();
+    this.#spinner.answered(at - this.#since, this.#calls);
+    this.#since = at;
+    try {
+      this.#read(reply);
+    } catch (error) {
+      // Whose answers the rest of it holds is not known.
+      this.#host.broken(error as Error);
+      return;
+    }
+    this.#flush();
+  }
+
+  #read(reply: Reply): void {
+    checkHead(reply);
+    this.#spent = ((reply[0] as number) >> SPENT_SHIFT) / 1000;
+    this.inTransaction = ((reply[0] as number) & State.IN_TRANSACTION) !== 0;
+    this.tainted = ((reply[0] as number) & State.TAINTED) !== 0;
+    this.totalChanges = reply[1] as number;
+    let at = 3;
+    for (let shapes = reply[2] as number; shapes > 0; shapes--, at += 3) {
+      const statement = this.statements.byId(reply[at] as number);
+      if (statement === undefined) continue;
+      statement.shape = { names: reply[at + 1] as string[], types: reply[at + 2] as (string | null)[] };
+    }
+    this.#streaming = false;
+    while (at < reply.length) {
+      const end = answerEnd(reply, at);
+      this.#answer(reply, at);
+      at = end;
+    }
+  }
+
+  /** Hands one answer to the call that waits for it. */
+  #answer(reply: Reply, at: number): void {
+    const code = reply[at] as number;
+    if (code === Answer.CHANGES) {
+      this.onChange?.(reply[at + 1] as ChangeReport);
+      return;
+    }
+    const call = this.#sent[0];
+    if (call === undefined) throw malformed("an answer to no call");
+    switch (code) {
+      case Answer.TRACE:
+        this.onTrace?.(reply[at + 1] as string);
+        break;
+      case Answer.TIMING:
+        call.trace?.timed(call, reply[at + 1] as number, reply[at + 2] as number);
+        break;
+      case Answer.DONE:
+      case Answer.COUNTS:
+        call.changes = reply[at + 1] as number;
+        this.#lastInsertRowid = reply[at + 2] as number | bigint;
+        if (code === Answer.DONE) this.#finish(call);
+        break;
+      case Answer.ROWS: {
+        const rows = reply[at + 2] as number;
+        const columns = reply[at + 3] as number;
+        if (!call.settled) {
+          const names = namesOf(call, rows === 0 ? null : columns);
+          appendCells(call.rows, reply, at + 4, rows, columns, names);
+        }
+        this.#more(call, reply[at + 1] as number);
+        break;
+      }
+      case Answer.PACKET: {
+        if (!call.settled) {
+          const packet = reply[at + 2] as Packet;
+          const names = namesOf(call, packet.length - 1);
+          appendPacket(call.rows, packet, names);
+        }
+        this.#more(call, reply[at + 1] as number);
+        break;
+      }
+      case Answer.FAULT:
+        this.#fail(call, reply[at + 1] as Fault);
+        break;
+      case Answer.VALUE:
+        call.value = reply[at + 1];
+        this.#finish(call);
+        break;
+      case Answer.REFUSED:
+        call.refused = true;
+        this.#finish(call);
+        break;
+      default:
+        this.#sent.shift();
+        call.reject(call.giveUp?.reason ?? interrupted);
+        this.#settled(call);
+    }
+  }
+
+  #more(call: Call, more: number): void {
+    if (more === MORE_COMING) {
+      call.took += this.#spent;
+      this.#streaming = true;
+      return;
+    }
+    call.more = more !== 0;
+    if (call.more && call.settled) this.release(call.cursor);
+    this.#finish(call);
+  }
+
+  #finish(call: Call): void {
+    this.#sent.shift();
+    call.took += this.#spent;
+    call.lastInsertRowid = this.#lastInsertRowid;
+    if (call.statement !== null) call.statement.proven = true;
+    call.resolve();
+    this.#settled(call);
+  }
+
+  #fail(call: Call, fault: Fault): void {
+    this.#sent.shift();
+    if (call.giveUp !== null) call.reject(withRollback(call.giveUp.reason, fault));
+    const thrown = this.#host.closures.takeThrown(fault.callback);
+    call.reject(call.cancelled ? interrupted : new FaultReason(fault, thrown));
+    this.#settled(call);
+  }
+
+  #settled(call: Call): void {
+    this.executed++;
+    if (call.cancelled) uncancel(this.#host.control, call.sequence);
+    this.#forget(call);
+  }
+}

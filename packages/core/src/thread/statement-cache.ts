@@ -1,0 +1,121 @@
+import { type ParameterList, scanParameters, statementKeyword } from "@sqlite-aio/worker/sql";
+import { ProgrammingError } from "../errors/errors.js";
+
+/** Column names and declared types of a statement's rows. */
+export interface Shape {
+  readonly names: readonly string[];
+  readonly types: readonly (string | null)[];
+}
+
+/** A SQL text the thread knows, or will know, by number. */
+export interface CachedStatement {
+  readonly id: number;
+  readonly sql: string;
+  readonly parameters: ParameterList;
+  /** ATTACH or VACUUM INTO, of which a parameter may be the name. */
+  readonly opensFile: boolean;
+  shape: Shape | null;
+  /** The thread was told its text. */
+  defined: boolean;
+  /** It has run without an error. */
+  proven: boolean;
+  /** Calls that are not settled. */
+  pending: number;
+  evicted: boolean;
+}
+
+/** Least recently used statements by text. What is evicted is forgotten by the thread once nothing waits for it. */
+export class StatementCache {
+  readonly #byText = new Map<string, CachedStatement>();
+  readonly #byId = new Map<number, CachedStatement>();
+  readonly #capacity: number;
+  #forgotten: number[] = [];
+  #lastId = 0;
+
+  constructor(capacity: number) {
+    this.#capacity = Math.max(1, capacity);
+  }
+
+  /** Throws if `sql` cannot be a statement. */
+  get(sql: string): CachedStatement {
+    const known = this.#byText.get(sql);
+    if (known !== undefined) {
+      if (this.#byText.size >= this.#capacity >> 1) {
+        // Move to the end. Below half of the capacity nothing is about to be evicted, so order does not matter yet.
+        this.#byText.delete(sql);
+        this.#byText.set(sql, known);
+      }
+      return known;
+    }
+    checkSql(sql);
+    const statement: CachedStatement = {
+      id: ++this.#lastId,
+      sql,
+      parameters: scanParameters(sql),
+      opensFile: OPENS_FILE.has(statementKeyword(sql)),
+      shape: null,
+      defined: false,
+      proven: false,
+      pending: 0,
+      evicted: false,
+    };
+    this.#byText.set(sql, statement);
+    this.#byId.set(statement.id, statement);
+    if (this.#byText.size > this.#capacity) this.#evict();
+    return statement;
+  }
+
+  byId(id: number): CachedStatement | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** A call that uses the statement is on its way. It may have been evicted while the call waited for its turn. */
+  sent(statement: CachedStatement): void {
+    statement.pending++;
+    this.#byId.set(statement.id, statement);
+  }
+
+  settled(statement: CachedStatement): void {
+    statement.pending--;
+    if (statement.evicted && statement.pending === 0) this.#forget(statement);
+  }
+
+  /** Numbers the thread can forget, since the last time. */
+  takeForgotten(): readonly number[] {
+    if (this.#forgotten.length === 0) return NONE;
+    const taken = this.#forgotten;
+    this.#forgotten = [];
+    return taken;
+  }
+
+  #evict(): void {
+    const oldest = this.#byText.values().next().value!;
+    this.#byText.delete(oldest.sql);
+    oldest.evicted = true;
+    if (oldest.pending === 0) this.#forget(oldest);
+  }
+
+  #forget(statement: CachedStatement): void {
+    this.#byId.delete(statement.id);
+    if (statement.defined) this.#forgotten.push(statement.id);
+    // Should a call still use it, the thread is told its text again.
+    statement.defined = false;
+  }
+}
+
+const OPENS_FILE = new Set(["ATTACH", "VACUUM"]);
+
+const NONE: readonly number[] = [];
+
+/** Throws unless `sql` is text that reaches the engine as it is. */
+export function checkSql(sql: string): void {
+  if (typeof sql !== "string") throw new TypeError(`the SQL text must be a string, not ${typeof sql}`);
+  if (sql.includes("\0")) {
+    throw new ProgrammingError("the query contains a null character", { code: "SQLITE_MISUSE" });
+  }
+  if (!sql.isWellFormed()) {
+    throw new ProgrammingError("the query holds a lone surrogate and has no UTF-8 form", {
+      code: "SQLITE_MISUSE",
+    });
+  }
+}

@@ -1,0 +1,328 @@
+import type { Worker } from "node:worker_threads";
+import {
+  callerEndpoint,
+  cancel,
+  type ChangeReport,
+  type Control,
+  type Opened,
+  type Outcome,
+  stop,
+  type ThreadApi,
+} from "@sqlite-aio/worker/wire";
+import { type Remote, wrap } from "comlink";
+import { type Call, ErrorReason } from "./call.js";
+import { Cancellation, type Progress } from "./cancellation.js";
+import type { Callbacks } from "./callbacks.js";
+import { ConnectionClosedError, type CrashOutcome, fromFault, threadDied } from "../errors/errors.js";
+import { strikeAtExit } from "./process-exit.js";
+import { Pipeline } from "./pipeline.js";
+import type { ThreadPort } from "./thread-port.js";
+import { orMissingEntry } from "./missing-entry.js";
+import type { ThreadOptions } from "../options/connect-options.js";
+import { onTurn } from "./event-loop.js";
+import type { StatementCache } from "./statement-cache.js";
+import { startThread } from "./start-thread.js";
+
+/** A thread and what is under way to it. Everything pending is settled when the thread answers, errors or exits. */
+export class WorkerThread {
+  readonly closures: Callbacks;
+  readonly #worker: Worker;
+  readonly #mailbox: ThreadPort;
+  readonly #control: Control;
+  readonly #remote: Remote<ThreadApi>;
+  readonly #exchange: Pipeline;
+  readonly #cancellation: Cancellation;
+  #lastNumber = 0;
+  /** What keeps the process alive: calls, and calls besides the frames. */
+  #pending = 0;
+  #dead: ((outcome: CrashOutcome) => Error) | null = null;
+  /** What closing waits for besides the calls. */
+  readonly #work = new Set<Promise<unknown>>();
+  readonly #outOfBand = new Set<(reason: Error) => void>();
+  readonly #whenQuiet: (() => void)[] = [];
+  readonly exited: Promise<void>;
+  /** Number of the thread in the process. */
+  readonly thread: number;
+
+  onDeath: ((error: Error) => void) | null = null;
+
+  private constructor(options: ThreadOptions) {
+    const thread = startThread(options);
+    this.#worker = thread.worker;
+    this.#control = thread.control;
+    this.#mailbox = thread.mailbox;
+    this.closures = thread.closures;
+    this.thread = this.#worker.threadId;
+    const endpoint = callerEndpoint(this.#mailbox);
+    const remote = wrap<ThreadApi>(endpoint);
+    // A property of a Comlink proxy is a new proxy each time.
+    const { run } = remote;
+    this.#remote = remote;
+    this.#exchange = new Pipeline(
+      {
+        control: this.#control,
+        closures: this.closures,
+        run: (frame, transfer) => {
+          endpoint.post(frame, transfer);
+          return run(frame);
+        },
+        look: () => this.#mailbox.look(),
+        hold: () => this.hold(),
+        unhold: () => this.unhold(),
+        broken: (error) => this.#die(() => error),
+      },
+      options.cachedStatements,
+    );
+    this.#cancellation = new Cancellation(this.#exchange, this.#control);
+    const forget = strikeAtExit(() => {
+      stop(this.#control);
+      return this.#cancellation.strike();
+    });
+    this.exited = new Promise((resolve) => {
+      this.#worker.once("exit", (code) => {
+        forget();
+        this.#ended(
+          () => new Error(`exited with code ${code}`),
+          () => {
+            this.closures.close();
+            this.#mailbox.close();
+            resolve();
+          },
+        );
+      });
+    });
+    this.#worker.on("error", (error) => this.#ended(() => error));
+    this.#mailbox.on("messageerror", (error) => this.#die(() => error as Error));
+  }
+
+  /** The thread is at its end. What it answered before counts, and Comlink hands that over in microtasks. */
+  #ended(cause: () => Error, then?: () => void): void {
+    this.#mailbox.drain();
+    onTurn(() => {
+      this.#die(cause);
+      then?.();
+    });
+  }
+
+  /** Starts a thread and opens its handle, unless `signal` is aborted before. */
+  static async open(
+    options: ThreadOptions,
+    signal?: AbortSignal,
+  ): Promise<{ channel: WorkerThread; opened: Opened }> {
+    signal?.throwIfAborted();
+    const channel = new WorkerThread(options);
+    // Rejects what is pending, and does not wait for the thread's end.
+    const onAbort = (): void => void channel.terminate();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      const opened = await channel.outOfBand((remote) => remote.open(options.open));
+      signal?.throwIfAborted();
+      return { channel, opened };
+    } catch (error) {
+      signal?.throwIfAborted();
+      await channel.terminate();
+      throw orMissingEntry(error);
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Calls that are not settled. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  get alive(): boolean {
+    return this.#dead === null;
+  }
+
+  get statements(): StatementCache {
+    return this.#exchange.statements;
+  }
+
+  /** As of the latest answer. */
+  get inTransaction(): boolean {
+    return this.#exchange.inTransaction;
+  }
+
+  set inTransaction(open: boolean) {
+    this.#exchange.inTransaction = open;
+  }
+
+  /** The thread's connection was changed beyond its transaction, as of the latest answer. */
+  get tainted(): boolean {
+    return this.#exchange.tainted;
+  }
+
+  set tainted(tainted: boolean) {
+    this.#exchange.tainted = tainted;
+  }
+
+  get totalChanges(): number {
+    return this.#exchange.totalChanges;
+  }
+
+  /** Calls answered since the thread was started. */
+  get executed(): number {
+    return this.#exchange.executed;
+  }
+
+  set onTrace(listener: ((sql: string) => void) | null) {
+    this.#exchange.onTrace = listener;
+  }
+
+  set onChange(listener: ((report: ChangeReport) => void) | null) {
+    this.#exchange.onChange = listener;
+  }
+
+  /** The thread runs something that its caller gave up. */
+  get abandoned(): boolean {
+    return this.#exchange.head?.abandoned === true;
+  }
+
+  /** The one way to the thread. The call is posted at the end of the tick, together with its neighbours. */
+  send(call: Call): void {
+    if (this.#dead === null) this.#exchange.send(call);
+    else call.reject(this.#lost("not-started"));
+  }
+
+  /** See {@link Pipeline.postNow}. */
+  postNow(): void {
+    this.#exchange.postNow();
+  }
+
+  /** The rest of a cursor's rows is not wanted. */
+  release(cursor: number): void {
+    this.#exchange.release(cursor);
+  }
+
+  /** See {@link Cancellation.cancel}. */
+  cancel(call: Call, reason: unknown): boolean {
+    return this.#cancellation.cancel(call, reason);
+  }
+
+  /** See {@link Cancellation.cancelAll}. */
+  cancelAll(reason: unknown): void {
+    this.#cancellation.cancelAll(reason);
+  }
+
+  /** See {@link Cancellation.expire}. */
+  expire(limit: number, reason: () => unknown): number | null {
+    return this.#cancellation.expire(limit, reason);
+  }
+
+  /** See {@link Cancellation.discourage}. */
+  discourage(call: Call): void {
+    this.#cancellation.discourage(call);
+  }
+
+  /** See {@link Cancellation.setProgress}. */
+  setProgress(progress: Progress | null): void {
+    this.#cancellation.setProgress(progress);
+  }
+
+  get progress(): Progress | null {
+    return this.#cancellation.progress;
+  }
+
+  /** A Comlink call besides the frames, for what is asynchronous in the thread. Rejects when the thread dies. */
+  async outOfBand<T>(ask: (remote: Remote<ThreadApi>) => Promise<Outcome<T>>): Promise<T> {
+    if (this.#dead !== null) throw this.#dead("not-started");
+    this.hold();
+    let lost!: (reason: Error) => void;
+    try {
+      const outcome = await new Promise<Outcome<T>>((resolve, reject) => {
+        lost = reject;
+        this.#outOfBand.add(lost);
+        ask(this.#remote).then(resolve, reject);
+      });
+      if (outcome.ok) return outcome.value;
+      throw fromFault(outcome.fault, undefined, this.closures.takeThrown(outcome.fault.callback));
+    } finally {
+      this.#outOfBand.delete(lost);
+      if (this.#outOfBand.size === 0) for (const resolve of this.#whenQuiet.splice(0)) resolve();
+      this.unhold();
+    }
+  }
+
+  /** Calls besides the frames are under way. */
+  get busyOutOfBand(): boolean {
+    return this.#outOfBand.size > 0;
+  }
+
+  /** Resolves when no call besides the frames is under way. */
+  async outOfBandOver(): Promise<void> {
+    if (this.#outOfBand.size > 0) await new Promise<void>((resolve) => this.#whenQuiet.push(resolve));
+  }
+
+  /** For a cursor or an executemany: never given twice, since a lease may be over before its cursors are. */
+  nextNumber(): number {
+    return ++this.#lastNumber;
+  }
+
+  /** How many numbers were given. */
+  get numbers(): number {
+    return this.#lastNumber;
+  }
+
+  /** Lets {@link close} wait for work of more than one call. */
+  async drained<T>(work: Promise<T>): Promise<T> {
+    this.#work.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#work.delete(work);
+    }
+  }
+
+  /** Keeps the process alive until {@link unhold}. */
+  hold(): void {
+    if (this.#pending++ === 0) this.#worker.ref();
+  }
+
+  unhold(): void {
+    if (--this.#pending === 0) this.#worker.unref();
+  }
+
+  /** Closes the handle and ends the thread; what is pending rejects as closed. */
+  async close(): Promise<void> {
+    try {
+      await Promise.allSettled(this.#work);
+      if (this.#dead === null) await this.outOfBand((remote) => remote.close());
+    } finally {
+      await this.terminate();
+    }
+  }
+
+  /** Ends the thread. A native call that is running ends first. */
+  async terminate(): Promise<void> {
+    stop(this.#control);
+    this.#die(null);
+    this.#worker.ref();
+    // A thread ends when its native call has returned.
+    const leaveOff = this.#cancellation.hammer();
+    await this.#worker.terminate();
+    await this.exited;
+    leaveOff();
+  }
+
+  #die(cause: (() => Error) | null): void {
+    if (this.#dead !== null) return;
+    this.#cancellation.stop();
+    const error = cause?.();
+    this.#dead =
+      error === undefined ? () => new ConnectionClosedError() : (outcome) => threadDied(error, outcome);
+    this.#exchange.stop((call) =>
+      this.#lost(call.sequence === 0 || cancel(this.#control, call.sequence) ? "not-started" : "unknown"),
+    );
+    for (const lost of this.#outOfBand) lost(this.#dead("unknown"));
+    if (error === undefined) return;
+    // It may be alive and hold locks, if it is only the connection to it that broke.
+    void this.#worker.terminate();
+    this.onDeath?.(error);
+  }
+
+  #lost(outcome: CrashOutcome): ErrorReason {
+    return new ErrorReason(() => this.#dead!(outcome));
+  }
+}

@@ -1,0 +1,198 @@
+import { withoutKeys } from "@sqlite-aio/worker/sql";
+import { Op, sharedNow, Verb } from "@sqlite-aio/worker/wire";
+import type { Parameters } from "../values/bind.js";
+import type { Call } from "../thread/call.js";
+import { OperationalError } from "../errors/errors.js";
+import { queryChannel, type QueryEvent, Trace, tracing } from "./channels.js";
+
+/** What a connection's statements have in common for those who watch them. */
+export interface Watched {
+  /** Path of the database. */
+  readonly database: string;
+  /** Milliseconds from which on a statement is worth a warning; 0: none is. */
+  readonly slowQueryMs: number;
+}
+
+/** Whether anybody wants to know what becomes of a statement. */
+export function isWatched({ slowQueryMs }: Watched): boolean {
+  return queryChannel.hasSubscribers || slowQueryMs > 0;
+}
+
+const OPERATIONS: Readonly<Record<number, QueryEvent["operation"]>> = {
+  [Op.QUERY]: "query",
+  [Op.CONTROL]: "query",
+  [Op.FETCH]: "fetch",
+  [Op.MANY]: "many",
+  [Op.SCRIPT]: "script",
+};
+
+/** A statement for those who watch, from the call of the method to its outcome. */
+export class QueryTrace {
+  readonly #trace: Trace<QueryEvent>;
+  readonly #slowQueryMs: number;
+  readonly #calledAt = sharedNow();
+  /** The call that it was made for; null if there may be several. */
+  readonly #call: Call | null;
+  #begunAt: number | undefined;
+  #ran = 0;
+  /** The call that the thread told of last, and how long it has run. */
+  #latest: Call | null = null;
+  #latestRan = 0;
+
+  private constructor(event: QueryEvent, slowQueryMs: number, call: Call | null) {
+    this.#trace = new Trace(queryChannel, event);
+    this.#slowQueryMs = slowQueryMs;
+    this.#call = call;
+  }
+
+  /** For what may take several calls. Null if nobody watches. */
+  static of(
+    code: number,
+    sql: string,
+    parameters: Parameters | undefined,
+    watched: Watched,
+  ): QueryTrace | null {
+    if (!isWatched(watched)) return null;
+    return new QueryTrace(eventOf(code, sql, parameters, watched, undefined), watched.slowQueryMs, null);
+  }
+
+  /** For one call that a method of the user's, `caller`, is about to send. Null if it is not for anybody to see. */
+  static ofCall(call: Call, caller: unknown, watched: Watched, thread: number): QueryTrace | null {
+    const sql = call.code === Op.CONTROL ? controlSql(call) : call.sql;
+    if (call.trace !== null || sql === undefined || (caller === null && call.code !== Op.FETCH)) return null;
+    const event = eventOf(call.code, sql, call.parameters, watched, thread);
+    return new QueryTrace(event, watched.slowQueryMs, call);
+  }
+
+  /** `call` is one of those that this is about. */
+  has(call: Call, thread: number): void {
+    call.trace = this;
+    this.#trace.event.thread = thread;
+  }
+
+  /** Sends the call that this was made for; `toError` makes the error of a rejection that nobody waits for. */
+  send(send: () => void, toError: (reason: unknown) => unknown): void {
+    const call = this.#call!;
+    call.trace = this;
+    try {
+      this.#trace.run(send);
+    } catch (error) {
+      // The method that sends it is asynchronous, so that its caller sees a rejection as any other.
+      this.failed(error);
+      throw error;
+    }
+    call.promise.then(
+      () => {
+        if (call.refused) this.failed(readOnly(call));
+        else this.succeeded(call.rows.length, call.changes);
+      },
+      (reason: unknown) => {
+        // Whoever waits makes the error in the microtask after this one, and it is to be the same.
+        queueMicrotask(() => {
+          if (!this.#trace.over) this.failed(toError(reason));
+        });
+      },
+    );
+  }
+
+  /** Runs what makes calls of its own. */
+  async follow<T>(work: () => Promise<T>, done: (result: T) => void): Promise<T> {
+    try {
+      const result = await this.#trace.run(work);
+      done(result);
+      return result;
+    } catch (error) {
+      this.failed(error);
+      throw error;
+    }
+  }
+
+  /** The thread began `call` at `begun`, and has run it for `ms` so far. */
+  timed(call: Call, begun: number, ms: number): void {
+    this.#begunAt ??= begun;
+    if (this.#latest !== call) this.#ran += this.#latestRan;
+    this.#latest = call;
+    this.#latestRan = ms;
+  }
+
+  /** What the thread has told was of a connection that was the wrong one. */
+  again(): void {
+    this.#begunAt = undefined;
+    this.#ran = this.#latestRan = 0;
+  }
+
+  succeeded(rows: number, changes: number): void {
+    const { event } = this.#trace;
+    event.rows = rows;
+    event.changes = changes < 0 ? undefined : changes;
+    this.#measure();
+    this.#trace.succeeded();
+  }
+
+  /** Of a call that this was made for: it alone is what has failed. */
+  callFailed(call: Call, error: unknown): void {
+    if (this.#call === call) this.failed(error);
+  }
+
+  failed(error: unknown): void {
+    if (this.#trace.over) return;
+    this.#measure();
+    this.#trace.failed(error);
+  }
+
+  #measure(): void {
+    const { event } = this.#trace;
+    if (this.#begunAt !== undefined) {
+      event.queueMs = Math.max(0, this.#begunAt - this.#calledAt);
+      event.execMs = this.#ran + this.#latestRan;
+    }
+    if (this.#slowQueryMs > 0) this.#warn();
+  }
+
+  #warn(): void {
+    const { sql, queueMs, execMs } = this.#trace.event;
+    const known = queueMs !== undefined && execMs !== undefined;
+    const took = known ? queueMs + execMs : sharedNow() - this.#calledAt;
+    if (took < this.#slowQueryMs) return;
+    const message = known
+      ? `a query took ${round(took)} ms: it waited for ${round(queueMs)} ms and ran for ${round(execMs)} ms`
+      : `a query was over after ${round(took)} ms; how long it ran is not known`;
+    const warning = { name: "SlowQueryWarning", code: "SQLITE_AIO_SLOW", detail: sql, sql, queueMs, execMs };
+    process.emitWarning(Object.assign(new Error(message), warning));
+  }
+}
+
+function eventOf(
+  code: number,
+  sql: string,
+  given: Parameters | undefined,
+  watched: Watched,
+  thread: number | undefined,
+): QueryEvent {
+  const shown = withoutKeys(sql);
+  return {
+    operation: OPERATIONS[code]!,
+    sql: shown,
+    database: watched.database,
+    // A key may be among them.
+    parameters: tracing.parameters && shown === sql ? given : undefined,
+    thread,
+    queueMs: undefined,
+    execMs: undefined,
+    rows: 0,
+    changes: undefined,
+  };
+}
+
+/** The `commit()` and `rollback()` of a connection. */
+function controlSql({ fields: [verb] }: Call): string | undefined {
+  return verb === Verb.COMMIT ? "COMMIT" : verb === Verb.ROLLBACK ? "ROLLBACK" : undefined;
+}
+
+function readOnly({ sql }: Call): OperationalError {
+  return new OperationalError("attempt to write a readonly database", { code: "SQLITE_READONLY", sql });
+}
+
+function round(ms: number): string {
+  return ms.toFixed(ms < 10 ? 1 : 0);
+}

@@ -1,0 +1,183 @@
+import type { ParameterList } from "@sqlite-aio/worker/sql";
+import type { SqlValue } from "@sqlite-aio/worker/wire";
+import { adapt, adaptsPrimitives } from "./adapters.js";
+import { DataError, ProgrammingError } from "../errors/errors.js";
+
+/** A value that binds by itself; other objects need an adapter. */
+export type Bindable =
+  | null
+  | undefined
+  | boolean
+  | number
+  | bigint
+  | string
+  | ArrayBuffer
+  | ArrayBufferView
+  | object;
+
+/** An array for `?` and `?NNN`, an object for `:name`, `@name` and `$name`. */
+export type Parameters = readonly Bindable[] | { readonly [name: string]: Bindable };
+
+const MAX_INT64 = 2n ** 63n - 1n;
+const MIN_INT64 = -(2n ** 63n);
+/** SQLITE_LIMIT_LENGTH as better-sqlite3 sets it. */
+const MAX_LENGTH = 2 ** 29 - 24;
+
+/** The values in index order, each as it crosses to the thread. Throws before anything is queued. */
+export function bindParameters(list: ParameterList, given: Parameters | null | undefined): SqlValue[] {
+  if (given === null || given === undefined) {
+    if (list.count > 0) throw countError(list.count, 0);
+    return [];
+  }
+  if (Array.isArray(given)) return bindArray(list, given);
+  if (typeof given !== "object" || ArrayBuffer.isView(given) || given instanceof ArrayBuffer) {
+    throw new ProgrammingError(`parameters must be an array or an object, not ${describe(given)}`, MISUSE);
+  }
+  if (Symbol.iterator in given) return bindArray(list, [...(given as Iterable<Bindable>)]);
+  return bindObject(list, given);
+}
+
+const MISUSE = { code: "SQLITE_MISUSE" } as const;
+
+function bindArray(list: ParameterList, given: readonly Bindable[]): SqlValue[] {
+  if (given.length !== list.count) throw countError(list.count, given.length);
+  const values: SqlValue[] = new Array(given.length);
+  for (let i = 0; i < given.length; i++) values[i] = bindValue(given[i], i + 1);
+  if (list.names !== null) refuseHomonyms(list, values);
+  return values;
+}
+
+function bindObject(list: ParameterList, given: Readonly<Record<string, Bindable>>): SqlValue[] {
+  const values: SqlValue[] = new Array(list.count);
+  const used = new Set<string>();
+  for (let i = 0; i < list.count; i++) {
+    const name = list.names?.[i] ?? null;
+    if (name === null || name.startsWith("?")) {
+      throw new ProgrammingError(
+        `Binding ${i + 1} has no name, but you supplied an object (which has only names).`,
+        MISUSE,
+      );
+    }
+    const key = Object.hasOwn(given, name.slice(1)) ? name.slice(1) : name;
+    if (!Object.hasOwn(given, key)) {
+      throw new ProgrammingError(`You did not supply a value for binding parameter ${name}.`, MISUSE);
+    }
+    used.add(key);
+    values[i] = bindValue(given[key], name);
+  }
+  const surplus = Object.keys(given).find((key) => !used.has(key));
+  if (surplus !== undefined) {
+    throw new ProgrammingError(`There is no binding parameter for the value "${surplus}".`, MISUSE);
+  }
+  return values;
+}
+
+/** better-sqlite3 binds by name without the prefix: `:a` and `$a` cannot be told apart. */
+function refuseHomonyms(list: ParameterList, values: readonly SqlValue[]): void {
+  const seen = new Map<string, number>();
+  list.names?.forEach((name, i) => {
+    if (name === null) return;
+    const before = seen.get(name.slice(1));
+    if (before !== undefined && !Object.is(values[before], values[i])) {
+      throw new ProgrammingError(
+        `the parameters ${list.names?.[before]} and ${name} cannot have different values`,
+        MISUSE,
+      );
+    }
+    seen.set(name.slice(1), i);
+  });
+}
+
+/** One value as it crosses to the thread; `where` is its index from 1, or its name. */
+export function bindValue(value: Bindable, where: number | string): SqlValue {
+  if (value === null || value === undefined) return null;
+  if (typeof value === "object" || adaptsPrimitives) {
+    const adapted = adapt(value);
+    // What an adapter gives is not adapted again, as in CPython.
+    if (adapted !== undefined) return bindPlain(adapted.value, where, value);
+  }
+  return bindPlain(value, where, value);
+}
+
+/** A value that needs no adapter; errors name the type of `origin`, which the caller gave. */
+function bindPlain(value: unknown, where: number | string, origin: unknown): SqlValue {
+  switch (typeof value) {
+    case "number":
+      return value;
+    case "string":
+      return checkText(value, where);
+    case "undefined":
+      return null;
+    case "boolean":
+      return value ? 1 : 0;
+    case "bigint":
+      if (value > MAX_INT64 || value < MIN_INT64) {
+        throw new RangeError(`parameter ${where}: ${value} does not fit into SQLite's 64-bit INTEGER`);
+      }
+      return value;
+    case "object":
+      if (value === null) return null;
+      // A copy at once: the caller may go on using its memory.
+      if (ArrayBuffer.isView(value)) return copyOf(value.buffer, value.byteOffset, value.byteLength, where);
+      if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) {
+        return copyOf(value, 0, value.byteLength, where);
+      }
+      throw typeError(origin, where);
+    default:
+      throw typeError(origin, where);
+  }
+}
+
+function checkText(value: string, where: number | string): string {
+  if (!value.isWellFormed()) {
+    throw new DataError(`parameter ${where}: the text holds a lone surrogate and has no UTF-8 form`, {
+      code: "SQLITE_MISMATCH",
+    });
+  }
+  // SQLite counts the bytes of UTF-8, of which a character has up to three.
+  if (value.length > MAX_LENGTH / 3 && Buffer.byteLength(value) > MAX_LENGTH) throw tooBig(where);
+  return value;
+}
+
+/** Refuses a file name that the engine would cut at a null character, and so open another file than was meant. */
+export function refuseCutNames(values: readonly SqlValue[]): void {
+  const cut = values.findIndex(
+    (value) =>
+      (typeof value === "string" && value.includes("\0")) ||
+      (value instanceof Uint8Array && value.includes(0)),
+  );
+  if (cut >= 0) throw new ProgrammingError(`parameter ${cut + 1}: the path holds a null character`, MISUSE);
+}
+
+function copyOf(memory: ArrayBufferLike, offset: number, length: number, where: number | string): Uint8Array {
+  if (length > MAX_LENGTH) throw tooBig(where);
+  if (memory instanceof ArrayBuffer && memory.detached) {
+    throw new ProgrammingError(`parameter ${where}: its memory was transferred to somebody else`, MISUSE);
+  }
+  const copy = new Uint8Array(length);
+  copy.set(new Uint8Array(memory, offset, length));
+  return copy;
+}
+
+function countError(wanted: number, given: number): ProgrammingError {
+  return new ProgrammingError(
+    `Incorrect number of bindings supplied. The current statement uses ${wanted}, and there are ${given} supplied.`,
+    MISUSE,
+  );
+}
+
+function typeError(value: unknown, where: number | string): ProgrammingError {
+  return new ProgrammingError(
+    `Error binding parameter ${where}: type '${describe(value)}' is not supported`,
+    MISUSE,
+  );
+}
+
+function tooBig(where: number | string): DataError {
+  return new DataError(`parameter ${where}: string or blob too big`, { code: "SQLITE_TOOBIG" });
+}
+
+function describe(value: unknown): string {
+  if (value === null || typeof value !== "object") return typeof value;
+  return value.constructor?.name ?? "object";
+}

@@ -1,0 +1,24 @@
+import type { ObjectRow } from "@sqlite-aio/worker/wire";
+import type { Cursor } from "../connection/cursor.js";
+
+/**
+ * Row factory that gives plain objects, one property per column; of columns with the same name the last wins.
+ *
+ * @example
+ * db.rowFactory = Row;
+ */
+export function Row(cursor: Pick<Cursor, "description">, row: readonly unknown[]): ObjectRow {
+  const object: ObjectRow = {};
+  const { description } = cursor;
+  for (let c = 0; c < row.length; c++) {
+    const name = description?.[c]?.[0] ?? String(c);
+    // An assignment to __proto__ would set the prototype.
+    Object.defineProperty(object, name, {
+      value: row[c],
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+  }
+  return object;
+}

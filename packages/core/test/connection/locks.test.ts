@@ -1,0 +1,262 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import { OperationalError } from "@sqlite-aio/core";
+import { expect, it, onTestFinished } from "vitest";
+import { type Engine, open, openEngine, rejection, temporaryPath } from "../support/database.ts";
+
+const INSERT = "INSERT INTO t (x) VALUES (?)";
+
+/** A file with a table, and another connection that can lock it. */
+async function lockable(journal = "delete"): Promise<{ path: string; other: Engine }> {
+  const path = await temporaryPath();
+  const other = openEngine(path);
+  other.exec(
+    `PRAGMA journal_mode = ${journal}; CREATE TABLE t (x INTEGER PRIMARY KEY, y); INSERT INTO t VALUES (0, 0)`,
+  );
+  return { path, other };
+}
+
+/** What `work` is rejected with, and after how many milliseconds. */
+async function timed(work: Promise<unknown>): Promise<{ error: unknown; ms: number }> {
+  const began = performance.now();
+  return { error: await rejection(work), ms: performance.now() - began };
+}
+
+it("waits for a write lock, and goes on when it is free", async () => {
+  const { path, other } = await lockable();
+  const db = await open(path, { isolationLevel: null });
+  other.exec("BEGIN IMMEDIATE; INSERT INTO t (x) VALUES (1)");
+  let over = false;
+  const writing = db.execute(INSERT, [2]).then(() => {
+    over = true;
+  });
+  await delay(80);
+  expect(over).toBe(false);
+  other.exec("COMMIT");
+  await writing;
+  expect(await db.executeFetchall("SELECT x FROM t")).toEqual([[0], [1], [2]]);
+});
+
+it("gives up with SQLITE_BUSY after the timeout, not before and not much later", async () => {
+  const { path, other } = await lockable();
+  const db = await open(path, { isolationLevel: null, timeout: 150 });
+  other.exec("BEGIN IMMEDIATE");
+  for (const work of [
+    () => db.execute(INSERT, [1]),
+    () => db.executemany(INSERT, [[1], [2]]),
+    () => db.executescript("INSERT INTO t (x) VALUES (1)"),
+    () => db.transaction(() => {}, { mode: "immediate" }),
+  ]) {
+    const { error, ms } = await timed(work());
+    expect(error, String(work)).toBeInstanceOf(OperationalError);
+    expect(error, String(work)).toMatchObject({
+      code: "SQLITE_BUSY",
+      message: expect.stringContaining("database is locked"),
+    });
+    expect(ms, String(work)).toBeGreaterThanOrEqual(140);
+    expect(ms, String(work)).toBeLessThan(5000);
+  }
+  other.exec("COMMIT");
+  await db.execute(INSERT, [1]);
+});
+
+it("does not wait at all with a timeout of 0", async () => {
+  const { path, other } = await lockable();
+  const db = await open(path, { isolationLevel: null, timeout: 0 });
+  other.exec("BEGIN EXCLUSIVE");
+  const { error, ms } = await timed(db.executeFetchall("SELECT x FROM t"));
+  expect(error).toMatchObject({ code: "SQLITE_BUSY" });
+  expect(ms).toBeLessThan(2500);
+});
+
+it("gives each statement of a script the whole timeout", async () => {
+  // Where a COMMIT does not wait for readers.
+  const { path, other } = await lockable("wal");
+  const db = await open(path, { isolationLevel: null, timeout: 300 });
+  await db.createFunction("lock", 0, () => {
+    other.exec("BEGIN IMMEDIATE");
+    setTimeout(() => other.exec("COMMIT"), 120);
+    return 1;
+  });
+  await db.executescript(
+    "SELECT lock(); INSERT INTO t (x) VALUES (1); SELECT lock(); INSERT INTO t (x) VALUES (2); SELECT lock(); INSERT INTO t (x) VALUES (3)",
+  );
+  expect(await db.executeFetchall("SELECT x FROM t")).toEqual([[0], [1], [2], [3]]);
+});
+
+it("answers what was called before the call that waits", async () => {
+  const { path, other } = await lockable();
+  const db = await open(path, { isolationLevel: null });
+  for (let i = 0; i < 5; i++) await db.executeFetchall("SELECT x FROM t");
+  other.exec("BEGIN IMMEDIATE");
+  const before = db.executeFetchall("SELECT x FROM t");
+  const writing = db.execute(INSERT, [1]);
+  const after = db.executeFetchall("SELECT x FROM t");
+  expect(await before).toEqual([[0]]);
+  other.exec("COMMIT");
+  await writing;
+  expect(await after).toEqual([[0], [1]]);
+});
+
+it.each([
+  ["reader", "BEGIN; SELECT * FROM t"],
+  // Which the engine itself does not wait for.
+  ["writer", "BEGIN IMMEDIATE"],
+])("sleeps while it waits for a %s to change the journal mode", async (_, lock) => {
+  const { path, other } = await lockable();
+  const db = await open(path, { isolationLevel: null, timeout: 400 });
+  other.exec(lock);
+  other.prepare("SELECT * FROM t").all();
+  const cpu = process.cpuUsage();
+  const { error, ms } = await timed(db.execute("PRAGMA journal_mode = WAL"));
+  const { user, system } = process.cpuUsage(cpu);
+  expect(error).toMatchObject({ code: "SQLITE_BUSY" });
+  expect(ms).toBeGreaterThan(380);
+  expect((user + system) / 1000).toBeLessThan(ms / 2);
+});
+
+it("answers an abort at once, and is ready for the next call though the lock is still held", async () => {
+  const { path, other } = await lockable();
+  const db = await open(path, { isolationLevel: null, timeout: 20_000 });
+  other.exec("BEGIN IMMEDIATE");
+  for (const work of [
+    (options: { signal: AbortSignal }) => db.execute(INSERT, [1], options),
+    (options: { signal: AbortSignal }) => db.executemany(INSERT, [[1]], options),
+    (options: { signal: AbortSignal }) => db.executescript("INSERT INTO t (x) VALUES (1)", options),
+    (options: { signal: AbortSignal }) => db.transaction(() => {}, { mode: "immediate", ...options }),
+  ]) {
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const waiting = rejection(work({ signal: controller.signal }));
+    await delay(30);
+    const began = performance.now();
+    controller.abort(reason);
+    expect(await waiting).toBe(reason);
+    expect(performance.now() - began).toBeLessThan(5000);
+    expect(await db.executeFetchall("SELECT x FROM t")).toEqual([[0]]);
+    expect(performance.now() - began).toBeLessThan(5000);
+  }
+  other.exec("COMMIT");
+  expect(await db.executeFetchall("SELECT x FROM t")).toEqual([[0]]);
+});
+
+it("answers interrupt() and a call's own timeout while it waits", async () => {
+  const { path, other } = await lockable();
+  const db = await open(path, { isolationLevel: null, timeout: 20_000 });
+  other.exec("BEGIN IMMEDIATE");
+  const waiting = [
+    rejection(db.execute(INSERT, [1])),
+    rejection(db.transaction(() => {}, { mode: "immediate" })),
+    rejection(db.executeInsert(INSERT, [2])),
+  ];
+  await delay(30);
+  await db.interrupt();
+  for (const error of await Promise.all(waiting)) {
+    expect(error).toMatchObject({ name: "OperationalError", code: "SQLITE_INTERRUPT" });
+  }
+  const began = rejection(db.transaction(() => {}, { mode: "immediate" }));
+  await delay(30);
+  await db.interrupt();
+  expect(await began).toMatchObject({ name: "OperationalError", code: "SQLITE_INTERRUPT" });
+  const { error, ms } = await timed(db.execute(INSERT, [3], { timeout: 40 }));
+  expect(error).toMatchObject({ name: "OperationalError", code: "SQLITE_INTERRUPT" });
+  expect(ms).toBeLessThan(5000);
+  expect(await db.executeFetchall("SELECT x FROM t")).toEqual([[0]]);
+  expect(db.inTransaction).toBe(false);
+});
+
+it("closes soon once what waits for a lock is given up", async () => {
+  const { path, other } = await lockable();
+  const db = await open(path, { isolationLevel: null, timeout: 20_000 });
+  other.exec("BEGIN IMMEDIATE");
+  const waiting = rejection(db.execute(INSERT, [1]));
+  await delay(30);
+  const began = performance.now();
+  await db.interrupt();
+  await db.close();
+  expect(performance.now() - began).toBeLessThan(5000);
+  await waiting;
+});
+
+it("answers at once where two readers both want to write, since waiting would never end", async () => {
+  const { path, other } = await lockable();
+  const db = await open(path, { timeout: 20_000 });
+  const { error, ms } = await timed(
+    db.transaction(async (tx) => {
+      await tx.executeFetchall("SELECT x FROM t");
+      other.exec("BEGIN; UPDATE t SET y = 1");
+      await tx.execute("UPDATE t SET y = 2");
+    }),
+  );
+  expect(error).toMatchObject({ code: "SQLITE_BUSY" });
+  expect(ms).toBeLessThan(5000);
+  expect(db.inTransaction).toBe(false);
+  other.exec("COMMIT");
+  await db.transaction((tx) => tx.execute("UPDATE t SET y = 3"));
+  expect(other.prepare("SELECT y FROM t").pluck().get()).toBe(3);
+});
+
+it("answers at once where a half-read cursor of its own is what the other waits for", async () => {
+  const { path, other } = await lockable();
+  const db = await open(path, { timeout: 20_000, isolationLevel: null, iterChunkSize: 1 });
+  await db.executemany(INSERT, [[1], [2], [3]]);
+  const cursor = await db.execute("SELECT x FROM t");
+  expect(await cursor.fetchone()).toEqual([0]);
+  other.exec("BEGIN; UPDATE t SET y = 1");
+  const { error, ms } = await timed(db.execute("UPDATE t SET y = 2"));
+  expect(error).toMatchObject({ code: "SQLITE_BUSY" });
+  expect(ms).toBeLessThan(5000);
+  await cursor.close();
+  other.exec("COMMIT");
+  await db.execute("UPDATE t SET y = 2");
+});
+
+it("answers SQLITE_BUSY_SNAPSHOT at once: only the whole transaction can be run again", async () => {
+  const { path, other } = await lockable("wal");
+  const db = await open(path, { timeout: 20_000 });
+  const attempt = (meanwhile: () => void): Promise<void> =>
+    db.transaction(async (tx) => {
+      const [[y]] = (await tx.executeFetchall("SELECT y FROM t")) as [[number]];
+      meanwhile();
+      await tx.execute("UPDATE t SET y = ?", [y + 1]);
+    });
+  const { error, ms } = await timed(attempt(() => other.exec("UPDATE t SET y = 10")));
+  expect(error).toBeInstanceOf(OperationalError);
+  expect(error).toMatchObject({ code: "SQLITE_BUSY_SNAPSHOT" });
+  expect(ms).toBeLessThan(5000);
+  await attempt(() => {});
+  expect(other.prepare("SELECT y FROM t").pluck().get()).toBe(11);
+});
+
+it("answers SQLITE_BUSY_SNAPSHOT at once where a half-read cursor of its own holds an older snapshot", async () => {
+  const { path, other } = await lockable("wal");
+  const db = await open(path, { timeout: 20_000, isolationLevel: null, iterChunkSize: 1 });
+  await db.executemany(INSERT, [[1], [2], [3]]);
+  const cursor = await db.execute("SELECT x FROM t");
+  expect(await cursor.fetchone()).toEqual([0]);
+  other.exec("UPDATE t SET y = 1");
+  const { error, ms } = await timed(db.execute("UPDATE t SET y = y + 1"));
+  expect(error).toMatchObject({ code: "SQLITE_BUSY_SNAPSHOT" });
+  expect(ms).toBeLessThan(5000);
+  await cursor.close();
+  await db.execute("UPDATE t SET y = y + 1");
+  expect(other.prepare("SELECT DISTINCT y FROM t").pluck().all()).toEqual([2]);
+});
+
+it("takes the lock of another process that was killed", async () => {
+  const { path } = await lockable();
+  const db = await open(path, { isolationLevel: null });
+  const holder = fork(new URL("../fixtures/hold-lock.mjs", import.meta.url), [path]);
+  onTestFinished(() => void holder.kill("SIGKILL"));
+  await once(holder, "message");
+  let over = false;
+  const writing = db.execute(INSERT, [2]).then(() => {
+    over = true;
+  });
+  await delay(50);
+  expect(over).toBe(false);
+  holder.kill("SIGKILL");
+  await writing;
+  expect(await db.executeFetchall("SELECT x FROM t")).toEqual([[0], [2]]);
+});

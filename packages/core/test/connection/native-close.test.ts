@@ -1,0 +1,170 @@
+import { execFile } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { capabilities, createPool } from "@sqlite-aio/core";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
+
+const INTERRUPTED = { name: "OperationalError", code: "SQLITE_INTERRUPT" };
+const endless =
+  "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000000000) SELECT count(*) AS c FROM n";
+const reason = new Error("enough");
+
+interface Ending {
+  readonly code: number | string | null | undefined;
+  readonly signal: string | null | undefined;
+  readonly stdout: string;
+  readonly ms: number;
+}
+
+/** Runs a script of fixtures/ in a process of its own; one that hangs is killed by a signal. */
+async function run(script: string, ...args: string[]): Promise<Ending> {
+  const file = fileURLToPath(new URL(`../fixtures/${script}`, import.meta.url));
+  const began = performance.now();
+  return await new Promise((resolve) => {
+    execFile(process.execPath, [file, ...args], { timeout: 50_000 }, (error, stdout) => {
+      const { code, signal } = error ?? { code: 0, signal: null };
+      resolve({ code, signal, stdout, ms: performance.now() - began });
+    });
+  });
+}
+
+describe.runIf(capabilities.interrupt)("with the native companion", () => {
+  it("1,000 handles are closed while they are interrupted in every turn, and nothing crashes", async () => {
+    const { code, signal, stdout } = await run("close-while-interrupting.mjs", "960", "40");
+    expect({ code, signal }).toEqual({ code: 0, signal: null });
+    const told = JSON.parse(stdout) as { interrupted: number; other: number; handles: number };
+    expect(told.handles).toBe(1000);
+    expect(told.other).toBe(0);
+    expect(told.interrupted).toBeGreaterThanOrEqual(1000);
+  }, 60_000);
+
+  it.each([
+    ["exit", 7],
+    ["throw", 1],
+  ])("a process whose threads are in statements of minutes ends at once: %s", async (how, expected) => {
+    const path = await temporaryPath();
+    const { code, stdout, ms } = await run("exit-while-running.mjs", how, path);
+    expect({ code, stdout }).toEqual({ code: expected, stdout: "leaving" });
+    expect(ms).toBeLessThan(10_000);
+    expect(openEngine(path).prepare("SELECT x FROM t").pluck().all()).toEqual([1]);
+  });
+
+  it("a connection with a running statement closes once that is interrupted, and what is left rejects", async () => {
+    const db = await open();
+    const running = rejection(db.executeFetchall(endless));
+    const waiting = rejection(db.executeFetchall("SELECT 1"));
+    await sleep(10);
+    const closing = db.close();
+    await db.interrupt();
+    await closing;
+    expect(await running).toMatchObject(INTERRUPTED);
+    expect(await waiting).toMatchObject(INTERRUPTED);
+  });
+
+  it("a pool's reader serves the next caller when the one before has given up its statement", async () => {
+    const pool = await createPool(await temporaryPath(), { readers: 1 });
+    onTestFinished(() => pool.close());
+    for (const give of [
+      async () => {
+        const controller = new AbortController();
+        const given = rejection(pool.get(endless, [], { signal: controller.signal }));
+        await sleep(20);
+        controller.abort(reason);
+        expect(await given).toBe(reason);
+      },
+      async () => expect(await rejection(pool.all(endless, [], { timeout: 20 }))).toMatchObject(INTERRUPTED),
+      async () => {
+        const given = rejection(pool.iterate(endless, [], { timeout: 20 }).next());
+        expect(await given).toMatchObject(INTERRUPTED);
+      },
+      async () => {
+        const controller = new AbortController();
+        const given = rejection(pool.read((tx) => tx.get(endless), { signal: controller.signal }));
+        await sleep(20);
+        controller.abort(reason);
+        expect(await given).toBe(reason);
+      },
+    ]) {
+      await give();
+      expect(await pool.get("SELECT 1 AS one"), String(give)).toEqual({ one: 1 });
+      expect(pool.stats()).toMatchObject({ readers: 1, respawned: 0 });
+      expect(pool.stats().threads.filter(({ stuck }) => stuck)).toEqual([]);
+    }
+  });
+
+  it("a pool's writer serves the next caller too, and nothing of the statement is left", async () => {
+    const path = await temporaryPath();
+    const pool = await createPool(path);
+    onTestFinished(() => pool.close());
+    await pool.exec("CREATE TABLE t (x)");
+    const fill = endless.replace("SELECT count(*) AS c", "INSERT INTO t SELECT i");
+    expect(await rejection(pool.run(fill, [], { timeout: 50 }))).toMatchObject(INTERRUPTED);
+    expect(await pool.run("INSERT INTO t VALUES (1)")).toMatchObject({ changes: 1 });
+    const controller = new AbortController();
+    const given = rejection(
+      pool.transaction(
+        async (tx) => {
+          await tx.run("INSERT INTO t VALUES (2)");
+          await tx.run(fill);
+        },
+        { signal: controller.signal },
+      ),
+    );
+    await sleep(50);
+    controller.abort(reason);
+    expect(await given).toBe(reason);
+    await pool.run("INSERT INTO t VALUES (3)");
+    expect(await pool.all("SELECT x FROM t")).toEqual([{ x: 1 }, { x: 3 }]);
+    expect(pool.stats().respawned).toBe(0);
+  });
+
+  it("close({ timeout }) of a pool is honoured while its threads are in statements of minutes", async () => {
+    const path = await temporaryPath();
+    const pool = await createPool(path, { readers: 2 });
+    await pool.exec("CREATE TABLE t (x); INSERT INTO t VALUES (1)");
+    const fill = endless.replace("SELECT count(*) AS c", "INSERT INTO t SELECT i");
+    const calls = [pool.get(endless), pool.all(endless), pool.run(fill)].map(async (call) => rejection(call));
+    await sleep(100);
+    const began = performance.now();
+    await pool.close({ timeout: 100 });
+    for (const error of await Promise.all(calls))
+      expect(error).toMatchObject({ name: "ConnectionClosedError" });
+    expect(performance.now() - began).toBeLessThan(5000);
+    // The threads have let go of the file.
+    const engine = openEngine(path);
+    engine.exec("INSERT INTO t VALUES (2)");
+    expect(engine.prepare("SELECT x FROM t").pluck().all()).toEqual([1, 2]);
+  });
+
+  it("interrupt() of a connection that was given back disturbs nobody who has it now", async () => {
+    const pool = await createPool(await temporaryPath());
+    onTestFinished(() => pool.close());
+    const stale = await pool.acquire();
+    await stale.close();
+    const state = { over: false };
+    const call = pool
+      .run(
+        "CREATE TABLE t AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300000) SELECT i FROM n",
+      )
+      .finally(() => (state.over = true));
+    while (!state.over) {
+      await stale.interrupt();
+      await sleep(1);
+    }
+    await call;
+    expect(await pool.get("SELECT count(*) AS c FROM t")).toEqual({ c: 300_000 });
+  });
+});
+
+describe.runIf(!capabilities.interrupt)("without the native companion", () => {
+  it("close({ timeout }) of a pool is honoured too, and a thread that is not done ends later", async () => {
+    const pool = await createPool(await temporaryPath());
+    const call = rejection(pool.get(endless.replace("3000000000", "5000000")));
+    await sleep(100);
+    const began = performance.now();
+    await pool.close({ timeout: 50 });
+    expect(await call).toMatchObject({ name: "ConnectionClosedError" });
+    expect(performance.now() - began).toBeLessThan(5000);
+  });
+});

@@ -1,0 +1,257 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { capabilities, connect, createPool, OperationalError } from "@sqlite-aio/core";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { random } from "../support/random.ts";
+
+const INTERRUPTED = { name: "OperationalError", code: "SQLITE_INTERRUPT" };
+const reason = new Error("enough");
+
+/** A statement of `steps` steps, which gives that number. */
+const counting = (steps: number): string =>
+  `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ${steps}) SELECT count(*) FROM n`;
+const endless = counting(3_000_000_000);
+
+/** Inserts `rows` rows in one statement. */
+const filling = (rows: number): string =>
+  `INSERT INTO t (x) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ${rows}) SELECT i FROM n`;
+
+/** After a moment: a microtask, some turns of the loop, or some milliseconds. */
+async function moment(pick: (below: number) => number): Promise<void> {
+  const kind = pick(4);
+  if (kind === 1) for (let turns = pick(20); turns > 0; turns--) await nextTurn();
+  if (kind === 2) await sleep(pick(6));
+  if (kind === 3) {
+    const until = performance.now() + pick(1000) / 1000;
+    while (performance.now() < until);
+  }
+}
+
+describe.runIf(capabilities.interrupt)("with the native companion", () => {
+  it("200 interrupts at random moments stop the statements that were meant, and no other", async () => {
+    const db = await open();
+    const pick = random(7);
+    let stopped = 0;
+    for (let round = 0; round < 200; round++) {
+      const controller = new AbortController();
+      const steps = Array.from({ length: 6 }, () => (pick(3) === 0 ? 20_000 + pick(100_000) : 1 + pick(20)));
+      const meant = pick(6);
+      const calls = steps.map((n, i) => {
+        if (i !== meant) return db.executeFetchall(counting(n));
+        const sql = pick(2) === 0 ? endless : counting(n);
+        return db.executeFetchall(sql, [], { signal: controller.signal }).catch((error: unknown) => error);
+      });
+      await moment(pick);
+      controller.abort(reason);
+      const results = await Promise.all(calls);
+      const expected = steps.map((n, i) => (i === meant && results[i] === reason ? reason : [[n]]));
+      expect(results, `round ${round}`).toEqual(expected);
+      if (results[meant] === reason) stopped++;
+    }
+    expect(stopped).toBeGreaterThan(100);
+    expect(await db.executeFetchall(counting(10))).toEqual([[10]]);
+  });
+
+  it("interrupt() stops what was called before and nothing that is called after", async () => {
+    const db = await open();
+    const pick = random(11);
+    for (let round = 0; round < 50; round++) {
+      const before = [
+        db.executeFetchall(counting(1 + pick(50_000))),
+        db.executeFetchall(endless),
+        db.execute(endless),
+      ];
+      const settled = Promise.allSettled(before);
+      await moment(pick);
+      await db.interrupt();
+      const after = await Promise.all([3, 2, 1].map((n) => db.executeFetchall(counting(n))));
+      expect(after).toEqual([[[3]], [[2]], [[1]]]);
+      const [first, ...others] = await settled;
+      if (first?.status === "rejected") expect(first.reason).toMatchObject(INTERRUPTED);
+      for (const other of others) {
+        expect(other).toMatchObject({ status: "rejected", reason: INTERRUPTED });
+      }
+    }
+  });
+
+  it("an abort rejects the call within 20 ms in the median, and a timeout does so in time", async () => {
+    const db = await open();
+    const latencies: number[] = [];
+    for (let round = 0; round < 15; round++) {
+      const controller = new AbortController();
+      const call = rejection(db.executeFetchall(endless, [], { signal: controller.signal }));
+      await sleep(10);
+      // The delays of the loop itself are not what is measured.
+      let turned = performance.now();
+      let late = 0;
+      const ticker = setInterval(() => {
+        late = Math.max(late, performance.now() - turned - 1);
+        turned = performance.now();
+      }, 1);
+      const aborted = performance.now();
+      controller.abort(reason);
+      expect(await call).toBe(reason);
+      latencies.push(performance.now() - aborted - late);
+      clearInterval(ticker);
+    }
+    latencies.sort((a, b) => a - b);
+    expect(latencies[7], latencies.map((ms) => ms.toFixed(2)).join(" ")).toBeLessThan(20);
+
+    const error = await rejection(db.executeFetchall(endless, [], { timeout: 30 }));
+    expect(error).toMatchObject({ ...INTERRUPTED, sql: endless });
+    expect((error as Error).message).toContain("timeout of 30 ms");
+    expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
+  });
+
+  it("cursors that are half read end with an error when another statement is stopped, new ones do not", async () => {
+    const db = await open(":memory:", { iterChunkSize: 10 });
+    const cursor = await db.execute("SELECT value FROM json_each(?)", [
+      JSON.stringify(Array.from({ length: 1000 }, (_, i) => i)),
+    ]);
+    expect(await cursor.fetchone()).toEqual([0]);
+    const controller = new AbortController();
+    const call = rejection(db.executeFetchall(endless, [], { signal: controller.signal }));
+    await sleep(10);
+    controller.abort(reason);
+    expect(await call).toBe(reason);
+    const rows: unknown[] = [];
+    const error = await rejection(async () => {
+      for await (const [value] of cursor as AsyncIterable<[number]>) rows.push(value);
+    });
+    expect(error).toMatchObject(INTERRUPTED);
+    // What had been sent before is there.
+    expect(rows).toEqual(Array.from({ length: rows.length }, (_, i) => i + 1));
+    expect(rows.length).toBeLessThan(30);
+    const next = await db.execute("SELECT value FROM json_each('[1,2,3]')");
+    expect(await next.fetchall()).toEqual([[1], [2], [3]]);
+  });
+
+  it("a transaction that SQLite rolled back with the interrupt says so, and one that only read goes on", async () => {
+    const path = await temporaryPath();
+    const db = await open(path);
+    await db.executescript("CREATE TABLE t (x)");
+    await db.execute("INSERT INTO t VALUES (1)");
+    expect(await rejection(db.executeFetchall(endless, [], { timeout: 20 }))).toMatchObject({
+      ...INTERRUPTED,
+      rolledBack: false,
+    });
+    expect(db.inTransaction).toBe(true);
+    expect(await rejection(db.execute(filling(1e9), [], { timeout: 20 }))).toMatchObject({
+      ...INTERRUPTED,
+      rolledBack: true,
+    });
+    expect(db.inTransaction).toBe(false);
+    expect(await db.executeFetchall("SELECT x FROM t")).toEqual([]);
+
+    const interrupted = rejection(db.execute(filling(1e9)));
+    await sleep(20);
+    await db.interrupt();
+    expect(await interrupted).toMatchObject({ ...INTERRUPTED, rolledBack: true });
+    expect(openEngine(path).prepare("SELECT count(*) FROM t").pluck().get()).toBe(0);
+  });
+
+  it("a signal's reason that is an OperationalError tells of the rollback, too", async () => {
+    const db = await open();
+    await db.executescript("CREATE TABLE t (x)");
+    const controller = new AbortController();
+    const given = new OperationalError("given up");
+    await db.createFunction("give_up", 0, () => {
+      controller.abort(given);
+      return 1;
+    });
+    const filled = rejection(
+      db.execute(`${filling(1e9)} WHERE i > 1 OR give_up()`, [], { signal: controller.signal }),
+    );
+    expect(await filled).toBe(given);
+    expect(given.rolledBack).toBe(true);
+    expect(db.inTransaction).toBe(false);
+  });
+
+  it("transaction() cannot commit what is left when a statement in it was stopped", async () => {
+    const path = await temporaryPath();
+    const db = await open(path);
+    await db.executescript("CREATE TABLE t (x)");
+    const failed = rejection(
+      db.transaction(async (tx) => {
+        await tx.execute("INSERT INTO t VALUES (1)");
+        await rejection(tx.execute(filling(1e9), [], { timeout: 20 }));
+        expect(await rejection(tx.execute("INSERT INTO t VALUES (2)"))).toBeInstanceOf(OperationalError);
+      }),
+    );
+    expect(await failed).toMatchObject({ name: "OperationalError", code: "SQLITE_ABORT_ROLLBACK" });
+    expect(openEngine(path).prepare("SELECT count(*) FROM t").pluck().get()).toBe(0);
+  });
+
+  it("executemany and scripts are stopped within a statement", async () => {
+    const path = await temporaryPath();
+    const db = await open(path, { isolationLevel: null });
+    await db.executescript("CREATE TABLE t (x)");
+    const fill =
+      "INSERT INTO t (x) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?) SELECT i FROM n";
+    expect(await rejection(db.executemany(fill, [[3], [1e9], [5]], { timeout: 50 }))).toMatchObject(
+      INTERRUPTED,
+    );
+    const script = `INSERT INTO t VALUES (4); ${filling(1e9)}; INSERT INTO t VALUES (6)`;
+    expect(await rejection(db.executescript(script, { timeout: 50 }))).toMatchObject(INTERRUPTED);
+    expect(await db.executeFetchall("SELECT x FROM t")).toEqual([[1], [2], [3], [4]]);
+  });
+
+  it("of 10,000 aborted writes, alone and grouped, those are in the file that were answered, and no other", async () => {
+    const path = await temporaryPath();
+    const pool = await createPool(path, { pragmas: { synchronous: "OFF" } });
+    onTestFinished(() => pool.close());
+    await pool.exec("CREATE TABLE t (id INTEGER, x INTEGER)");
+    const db = await connect(path, { isolationLevel: null, pragmas: { synchronous: "OFF" } });
+    onTestFinished(() => db.close());
+    const sql = `INSERT INTO t (id, x)
+      WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?2) SELECT ?1, i FROM n`;
+    const pick = random(3);
+    const answered = new Map<number, number>();
+    let aborted = 0;
+    for (let id = 0; id < 10_000; ) {
+      const calls: Promise<void>[] = [];
+      // Some by themselves, some in crowds that share a transaction.
+      for (let left = pick(3) === 0 ? 1 : 50 + pick(50); left > 0 && id < 10_000; left--) {
+        const number = id++;
+        const rows = pick(40) === 0 ? 20_000 : 1 + pick(3);
+        const controller = new AbortController();
+        const { signal } = controller;
+        const call =
+          pick(4) === 0
+            ? db.execute(sql, [number, rows], { signal })
+            : pool.run(sql, [number, rows], { signal });
+        calls.push(
+          call.then(
+            () => void answered.set(number, rows),
+            (error: unknown) => {
+              expect(error).toBe(reason);
+              aborted++;
+            },
+          ),
+        );
+        const when = moment(pick).then(() => controller.abort(reason));
+        calls.push(when);
+        if (pick(10) === 0) await nextTurn();
+      }
+      await Promise.all(calls);
+    }
+    const found = openEngine(path).prepare("SELECT id, count(*) FROM t GROUP BY id").raw().all();
+    const wanted = [...answered].toSorted(([a], [b]) => a - b);
+    expect(found).toEqual(wanted);
+    expect(answered.size + aborted).toBe(10_000);
+    expect(Math.min(answered.size, aborted)).toBeGreaterThan(500);
+  }, 60_000);
+});
+
+describe.runIf(!capabilities.interrupt)("without the native companion", () => {
+  it("a running statement's caller is answered at once, and the connection goes on when it is done", async () => {
+    const db = await open();
+    const controller = new AbortController();
+    const call = rejection(db.executeFetchall(counting(3_000_000), [], { signal: controller.signal }));
+    await sleep(10);
+    controller.abort(reason);
+    const next = db.executeFetchall("SELECT 1");
+    expect(await Promise.race([call, next])).toBe(reason);
+    expect(await next).toEqual([[1]]);
+  });
+});

@@ -1,0 +1,41 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { expect, it, onTestFinished } from "vitest";
+import { open, rejection } from "../support/database.ts";
+
+it("a trace callback that throws costs nobody an answer, and gives a warning", async () => {
+  const db = await open();
+  const warnings: Error[] = [];
+  const listen = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", listen);
+  onTestFinished(() => void process.off("warning", listen));
+  const seen: string[] = [];
+  await db.setTraceCallback((sql) => {
+    seen.push(sql);
+    // oxlint-disable-next-line typescript/only-throw-error -- as others may do
+    throw seen.length === 3 ? "just text" : new Error("from the callback");
+  });
+  const calls = [1, 2, 3].map((x) => db.executeFetchall("SELECT ?", [x]));
+  expect(await Promise.all(calls)).toEqual([[[1]], [[2]], [[3]]]);
+  expect(seen.length).toBe(3);
+  await turn();
+  expect(warnings.length).toBe(3);
+  expect(warnings[0]).toMatchObject({
+    message: "the trace callback threw: from the callback",
+    code: "SQLITE_AIO_TRACE_CALLBACK",
+  });
+  expect(warnings[2]?.message).toBe("the trace callback threw: just text");
+});
+
+it("a trace callback is a function, or null to hear no more", async () => {
+  const db = await open();
+  expect(await rejection(db.setTraceCallback("log" as never))).toMatchObject({
+    name: "TypeError",
+    message: "the callback must be a function or null",
+  });
+  const seen: string[] = [];
+  await db.setTraceCallback((sql) => seen.push(sql));
+  await db.execute("SELECT 1");
+  await db.setTraceCallback(null);
+  await db.execute("SELECT 2");
+  expect(seen).toEqual(["SELECT 1"]);
+});

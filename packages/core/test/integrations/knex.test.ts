@@ -1,0 +1,449 @@
+import { pipeline } from "node:stream/promises";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  createPool,
+  IntegrityError,
+  OperationalError,
+  type Pool,
+  type PoolOptions,
+  ProgrammingError,
+  WorkerCrashedError,
+} from "@sqlite-aio/core";
+import { knexClient, type KnexPool } from "@sqlite-aio/core/knex";
+import knex, { type Knex } from "knex";
+import { describe, expect, expectTypeOf, it, onTestFinished } from "vitest";
+import { rejection, temporaryFolder, temporaryPath } from "../support/database.ts";
+
+interface Person {
+  id: number;
+  name: string;
+  age: number | null;
+}
+
+interface Opened {
+  readonly db: Knex;
+  readonly pool: Pool;
+  readonly path: string;
+}
+
+/** Knex reports what it throws, too. */
+const quiet = { warn() {}, error() {} };
+
+/** A database with people and pets, on a pool that is closed when the test is over. */
+async function opened(options: PoolOptions = {}): Promise<Opened> {
+  const path = await temporaryPath();
+  const pool = await createPool(path, { readers: 2, ...options });
+  onTestFinished(() => pool.close());
+  const db = knex({ client: knexClient(pool), log: quiet });
+  await db.schema
+    .createTable("person", (table) => {
+      table.increments();
+      table.string("name").notNullable().unique();
+      table.integer("age");
+    })
+    .createTable("pet", (table) => {
+      table.increments();
+      table.integer("owner").notNullable().references("person.id");
+      table.string("name");
+    });
+  return { db, pool, path };
+}
+
+/** What destroy() calls back with. */
+function called(db: Knex): Promise<unknown> {
+  return new Promise((resolve) => {
+    db.destroy(resolve);
+  });
+}
+
+async function names(db: Knex): Promise<string[]> {
+  return db<Person>("person").orderBy("id").pluck("name");
+}
+
+describe("queries", () => {
+  it("insert, update, delete and select", async () => {
+    const { db } = await opened();
+    expect(await db("person").insert({ name: "Ada", age: 36 })).toEqual([1]);
+    expect(await db("person").insert([{ name: "Alan" }, { name: "Grace", age: 50 }])).toEqual([3]);
+    expect(await db("person").insert({ name: "Edsger" }, ["id", "age"])).toEqual([{ id: 4, age: null }]);
+    expect(await db("person").where({ name: "Ada" }).update({ age: 37 })).toBe(1);
+    expect(await db("person").whereNull("age").del()).toBe(2);
+    const people = await db<Person>("person").select("name", "age").orderBy("id");
+    expectTypeOf(people).toEqualTypeOf<Pick<Person, "name" | "age">[]>();
+    expect(people).toEqual([
+      { name: "Ada", age: 37 },
+      { name: "Grace", age: 50 },
+    ]);
+    expect(await db<Person>("person").where("age", ">", 40).first()).toMatchObject({ name: "Grace" });
+    expect(await db("person").count({ n: "*" })).toEqual([{ n: 2 }]);
+    expect(await db("person").increment("age", 1)).toBe(2);
+  });
+
+  it("join, run raw statements, and take dates as their milliseconds", async () => {
+    const { db } = await opened();
+    await db("person").insert([{ name: "Ada" }, { name: "Alan" }]);
+    await db("pet").insert({ name: "Rex", owner: 1 });
+    expect(
+      await db("person")
+        .leftJoin("pet", "pet.owner", "person.id")
+        .select({ owner: "person.name", pet: "pet.name" }),
+    ).toEqual([
+      { owner: "Ada", pet: "Rex" },
+      { owner: "Alan", pet: null },
+    ]);
+    const moment = new Date(1234);
+    expect(await db.raw("SELECT typeof(?) AS i, ? AS date, ? AS yes", [1, moment, true])).toEqual([
+      { i: "integer", date: 1234, yes: 1 },
+    ]);
+    expect(await db.raw("UPDATE person SET age = 1")).toEqual({ changes: 2, lastInsertRowid: 1 });
+  });
+
+  it("keep the class and the code of an error", async () => {
+    const { db } = await opened();
+    await db("person").insert({ name: "Ada" });
+    const error = await rejection(db("person").insert({ name: "Ada" }));
+    expect(error).toBeInstanceOf(IntegrityError);
+    expect(error).toMatchObject({ code: "SQLITE_CONSTRAINT_UNIQUE" });
+    expect(await rejection(db("nowhere").select())).toBeInstanceOf(OperationalError);
+  });
+
+  it("say so where there is nothing to run", async () => {
+    const { db } = await opened();
+    expect(await rejection(db("person").insert([]))).toMatchObject({
+      message: expect.stringContaining("The query is empty"),
+    });
+  });
+
+  it("are given up at their timeout where that is asked for", async () => {
+    const { db, pool } = await opened();
+    const inside = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const holding = pool.transaction(async () => {
+      inside.resolve();
+      await goOn.promise;
+    });
+    await inside.promise;
+    const error = await rejection(db("person").insert({ name: "late" }).timeout(10, { cancel: true }));
+    expect(error).toBeInstanceOf(knex.KnexTimeoutError);
+    expect(pool.stats().waiting).toBe(0);
+    goOn.resolve();
+    await holding;
+    expect(await names(db)).toEqual([]);
+  });
+});
+
+describe("transactions", () => {
+  it("commit what the callback did, and undo all of it when it throws", async () => {
+    const { db } = await opened();
+    const [id] = await db.transaction(async (trx) => {
+      const ids = await trx("person").insert({ name: "Ada" });
+      await trx("pet").insert({ owner: ids[0], name: "Rex" });
+      return ids;
+    });
+    expect(id).toBe(1);
+    const stop = new Error("stop");
+    const error = await rejection(
+      db.transaction(async (trx) => {
+        await trx("person").insert({ name: "Alan" });
+        expect(await names(trx)).toEqual(["Ada", "Alan"]);
+        throw stop;
+      }),
+    );
+    expect(error).toBe(stop);
+    const unique = await rejection(
+      db.transaction(async (trx) => {
+        await trx("person").insert({ name: "Alan" });
+        await trx("person").insert({ name: "Ada" });
+      }),
+    );
+    expect(unique).toBeInstanceOf(IntegrityError);
+    expect(await names(db)).toEqual(["Ada"]);
+  });
+
+  it("nest as savepoints, and can be led by hand", async () => {
+    const { db } = await opened();
+    const trx = await db.transaction();
+    await trx("person").insert({ name: "Ada" });
+    await trx.transaction(async (inner) => {
+      await inner("person").insert({ name: "Alan" });
+    });
+    const undone = await rejection(
+      trx.transaction(async (inner) => {
+        await inner("person").del();
+        throw new Error("undone");
+      }),
+    );
+    expect(undone).toMatchObject({ message: "undone" });
+    expect(await names(trx)).toEqual(["Ada", "Alan"]);
+    expect(await names(db)).toEqual([]);
+    await trx.commit();
+    expect(await names(db)).toEqual(["Ada", "Alan"]);
+    const other = await db.transaction();
+    await other("person").del();
+    await other.rollback();
+    expect(await names(db)).toEqual(["Ada", "Alan"]);
+  });
+
+  it("are alone: 50 callers at once lose no update, while others read", async () => {
+    const { db } = await opened();
+    await db("person").insert({ name: "counter", age: 0 });
+    const seen: number[] = [];
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, caller) => {
+        await db.transaction(async (trx) => {
+          const { age } = await trx("person").where({ id: 1 }).first("age");
+          await trx("person").update({ age: age + 1 });
+        });
+        seen.push((await db("person").first("age")).age);
+        await db("pet").insert({ name: `pet ${caller}`, owner: 1 });
+      }),
+    );
+    expect(seen.every((age) => age >= 1 && age <= 50)).toBe(true);
+    expect(await db("person").first("age")).toEqual({ age: 50 });
+    expect(await db("pet").count({ n: "*" })).toEqual([{ n: 50 }]);
+  });
+
+  it("reject when their thread dies, and the next has a new one", async () => {
+    const { db, pool } = await opened();
+    await pool.createFunction("die", 0, new URL("../fixtures/deadly.mjs", import.meta.url), {
+      export: "die",
+    });
+    const error = await rejection(
+      db.transaction(async (trx) => {
+        await trx("person").insert({ name: "lost" });
+        await trx.raw("SELECT die()");
+      }),
+    );
+    expect(error).toBeInstanceOf(WorkerCrashedError);
+    await db.transaction((trx) => trx("person").insert({ name: "Ada" }));
+    expect(await names(db)).toEqual(["Ada"]);
+  });
+
+  it("refuse the Knex instance inside them instead of waiting for themselves", async () => {
+    const { db } = await opened();
+    const error = await rejection(
+      db.transaction(async () => {
+        await db("person").insert({ name: "Ada" });
+      }),
+    );
+    expect(error).toBeInstanceOf(ProgrammingError);
+    const trx = await db.transaction();
+    expect(await names(db)).toEqual([]);
+    await trx.rollback();
+    await db("person").insert({ name: "Ada" });
+  });
+
+  it("run nothing more when SQLite ended them, and keep the error that did it", async () => {
+    const { db } = await opened();
+    await db("person").insert({ name: "Ada" });
+    const error = await rejection(
+      db.transaction(async (trx) => {
+        await trx("person").insert({ name: "Alan" });
+        const conflict = await rejection(trx.raw("INSERT OR ROLLBACK INTO person (name) VALUES ('Ada')"));
+        expect(conflict).toMatchObject({ code: "SQLITE_CONSTRAINT_UNIQUE" });
+        await trx("person").insert({ name: "Grace" });
+      }),
+    );
+    expect(error).toMatchObject({
+      code: "SQLITE_ABORT_ROLLBACK",
+      cause: { code: "SQLITE_CONSTRAINT_UNIQUE" },
+    });
+    expect(await names(db)).toEqual(["Ada"]);
+  });
+});
+
+describe("streams", () => {
+  const many = 2000;
+
+  async function filled(): Promise<Opened> {
+    const all = await opened();
+    await all.pool.run(
+      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${many})
+       INSERT INTO person (name, age) SELECT 'person ' || i, i FROM n`,
+    );
+    return all;
+  }
+
+  it("give every row, two of them beside each other and beside a write", async () => {
+    const { db, pool } = await filled();
+    const first = db("person").select("age").orderBy("id").stream();
+    const second = db("person").select("age").orderBy("id").stream();
+    const rows = first[Symbol.asyncIterator]();
+    expect(await rows.next()).toMatchObject({ value: { age: 1 } });
+    const others = second[Symbol.asyncIterator]();
+    expect(await others.next()).toMatchObject({ value: { age: 1 } });
+    // Nobody reads ahead without bounds: both readers are held.
+    expect(pool.stats()).toMatchObject({ busy: 2 });
+    await db("person").insert({ name: "meanwhile", age: 0 });
+    let sum = 1;
+    for await (const { age } of { [Symbol.asyncIterator]: () => rows }) sum += age;
+    expect(sum).toBe((many * (many + 1)) / 2);
+    second.destroy();
+  });
+
+  it("give their connection back when they are left early, and end with the error of a statement", async () => {
+    const { db, pool } = await filled();
+    for await (const { age } of db("person").select("age").orderBy("id").stream()) {
+      expect(age).toBe(1);
+      break;
+    }
+    const collected: unknown[] = [];
+    await pipeline(db("person").select("id").where("id", "<", 4).orderBy("id").stream(), async (rows) => {
+      for await (const row of rows) collected.push(row);
+    });
+    expect(collected).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }]);
+    const error = await rejection(async () => {
+      for await (const row of db("nowhere").select().stream()) expect(row).toBeUndefined();
+    });
+    expect(error).toMatchObject({ message: "no such table: nowhere" });
+    await pool.close();
+  });
+
+  it("read what their transaction wrote", async () => {
+    const { db } = await filled();
+    await db.transaction(async (trx) => {
+      await trx("person").update({ age: 7 });
+      const ages = new Set<number>();
+      for await (const { age } of trx("person").select("age").stream()) ages.add(age);
+      expect([...ages]).toEqual([7]);
+    });
+  });
+});
+
+describe("the schema", () => {
+  it("can be altered the way Knex rebuilds tables, with what refers to them", async () => {
+    const { db } = await opened();
+    await db("person").insert({ name: "Ada", age: 36 });
+    await db("pet").insert({ owner: 1, name: "Rex" });
+    await db.schema.alterTable("person", (table) => {
+      table.string("age").alter();
+    });
+    await db.schema.alterTable("pet", (table) => {
+      table.dropForeign("owner");
+      table.renameColumn("name", "title");
+    });
+    expect(await db("person").first()).toEqual({ id: 1, name: "Ada", age: "36" });
+    expect(await db.schema.hasTable("pet")).toBe(true);
+    expect(await db.schema.hasColumn("pet", "name")).toBe(false);
+    expect(await db("pet").columnInfo("title")).toMatchObject({ type: "varchar", maxLength: "255" });
+    expect(await db.raw("PRAGMA foreign_keys")).toEqual([{ foreign_keys: 1 }]);
+  });
+
+  it("is migrated, each migration in a transaction, and by one at a time", async () => {
+    const { db, path } = await opened();
+    const directory = join(await temporaryFolder(), "migrations");
+    await mkdir(directory);
+    const file = (up: string): string =>
+      `exports.up = async (knex) => { ${up} }; exports.down = (knex) => knex.schema.dropTable("toy");`;
+    await writeFile(
+      join(directory, "1_toy.cjs"),
+      file('await knex.schema.createTable("toy", (t) => t.increments());'),
+    );
+    const config = { directory, loadExtensions: [".cjs"] };
+    expect((await db.migrate.latest(config))[1]).toEqual(["1_toy.cjs"]);
+    await db.migrate.rollback(config);
+    expect(await db.schema.hasTable("toy")).toBe(false);
+    await db.migrate.latest(config);
+
+    await writeFile(
+      join(directory, "2_half.cjs"),
+      file(
+        'await knex.schema.createTable("half", (t) => t.increments()); await knex.raw("INSERT INTO nowhere VALUES (1)");',
+      ),
+    );
+    expect(await rejection(db.migrate.latest(config))).toMatchObject({
+      message: expect.stringContaining("no such table: nowhere"),
+    });
+    expect(await db.schema.hasTable("half")).toBe(false);
+
+    await db("knex_migrations_lock").update({ is_locked: 1 });
+    const other = knex({ client: knexClient(() => createPool(path)), log: quiet });
+    onTestFinished(() => other.destroy());
+    expect(await rejection(other.migrate.latest(config))).toMatchObject({
+      message: expect.stringContaining("already locked"),
+    });
+  });
+});
+
+describe("the pool", () => {
+  it("is opened at the first query if it is given as a function, and closed with the Knex instance", async () => {
+    const path = await temporaryPath();
+    const pools: Pool[] = [];
+    const db = knex({
+      client: knexClient(async () => {
+        pools.push(await createPool(path));
+        return pools[0]!;
+      }),
+    });
+    expect(pools).toEqual([]);
+    await Promise.all([db.raw("SELECT 1"), db.raw("SELECT 2")]);
+    expect(pools.length).toBe(1);
+    await db.destroy();
+    expect(await rejection(pools[0]!.get("SELECT 1"))).toMatchObject({ message: "Pool closed" });
+  });
+
+  it("is opened by a later query where the first could not", async () => {
+    const path = await temporaryPath();
+    const reason = new Error("not yet");
+    let attempts = 0;
+    const db = knex({
+      client: knexClient(async () => {
+        if (++attempts === 1) throw reason;
+        return await createPool(path);
+      }),
+      log: quiet,
+    });
+    onTestFinished(() => db.destroy());
+    expect(await Promise.all([rejection(db.raw("SELECT 1")), rejection(db.raw("SELECT 2"))])).toEqual([
+      reason,
+      reason,
+    ]);
+    expect(await db.raw("SELECT 3 AS three")).toEqual([{ three: 3 }]);
+    expect(attempts).toBe(2);
+  });
+
+  it("is closed with the Knex instance also where nothing was asked, and where that was told to call back", async () => {
+    for (const wait of ["by promise", "by callback"]) {
+      const pool = await createPool(await temporaryPath());
+      const db = knex({ client: knexClient(pool) });
+      if (wait === "by promise") await db.destroy();
+      else expect(await called(db)).toBeUndefined();
+      expect(await rejection(pool.get("SELECT 1")), wait).toMatchObject({ message: "Pool closed" });
+    }
+    const unused = knex({ client: knexClient(() => Promise.reject(new Error("never asked"))) });
+    await unused.destroy();
+  });
+
+  it("that cannot be opened is what destroy() tells meanwhile, by promise or by callback", async () => {
+    for (const wait of ["by promise", "by callback"]) {
+      const opening = Promise.withResolvers<KnexPool>();
+      const db = knex({ client: knexClient(() => opening.promise), log: quiet });
+      const query = rejection(db.raw("SELECT 1"));
+      // The query has asked for the pool.
+      await Promise.resolve();
+      const told = wait === "by promise" ? rejection(db.destroy()) : called(db);
+      const reason = new Error(wait);
+      opening.reject(reason);
+      expect(await told).toBe(reason);
+      expect(await query).toBe(reason);
+    }
+  });
+
+  it("is all that Knex gets: its own driver and pool are not wanted, whatever it is told of them", async () => {
+    const pool = await createPool(await temporaryPath());
+    const db = knex({
+      client: knexClient(pool),
+      connection: { filename: "nowhere/at-all.db" },
+      pool: { min: 3, max: 3 },
+    });
+    onTestFinished(() => db.destroy());
+    expect(await db.raw("SELECT 1 AS one")).toEqual([{ one: 1 }]);
+    expect(db.client.driver).toBeUndefined();
+    expect(db.client.pool).toBeUndefined();
+  });
+
+  it("must be one", () => {
+    expect(() => knexClient(null as unknown as KnexPool)).toThrow(TypeError);
+  });
+});

@@ -1,0 +1,434 @@
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import {
+  capabilities,
+  type Change,
+  createPool,
+  type Pool,
+  type PoolOptions,
+  type PoolTransaction,
+} from "@sqlite-aio/core";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { openEngine, rejection, temporaryPath } from "../../support/database.ts";
+import { random } from "../../support/random.ts";
+
+const run = promisify(execFile);
+const endless =
+  "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS c FROM n";
+
+async function openPool(schema: string, options: PoolOptions = {}): Promise<Pool & { path: string }> {
+  const path = await temporaryPath();
+  const pool = await createPool(path, { changePollInterval: 0, ...options });
+  onTestFinished(() => pool.close());
+  await pool.exec(schema);
+  return Object.assign(pool, { path });
+}
+
+/** Whether `promise` is still pending after the loop has turned for a while. */
+async function pends(promise: Promise<unknown>): Promise<boolean> {
+  return Promise.race([promise.then(() => false), sleep(30, true)]);
+}
+
+describe.runIf(capabilities.changes)("watch()", () => {
+  it("gives the result at once, and again after each commit that changed a table it reads", async () => {
+    const pool = await openPool("CREATE TABLE t (x); CREATE TABLE other (y); INSERT INTO t VALUES (1)");
+    const found: unknown[] = [];
+    for await (const rows of pool.watch("SELECT x FROM t WHERE x < ? ORDER BY x", [10])) {
+      found.push(rows.map(({ x }) => x));
+      if (found.length === 1) {
+        await pool.run("INSERT INTO other VALUES (1)");
+        await pool.run("INSERT INTO t VALUES (2)");
+      } else if (found.length === 2) {
+        await rejection(
+          pool.transaction(async (tx) => {
+            await tx.run("INSERT INTO t VALUES (3)");
+            throw new Error("undo");
+          }),
+        );
+        // Nothing to see for this query, but its table.
+        await pool.run("INSERT INTO t VALUES (99)");
+      } else if (found.length === 3) await pool.transaction((tx) => tx.run("DELETE FROM t"));
+      else break;
+    }
+    expect(found).toEqual([[1], [1, 2], [1, 2], []]);
+  });
+
+  it("gives nothing for commits to other tables and for what is rolled back", async () => {
+    const pool = await openPool("CREATE TABLE t (x); CREATE TABLE other (y)");
+    await using rows = pool.watch("SELECT count(*) AS n FROM t");
+    expect(await rows.next()).toEqual({ done: false, value: [{ n: 0 }] });
+    const next = rows.next();
+    await pool.run("INSERT INTO other VALUES (1)");
+    await rejection(
+      pool.transaction(async (tx) => {
+        await tx.run("INSERT INTO t VALUES (3)");
+        throw new Error("undo");
+      }),
+    );
+    expect(await pends(next)).toBe(true);
+    await pool.run("INSERT INTO t VALUES (1)");
+    expect(await next).toEqual({ done: false, value: [{ n: 1 }] });
+  });
+
+  it("runs one query at a time, and of a burst of commits sees the end", async () => {
+    const pool = await openPool("CREATE TABLE t (x)");
+    let queries = 0;
+    await pool.createFunction("queried", 0, () => ++queries);
+    const counts: unknown[] = [];
+    let commits: Promise<unknown[]> | undefined;
+    for await (const [row] of pool.watch("SELECT queried() AS q, (SELECT count(*) FROM t) AS n")) {
+      counts.push(row?.["n"]);
+      commits ??= Promise.all(
+        Array.from({ length: 500 }, (_, x) => pool.run("INSERT INTO t VALUES (?)", [x])),
+      );
+      if (row?.["n"] === 500) break;
+    }
+    expect((await commits)?.length).toBe(500);
+    expect(queries).toBe(counts.length);
+    expect(queries).toBeLessThan(250);
+    expect(counts).toEqual(counts.toSorted((a, b) => Number(a) - Number(b)));
+  });
+
+  it("finds the tables behind views, subqueries, common table expressions, triggers and foreign keys", async () => {
+    const pool = await openPool(`
+      CREATE TABLE a (x); CREATE TABLE b (x); CREATE TABLE c (x); CREATE TABLE log (x);
+      INSERT INTO a VALUES (5); INSERT INTO b VALUES (1);
+      CREATE VIEW v AS SELECT x FROM a WHERE x IN (SELECT x FROM b);
+      CREATE TRIGGER noted AFTER INSERT ON c BEGIN INSERT INTO log VALUES (new.x); END;
+      CREATE TABLE parent (id INTEGER PRIMARY KEY); INSERT INTO parent VALUES (1);
+      CREATE TABLE child (p INTEGER REFERENCES parent ON DELETE CASCADE); INSERT INTO child VALUES (1);
+      CREATE TABLE w (k PRIMARY KEY) WITHOUT ROWID;
+      CREATE VIRTUAL TABLE f USING fts5 (x); CREATE VIRTUAL TABLE terms USING fts5vocab (f, row)`);
+    for (const [query, write] of [
+      ["SELECT count(*) FROM v", "INSERT INTO a VALUES (1)"],
+      ["SELECT count(*) FROM v", "INSERT INTO b VALUES (5)"],
+      ["WITH n AS (SELECT * FROM a) SELECT count(*) FROM n", "INSERT INTO a VALUES (2)"],
+      ["SELECT (SELECT max(x) FROM b)", "INSERT INTO b VALUES (9)"],
+      ["SELECT count(*) FROM log", "INSERT INTO c VALUES (4)"],
+      ["SELECT count(*) FROM child", "DELETE FROM parent"],
+      ["SELECT count(*) FROM w", "INSERT INTO w VALUES (1)"],
+      ["SELECT count(*) FROM f WHERE f MATCH 'word'", "INSERT INTO f VALUES ('a word')"],
+      ["SELECT count(*) FROM terms", "INSERT INTO f VALUES ('another')"],
+      ["SELECT count(*) FROM sqlite_schema", "CREATE TABLE late (x)"],
+    ] as const) {
+      await using rows = pool.watch(query);
+      const before = await rows.next();
+      await pool.run(write);
+      const after = await rows.next();
+      expect(after.done, `${query} after ${write}`).toBe(false);
+      expect(after.value, `${query} after ${write}`).not.toEqual(before.value);
+    }
+  });
+
+  it("finds its tables again when the schema has changed", async () => {
+    const pool = await openPool(`
+      CREATE TABLE a (x); CREATE TABLE b (x); CREATE VIEW v AS SELECT * FROM a; INSERT INTO b VALUES (7)`);
+    await using rows = pool.watch("SELECT * FROM v");
+    expect((await rows.next()).value).toEqual([]);
+    await pool.run("ALTER TABLE a ADD COLUMN y DEFAULT 5");
+    expect((await rows.next()).value).toEqual([]);
+    await pool.run("INSERT INTO a (x) VALUES (1)");
+    expect((await rows.next()).value).toEqual([{ x: 1, y: 5 }]);
+    await pool.transaction((tx) => tx.exec("DROP VIEW v; CREATE VIEW v AS SELECT * FROM b"));
+    expect((await rows.next()).value).toEqual([{ x: 7 }]);
+    const next = rows.next();
+    await pool.run("INSERT INTO a (x) VALUES (2)");
+    expect(await pends(next)).toBe(true);
+    await pool.run("INSERT INTO b (x) VALUES (8)");
+    expect((await next).value).toEqual([{ x: 7 }, { x: 8 }]);
+    await pool.exec("DROP VIEW v");
+    expect(await rejection(rows.next())).toMatchObject({ message: "no such table: v" });
+    expect(await rows.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it("is ended by break, by return() and by the end of its block, also while it waits", async () => {
+    const pool = await openPool("CREATE TABLE t (x)", { changePollInterval: 5, checkpoint: "external" });
+    const rows = pool.watch("SELECT x FROM t");
+    await rows.next();
+    const waiting = [rows.next(), rows.next()];
+    expect(await rows.return()).toEqual({ done: true, value: undefined });
+    for (const next of waiting) expect(await next).toEqual({ done: true, value: undefined });
+    expect(await rows.next()).toEqual({ done: true, value: undefined });
+    const unused = pool.watch("SELECT x FROM t");
+    await unused.return();
+    expect(await unused.next()).toEqual({ done: true, value: undefined });
+    // Nobody listens any more.
+    await pool.run("INSERT INTO t VALUES (1)");
+    const { executed } = pool.stats();
+    await sleep(30);
+    expect(pool.stats().executed).toBe(executed);
+  });
+
+  it("is ended by its signal: before it begins, while it waits, and while the query runs", async () => {
+    const pool = await openPool("CREATE TABLE t (x)");
+    const reason = new Error("enough");
+    const controller = new AbortController();
+    const { signal } = controller;
+    const waiting = pool.watch("SELECT x FROM t", [], { signal });
+    await waiting.next();
+    const next = rejection(waiting.next());
+    const running = rejection(
+      pool.watch(`${endless} WHERE EXISTS (SELECT * FROM t) OR 1`, [], { signal }).next(),
+    );
+    await sleep(30);
+    controller.abort(reason);
+    expect(await next).toBe(reason);
+    expect(await running).toBe(reason);
+    expect(await waiting.next()).toEqual({ done: true, value: undefined });
+    expect(await rejection(pool.watch("SELECT x FROM t", [], { signal }).next())).toBe(reason);
+    expect(() => pool.watch("SELECT x FROM t", [], { signal: {} as never })).toThrow(TypeError);
+  });
+
+  it("is ended by the pool's close", async () => {
+    const pool = await openPool("CREATE TABLE t (x)");
+    const rows = pool.watch("SELECT x FROM t");
+    await rows.next();
+    const next = rows.next();
+    const unused = pool.watch("SELECT x FROM t");
+    const controller = new AbortController();
+    const stoppable = pool.watch("SELECT x FROM t", [], { signal: controller.signal });
+    await pool.close();
+    expect(await next).toEqual({ done: true, value: undefined });
+    expect(await rows.next()).toEqual({ done: true, value: undefined });
+    expect(await unused.next()).toEqual({ done: true, value: undefined });
+    expect(await stoppable.next()).toEqual({ done: true, value: undefined });
+    controller.abort(new Error("enough"));
+    const aborted = pool.watch("SELECT x FROM t", [], { signal: controller.signal });
+    expect(await rejection(aborted.next())).toBe(controller.signal.reason);
+  });
+
+  it("rejects after its first result where the writer cannot report what it changes", async () => {
+    const extra = await temporaryPath("extra.db");
+    const other = openEngine(extra);
+    other.exec("CREATE TABLE e (x)");
+    const connected: unknown[] = [];
+    const pool = await openPool("CREATE TABLE t (x); INSERT INTO t VALUES (1)", {
+      timeout: 200,
+      // The writer is the first.
+      onConnect: async (db) => {
+        if (connected.push(db) === 1) await db.execute("ATTACH ? AS extra", [extra]);
+      },
+    });
+    // So that a reader is open.
+    await pool.get("SELECT 1");
+    // What is undone takes along what the writer knows of the schemas, and one of them cannot be read for now.
+    await rejection(
+      pool.transaction(async (tx) => {
+        await tx.run("CREATE TABLE undone (x)");
+        throw new Error("undo");
+      }),
+    );
+    other.exec("BEGIN EXCLUSIVE");
+    const warned = once(process, "warning");
+    const rows = pool.watch("SELECT x FROM t");
+    expect(await rows.next()).toEqual({ done: false, value: [{ x: 1 }] });
+    expect(await rejection(rows.next())).toMatchObject({ code: "SQLITE_BUSY", name: "OperationalError" });
+    expect(await rows.next()).toEqual({ done: true, value: undefined });
+    expect(await warned).toMatchObject([{ message: "there will be no change events: database is locked" }]);
+    other.exec("COMMIT");
+  });
+
+  it("rejects what is no query, and wrong parameters, and what writes is not run", async () => {
+    const pool = await openPool("CREATE TABLE t (x)");
+    for (const [sql, parameters, error] of [
+      ["SELECT missing FROM t", [], { code: "SQLITE_ERROR", message: "no such column: missing" }],
+      ["SELECT x FROM t WHERE x = ?", [], { name: "ProgrammingError" }],
+      ["SELECT 1; SELECT 2", [], { name: "ProgrammingError" }],
+      ["INSERT INTO t VALUES (1) RETURNING x", [], { name: "ProgrammingError" }],
+      ["DELETE FROM t", [], { name: "ProgrammingError" }],
+    ] as const) {
+      const rows = pool.watch(sql, parameters);
+      expect(await rejection(rows.next()), sql).toMatchObject(error);
+      expect(await rows.next(), sql).toEqual({ done: true, value: undefined });
+    }
+    expect(() => pool.watch(5 as never)).toThrow(TypeError);
+    expect(await pool.all("SELECT * FROM t")).toEqual([]);
+  });
+
+  it("keeps the parameters that it was given", async () => {
+    const pool = await openPool("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)");
+    const list = [1];
+    const named = { x: 1 };
+    await using one = pool.watch("SELECT x FROM t WHERE x = ?", list);
+    await using other = pool.watch("SELECT x FROM t WHERE x = :x", named);
+    list[0] = named.x = 2;
+    expect([(await one.next()).value, (await other.next()).value]).toEqual([[{ x: 1 }], [{ x: 1 }]]);
+    await pool.run("INSERT INTO t VALUES (3)");
+    expect([(await one.next()).value, (await other.next()).value]).toEqual([[{ x: 1 }], [{ x: 1 }]]);
+  });
+
+  it("gives its first result although the writer is busy, and sees later what that has done", async () => {
+    const pool = await openPool("CREATE TABLE t (x)");
+    // So that a reader is open.
+    await pool.get("SELECT 1");
+    const filled = pool.run(
+      "INSERT INTO t WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000000) SELECT i FROM n WHERE i > 4999990",
+    );
+    await using rows = pool.watch("SELECT count(*) AS n FROM t");
+    const first = rows.next();
+    expect(await Promise.race([first, filled])).toEqual({ done: false, value: [{ n: 0 }] });
+    await filled;
+    let last = await rows.next();
+    // Perhaps it was read once more before the commit, when the writer had not said yet that it reports.
+    if (last.value?.[0]?.["n"] === 0) last = await rows.next();
+    expect(last.value).toEqual([{ n: 10 }]);
+  });
+
+  it("refreshes when another process has committed", async () => {
+    const pool = await openPool("CREATE TABLE t (x)", { changePollInterval: 10 });
+    const commit = fileURLToPath(new URL("../../fixtures/commit.mjs", import.meta.url));
+    const found: unknown[] = [];
+    for await (const rows of pool.watch("SELECT x FROM t ORDER BY x")) {
+      found.push(rows.map(({ x }) => x));
+      if (found.length === 3) break;
+      await run(process.execPath, [commit, pool.path, `INSERT INTO t VALUES (${found.length})`]);
+    }
+    expect(found).toEqual([[], [1], [1, 2]]);
+  });
+
+  it("works on a single connection, and on a database in memory", async () => {
+    for (const options of [{ readers: 0 }, { readers: 0, writers: 2 }]) {
+      const pool = await openPool("CREATE TABLE t (x)", options);
+      await using rows = pool.watch("SELECT count(*) AS n FROM t");
+      expect((await rows.next()).value).toEqual([{ n: 0 }]);
+      await pool.run("INSERT INTO t VALUES (1)");
+      expect((await rows.next()).value).toEqual([{ n: 1 }]);
+    }
+    const pool = await createPool(":memory:");
+    onTestFinished(() => pool.close());
+    await pool.exec("CREATE TABLE t (x)");
+    await using rows = pool.watch("SELECT count(*) AS n FROM t");
+    expect((await rows.next()).value).toEqual([{ n: 0 }]);
+    await pool.run("INSERT INTO t VALUES (1)");
+    expect((await rows.next()).value).toEqual([{ n: 1 }]);
+  });
+});
+
+describe.runIf(capabilities.changes)("1,000 random transactions", () => {
+  const SCHEMA = `
+    CREATE TABLE t (id INTEGER PRIMARY KEY, x INTEGER);
+    CREATE TABLE u (id INTEGER PRIMARY KEY, t INTEGER REFERENCES t ON DELETE CASCADE);
+    CREATE TABLE w (k INTEGER PRIMARY KEY, v) WITHOUT ROWID;
+    CREATE TABLE log (what);
+    CREATE TRIGGER noted AFTER DELETE ON u BEGIN INSERT INTO log VALUES (old.id); END;
+    CREATE VIEW pairs AS SELECT t.id, t.x, count(u.id) AS n FROM t LEFT JOIN u ON u.t = t.id GROUP BY t.id;
+    CREATE VIRTUAL TABLE f USING fts5 (body)`;
+  const QUERIES = [
+    "SELECT * FROM t ORDER BY id",
+    "SELECT * FROM pairs ORDER BY id",
+    "SELECT k, v FROM w ORDER BY k",
+    "SELECT rowid, body FROM f WHERE f MATCH 'one OR two' ORDER BY rowid",
+    "SELECT count(*) AS n, max(what) AS last FROM log",
+    "SELECT (SELECT count(*) FROM w) + (SELECT count(*) FROM t) AS n",
+  ];
+
+  function statement(pick: (below: number) => number): string {
+    const id = pick(30);
+    const statements = [
+      `INSERT OR REPLACE INTO t VALUES (${id}, ${pick(100)})`,
+      `INSERT OR IGNORE INTO u VALUES (${pick(100)}, ${id})`,
+      `UPDATE t SET x = x + 1 WHERE id % 3 = ${pick(3)}`,
+      `DELETE FROM t WHERE id = ${id}`,
+      `DELETE FROM u WHERE id % 5 = ${pick(5)}`,
+      `INSERT OR REPLACE INTO w VALUES (${id}, ${pick(100)})`,
+      `DELETE FROM w WHERE k < ${id}`,
+      `UPDATE w SET v = ${pick(9)} WHERE k = ${id}`,
+      `INSERT INTO f VALUES ('${["one", "two", "three"][pick(3)]} ${pick(50)}')`,
+      `DELETE FROM f WHERE rowid = ${id}`,
+      ...(pick(10) === 0 ? [`DELETE FROM ${["t", "u", "w", "f", "log"][pick(5)]}`] : []),
+      ...(pick(10) === 0 ? ["INSERT INTO u VALUES (1, 999)"] : []),
+    ];
+    return statements[pick(statements.length)]!;
+  }
+
+  const undo = new Error("undo");
+
+  /** Some statements, some in savepoints that are rolled back; gives whether the transaction was. */
+  async function transaction(pool: Pool, pick: (below: number) => number): Promise<boolean> {
+    const some = async (tx: PoolTransaction, depth: number): Promise<void> => {
+      for (let left = 1 + pick(3); left > 0; left--) {
+        if (depth < 2 && pick(4) === 0) {
+          await tx
+            .transaction(async (inner) => {
+              await some(inner, depth + 1);
+              if (pick(2) === 0) throw undo;
+            })
+            .catch(() => {});
+        } else await tx.run(statement(pick)).catch(() => {});
+      }
+    };
+    const rolledBack = pick(3) === 0;
+    const work = pool.transaction(async (tx) => {
+      await some(tx, 0);
+      if (rolledBack) throw undo;
+    });
+    if (rolledBack) expect(await rejection(work)).toBe(undo);
+    else await work;
+    return rolledBack;
+  }
+
+  it("leave the last rows equal to a fresh query's, and give no result for what was rolled back", async () => {
+    const pool = await openPool(SCHEMA, { pragmas: { synchronous: "OFF" } });
+    const pick = random(5);
+    const changes: Change[] = [];
+    pool.on("change", (told) => changes.push(told));
+    const latest = new Map<string, string>();
+    const results = new Map<string, number>();
+    const controller = new AbortController();
+    const loops = QUERIES.map(async (sql) => {
+      for await (const rows of pool.watch(sql, [], { signal: controller.signal })) {
+        latest.set(sql, JSON.stringify(rows));
+        results.set(sql, (results.get(sql) ?? 0) + 1);
+      }
+    });
+    let undone = 0;
+    for (let i = 0; i < 1000; i++) {
+      const before = changes.length;
+      if (pick(5) === 0) {
+        // Several callers, each with a statement of his own; those that fail have nothing to tell.
+        await Promise.allSettled(Array.from({ length: 1 + pick(4) }, () => pool.run(statement(pick))));
+      } else if (await transaction(pool, pick)) {
+        undone++;
+        expect(changes.length, `transaction ${i} was rolled back`).toBe(before);
+      }
+    }
+    expect(undone).toBeGreaterThan(150);
+    const fresh = new Map<string, string>();
+    for (const sql of QUERIES) fresh.set(sql, JSON.stringify(await pool.all(sql)));
+    const deadline = performance.now() + 10_000;
+    while (QUERIES.some((sql) => latest.get(sql) !== fresh.get(sql)) && performance.now() < deadline)
+      await sleep(5);
+    expect(Object.fromEntries(latest)).toEqual(Object.fromEntries(fresh));
+    for (const sql of QUERIES) expect(results.get(sql), sql).toBeGreaterThan(20);
+    // Quiet, as the database is.
+    await sleep(30);
+    const settled = new Map(results);
+    for (let i = 0; i < 50; i++) {
+      await rejection(
+        pool.transaction(async (tx) => {
+          await tx.run(statement(pick)).catch(() => {});
+          throw undo;
+        }),
+      );
+    }
+    await sleep(30);
+    expect(results).toEqual(settled);
+    controller.abort(undo);
+    for (const loop of loops) expect(await rejection(loop)).toBe(undo);
+    expect(openEngine(pool.path).pragma("integrity_check", { simple: true })).toBe("ok");
+  }, 60_000);
+});
+
+describe.runIf(!capabilities.changes)("without the native companion watch()", () => {
+  it("rejects with an error that names the package", async () => {
+    const pool = await openPool("CREATE TABLE t (x)");
+    const error = await rejection(async () => {
+      for await (const rows of pool.watch("SELECT x FROM t")) expect(rows).toBe("never");
+    });
+    expect(error).toMatchObject({ name: "NotSupportedError" });
+    expect((error as Error).message).toContain("@sqlite-aio/native");
+  });
+});

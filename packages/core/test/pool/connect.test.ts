@@ -1,0 +1,198 @@
+import { Worker } from "node:worker_threads";
+import { type Connection, ConnectionClosedError, createPool, type PoolOptions } from "@sqlite-aio/core";
+import { describe, expect, it } from "vitest";
+import { openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { openPool, until } from "../support/pool-support.ts";
+
+describe("onConnect", () => {
+  it("is called with each connection before its first use, and its promise is waited for", async () => {
+    const seen: unknown[] = [];
+    const pool = await openPool({
+      readers: 2,
+      onConnect: async (conn) => {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        seen.push(await conn.executeFetchall("PRAGMA query_only"));
+        await conn.createFunction("ready", 0, () => "ready");
+      },
+    });
+    expect(seen).toHaveLength(1);
+    expect(
+      await Promise.all([
+        pool.get("SELECT ready() AS it"),
+        pool.read((tx) => tx.get("SELECT ready() AS it")),
+      ]),
+    ).toEqual([{ it: "ready" }, { it: "ready" }]);
+    expect(await pool.run("SELECT ready()")).toMatchObject({ changes: 0 });
+    const readers = await Promise.all([pool.acquire({ mode: "read" }), pool.acquire({ mode: "read" })]);
+    expect(pool.stats().readers).toBe(2);
+    expect(seen).toEqual([[[0]], [[0]], [[0]]]);
+    await Promise.all(readers.map((reader) => pool.release(reader)));
+  });
+
+  it("sets up what stays: functions, pragmas, temporary tables, attached databases", async () => {
+    const other = await temporaryPath("other.db");
+    openEngine(other).exec("CREATE TABLE u (b); INSERT INTO u VALUES ('attached')");
+    let calls = 0;
+    const pool = await openPool({
+      readers: 1,
+      onConnect: async (conn) => {
+        calls++;
+        await conn.executescript(`
+          PRAGMA case_sensitive_like = ON;
+          PRAGMA cache_size = -555;
+          CREATE TEMP TABLE mine (a);
+          INSERT INTO mine VALUES ('temporary');
+          ATTACH '${other}' AS other`);
+        await conn.createFunction("hello", 0, () => "hello");
+      },
+    });
+    const question = `
+      SELECT hello() AS f, (SELECT a FROM mine) AS a, (SELECT b FROM other.u) AS b, 'A' LIKE 'a' AS l,
+        (SELECT cache_size FROM pragma_cache_size) AS c`;
+    const answer = { f: "hello", a: "temporary", b: "attached", l: 0, c: -555 };
+    await pool.run("CREATE TABLE t (a)");
+    for (let i = 0; i < 5; i++) {
+      expect(await pool.get(question)).toEqual(answer);
+      expect(await pool.transaction((tx) => tx.get(question))).toEqual(answer);
+      await pool.run("INSERT INTO t VALUES (1)");
+    }
+    // Nothing of this is taken for what a caller left behind.
+    expect(calls).toBe(2);
+    for (const mode of ["read", "write"] as const) {
+      const before = calls;
+      const conn = await pool.acquire({ mode });
+      await conn.executescript("PRAGMA cache_size = 3; DETACH other");
+      if (mode === "write") await conn.executescript("DROP TABLE mine; CREATE TEMP TABLE theirs (a)");
+      await conn.close();
+      await using next = await pool.acquire({ mode });
+      const rows = await next.executeFetchall(question);
+      expect(rows, mode).toEqual([Object.values(answer)]);
+      expect(await next.executeFetchall("SELECT name FROM sqlite_temp_schema")).toEqual([["mine"]]);
+      expect(calls).toBe(before + 1);
+    }
+    // Many writes at once, with a database attached.
+    await Promise.all(Array.from({ length: 50 }, (_, i) => pool.run("INSERT INTO t VALUES (?)", [i])));
+    expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 55 });
+  });
+
+  it("may not keep a reader from being one", async () => {
+    const pool = await openPool({
+      readers: 1,
+      onConnect: (conn) => conn.execute("PRAGMA query_only = OFF"),
+    });
+    await pool.run("CREATE TABLE t (a)");
+    await using conn = await pool.acquire({ mode: "read" });
+    for (const sql of ["INSERT INTO t VALUES (1)", "CREATE TEMP TABLE u (a)"]) {
+      expect(await rejection(conn.execute(sql))).toMatchObject({ code: "SQLITE_READONLY" });
+    }
+  });
+
+  it("leaves no transaction, cursor, nested transaction or unfinished call behind", async () => {
+    const kept: Connection[] = [];
+    let transaction: Promise<unknown> | undefined;
+    const path = await temporaryPath();
+    openEngine(path).exec("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2)");
+    const pool = await openPool(
+      {
+        readers: 0,
+        onConnect: async (conn) => {
+          kept.push(conn);
+          await conn.execute("INSERT INTO t VALUES (3)");
+          await conn.execute("SELECT t.a FROM t, (VALUES (1), (2))");
+          // Nobody waits for these.
+          conn.execute("DELETE FROM t").catch(() => {});
+          conn
+            .createFunction("slug", 1, new URL("../fixtures/functions.mjs", import.meta.url), {
+              export: "slug",
+            })
+            .catch(() => {});
+          await conn.rollback();
+          transaction = conn.transaction(async (tx) => {
+            await tx.execute("DELETE FROM t");
+            await new Promise((resolve) => setTimeout(resolve, 20));
+            await tx.execute("DELETE FROM t");
+          });
+          transaction.catch(() => {});
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        },
+      },
+      path,
+    );
+    expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 2 });
+    expect(await rejection(transaction!)).toBeInstanceOf(Error);
+    // What it was given is of no use any more.
+    expect(await rejection(kept[0]!.execute("DELETE FROM t"))).toBeInstanceOf(ConnectionClosedError);
+    expect(await pool.run("INSERT INTO t VALUES (4)")).toMatchObject({ changes: 1 });
+    expect(await pool.all("SELECT a FROM t")).toEqual([{ a: 1 }, { a: 2 }, { a: 4 }]);
+  });
+
+  it("cannot close its connection", async () => {
+    const pool = await openPool({ readers: 1, onConnect: (conn) => conn.close() });
+    expect(await pool.get("SELECT 1 AS one")).toEqual({ one: 1 });
+  });
+
+  it("that throws keeps the pool from opening, and leaves no thread", async () => {
+    const error = new Error("not today");
+    let alive = 0;
+    const createWorker: PoolOptions["createWorker"] = (url, options) => {
+      const worker = new Worker(url, options);
+      alive++;
+      worker.once("exit", () => alive--);
+      return worker;
+    };
+    const thrower = (): never => {
+      throw error;
+    };
+    for (const onConnect of [
+      thrower,
+      async () => thrower(),
+      (conn: Connection) => conn.execute("SELECT").catch(thrower),
+    ]) {
+      expect(await rejection(createPool(await temporaryPath(), { createWorker, onConnect }))).toBe(error);
+      await until(() => alive === 0);
+    }
+  });
+
+  it("that fails when a connection is opened afresh leaves the next caller a new one", async () => {
+    let calls = 0;
+    const pool = await openPool({
+      readers: 0,
+      onConnect: async (conn) => {
+        if (++calls === 2) throw new Error("not today");
+        await conn.execute("PRAGMA cache_size = -555");
+      },
+    });
+    const conn = await pool.acquire();
+    await conn.execute("PRAGMA cache_size = 9");
+    await conn.close();
+    expect(calls).toBe(2);
+    expect(await pool.get("PRAGMA cache_size")).toEqual({ cache_size: -555 });
+    expect(calls).toBe(3);
+    expect(pool.stats()).toMatchObject({ writers: 1, pending: 0 });
+  });
+
+  it("that fails when a connection in memory is opened afresh costs nobody the data", async () => {
+    let calls = 0;
+    const warnings: Error[] = [];
+    const listen = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", listen);
+    const pool = await openPool(
+      {
+        onConnect: async (conn) => {
+          calls++;
+          await conn.executescript("CREATE TABLE t (a); INSERT INTO t VALUES (1)");
+        },
+      },
+      ":memory:",
+    );
+    await pool.run("INSERT INTO t VALUES (2)");
+    await pool.run("PRAGMA cache_size = 9");
+    expect(calls).toBe(2);
+    expect(await pool.all("SELECT a FROM t")).toEqual([{ a: 1 }, { a: 2 }]);
+    await until(() => warnings.length === 1);
+    process.off("warning", listen);
+    expect(warnings[0]!.message).toContain("table t already exists");
+    expect(await pool.get("PRAGMA cache_size")).not.toEqual({ cache_size: 9 });
+    expect(pool.stats().respawned).toBe(0);
+  });
+});

@@ -1,0 +1,12 @@
+import { capabilities } from "@sqlite-aio/core";
+import { expect, it, vi } from "vitest";
+// Without the native companion a statement goes on, and its caller is answered at once.
+import "./stuck.test.ts";
+
+vi.hoisted(() => {
+  process.env["SQLITE_AIO_NATIVE"] = "off";
+});
+
+it("is without the companion here", () => {
+  expect(capabilities.interrupt).toBe(false);
+});

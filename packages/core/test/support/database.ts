@@ -1,0 +1,72 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect, type Connection, type ConnectOptions } from "@sqlite-aio/core";
+import { onTestFinished } from "vitest";
+
+/** The engine itself on this thread, to compare with and to be the other connection of a test. */
+export interface Engine {
+  readonly inTransaction: boolean;
+  exec(sql: string): this;
+  prepare(sql: string): EngineStatement;
+  pragma(source: string, options?: { simple?: boolean }): unknown;
+  serialize(): Buffer;
+  close(): this;
+}
+
+export interface EngineStatement {
+  pluck(): this;
+  raw(): this;
+  safeIntegers(): this;
+  all(...parameters: unknown[]): unknown[];
+  iterate(...parameters: unknown[]): IterableIterator<unknown>;
+  get(...parameters: unknown[]): unknown;
+  run(...parameters: unknown[]): { changes: number; lastInsertRowid: number | bigint };
+}
+
+// It is the worker package's dependency, not this one's.
+const requireFromWorker = createRequire(new URL("../../../worker/package.json", import.meta.url));
+const Database = requireFromWorker("better-sqlite3") as new (
+  path: string | Buffer,
+  options?: { readonly?: boolean; timeout?: number },
+) => Engine;
+
+/** A folder that is gone when the test is over. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "sqlite-aio-test-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The path of a database file that does not exist yet, in a folder of its own. */
+export async function temporaryPath(name = "test.db"): Promise<string> {
+  return join(await temporaryFolder(), name);
+}
+
+/** A connection, in memory unless told otherwise, that is closed when the test is over. */
+export async function open(
+  database: string | URL | Buffer = ":memory:",
+  options?: ConnectOptions,
+): Promise<Connection> {
+  const db = await connect(database, options);
+  onTestFinished(() => db.close());
+  return db;
+}
+
+/** better-sqlite3 on this thread, closed when the test is over. */
+export function openEngine(path: string | Buffer = ":memory:", timeout = 0): Engine {
+  const db = new Database(path, { timeout });
+  onTestFinished(() => void db.close());
+  return db;
+}
+
+/** What a promise, or a call that should give one, is rejected with. */
+export async function rejection(work: Promise<unknown> | (() => unknown)): Promise<unknown> {
+  try {
+    await (typeof work === "function" ? work() : work);
+  } catch (error) {
+    return error;
+  }
+  throw new Error("it was not rejected");
+}

@@ -1,0 +1,85 @@
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
+import { type Connection, createPool, type Pool, type PoolOptions } from "@sqlite-aio/core";
+import { onTestFinished } from "vitest";
+import { temporaryFolder, temporaryPath } from "./database.ts";
+
+export const poolFunctions = new URL("../fixtures/pool-functions.mjs", import.meta.url);
+
+/** A pool, on a file of its own unless told otherwise, that is closed when the test is over. */
+export async function openPool(options: PoolOptions = {}, database?: string | URL): Promise<Pool> {
+  const pool = await createPool(database ?? (await temporaryPath()), options);
+  onTestFinished(() => pool.close({ timeout: 1000 }));
+  return pool;
+}
+
+/** Keeps threads inside statements for as long as a test needs them there. */
+export interface Holds {
+  /** The argument of `hold(?)` for the n-th statement. */
+  readonly name: (n: number) => string;
+  /** Resolves when the n-th statement is running. */
+  readonly entered: (n: number) => Promise<void>;
+  /** Lets the n-th statement end. */
+  readonly release: (n: number) => Promise<void>;
+}
+
+/** Gives the pool a function `hold` that keeps its thread until it is released. */
+export async function holds(pool: Pick<Pool | Connection, "createFunction">): Promise<Holds> {
+  const folder = await temporaryFolder();
+  const names = new Set<string>();
+  await pool.createFunction("hold", 1, poolFunctions, { export: "hold" });
+  const name = (n: number): string => {
+    const file = `${folder}/${n}`;
+    names.add(file);
+    return file;
+  };
+  // Before the folder goes, or a thread would wait for ever.
+  onTestFinished(async () => {
+    for (const file of names) await writeFile(file, "");
+    await sleep(5);
+  });
+  return {
+    name,
+    entered: async (n) => await until(() => existsSync(`${name(n)}.entered`)),
+    release: async (n) => await writeFile(name(n), ""),
+  };
+}
+
+/** A module, of a function that gives "late", that is not loaded before it is let. */
+export interface SlowModule {
+  readonly url: URL;
+  /** Resolves when a thread loads it. */
+  readonly entered: () => Promise<void>;
+  /** Lets it be loaded. */
+  readonly release: () => Promise<void>;
+}
+
+export async function slowModule(): Promise<SlowModule> {
+  const folder = await temporaryFolder();
+  const url = pathToFileURL(`${folder}/slow.mjs`);
+  await writeFile(
+    url,
+    `import { existsSync, writeFileSync } from "node:fs";
+     writeFileSync(new URL("entered", import.meta.url), "");
+     while (!existsSync(new URL("released", import.meta.url))) await new Promise((resolve) => setTimeout(resolve, 1));
+     export default () => "late";`,
+  );
+  return {
+    url,
+    entered: async () => await until(() => existsSync(`${folder}/entered`)),
+    release: async () => await writeFile(`${folder}/released`, ""),
+  };
+}
+
+/** Waits for what nobody tells; a test that hopes in vain ends by its own timeout. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(1);
+}
+
+/** What became of each of the promises. */
+export async function outcomes(promises: readonly Promise<unknown>[]): Promise<unknown[]> {
+  const settled = await Promise.allSettled(promises);
+  return settled.map((result) => (result.status === "fulfilled" ? result.value : result.reason));
+}

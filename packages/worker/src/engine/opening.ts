@@ -1,0 +1,73 @@
+import { type EngineDatabase, loadEngine } from "./load-engine.js";
+import { BUSY_SLICE_MS, LOCK_CODES } from "../handle/lock-wait.js";
+import { type Pragma, setPragma, sortPragmas } from "./pragmas.js";
+import { codeOf, UsageError } from "../wire/fault.js";
+import type { OpenOptions } from "../wire/thread-api.js";
+
+/** A handle with the image that it is opened from, if any; nothing else is done to it. */
+export async function openHandle(options: OpenOptions): Promise<EngineDatabase> {
+  const Database = await loadEngine(options.engine);
+  const source = options.image === null ? options.path : imageOf(options.image);
+  return new Database(source, {
+    readonly: options.readonly,
+    fileMustExist: options.fileMustExist,
+    timeout: Math.min(options.timeout, BUSY_SLICE_MS),
+  });
+}
+
+/** Keys, then the pragmas, then the extensions. */
+export async function configureHandle(db: EngineDatabase, options: OpenOptions): Promise<void> {
+  const { first, later } = sortPragmas(options.pragmas);
+  for (const pragma of first) setPragma(db, pragma);
+  db.exec("PRAGMA trusted_schema = OFF");
+  const pragmas: Pragma[] = [["foreign_keys", "ON"], ["synchronous", "FULL"], ...later];
+  for (const pragma of pragmas) await patiently(options.timeout, () => setPragma(db, pragma));
+  if (options.image !== null) checkImage(db);
+  for (const { path, entryPoint } of options.extensions) {
+    if (entryPoint === null) db.loadExtension(path);
+    else db.loadExtension(path, entryPoint);
+  }
+}
+
+/** Hands the handle to the setup module. */
+export async function setUp(db: EngineDatabase, options: OpenOptions): Promise<void> {
+  if (options.setup === null) return;
+  const module = (await import(/* webpackIgnore: true */ options.setup)) as { default?: unknown };
+  if (typeof module.default !== "function") {
+    throw new TypeError(`the setup module ${options.setup} has no default export to call`);
+  }
+  await module.default(db);
+}
+
+/** Runs what another connection's lock may hold up, as often as the timeout allows. */
+async function patiently(timeout: number, work: () => unknown): Promise<void> {
+  const deadline = performance.now() + timeout;
+  for (;;) {
+    try {
+      work();
+      return;
+    } catch (error) {
+      if (!LOCK_CODES.has(codeOf(error)) || performance.now() > deadline) throw error;
+    }
+    await new Promise(setImmediate);
+  }
+}
+
+/** The file of a database in WAL mode says so, which a database without a file cannot be: what it holds is complete. */
+function imageOf(bytes: Uint8Array): Buffer {
+  const image = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (image[FORMAT_WRITE] === 2) image[FORMAT_WRITE] = 1;
+  if (image[FORMAT_READ] === 2) image[FORMAT_READ] = 1;
+  return image;
+}
+
+/** Offsets of the file format version, https://sqlite.org/fileformat2.html#file_format_version_numbers. */
+const FORMAT_WRITE = 18;
+const FORMAT_READ = 19;
+
+/** SQLite opens any bytes as a database and finds out at the first query. */
+function checkImage(db: EngineDatabase): void {
+  const result = db.prepare("PRAGMA quick_check(1)").pluck().get();
+  if (result !== "ok")
+    throw new UsageError("SQLITE_CORRUPT", `the image is not a sound database: ${String(result)}`);
+}

@@ -1,0 +1,123 @@
+import { existsSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import type { EngineDatabase } from "../engine/load-engine.js";
+import { UsageError } from "../wire/fault.js";
+import type { BackupOptions } from "../wire/thread-api.js";
+
+const SQLITE_OK = 0;
+const SQLITE_BUSY = 5;
+const SQLITE_DONE = 101;
+
+const ALL_PAGES = 0x7fffffff;
+/** While a lock is waited for, the event loop gets a turn after so many milliseconds. */
+const PAUSE_MS = 1;
+
+/** Told after each step, in CPython's order of arguments. */
+export type BackupReport = (status: number, remaining: number, total: number) => void;
+
+const clock = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * Copies a database into a file, in steps between which the event loop turns. A lock that is met is waited for until
+ * `timeout` milliseconds have passed without a page copied.
+ */
+export async function backUp(
+  db: EngineDatabase,
+  options: BackupOptions,
+  timeout: number,
+  report: BackupReport,
+): Promise<void> {
+  let deadline = performance.now() + timeout;
+  for (;;) {
+    const steps = new Steps(options, timeout, report);
+    const { totalPages } = await db.backup(options.path, {
+      attached: options.name,
+      progress: (info) => steps.next(info.remainingPages, info.totalPages),
+    });
+    // The engine takes a lock that it meets at the first step for the end: no page is left of those it has not seen.
+    const copied = totalPages === 0 ? isEmpty(db, options.name) : existsSync(options.path);
+    if (copied) {
+      report(SQLITE_DONE, 0, totalPages);
+      return;
+    }
+    if (steps.moved) deadline = performance.now() + timeout;
+    report(SQLITE_BUSY, 0, totalPages);
+    if (performance.now() >= deadline) throw locked();
+    await delay(Math.min(options.sleep, deadline - performance.now()));
+  }
+}
+
+/** What the engine is to do next, after each of its steps. */
+class Steps {
+  readonly #pages: number;
+  readonly #sleep: number;
+  readonly #timeout: number;
+  readonly #report: BackupReport;
+  #remaining = -1;
+  #total = -1;
+  /** The step before was to copy pages; the engine's first one never is. */
+  #copying = false;
+  #resume = 0;
+  #deadline: number;
+  moved = false;
+
+  constructor(options: BackupOptions, timeout: number, report: BackupReport) {
+    this.#pages = options.pages > 0 ? Math.min(options.pages, ALL_PAGES) : ALL_PAGES;
+    this.#sleep = options.sleep;
+    this.#timeout = timeout;
+    this.#report = report;
+    this.#deadline = performance.now() + timeout;
+  }
+
+  /** How many pages the next step copies. */
+  next(remaining: number, total: number): number {
+    const now = performance.now();
+    if (this.#copying) {
+      const stuck = remaining === this.#remaining && total === this.#total;
+      this.#report(stuck ? SQLITE_BUSY : SQLITE_OK, remaining, total);
+      if (stuck) {
+        if (now >= this.#deadline) throw locked();
+        this.#resume = now + this.#sleep;
+        this.#copying = false;
+        return 0;
+      }
+      this.moved = true;
+      this.#deadline = now + this.#timeout;
+    } else if (now < Math.min(this.#resume, this.#deadline)) {
+      Atomics.wait(clock, 0, 0, PAUSE_MS);
+      return 0;
+    }
+    this.#remaining = remaining;
+    this.#total = total;
+    this.#copying = true;
+    return this.#pages;
+  }
+}
+
+/** Throws unless there is a database of that name: the engine would find out when it has made the file. */
+export function requireDatabase(db: EngineDatabase, name: string): void {
+  const wanted = name.toLowerCase();
+  const rows = db.prepare("PRAGMA database_list").raw().all();
+  // The temporary one is there when it is first used.
+  if (wanted !== "temp" && !rows.some((row) => String(row[1]).toLowerCase() === wanted)) {
+    throw new UsageError("SQLITE_ERROR", `unknown database ${name}`);
+  }
+}
+
+function isEmpty(db: EngineDatabase, name: string): boolean {
+  try {
+    return (
+      db
+        .prepare(`PRAGMA "${name.replaceAll('"', '""')}".page_count`)
+        .pluck()
+        .get() === 0
+    );
+  } catch {
+    // Locked.
+    return false;
+  }
+}
+
+function locked(): UsageError {
+  return new UsageError("SQLITE_BUSY", "database is locked");
+}

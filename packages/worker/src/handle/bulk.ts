@@ -1,0 +1,75 @@
+import { type Operation, Step } from "./operation.js";
+import { endsTransaction, splitScript } from "../sql/script.js";
+import type { Session } from "./session.js";
+import { Taint, taintOf } from "../sql/taint.js";
+import { refuseEnding, type TransactionControl } from "./transaction-control.js";
+import { UsageError } from "../wire/fault.js";
+import type { Packet } from "../wire/row-encode.js";
+import { statementKeyword } from "../sql/parameters.js";
+import { Flag, type SqlValue } from "../wire/protocol.js";
+import { packetRows } from "../wire/row-decode.js";
+
+/** The statements of a script, one after the other. */
+export function runScript(session: Session, transactions: TransactionControl, operation: Operation): number {
+  const [sql, flags] = operation.fields as [string, number];
+  operation.script ??= splitScript(sql);
+  if ((flags & Flag.COMMIT_FIRST) !== 0 && operation.at === 0 && session.db.inTransaction)
+    transactions.exec("COMMIT");
+  for (;;) {
+    transactions.require(flags);
+    if (operation.piece === null) {
+      const next = operation.script.next();
+      if (next.done === true) break;
+      // Not behind the last one: what is done to its end is answered so.
+      if (session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
+      operation.piece = next.value;
+      operation.at++;
+    }
+    const { piece } = operation;
+    const keyword = statementKeyword(piece);
+    if (endsTransaction(keyword, piece)) refuseEnding(flags);
+    session.trace(null, [], piece);
+    session.mutate(piece, () => session.db.exec(piece));
+    session.wrote();
+    session.transactionWasOpen = session.inTransaction;
+    session.taintBy(taintOf(keyword, piece));
+    operation.piece = null;
+  }
+  session.schemaMayHaveChanged();
+  session.rowidMayHaveChanged();
+  session.out.done(-1, session.lastInsertRowid);
+  return Step.DONE;
+}
+
+/** A statement for each parameter set of a batch. */
+export function runMany(session: Session, transactions: TransactionControl, operation: Operation): number {
+  const statement = operation.statement!;
+  const [, flags, batch] = operation.fields as [number, number, Packet | SqlValue[][]];
+  transactions.require(flags);
+  statement.prepare(session.db, session.schema);
+  if (statement.taint === Taint.SURE) session.taintBy(Taint.SURE);
+  if (statement.empty || statement.readonly) {
+    throw new UsageError("NOT_DML", "executemany() can only execute DML statements.");
+  }
+  operation.batch ??= typeof batch[0] === "number" ? packetRows(batch as Packet) : (batch as SqlValue[][]);
+  const sets = operation.batch;
+  session.mutate(statement, () => {
+    const handle = statement.handle(session.db);
+    // Once: a set that ends the transaction does so with an error.
+    if (statement.dml) transactions.beginFor(flags);
+    while (operation.at < sets.length) {
+      if (session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
+      const values = sets[operation.at]!;
+      session.trace(statement, values);
+      const info = handle.run(...statement.bindings(values));
+      operation.changes += info.changes;
+      session.lastInsertRowid = info.lastInsertRowid;
+      operation.at++;
+    }
+  });
+  session.wrote();
+  if (!statement.keepsSchema) session.schemaMayHaveChanged();
+  if (statement.taint !== Taint.NONE) session.taintBy(statement.taint);
+  session.out.done(statement.dml ? operation.changes : -1, session.lastInsertRowid);
+  return Step.DONE;
+}

@@ -1,0 +1,227 @@
+import { runMany, runScript } from "./bulk.js";
+import { arraySource, lineSource, statementSource, ThreadCursor } from "./cursors.js";
+import { dump } from "./dump.js";
+import { type Operation, Step } from "./operation.js";
+import type { Session } from "./session.js";
+import { SMALL_RESULT } from "../loop/shared-read.js";
+import { Statement } from "./statement.js";
+import { refuseEnding, TransactionControl } from "./transaction-control.js";
+import { Taint } from "../sql/taint.js";
+import { Flag, Mode, MORE_COMING, MORE_WAITING, Op, type SqlValue } from "../wire/protocol.js";
+import { UsageError } from "../wire/fault.js";
+
+/** Runs operations on a session's handle and writes their answers. */
+export class Executor {
+  readonly #session: Session;
+  readonly #transactions: TransactionControl;
+  readonly #statements = new Map<number, Statement>();
+  readonly #cursors = new Map<number, ThreadCursor>();
+  /** Numbers of executemany calls that have failed, whose next batch may be here already. */
+  readonly #failedJobs = new Set<number>();
+  readonly #interrupted: () => boolean;
+
+  constructor(session: Session) {
+    this.#session = session;
+    this.#transactions = new TransactionControl(session, () => this.#closeCursors());
+    this.#interrupted = () => session.interrupted;
+  }
+
+  get openCursors(): number {
+    return this.#cursors.size;
+  }
+
+  define(id: number, sql: string, names: readonly (string | null)[] | null): void {
+    this.#statements.set(id, new Statement(id, sql, names));
+  }
+
+  forget(id: number): void {
+    this.#statements.delete(id);
+  }
+
+  statement(id: number): Statement {
+    const statement = this.#statements.get(id);
+    if (statement === undefined) throw new UsageError("PROTOCOL", `statement ${id} is not defined`);
+    return statement;
+  }
+
+  release(cursor: number): void {
+    this.#cursors.get(cursor)?.close();
+    this.#cursors.delete(cursor);
+    this.#failedJobs.delete(cursor);
+  }
+
+  /** The operation has failed, and is not tried again. */
+  failed(operation: Operation): void {
+    operation.cursor?.close();
+    if (operation.code === Op.MANY) this.#failedJobs.add(operation.fields[3] as number);
+  }
+
+  /** Every half-read cursor gives an error in place of the rows that are left. */
+  interruptCursors(): void {
+    for (const cursor of this.#cursors.values()) cursor.interrupt();
+  }
+
+  /** Closes every cursor and lets go of every prepared statement, as before the handle is closed or replaced. */
+  reset(): void {
+    this.#closeCursors();
+    for (const statement of this.#statements.values()) statement.reset();
+  }
+
+  #closeCursors(): void {
+    for (const cursor of this.#cursors.values()) cursor.close();
+    this.#cursors.clear();
+  }
+
+  /** One step of `operation`. Whatever it throws has changed nothing, so that it may be tried again. */
+  step(operation: Operation): number {
+    const { fields } = operation;
+    switch (operation.code) {
+      case Op.QUERY:
+        return this.#query(operation);
+      case Op.FETCH:
+        return this.#fetch(fields[0] as number, fields[1] as number);
+      case Op.SCRIPT:
+        return runScript(this.#session, this.#transactions, operation);
+      case Op.MANY:
+        if (!this.#failedJobs.has(operation.fields[3] as number)) {
+          return runMany(this.#session, this.#transactions, operation);
+        }
+        this.#session.out.skipped();
+        return Step.DONE;
+      case Op.CONTROL:
+        this.#transactions.run(fields[0] as number, fields[1] as number);
+        return Step.DONE;
+      default:
+        // A call of one of the rare methods: the frame reader lets nothing else through.
+        return this.#call(fields[0] as string, fields[1] as readonly unknown[], fields[2] as number);
+    }
+  }
+
+  #query(operation: Operation): number {
+    const { out, db } = this.#session;
+    if (operation.cursor !== null) return this.#stream(operation);
+    const statement = operation.statement!;
+    const { mode, flags, values } = operation;
+    this.#transactions.require(flags);
+    statement.prepare(db, this.#session.schema);
+    if (statement.empty) {
+      out.done(-1, this.#session.lastInsertRowid);
+      return Step.DONE;
+    }
+    if (statement.endsTransaction) refuseEnding(flags);
+    // Compiling a pragma may be all that it takes.
+    if (statement.taint === Taint.SURE) this.#session.taintBy(Taint.SURE);
+    if ((flags & Flag.READ_ONLY) !== 0 && !statement.readonly) {
+      out.refused();
+      return Step.DONE;
+    }
+    if (statement.dml) this.#transactions.beginFor(flags);
+    this.#session.trace(statement, values);
+    const bindings = statement.bindings(values);
+    if (!statement.reader || mode === Mode.RUN) {
+      this.#run(statement, bindings);
+      return Step.DONE;
+    }
+    if (!statement.readonly) return this.#returning(operation, statement, bindings);
+    const handle = statement.handle(db);
+    out.gaveRows(statement);
+    if (!statement.keepsSchema) this.#session.schemaMayHaveChanged();
+    if (statement.taint !== Taint.NONE) this.#session.taintBy(statement.taint);
+    if (mode === Mode.GET) {
+      const row = handle.get(...bindings) as SqlValue[] | undefined;
+      out.rows(row === undefined ? [] : [row], row?.length ?? 0, 0, flags);
+      return Step.DONE;
+    }
+    // A result that was small last time is read in one call, a third faster than stepping; the rest is streamed.
+    if (mode === Mode.ALL && statement.lastRows <= SMALL_RESULT) {
+      const rows = handle.all(...bindings);
+      if (rows.length <= SMALL_RESULT) {
+        out.rows(rows, rows[0]?.length ?? 0, 0, flags);
+        return Step.DONE;
+      }
+      operation.cursor = new ThreadCursor(arraySource(rows), null, flags);
+      return this.#stream(operation);
+    }
+    const cursor = new ThreadCursor(statementSource(statement, handle, bindings), null, flags);
+    if (mode === Mode.CURSOR) return this.#open(cursor, operation.target, operation.limit, flags);
+    operation.cursor = cursor;
+    return this.#stream(operation);
+  }
+
+  /** A statement that writes and gives rows is run to its end at once, so that no write waits for a reader. */
+  #returning(operation: Operation, statement: Statement, bindings: unknown[]): number {
+    const { mode, flags } = operation;
+    const { out } = this.#session;
+    const rows = this.#session.mutate(statement, () => statement.handle(this.#session.db).all(...bindings));
+    this.#session.wrote();
+    if (!statement.keepsSchema) this.#session.schemaMayHaveChanged();
+    out.gaveRows(statement);
+    this.#session.writeCounts();
+    if (mode === Mode.GET) {
+      out.rows(rows.slice(0, 1), rows[0]?.length ?? 0, 0, flags);
+      return Step.DONE;
+    }
+    const cursor = new ThreadCursor(arraySource(rows), null, flags);
+    if (mode === Mode.CURSOR) return this.#open(cursor, operation.target, operation.limit, flags);
+    operation.cursor = cursor;
+    return this.#stream(operation);
+  }
+
+  #run(statement: Statement, bindings: unknown[]): void {
+    const session = this.#session;
+    const info = session.mutate(statement, () => statement.handle(session.db).run(...bindings));
+    if (!statement.readonly) session.wrote();
+    if (!statement.keepsSchema) session.schemaMayHaveChanged();
+    if (statement.taint !== Taint.NONE) session.taintBy(statement.taint);
+    session.lastInsertRowid = info.lastInsertRowid;
+    session.out.done(statement.dml ? info.changes : -1, info.lastInsertRowid);
+  }
+
+  #open(cursor: ThreadCursor, id: number, limit: number, flags: number): number {
+    const rows = cursor.take(limit, this.#interrupted);
+    if (!cursor.done) this.#cursors.set(id, cursor);
+    this.#session.out.rows(rows, cursor.columns, cursor.done ? 0 : MORE_WAITING, flags);
+    return Step.DONE;
+  }
+
+  #stream(operation: Operation): number {
+    const cursor = operation.cursor!;
+    const rows = cursor.take(-1, this.#interrupted);
+    operation.at += rows.length;
+    this.#session.out.rows(rows, cursor.columns, cursor.done ? 0 : MORE_COMING, cursor.flags);
+    if (!cursor.done) return Step.MORE;
+    operation.statement!.lastRows = operation.at;
+    return Step.DONE;
+  }
+
+  #fetch(id: number, limit: number): number {
+    const { out } = this.#session;
+    const cursor = this.#cursors.get(id);
+    if (cursor === undefined) {
+      out.rows([], 0, 0, 0);
+      return Step.DONE;
+    }
+    this.#transactions.require(cursor.flags);
+    let rows: SqlValue[][];
+    try {
+      rows = cursor.take(limit, this.#interrupted);
+    } catch (error) {
+      this.release(id);
+      throw error;
+    }
+    if (cursor.done) this.#cursors.delete(id);
+    const more = cursor.done ? 0 : limit < 0 ? MORE_COMING : MORE_WAITING;
+    out.rows(rows, cursor.columns, more, cursor.flags);
+    return more === MORE_COMING ? Step.MORE : Step.DONE;
+  }
+
+  #call(method: string, args: readonly unknown[], flags: number): number {
+    this.#transactions.require(flags);
+    if (method === "dump") {
+      const [id, limit] = args as [number, number];
+      return this.#open(new ThreadCursor(lineSource(dump(this.#session.db)), 1, flags), id, limit, flags);
+    }
+    this.#session.call(method, args);
+    return Step.DONE;
+  }
+}

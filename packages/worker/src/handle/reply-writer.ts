@@ -1,0 +1,153 @@
+import type { Statement } from "./statement.js";
+import type { ChangeReport } from "../wire/change-report.js";
+import { type Fault, toFault } from "../wire/fault.js";
+import { encodePacket, pushTransfer } from "../wire/row-encode.js";
+import { Answer, Flag, type Reply, type SqlValue } from "../wire/protocol.js";
+import { fromEngine, type IntegerMode } from "../wire/integers.js";
+
+/** Up to this many cells rows travel in the reply itself: below it a packet's arrays cost more than they save. */
+const FLAT_CELLS = 256;
+
+/** Collects answers until the next reply leaves. */
+export class ReplyWriter {
+  integers: IntegerMode = "auto";
+  #answers: unknown[] = [];
+  #transfer: ArrayBuffer[] = [];
+  readonly #shapes = new Set<Statement>();
+  /** Those of them whose rows are of a moment that is over, and the schema's version then; null: not known. */
+  readonly #sealed = new Set<Statement>();
+  #sealedVersion: unknown = null;
+
+  get empty(): boolean {
+    return this.#answers.length === 0;
+  }
+
+  /** Lets the answers of one operation be taken back with {@link rewind} when it is to be tried again. */
+  get mark(): number {
+    return this.#answers.length;
+  }
+
+  rewind(mark: number): void {
+    this.#answers.length = mark;
+  }
+
+  done(changes: number, lastInsertRowid: number | bigint): void {
+    const rowid =
+      typeof lastInsertRowid === "bigint" ? fromEngine(lastInsertRowid, this.integers) : lastInsertRowid;
+    this.#answers.push(Answer.DONE, changes, rowid);
+  }
+
+  counts(changes: number, lastInsertRowid: bigint): void {
+    this.#answers.push(Answer.COUNTS, changes, fromEngine(lastInsertRowid, this.integers));
+  }
+
+  rows(rows: SqlValue[][], columns: number, more: number, flags: number): void {
+    const mode = (flags & Flag.BIGINT) !== 0 ? "bigint" : this.integers;
+    if (rows.length * columns > FLAT_CELLS) {
+      this.#answers.push(Answer.PACKET, more, encodePacket(rows, columns, mode, this.#transfer));
+      return;
+    }
+    const answers = this.#answers;
+    answers.push(Answer.ROWS, more, rows.length, columns);
+    for (const row of rows) {
+      for (let c = 0; c < columns; c++) {
+        const value = fromEngine(row[c]!, mode);
+        if (value instanceof Uint8Array) pushTransfer(value, this.#transfer);
+        answers.push(value);
+      }
+    }
+  }
+
+  value(value: unknown, transfer: readonly ArrayBuffer[] = []): void {
+    this.#transfer.push(...transfer);
+    this.#answers.push(Answer.VALUE, value);
+  }
+
+  fault(error: unknown, more?: Partial<Fault>): void {
+    this.#answers.push(Answer.FAULT, more === undefined ? toFault(error) : { ...toFault(error), ...more });
+  }
+
+  skipped(): void {
+    this.#answers.push(Answer.SKIPPED);
+  }
+
+  /** Not an answer: the text of a statement about to run, for the trace callback. */
+  trace(sql: string): void {
+    this.#answers.push(Answer.TRACE, sql);
+  }
+
+  /** Not an answer: what was committed up to here. */
+  changed(report: ChangeReport): void {
+    this.#answers.push(Answer.CHANGES, report);
+  }
+
+  /** Not an answer: that an operation was begun, and a place for how long it ran, which {@link ran} fills. */
+  timing(begun: number): number {
+    return this.#answers.push(Answer.TIMING, begun, 0) - 1;
+  }
+
+  ran(place: number, ms: number): void {
+    this.#answers[place] = ms;
+  }
+
+  refused(): void {
+    this.#answers.push(Answer.REFUSED);
+  }
+
+  /** The statement gave rows: its column names must be known to the main side before this reply is read. */
+  gaveRows(statement: Statement): void {
+    this.#shapes.add(statement);
+  }
+
+  get anyRows(): boolean {
+    return this.#shapes.size > 0;
+  }
+
+  /** The rows up to here, of this version of the schema, are of a moment that is over. */
+  seal(version: unknown): void {
+    if (this.#shapes.size === 0) return;
+    this.#sealedVersion = this.#sealed.size === 0 || this.#sealedVersion === version ? version : null;
+    for (const statement of this.#shapes) this.#sealed.add(statement);
+  }
+
+  /** Rows that come now are of this version of the schema. */
+  reopen(version: unknown): void {
+    if (version !== null && version === this.#sealedVersion) this.#sealed.clear();
+  }
+
+  /**
+   * The statement gave rows at an earlier moment, since when another connection may have altered its tables: column names
+   * are told once per reply.
+   */
+  isSealed(statement: Statement | null): boolean {
+    return statement !== null && this.#sealed.has(statement);
+  }
+
+  /** The reply: head, shapes that are new, answers. Column names are looked at only where `epoch` moved on. */
+  take(state: number, totalChanges: number, epoch: number): { reply: Reply; transfer: ArrayBuffer[] } {
+    const reply: Reply = [state, totalChanges, 0];
+    for (const statement of this.#shapes) {
+      if (statement.epoch === epoch) continue;
+      statement.epoch = epoch;
+      const columns = statement.columns();
+      if (sameShape(statement, columns)) continue;
+      statement.names = columns.map((column) => column.name);
+      statement.types = columns.map((column) => column.type);
+      reply[2] = (reply[2] as number) + 1;
+      reply.push(statement.id, statement.names, statement.types);
+    }
+    this.#shapes.clear();
+    this.#sealed.clear();
+    for (const answer of this.#answers) reply.push(answer);
+    const transfer = this.#transfer;
+    this.#answers = [];
+    this.#transfer = [];
+    return { reply, transfer };
+  }
+}
+
+function sameShape(statement: Statement, columns: { name: string; type: string | null }[]): boolean {
+  const { names, types } = statement;
+  if (names === null || types === null || names.length !== columns.length) return false;
+  return columns.every((column, c) => column.name === names[c] && column.type === types[c]);
+}

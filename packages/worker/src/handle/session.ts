@@ -1,0 +1,338 @@
+import { backUp, requireDatabase } from "./backup.js";
+import { ChangeTracker } from "./change-tracker.js";
+import type { EngineDatabase, EngineStatement } from "../engine/load-engine.js";
+import { Executor } from "./executor.js";
+import { type Callbacks, defineFunction, loadAuthorizer, rereadSchema } from "./functions.js";
+import { attachNative, type Authorizer, native } from "../engine/native.js";
+import { LockWait } from "./lock-wait.js";
+import { configureHandle, openHandle, setUp } from "../engine/opening.js";
+import { ReplyWriter } from "./reply-writer.js";
+import { SchemaWatch } from "./schema-watch.js";
+import { SharedRead } from "../loop/shared-read.js";
+import type { Statement } from "./statement.js";
+import { Taint } from "../sql/taint.js";
+import { type Control, isCancelled } from "../wire/control-block.js";
+import { codeOf, UsageError } from "../wire/fault.js";
+import { withoutKeys } from "../sql/redact-keys.js";
+import type { AuthorizerSpec, BackupOptions, FunctionSpec, Opened, OpenOptions } from "../wire/thread-api.js";
+import { type Reply, type SqlValue, State } from "../wire/protocol.js";
+
+/** Statements of our own that count. */
+interface Counters {
+  readonly totalChanges: EngineStatement;
+  readonly counts: EngineStatement;
+}
+
+/** One handle, and what is known of its state. */
+export class Session {
+  readonly out = new ReplyWriter();
+  readonly executor = new Executor(this);
+  readonly changes = new ChangeTracker(this);
+  readonly schema = new SchemaWatch((work) => this.privately(work));
+  readonly sharedRead = new SharedRead(this);
+  readonly #control: Control;
+  readonly #callbacks: Callbacks;
+  readonly #functions = new Map<string, FunctionSpec>();
+  #db: EngineDatabase | null = null;
+  #options: OpenOptions | null = null;
+  #counters: Counters | null = null;
+  readonly #patience: LockWait;
+  #totalChanges = 0;
+  #wrote = false;
+  #tracing = false;
+  #tainted = false;
+  /** How many temporary objects belong to the connection. */
+  #tempObjects: unknown = 0;
+  #loadExtension = false;
+  /** What the native companion calls the handle; 0 without it. */
+  #token = 0;
+  #authorizer: Authorizer | null = null;
+  /** Above zero while a statement of this class's own runs, which the authorizer is not asked about. */
+  #private = 0;
+  /** The operation being run. */
+  #sequence = 0;
+  lastInsertRowid: number | bigint = 0;
+  /** The running operation had a transaction open, so that an error after which none is has rolled it back. */
+  transactionWasOpen = false;
+
+  constructor(control: Control, callbacks: Callbacks) {
+    this.#control = control;
+    this.#callbacks = callbacks;
+    this.#patience = new LockWait(this, control);
+  }
+
+  get db(): EngineDatabase {
+    if (this.#db === null) throw new UsageError("CLOSED", "Connection closed");
+    return this.#db;
+  }
+
+  get inTransaction(): boolean {
+    return this.#db?.inTransaction ?? false;
+  }
+
+  async open(options: OpenOptions): Promise<Opened> {
+    // An image is for once; the contents move on without it.
+    this.#options = { ...options, image: null };
+    this.#patience.timeout = options.timeout;
+    const db = await openHandle(options);
+    this.#db = db;
+    this.out.integers = options.integers;
+    try {
+      return await this.#configure(db, options);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  async #configure(db: EngineDatabase, options: OpenOptions): Promise<Opened> {
+    await configureHandle(db, options);
+    for (const spec of [...options.functions, ...this.#functions.values()]) await this.define(spec);
+    await setUp(db, options);
+    this.#token = attachNative(db);
+    this.#control.token[0] = this.#token;
+    if (options.queryOnly) db.exec("PRAGMA query_only = ON");
+    this.schema.open(db);
+    this.sharedRead.open(db);
+    this.#counters = {
+      totalChanges: db.prepare("SELECT total_changes()").pluck(),
+      counts: db.prepare("SELECT changes(), last_insert_rowid()").raw().safeIntegers(),
+    };
+    this.#wrote = true;
+    this.settle();
+    this.#tracing = false;
+    this.#loadExtension = false;
+    this.schemaMayHaveChanged();
+    const sqliteVersion = String(db.prepare("SELECT sqlite_version()").pluck().get());
+    this.changes.attached(this.#token);
+    // Last: it is not asked about statements of our own.
+    if (this.#authorizer !== null) this.#install(this.#authorizer);
+    return { sqliteVersion, serializes: db.serializes !== false };
+  }
+
+  close(): void {
+    const db = this.#db;
+    if (db === null) return;
+    this.executor.reset();
+    this.changes.detached();
+    this.schema.close();
+    this.sharedRead.close();
+    this.#counters = null;
+    this.#db = null;
+    this.#token = this.#control.token[0] = 0;
+    db.close();
+  }
+
+  /** A fresh handle on the same database, with the functions that were meant to last. */
+  async reopen(): Promise<Opened> {
+    const options = this.#options!;
+    // What is only in memory moves over.
+    const image = this.db.memory ? new Uint8Array(this.db.serialize()) : null;
+    this.close();
+    return this.open({ ...options, image });
+  }
+
+  /** Replaces the contents of a database in memory, by a fresh handle with all that the old one was given. */
+  async replace(image: Uint8Array): Promise<Opened> {
+    this.close();
+    this.changes.replaced();
+    return this.open({ ...this.#options!, image });
+  }
+
+  /** Defines a function, for good if `lasting`, else until the lease ends. */
+  async define(spec: FunctionSpec, lasting = true): Promise<void> {
+    this.#requireNoCursor("a function cannot be created");
+    await defineFunction(this.db, spec, this.#callbacks, this.out.integers, () => this.sharedRead.called());
+    this.privately(() => rereadSchema(this.db));
+    if (lasting) this.#functions.set(`${spec.name.toLowerCase()}/${spec.parameters}`, spec);
+    else this.#tainted = true;
+    this.schemaMayHaveChanged();
+  }
+
+  async backup(options: BackupOptions): Promise<void> {
+    this.privately(() => requireDatabase(this.db, options.name));
+    await backUp(this.db, options, this.#options!.timeout, (status, remaining, total) => {
+      if (options.progress !== 0) this.#callbacks.call(options.progress, [status, remaining, total]);
+    });
+  }
+
+  /** Asks `spec`'s function about every statement that is prepared from now on; for good if `lasting`. */
+  async authorize(spec: AuthorizerSpec | null, lasting: boolean): Promise<void> {
+    if (native === null || this.#token === 0)
+      throw new UsageError("NOT_SUPPORTED", "setAuthorizer() needs the package @sqlite-aio/native");
+    const authorizer = spec === null ? null : await loadAuthorizer(spec, this.#callbacks);
+    this.#install(authorizer);
+    if (lasting) this.#authorizer = authorizer;
+    else this.#tainted = true;
+  }
+
+  #install(authorizer: Authorizer | null): void {
+    native?.setAuthorizer(
+      this.#token,
+      authorizer === null ? null : (...args) => (this.#private > 0 ? 0 : authorizer(...args)),
+    );
+  }
+
+  #ask(counter: keyof Counters): unknown {
+    return this.privately(() => this.#counters?.[counter].get());
+  }
+
+  /** Runs a statement of our own, which no authorizer is asked about. */
+  privately<T>(work: () => T): T {
+    this.#private++;
+    try {
+      for (let attempts = 0; ; attempts++) {
+        try {
+          return work();
+        } catch (error) {
+          if (codeOf(error) !== "SQLITE_INTERRUPT" || attempts === 2) throw error;
+          // It was meant for the statement before; SQLite forgets it once no cursor is half read.
+          this.executor.interruptCursors();
+        }
+      }
+    } finally {
+      this.#private--;
+    }
+  }
+
+  /** The rare methods, by name. */
+  call(method: string, args: readonly unknown[]): void {
+    switch (method) {
+      case "serialize": {
+        this.#requireNoCursor("the database cannot be serialized");
+        const image = new Uint8Array(this.db.serialize());
+        this.out.value(image, [image.buffer]);
+        return;
+      }
+      case "enableLoadExtension":
+        this.#loadExtension = args[0] === true;
+        this.#tainted = true;
+        break;
+      case "loadExtension":
+        if (!this.#loadExtension) throw new UsageError("SQLITE_ERROR", "not authorized");
+        this.#requireNoCursor("an extension cannot be loaded");
+        this.db.loadExtension(...(args as [string]));
+        this.#tainted = true;
+        this.schemaMayHaveChanged();
+        break;
+      case "trackChanges":
+        this.changes.track(args[0] === true);
+        break;
+      case "lookOutside":
+        this.out.value(this.changes.externally());
+        return;
+      case "tableAccess":
+        this.out.value(this.changes.access(args[0] as string));
+        return;
+      case "trace":
+        this.#tracing = args[0] === true;
+        this.#tainted = true;
+        break;
+      default:
+        throw new UsageError("PROTOCOL", `there is no method "${method}"`);
+    }
+    this.out.value(null);
+  }
+
+  #requireNoCursor(what: string): void {
+    if (this.executor.openCursors > 0)
+      throw new UsageError("SQLITE_BUSY", `${what} while a cursor is half read`);
+  }
+
+  /** Runs what may write. `source` is what the work runs, null if it can change no table. */
+  mutate<T>(source: Statement | string | null, work: () => T): T {
+    return this.besideCursors(() => this.changes.watch(source, work));
+  }
+
+  /** Runs what the engine takes for a change, and refuses beside an open iterator unless told otherwise. */
+  besideCursors<T>(work: () => T): T {
+    if (this.executor.openCursors === 0) return work();
+    // Only for the moment: unsafe mode also takes SQLite's defensive flag off.
+    this.db.unsafeMode(true);
+    try {
+      return work();
+    } finally {
+      this.db.unsafeMode(false);
+    }
+  }
+
+  /** Notes what a statement leaves behind beside its transaction. */
+  taintBy(taint: number): void {
+    if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.schema.tempObjects !== this.#tempObjects))
+      this.#tainted = true;
+  }
+
+  /** The connection is as it is meant to be. */
+  settle(): void {
+    this.#tainted = false;
+    this.#tempObjects = this.schema.tempObjects;
+  }
+
+  wrote(): void {
+    this.#wrote = true;
+  }
+
+  /** `total_changes()`, which is asked only after a write. */
+  countChanges(): number {
+    if (this.#wrote) this.#totalChanges = Number(this.#ask("totalChanges"));
+    this.#wrote = false;
+    return this.#totalChanges;
+  }
+
+  /** Moves on with every sign of another schema. */
+  get epoch(): number {
+    return this.schema.epoch;
+  }
+
+  /** Column names are to be looked at again. */
+  schemaMayHaveChanged(): void {
+    this.schema.mayHaveChanged();
+  }
+
+  /** The counts of a statement that wrote and gives rows. */
+  writeCounts(): void {
+    const [changes, rowid] = this.#ask("counts") as [bigint, bigint];
+    this.lastInsertRowid = rowid;
+    this.out.counts(Number(changes), rowid);
+  }
+
+  /** What ran was not told apart by its results. */
+  rowidMayHaveChanged(): void {
+    if (this.#counters !== null) this.lastInsertRowid = (this.#ask("counts") as [bigint, bigint])[1];
+  }
+
+  trace(statement: Statement | null, values: SqlValue[], sql = ""): void {
+    if (!this.#tracing) return;
+    this.out.trace(withoutKeys(statement === null ? sql : statement.expanded(this.db, values)));
+  }
+
+  beginAttempt(sequence: number, first: boolean, now: number): void {
+    this.#sequence = sequence;
+    this.#patience.attempt(first, now);
+  }
+
+  /** The running operation was cancelled, or the thread is to stop. */
+  get interrupted(): boolean {
+    return isCancelled(this.#control, this.#sequence);
+  }
+
+  /** See {@link LockWait.mayRetry}. */
+  mayRetry(error: unknown, progress = 0): boolean {
+    return this.#patience.mayRetry(error, progress);
+  }
+
+  takeReply(): { reply: Reply; transfer: ArrayBuffer[] } {
+    const db = this.#db;
+    if (db === null || this.#counters === null) return this.out.take(0, this.#totalChanges, this.epoch);
+    if (this.out.anyRows) this.schema.look();
+    try {
+      this.countChanges();
+    } catch {
+      // Interrupted together with a result that is being read: asked again with the next reply.
+    }
+    const report = this.changes.take();
+    if (report !== null) this.out.changed(report);
+    const state = (db.inTransaction ? State.IN_TRANSACTION : 0) | (this.#tainted ? State.TAINTED : 0);
+    return this.out.take(state, this.#totalChanges, this.epoch);
+  }
+}

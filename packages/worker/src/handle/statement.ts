@@ -1,0 +1,194 @@
+import type { EngineDatabase, EngineStatement } from "../engine/load-engine.js";
+import type { SchemaWatch } from "./schema-watch.js";
+import { codeOf, UsageError } from "../wire/fault.js";
+import { endsTransaction } from "../sql/script.js";
+import { statementKeyword } from "../sql/parameters.js";
+import type { SqlValue } from "../wire/protocol.js";
+import { Taint, taintOf } from "../sql/taint.js";
+import { toBinding } from "../wire/integers.js";
+
+const DML = new Set(["INSERT", "UPDATE", "DELETE", "REPLACE"]);
+
+/** Statements that leave the schema and the list of databases as they are. */
+const KEEPS_SCHEMA = new Set([
+  "SELECT",
+  "WITH",
+  "VALUES",
+  "BEGIN",
+  "COMMIT",
+  "END",
+  "SAVEPOINT",
+  "RELEASE",
+  "EXPLAIN",
+  ...DML,
+]);
+
+/** It may end the transaction of others, or read what they have done; if it is only in a literal, no harm is done. */
+const REACHES_OUT = /rollback|last_insert_rowid|changes\s*\(/i;
+
+const NO_BINDINGS: unknown[] = [];
+
+/** Below this many milliseconds a statement is not worth an answer of its own to those before it. */
+const QUICK_MS = 0.25;
+
+/** A statement the main side has given a number; prepared when first used. */
+export class Statement {
+  readonly id: number;
+  readonly sql: string;
+  readonly #names: readonly (string | null)[] | null;
+  #handle: EngineStatement | null = null;
+  /** The handle of the last execution. */
+  #latest: EngineStatement | null = null;
+  /** The handle is being stepped by an open cursor, so that another use needs a handle of its own. */
+  #lent = false;
+  #cost = Number.POSITIVE_INFINITY;
+
+  reader = false;
+  readonly = false;
+  /** CPython opens a transaction before INSERT, UPDATE, DELETE and REPLACE; here also when they follow a WITH. */
+  dml = false;
+  keepsSchema = false;
+  /** A DML statement whose effect does not depend on what else its transaction holds. */
+  groupable = false;
+  /** COMMIT, END, or a ROLLBACK that goes to no savepoint. */
+  endsTransaction = false;
+  /** What it leaves behind on the connection; see {@link Taint}. */
+  taint: number = Taint.NONE;
+  /** It has called a function that was created through the main side. */
+  callsOut = false;
+  /** The statement has no text to run: only white space and comments. */
+  empty = false;
+
+  /** Column names and declared types as last sent, and the schema epoch they belong to. */
+  names: readonly string[] | null = null;
+  types: readonly (string | null)[] | null = null;
+  epoch = -1;
+  /** Tables it may write of which change tracking says nothing, and the schema they were found in. */
+  untracked: readonly (readonly [database: string, table: string])[] = [];
+  untrackedIn = "";
+  /** How many rows it gave last. */
+  lastRows = Number.POSITIVE_INFINITY;
+
+  constructor(id: number, sql: string, names: readonly (string | null)[] | null) {
+    this.id = id;
+    this.sql = sql;
+    this.#names = names;
+  }
+
+  get prepared(): boolean {
+    return this.#handle !== null || this.empty;
+  }
+
+  /** Whether it has always ended soon, of late. What alters the schema waits: column names go with the reply before. */
+  get quick(): boolean {
+    return this.#cost < QUICK_MS && this.keepsSchema;
+  }
+
+  spent(ms: number): void {
+    this.#cost = this.#cost === Number.POSITIVE_INFINITY ? ms : Math.max(ms, this.#cost * 0.9);
+  }
+
+  /** Columns of the last execution. */
+  columns(): { name: string; type: string | null }[] {
+    return this.#latest!.columns();
+  }
+
+  /** Compiles the text, unless that is done; what is refused is tried again when `schema` is fresh. */
+  prepare(db: EngineDatabase, schema?: SchemaWatch): void {
+    if (this.prepared) return;
+    const handle = this.#compile(db, schema);
+    if (handle === null) {
+      this.empty = true;
+      return;
+    }
+    const keyword = statementKeyword(this.sql);
+    this.reader = handle.reader;
+    this.readonly = handle.readonly;
+    this.dml = DML.has(keyword) || (keyword === "WITH" && !handle.readonly);
+    this.keepsSchema = KEEPS_SCHEMA.has(keyword);
+    this.groupable = this.dml && !REACHES_OUT.test(this.sql);
+    this.endsTransaction = endsTransaction(keyword, this.sql);
+    this.taint = taintOf(keyword, this.sql);
+    this.#handle = handle;
+  }
+
+  /**
+   * For a text that is not empty: a handle that nobody is stepping; the caller that keeps stepping it says so with
+   * {@link lend}.
+   */
+  handle(db: EngineDatabase): EngineStatement {
+    this.prepare(db);
+    const handle = this.#lent ? this.#compile(db) : this.#handle;
+    this.#latest = handle;
+    return handle!;
+  }
+
+  lend(handle: EngineStatement): void {
+    if (handle === this.#handle) this.#lent = true;
+  }
+
+  giveBack(handle: EngineStatement): void {
+    if (handle === this.#handle) this.#lent = false;
+  }
+
+  /** Prepare again at the next use. */
+  reset(): void {
+    this.#handle = null;
+    this.#latest = null;
+    this.#lent = false;
+    this.epoch = -1;
+  }
+
+  #compile(db: EngineDatabase, schema?: SchemaWatch): EngineStatement | null {
+    const handle = prepareOne(db, this.sql, schema);
+    // Also where no rows are read: lastInsertRowid is as wide as they are.
+    handle?.safeIntegers();
+    if (handle?.reader) handle.raw();
+    return handle;
+  }
+
+  /** The engine's arguments for parameters given in index order. */
+  bindings(values: SqlValue[]): unknown[] {
+    if (values.length === 0) return NO_BINDINGS;
+    if (this.#names === null) {
+      // In place: the array came off the wire and is nobody else's, and a second time changes nothing.
+      for (let i = 0; i < values.length; i++) values[i] = toBinding(values[i]!);
+      return [values];
+    }
+    const anonymous: SqlValue[] = [];
+    const named: Record<string, SqlValue> = Object.create(null);
+    for (let i = 0; i < values.length; i++) {
+      const name = this.#names[i] ?? null;
+      if (name === null) anonymous.push(toBinding(values[i]!));
+      else named[name.slice(1)] = toBinding(values[i]!);
+    }
+    return anonymous.length === 0 ? [named] : [anonymous, named];
+  }
+
+  /** The text with the parameters filled in. */
+  expanded(db: EngineDatabase, values: SqlValue[]): string {
+    if (values.length === 0) return this.sql;
+    return db
+      .prepare(this.sql)
+      .bind(...this.bindings(values))
+      .toString();
+  }
+}
+
+/** Null if `sql` has no statement; its own error if it has several. */
+function prepareOne(
+  db: EngineDatabase,
+  sql: string,
+  schema: SchemaWatch | undefined,
+): EngineStatement | null {
+  try {
+    return db.prepare(sql);
+  } catch (error) {
+    if (error instanceof RangeError && error.message.includes("no statements")) return null;
+    if (error instanceof RangeError && error.message.includes("more than one")) {
+      throw new UsageError("MULTIPLE", "You can only execute one statement at a time.");
+    }
+    if (codeOf(error) === "SQLITE_ERROR" && schema?.refresh() === true) return prepareOne(db, sql, undefined);
+    throw error;
+  }
+}

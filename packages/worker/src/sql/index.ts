@@ -1,0 +1,4 @@
+export * from "./parameters.js";
+export * from "./redact-keys.js";
+export * from "./script.js";
+export * from "./taint.js";

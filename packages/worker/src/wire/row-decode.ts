@@ -1,0 +1,158 @@
+import { malformed } from "./malformed.js";
+import { type Column, Kind, type Packet } from "./row-encode.js";
+import { checkPacket } from "./row-check.js";
+import type { SqlValue } from "./protocol.js";
+
+/** A row as an array in column order. */
+export type ArrayRow = SqlValue[];
+/** A row as a plain object; of columns with the same name the last wins. */
+export type ObjectRow = Record<string, SqlValue>;
+
+type Blob = (bytes: Uint8Array, start: number, end: number) => Buffer;
+type PacketBuilder = (out: unknown[], rows: number, columns: Column[], blob: Blob) => void;
+export type ObjectBuilder = (cells: readonly unknown[], start: number) => ObjectRow;
+
+/** One bound for all caches of generated code: beyond it the oldest shape is compiled again when it returns. */
+const MAX_SHAPES = 500;
+
+const packetBuilders = new Map<string, PacketBuilder>();
+const objectBuilders = new Map<string, ObjectBuilder>();
+
+/** Appends the rows of `packet` to `out`: objects with `names`, arrays without. Throws if it is none. */
+export function appendPacket(out: unknown[], packet: Packet, names: readonly string[] | null): void {
+  checkPacket(packet);
+  const [rows, ...columns] = packet;
+  let key = names === null ? "" : JSON.stringify(names);
+  for (const column of columns) {
+    key += `|${column[0]}${hasNulls(column) ? "n" : ""}`;
+    if (column[0] === Kind.MIXED) adoptBlobs(column[1], 0, rows);
+  }
+  let build = packetBuilders.get(key);
+  if (build === undefined) {
+    build = compilePacketBuilder(columns, names);
+    remember(packetBuilders, key, build);
+  }
+  build(out, rows, columns, copyBlob);
+}
+
+/** Appends `rows` rows of the flat `cells` from `start` on to `out`: objects with `names`, arrays without. */
+export function appendCells(
+  out: unknown[],
+  cells: unknown[],
+  start: number,
+  rows: number,
+  columns: number,
+  names: readonly string[] | null,
+): void {
+  const end = start + rows * columns;
+  adoptBlobs(cells, start, end);
+  if (names === null) {
+    for (let at = start, r = 0; r < rows; r++, at += columns) out.push(cells.slice(at, at + columns));
+    return;
+  }
+  const build = objectBuilder(names);
+  for (let at = start, r = 0; r < rows; r++, at += columns) out.push(build(cells, at));
+}
+
+/** Structured clone turns a Buffer into a Uint8Array; callers get Buffers. Throws for what is no value. */
+function adoptBlobs(cells: unknown[], start: number, end: number): void {
+  for (let i = start; i < end; i++) {
+    const cell = cells[i];
+    if (typeof cell === "object" && cell !== null) {
+      if (!(cell instanceof Uint8Array)) throw malformed("a value");
+      cells[i] = Buffer.from(cell.buffer, cell.byteOffset, cell.byteLength);
+    } else if (cell === undefined || typeof cell === "boolean") throw malformed("a value");
+  }
+}
+
+/** A copy: a view would let one kept blob hold the memory of a whole packet, and transferring it detach the others. */
+function copyBlob(bytes: Uint8Array, start: number, end: number): Buffer {
+  const blob = Buffer.allocUnsafeSlow(end - start);
+  blob.set(bytes.subarray(start, end));
+  return blob;
+}
+
+function hasNulls(column: Column): boolean {
+  switch (column[0]) {
+    case Kind.NUMBER:
+    case Kind.INT64:
+      return column[2] !== null;
+    case Kind.TEXT:
+    case Kind.BLOB:
+      return column[3] !== null;
+    default:
+      return false;
+  }
+}
+
+function compilePacketBuilder(columns: Column[], names: readonly string[] | null): PacketBuilder {
+  const head: string[] = [];
+  const cells = columns.map((column, c) => {
+    const nulls = hasNulls(column) ? `n${c}[i] === 1 ? null : ` : "";
+    switch (column[0]) {
+      case Kind.NULL:
+        return "null";
+      case Kind.MIXED:
+        head.push(`const v${c} = columns[${c}][1];`);
+        return `v${c}[i]`;
+      case Kind.TERMS:
+        head.push(`const v${c} = columns[${c}][1], x${c} = columns[${c}][2];`);
+        return `v${c}[x${c}[i]]`;
+      case Kind.NUMBER:
+      case Kind.INT64:
+        head.push(`const v${c} = columns[${c}][1], n${c} = columns[${c}][2];`);
+        return `${nulls}v${c}[i]`;
+      case Kind.TEXT:
+        head.push(
+          `const v${c} = columns[${c}][1], e${c} = columns[${c}][2], n${c} = columns[${c}][3]; let p${c} = 0;`,
+        );
+        return `${nulls}v${c}.substring(p${c}, (p${c} = e${c}[i]))`;
+      case Kind.BLOB:
+        head.push(
+          `const v${c} = columns[${c}][1], e${c} = columns[${c}][2], n${c} = columns[${c}][3]; let p${c} = 0;`,
+        );
+        return `${nulls}blob(v${c}, p${c}, (p${c} = e${c}[i]))`;
+    }
+  });
+  const row = names === null ? `[${cells.join(", ")}]` : objectLiteral(names, cells);
+  return new Function(
+    "out, rows, columns, blob",
+    `${head.join("\n")}\nfor (let i = 0; i < rows; i++) out.push(${row});`,
+  ) as PacketBuilder;
+}
+
+/** Builds an object of the cells from `start` on. */
+export function objectBuilder(names: readonly string[]): ObjectBuilder {
+  const key = JSON.stringify(names);
+  let build = objectBuilders.get(key);
+  if (build === undefined) {
+    const cells = names.map((_, c) => `cells[start + ${c}]`);
+    build = new Function("cells, start", `return ${objectLiteral(names, cells)};`) as ObjectBuilder;
+    remember(objectBuilders, key, build);
+  }
+  return build;
+}
+
+/** `["__proto__"]: v` makes an own property where `"__proto__": v` would set the prototype. */
+function objectLiteral(names: readonly string[], cells: readonly string[]): string {
+  const fields = names.map((name, c) => {
+    const quoted = JSON.stringify(name);
+    return `${name === "__proto__" ? `[${quoted}]` : quoted}: ${cells[c]}`;
+  });
+  return `({ ${fields.join(", ")} })`;
+}
+
+function remember<T>(cache: Map<string, T>, key: string, value: T): void {
+  if (cache.size >= MAX_SHAPES) {
+    const oldest = cache.keys().next().value;
+    if (oldest !== undefined) cache.delete(oldest);
+  }
+  cache.set(key, value);
+}
+
+/** The parameter sets of a batch, one array each. */
+export function packetRows(packet: Packet): ArrayRow[] {
+  const rows: ArrayRow[] = [];
+  appendPacket(rows, packet, null);
+  return rows;
+}

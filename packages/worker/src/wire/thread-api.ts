@@ -1,0 +1,94 @@
+import type { Fault } from "./fault.js";
+import type { IntegerMode } from "./integers.js";
+
+/** How a thread opens its handle; all of it checked by the main side. */
+export interface OpenOptions {
+  /** A path, `:memory:` or the empty string. */
+  readonly path: string;
+  /** Contents of the database, as `serialize()` gives them; `path` is then `:memory:`. */
+  readonly image: Uint8Array | null;
+  readonly readonly: boolean;
+  readonly fileMustExist: boolean;
+  /** Milliseconds to wait for another connection's lock. */
+  readonly timeout: number;
+  readonly integers: IntegerMode;
+  /** Name and value, ready to stand in `PRAGMA name = value`. */
+  readonly pragmas: readonly (readonly [name: string, literal: string])[];
+  readonly extensions: readonly ExtensionSpec[];
+  /** URL of a module whose default export is given the handle. */
+  readonly setup: string | null;
+  /** Specifier of a module with better-sqlite3's API. */
+  readonly engine: string;
+  readonly functions: readonly FunctionSpec[];
+  /** Set `query_only` at the end. */
+  readonly queryOnly: boolean;
+}
+
+export interface ExtensionSpec {
+  readonly path: string;
+  readonly entryPoint: string | null;
+}
+
+/** A SQL function: a closure of the main side by number, or an export of a module the thread loads. */
+export interface FunctionSpec {
+  readonly name: string;
+  /** -1 for any number. */
+  readonly parameters: number;
+  readonly deterministic: boolean;
+  readonly directOnly: boolean;
+  readonly source: { readonly closure: number } | { readonly module: string; readonly export: string };
+}
+
+/** An authorizer: a closure of the main side by number, or an export of a module the thread loads. */
+export type AuthorizerSpec =
+  | { readonly closure: number }
+  | { readonly module: string; readonly export: string };
+
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly fault: Fault };
+
+export interface Opened {
+  /** A database in memory can be moved to a fresh handle. */
+  readonly serializes: boolean;
+  readonly sqliteVersion: string;
+}
+
+export interface BackupOptions {
+  readonly path: string;
+  readonly name: string;
+  /** Pages per step; all at once if not above zero. */
+  readonly pages: number;
+  /** Number of the main side's progress closure, 0 for none. */
+  readonly progress: number;
+  /** Milliseconds to sleep when a step met a lock. */
+  readonly sleep: number;
+}
+
+/** What the thread exposes through Comlink. `run` crosses in the compact form of the endpoint. */
+export interface ThreadApi {
+  open(options: OpenOptions): Promise<Outcome<Opened>>;
+  run(frame: unknown[]): unknown[];
+  backup(options: BackupOptions): Promise<Outcome<null>>;
+  /** `lasting`: also on a handle that takes the place of this one. */
+  createFunction(spec: FunctionSpec, lasting: boolean): Promise<Outcome<null>>;
+  setAuthorizer(spec: AuthorizerSpec | null, lasting: boolean): Promise<Outcome<null>>;
+  /** A fresh handle in place of one whose state was changed. */
+  reopen(): Promise<Outcome<Opened>>;
+  /** Replaces the contents of an in-memory or temporary database. */
+  replace(image: Uint8Array): Promise<Outcome<Opened>>;
+  close(): Promise<Outcome<null>>;
+}
+
+/** What a thread is started with. */
+export interface ThreadData {
+  readonly control: SharedArrayBuffer;
+  /** A MessagePort for what the thread posts to the main side; what it is asked comes by its parentPort. */
+  readonly answers: unknown;
+  /** A MessagePort for the closures of the main side. */
+  readonly callbacks: unknown;
+  /** One word, shared by all threads of the process: how many are polling. */
+  readonly pollers: SharedArrayBuffer;
+  /** How many may poll at a time. */
+  readonly maxPollers: number;
+}
