@@ -34,7 +34,8 @@ export {
 export type { FunctionOptions, SqlFunction } from "./connection/sql-functions.js";
 export type { CallOptions, ConnectOptions, IsolationLevel } from "./options/connect-options.js";
 export { Row } from "./values/row.js";
-export type { AnyRow, RowFactory, TextFactory } from "./values/row-maker.js";
+export type { RowFactory } from "./connection/cursor.js";
+export type { AnyRow, TextFactory } from "./values/row-maker.js";
 export { createPool, Pool } from "./pool/pool.js";
 export type { AcquireOptions, PoolTransactionOptions } from "./pool/exclusive.js";
 export type { PoolOptions } from "./pool/options.js";

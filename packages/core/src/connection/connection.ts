@@ -3,7 +3,8 @@ import { type BackupOptions, backUp } from "./backup.js";
 import type { Authorizer } from "@sqlite-aio/worker";
 import type { Parameters } from "../values/bind.js";
 import { capabilities, needsNative } from "../capabilities.js";
-import { type Call, ErrorReason } from "../thread/call.js";
+import { ErrorReason } from "../errors/rejection.js";
+import type { Call } from "../thread/call.js";
 import { Cursor } from "./cursor.js";
 import { OperationalError, ProgrammingError } from "../errors/errors.js";
 import { authorizerSpec, type FunctionOptions, functionSpec, type SqlFunction } from "./sql-functions.js";
@@ -16,10 +17,10 @@ import {
 import { alone, closeAfterAll, refuseScoped } from "./turns.js";
 import { dumpLines } from "./dump-lines.js";
 import { iterable, type PendingCursor } from "./pending-cursor.js";
+import type { RowFactory } from "./cursor.js";
 import {
   type AnyRow,
   makeRows,
-  type RowFactory,
   type RowSettings,
   rowSettings,
   type TextFactory,

@@ -3,7 +3,7 @@ import { Call } from "../thread/call.js";
 import { OperationalError } from "../errors/errors.js";
 import type { Deadline } from "../options/deadline.js";
 import type { Handle } from "./handle.js";
-import type { Shape } from "../thread/statement-cache.js";
+import type { Shape } from "../values/shape.js";
 
 /** A cursor that is dropped half read must not hold its snapshot, and with it the write-ahead log, for ever. */
 const dropped = new FinalizationRegistry<{ readonly runner: Handle; readonly id: number }>(

@@ -12,17 +12,19 @@ import {
   type AnyRow,
   buildsObjects,
   makeRows,
-  type RowFactory,
   type RowMaker,
   rowMaker,
   type RowSettings,
   rowSettings,
 } from "../values/row-maker.js";
 import { type Handle, toError } from "./handle.js";
-import type { Shape } from "../thread/statement-cache.js";
+import type { Shape } from "../values/shape.js";
 
 /** PEP 249's description of a column: its name, and six values that SQLite does not know. */
 export type ColumnDescription = readonly [string, null, null, null, null, null, null];
+
+/** `null` for arrays, `Row` for objects, or a function that makes the row. */
+export type RowFactory = null | ((cursor: Cursor, row: unknown[]) => unknown);
 
 /**
  * A statement's result, read as it is wanted: rows come `iterChunkSize` at a time, the next chunk asked for ahead.

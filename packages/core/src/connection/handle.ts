@@ -1,13 +1,15 @@
 import { Flag, Mode, Op, type SqlValue, type IntegerMode, Verb } from "@sqlite-aio/worker/wire";
 import { bindParameters, type Parameters, refuseCutNames } from "../values/bind.js";
-import { Call, ErrorReason, FaultReason } from "../thread/call.js";
+import { ErrorReason, FaultReason } from "../errors/rejection.js";
+import { Call } from "../thread/call.js";
 import type { WorkerThread } from "../thread/worker-thread.js";
 import { fromFault, QueueFullError, SqliteError } from "../errors/errors.js";
 import type { CallOptions, IsolationLevel } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { isWatched, QueryTrace, type Watched } from "../tracing/query-trace.js";
 import { closedReason, type Lane } from "./lane.js";
-import { buildsObjects, type RowFactory, type TextFactory } from "../values/row-maker.js";
+import type { RowFactory } from "./cursor.js";
+import { buildsObjects, type TextFactory } from "../values/row-maker.js";
 import { type CachedStatement, checkSql } from "../thread/statement-cache.js";
 import { tracing } from "../tracing/channels.js";
 

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { type Call, ErrorReason, Stage } from "../thread/call.js";
+import { ErrorReason } from "../errors/rejection.js";
+import { type Call, Stage } from "../thread/call.js";
 import type { WorkerThread } from "../thread/worker-thread.js";
 import { ConnectionClosedError, ProgrammingError } from "../errors/errors.js";
 

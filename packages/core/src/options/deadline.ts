@@ -1,4 +1,4 @@
-import { ErrorReason } from "../thread/call.js";
+import { ErrorReason } from "../errors/rejection.js";
 import { OperationalError } from "../errors/errors.js";
 import { type CallOptions, checkSignal, integer } from "./connect-options.js";
 

@@ -1,5 +1,6 @@
 import type { Parameters } from "../values/bind.js";
-import { type Call, ErrorReason } from "../thread/call.js";
+import { ErrorReason } from "../errors/rejection.js";
+import type { Call } from "../thread/call.js";
 import { ProgrammingError, QueueFullError, WorkerCrashedError } from "../errors/errors.js";
 import type { Deadline } from "../options/deadline.js";
 import type { MemberGroup, Want } from "./member-group.js";

@@ -1,4 +1,5 @@
-import { type Call, ErrorReason } from "../thread/call.js";
+import { ErrorReason } from "../errors/rejection.js";
+import type { Call } from "../thread/call.js";
 import { PoolTimeoutError, ProgrammingError, QueueFullError, WorkerCrashedError } from "../errors/errors.js";
 import { type Member, poolClosed, type Role } from "./member.js";
 import type { ResolvedPoolOptions } from "./options.js";

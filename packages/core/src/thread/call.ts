@@ -1,8 +1,7 @@
-import { type Fault, malformed, Op } from "@sqlite-aio/worker/wire";
-import { OperationalError } from "../errors/errors.js";
+import { malformed, Op } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
-import type { QueryTrace } from "../tracing/query-trace.js";
-import type { CachedStatement, Shape } from "./statement-cache.js";
+import type { Shape } from "../values/shape.js";
+import type { CachedStatement } from "./statement-cache.js";
 
 /** Where a call is on its way. */
 export const Stage = {
@@ -13,6 +12,16 @@ export const Stage = {
   /** Answered, rejected or given up. */
   SETTLED: 2,
 } as const;
+
+/** Somebody who watches what becomes of a call. */
+export interface CallObserver {
+  /** The thread began `call` at `begun`, on the shared clock, and has run it for `ms` milliseconds so far. */
+  timed(call: Call, begun: number, ms: number): void;
+  /** `call` is one of those that are watched, and runs in the thread of this number. */
+  has(call: Call, thread: number): void;
+  /** `call` was rejected with `error`. */
+  callFailed(call: Call, error: unknown): void;
+}
 
 /** One operation on its way to the thread and back. */
 export class Call {
@@ -41,7 +50,7 @@ export class Call {
   /** As the caller gave them, where somebody asked to see them. */
   parameters: Parameters | undefined = undefined;
   /** Those who watch; the thread is asked how long it runs. */
-  trace: QueryTrace | null = null;
+  trace: CallObserver | null = null;
 
   stage: number = Stage.WAITING;
   sequence = 0;
@@ -117,39 +126,6 @@ export class Call {
   get cursor(): number {
     return this.fields[this.code === Op.QUERY ? 2 : 0] as number;
   }
-}
-
-/** A rejection that is not an error yet: it is made where the caller's stack is known. */
-export class ErrorReason {
-  readonly make: () => Error;
-
-  constructor(make: () => Error) {
-    this.make = make;
-  }
-}
-
-/** An {@link ErrorReason} for a fault of the thread's. */
-export class FaultReason {
-  readonly fault: Fault;
-  readonly thrown: unknown;
-
-  constructor(fault: Fault, thrown: unknown) {
-    this.fault = fault;
-    this.thrown = thrown;
-  }
-}
-
-/** Why a call was given up by `interrupt()`. */
-export const interrupted = new ErrorReason(
-  () => new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" }),
-);
-
-/** Why a call was given up, and that it took its transaction along. */
-export function withRollback(reason: unknown, fault: Fault): unknown {
-  if (fault.rolledBack !== true) return reason;
-  const mark = (error: Error): Error => Object.assign(error, { rolledBack: true });
-  if (reason instanceof OperationalError) return mark(reason);
-  return reason instanceof ErrorReason ? new ErrorReason(() => mark(reason.make())) : reason;
 }
 
 /** The column names of a call that builds objects, which are known when its first rows are; null for arrays. */

@@ -8,7 +8,8 @@ import {
   Op,
 } from "@sqlite-aio/worker/wire";
 import { native } from "@sqlite-aio/worker";
-import { type Call, interrupted, Stage } from "./call.js";
+import { interrupted } from "../errors/rejection.js";
+import { type Call, Stage } from "./call.js";
 import type { Pipeline } from "./pipeline.js";
 
 /** A statement that an interrupt has not stopped after this many ms goes on without its caller. */

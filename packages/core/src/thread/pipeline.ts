@@ -20,7 +20,8 @@ import {
   State,
   uncancel,
 } from "@sqlite-aio/worker/wire";
-import { type Call, FaultReason, interrupted, namesOf, Stage, withRollback } from "./call.js";
+import { FaultReason, interrupted, withRollback } from "../errors/rejection.js";
+import { type Call, namesOf, Stage } from "./call.js";
 import type { Callbacks } from "./callbacks.js";
 import { atEndOfTick, now } from "./event-loop.js";
 import { SpinWait } from "./spin-wait.js";

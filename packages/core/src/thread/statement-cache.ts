@@ -1,11 +1,6 @@
 import { type ParameterList, scanParameters, statementKeyword } from "@sqlite-aio/worker/sql";
+import type { Shape } from "../values/shape.js";
 import { ProgrammingError } from "../errors/errors.js";
-
-/** Column names and declared types of a statement's rows. */
-export interface Shape {
-  readonly names: readonly string[];
-  readonly types: readonly (string | null)[];
-}
 
 /** A SQL text the thread knows, or will know, by number. */
 export interface CachedStatement {

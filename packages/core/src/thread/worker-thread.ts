@@ -10,7 +10,8 @@ import {
   type ThreadApi,
 } from "@sqlite-aio/worker/wire";
 import { type Remote, wrap } from "comlink";
-import { type Call, ErrorReason } from "./call.js";
+import { ErrorReason } from "../errors/rejection.js";
+import type { Call } from "./call.js";
 import { Cancellation, type Progress } from "./cancellation.js";
 import type { Callbacks } from "./callbacks.js";
 import { ConnectionClosedError, type CrashOutcome, fromFault, threadDied } from "../errors/errors.js";

@@ -1,7 +1,7 @@
 import { withoutKeys } from "@sqlite-aio/worker/sql";
 import { Op, sharedNow, Verb } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
-import type { Call } from "../thread/call.js";
+import type { Call, CallObserver } from "../thread/call.js";
 import { OperationalError } from "../errors/errors.js";
 import { queryChannel, type QueryEvent, Trace, tracing } from "./channels.js";
 
@@ -27,7 +27,7 @@ const OPERATIONS: Readonly<Record<number, QueryEvent["operation"]>> = {
 };
 
 /** A statement for those who watch, from the call of the method to its outcome. */
-export class QueryTrace {
+export class QueryTrace implements CallObserver {
   readonly #trace: Trace<QueryEvent>;
   readonly #slowQueryMs: number;
   readonly #calledAt = sharedNow();

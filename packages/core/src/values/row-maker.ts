@@ -1,23 +1,22 @@
 import { isSafe, type IntegerMode, objectBuilder } from "@sqlite-aio/worker/wire";
 import { columnName, converterOf } from "./adapters.js";
-import type { Cursor } from "../connection/cursor.js";
 import { realText } from "./real-text.js";
 import { Row } from "./row.js";
-import type { Shape } from "../thread/statement-cache.js";
+import type { Shape } from "./shape.js";
 
 /** A row as the row factory made it: only the caller knows its type. */
 // oxlint-disable-next-line typescript/no-explicit-any -- `unknown` would make every caller cast every row
 export type AnyRow = any;
 
-/** `null` for arrays, {@link Row} for objects, or a function that makes the row. */
-export type RowFactory = null | ((cursor: Cursor, row: unknown[]) => unknown);
+/** A row factory, whose cursor is not for this folder to know. */
+type MakesRow = (cursor: never, row: unknown[]) => unknown;
 
 /** `String`, `Buffer`, or a function given the UTF-8 bytes of a TEXT value. */
 export type TextFactory = typeof Buffer | ((bytes: Buffer) => unknown);
 
 /** What decides how a row is made. */
 export interface RowSettings {
-  readonly rowFactory: RowFactory;
+  readonly rowFactory: MakesRow | null;
   readonly textFactory: TextFactory;
   readonly detectTypes: number;
   readonly integers: IntegerMode;
@@ -39,7 +38,7 @@ export function rowSettings({ rowFactory, textFactory, detectTypes, integers }: 
 export function makeRows(
   call: { readonly rows: unknown[]; readonly shape: Shape | null; readonly objects: boolean },
   settings: RowSettings,
-  cursor?: () => Cursor,
+  cursor?: () => unknown,
 ): unknown[] {
   const { rows } = call;
   if (rows.length === 0 || call.objects || (settings.rowFactory === null && !touchesCells(settings)))
@@ -52,7 +51,7 @@ export function makeRows(
 export type RowMaker = (cells: unknown[]) => unknown;
 
 /** How rows of this shape are made; `cursor` is what a row factory is given, and needed where there is one. */
-export function rowMaker(shape: Shape | null, settings: RowSettings, cursor?: () => Cursor): RowMaker {
+export function rowMaker(shape: Shape | null, settings: RowSettings, cursor?: () => unknown): RowMaker {
   const { rowFactory } = settings;
   const convert = touchesCells(settings) ? cellConverter(shape, settings) : unchanged;
   if (rowFactory === null) return convert;
@@ -60,7 +59,7 @@ export function rowMaker(shape: Shape | null, settings: RowSettings, cursor?: ()
     const build = objectBuilder(shape.names.map((name) => columnName(settings.detectTypes, name)));
     return (cells) => build(convert(cells), 0);
   }
-  const owner = cursor!();
+  const owner = cursor!() as never;
   return (cells) => rowFactory(owner, convert(cells));
 }
 

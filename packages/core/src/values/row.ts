@@ -1,5 +1,4 @@
 import type { ObjectRow } from "@sqlite-aio/worker/wire";
-import type { Cursor } from "../connection/cursor.js";
 
 /**
  * Row factory that gives plain objects, one property per column; of columns with the same name the last wins.
@@ -7,7 +6,10 @@ import type { Cursor } from "../connection/cursor.js";
  * @example
  * db.rowFactory = Row;
  */
-export function Row(cursor: Pick<Cursor, "description">, row: readonly unknown[]): ObjectRow {
+export function Row(
+  cursor: { readonly description: readonly (readonly [string, ...unknown[]])[] | null },
+  row: readonly unknown[],
+): ObjectRow {
   const object: ObjectRow = {};
   const { description } = cursor;
   for (let c = 0; c < row.length; c++) {

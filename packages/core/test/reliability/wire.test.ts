@@ -15,7 +15,8 @@ import {
   UsageError,
 } from "@sqlite-aio/worker/wire";
 import { afterAll, expect, it } from "vitest";
-import { type Call, FaultReason, interrupted } from "../../dist/thread/call.js";
+import { FaultReason, interrupted } from "../../dist/errors/rejection.js";
+import type { Call } from "../../dist/thread/call.js";
 import { Pipeline } from "../../dist/thread/pipeline.js";
 import { Executor } from "../../../worker/dist/handle/executor.js";
 import { FrameReader } from "../../../worker/dist/loop/frame-reader.js";

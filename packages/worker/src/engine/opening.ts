@@ -1,5 +1,5 @@
 import { type EngineDatabase, loadEngine } from "./load-engine.js";
-import { BUSY_SLICE_MS, LOCK_CODES } from "../handle/lock-wait.js";
+import { BUSY_SLICE_MS, LOCK_CODES } from "./lock-codes.js";
 import { type Pragma, setPragma, sortPragmas } from "./pragmas.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import type { OpenOptions } from "../wire/thread-api.js";

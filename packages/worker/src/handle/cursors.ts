@@ -10,6 +10,9 @@ export interface RowSource {
   close(): void;
 }
 
+/** Up to so many rows a result is read in one call, if the one before was as small. */
+export const SMALL_RESULT = 512;
+
 /** Bounds of one packet: what the receiving loop builds in about a millisecond. */
 export const PACKET_ROWS = 2048;
 const PACKET_BYTES = 256 * 1024;

@@ -1,9 +1,8 @@
 import { runMany, runScript } from "./bulk.js";
-import { arraySource, lineSource, statementSource, ThreadCursor } from "./cursors.js";
+import { arraySource, lineSource, statementSource, ThreadCursor, SMALL_RESULT } from "./cursors.js";
 import { dump } from "./dump.js";
 import { type Operation, Step } from "./operation.js";
 import type { Session } from "./session.js";
-import { SMALL_RESULT } from "../loop/shared-read.js";
 import { Statement } from "./statement.js";
 import { refuseEnding, TransactionControl } from "./transaction-control.js";
 import { Taint } from "../sql/taint.js";

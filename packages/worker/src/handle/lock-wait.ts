@@ -1,16 +1,7 @@
+import { BUSY_SLICE_MS, LOCK_CODES } from "../engine/lock-codes.js";
 import type { Session } from "./session.js";
 import { type Control, sleep } from "../wire/control-block.js";
 import { codeOf } from "../wire/fault.js";
-
-/** SQLite's busy handler sleeps inside a native call, which nothing can end; so it waits in slices of this many ms. */
-export const BUSY_SLICE_MS = 20;
-
-/** What SQLite says of a lock that may go away. */
-export const LOCK_CODES: ReadonlySet<string> = new Set([
-  "SQLITE_BUSY",
-  "SQLITE_BUSY_RECOVERY",
-  "SQLITE_BUSY_TIMEOUT",
-]);
 
 /** How long the running operation waits for the locks of others. */
 export class LockWait {

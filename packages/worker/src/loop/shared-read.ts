@@ -1,11 +1,9 @@
 import type { EngineDatabase, EngineStatement } from "../engine/load-engine.js";
+import { SMALL_RESULT } from "../handle/cursors.js";
 import { type Operation, runAlone } from "../handle/operation.js";
 import type { Session } from "../handle/session.js";
 import type { Statement } from "../handle/statement.js";
 import { Flag, Mode, Op } from "../wire/protocol.js";
-
-/** Up to so many rows a result is read in one call, if the one before was as small. */
-export const SMALL_RESULT = 512;
 
 const NONE: readonly Operation[] = [];
 
