@@ -1,29 +1,43 @@
-import { globSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { join, normalize } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { drawingIn, folderDrawing } from "./support/folder-drawing.ts";
+import {
+  FOLDERS,
+  type Import,
+  importsOf,
+  placeOf,
+  rankOf,
+  readSources,
+  resolved,
+  root,
+  withoutComments,
+} from "./support/source-imports.ts";
 
-const root = fileURLToPath(new URL("../../..", import.meta.url));
+const sources = readSources();
+const imports = [...sources].flatMap(([file, text]) => importsOf(file, text));
 
-interface Import {
-  /** The file that imports, from the root of the workspace, such as `packages/core/src/thread/worker-thread.ts`. */
-  readonly from: string;
-  readonly specifier: string;
-  /** Whether nothing of it is left at run time. */
-  readonly typeOnly: boolean;
+const imported = new Map<string, string[]>();
+const importers = new Map<string, string[]>();
+for (const { from, specifier } of imports) {
+  const to = resolved(from, specifier);
+  if (!sources.has(to)) continue;
+  imported.set(from, [...(imported.get(from) ?? []), to]);
+  importers.set(to, [...(importers.get(to) ?? []), from]);
 }
 
-const sources = new Map(
-  globSync("packages/*/src/**/*.ts", { cwd: root })
-    .toSorted()
-    .map((file) => [file, readFileSync(join(root, file), "utf8")] as const),
-);
-const imports = [...sources].flatMap(([file, text]) => importsOf(file, text));
+/** Files that import each other, one line a circle: the fewer the better. */
+const CIRCLES = [
+  "connection: backup connection cursor-rows cursor dump-lines executemany handle pending-cursor row-iterator transaction turns",
+  "pool: dispatcher leases",
+  "pool: functions member",
+  "handle: bulk change-tracker executor lock-wait session transaction-control",
+];
 
 const inCore = (file: string): boolean => file.startsWith("packages/core/");
 const inWorker = (file: string): boolean => file.startsWith("packages/worker/");
-const inWire = (file: string): boolean => file.startsWith("packages/worker/src/wire/");
+const inLeaf = (file: string): boolean => /^packages\/worker\/src\/(?:wire|sql)\//.test(file);
 
 describe("reading import lines", () => {
   it("sees every form of import, and which of them are gone at run time", () => {
@@ -66,10 +80,48 @@ describe("reading import lines", () => {
 });
 
 describe("the layers", () => {
-  it("let the wire import nothing but itself, Node and Comlink's types", () => {
-    const outside = imports.filter(
-      ({ from, specifier }) => inWire(from) && !isBuiltin(specifier) && !inWire(resolved(from, specifier)),
-    );
+  it("let an import go to the same folder or to a lower one, types included", () => {
+    const upward = imports.filter((one) => {
+      const from = placeOf(one.from);
+      const to = placeOf(resolved(one.from, one.specifier));
+      if (from === null || to === null || from.inPackage !== to.inPackage) return false;
+      return rankOf(to.inPackage, to.folder) < rankOf(from.inPackage, from.folder);
+    });
+    expect(lines(upward)).toEqual([]);
+  });
+
+  it("have circles within one folder only, and no others than these", () => {
+    const circles = [...sources.keys()].flatMap((file) => {
+      const circle = circleOf(file);
+      if (circle.length === 1 || circle[0] !== file) return [];
+      const folders = new Set(circle.map((one) => placeOf(one)?.folder));
+      const names = circle.map((one) => one.slice(one.lastIndexOf("/") + 1, -".ts".length));
+      return [`${[...folders].join(" ")}: ${names.join(" ")}`];
+    });
+    expect(circles).toEqual(CIRCLES);
+  });
+
+  it("know every folder, of 20 files at most", () => {
+    const count = new Map<string, number>();
+    for (const file of sources.keys()) {
+      const place = placeOf(file);
+      if (place !== null) expect(rankOf(place.inPackage, place.folder), file).toBeGreaterThanOrEqual(0);
+      const folder = file.slice(0, file.lastIndexOf("/"));
+      count.set(folder, (count.get(folder) ?? 0) + 1);
+    }
+    expect([...count].filter(([, files]) => files > 20)).toEqual([]);
+    expect(FOLDERS.core).toHaveLength(11);
+  });
+
+  it("are drawn in CONTRIBUTING.md as they are; `pnpm draw:folders` draws them again", () => {
+    expect(drawingIn(readFileSync(join(root, "CONTRIBUTING.md"), "utf8"))).toBe(folderDrawing());
+  });
+
+  it("let the wire and the reading of SQL import nothing but themselves, Node and Comlink's types", () => {
+    const outside = imports.filter(({ from, specifier }) => {
+      const folder = placeOf(from)?.folder;
+      return inLeaf(from) && !isBuiltin(specifier) && placeOf(resolved(from, specifier))?.folder !== folder;
+    });
     expect(lines(outside.filter((one) => !(one.specifier === "comlink" && one.typeOnly)))).toEqual([]);
   });
 
@@ -162,28 +214,6 @@ describe("the sources", () => {
   });
 });
 
-function importsOf(from: string, text: string): Import[] {
-  const code = withoutComments(text);
-  const statement =
-    /^[ \t]*(?:import|export)\s+(?<clause>[\w$\s{},*]+?)\s+from\s+["'](?<path>[^"']+)["']|^[ \t]*import\s+["'](?<effect>[^"']+)["']|\bimport\(\s*["'](?<late>[^"']+)["']/gm;
-  return [...code.matchAll(statement)].map(({ groups = {} }) => ({
-    from,
-    specifier: (groups["path"] ?? groups["effect"] ?? groups["late"]) as string,
-    typeOnly: /^\s*type\b/.test(groups["clause"] ?? ""),
-  }));
-}
-
-function withoutComments(text: string): string {
-  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
-}
-
-/** The source file that a relative import means; any other specifier is its own answer. */
-function resolved(from: string, specifier: string): string {
-  return specifier.startsWith(".")
-    ? normalize(join(from, "..", specifier)).replace(/\.js$/, ".ts")
-    : specifier;
-}
-
 /** Every file that runs when `file` is imported. */
 function reach(file: string, seen = new Set<string>()): string[] {
   if (!seen.has(file)) {
@@ -213,8 +243,20 @@ function only(...files: string[]): unknown {
   };
 }
 
+/** The files that import each other with `file`, itself among them, in order. */
+function circleOf(file: string): string[] {
+  const back = closure(file, (at) => importers.get(at) ?? []);
+  return [...closure(file, (at) => imported.get(at) ?? [])].filter((one) => back.has(one)).toSorted();
+}
+
+function closure(file: string, next: (file: string) => readonly string[]): Set<string> {
+  const seen = new Set([file]);
+  for (const one of seen) for (const other of next(one)) seen.add(other);
+  return seen;
+}
+
 function lines(list: readonly Import[]): string[] {
-  return list.map(({ from, specifier }) => `${from} imports ${specifier}`);
+  return list.map(({ from, specifier, names }) => `${from} imports ${names} from ${specifier}`);
 }
 
 function packageName(specifier: string): string {

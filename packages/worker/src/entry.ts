@@ -15,8 +15,10 @@ const port: MessagePort = parentPort;
 const data = workerData as ThreadData;
 const answers = data.answers as MessagePort;
 const control = openControl(data.control);
-const session = new Session(control, new Callbacks(data.callbacks as MessagePort, control));
-const pump = new Scheduler(session, control);
+const session = new Session(control, new Callbacks(data.callbacks as MessagePort, control), () =>
+  scheduler.functionCalled(),
+);
+const scheduler = new Scheduler(session, control);
 
 async function outcome<T>(work: () => T | Promise<T>): Promise<Outcome<T>> {
   try {
@@ -29,7 +31,7 @@ async function outcome<T>(work: () => T | Promise<T>): Promise<Outcome<T>> {
 const api: ThreadApi = {
   open: (options) => outcome(() => session.open(options)),
   run: (frame) => {
-    const { reply, transfer: list } = pump.run(frame);
+    const { reply, transfer: list } = scheduler.run(frame);
     return list.length === 0 ? reply : transfer(reply, list);
   },
   backup: (options) => outcome(() => session.backup(options).then(() => null)),
@@ -42,8 +44,8 @@ const api: ThreadApi = {
 
 /** After an answer has left: what remains, then a look for the next call. */
 const goOn = (): void => {
-  pump.proceed();
-  if (pump.idle) poller.poll();
+  scheduler.proceed();
+  if (scheduler.idle) poller.poll();
 };
 const poller = new Poller(
   port,

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { EngineConstructor, EngineDatabase, EngineStatement } from "./load-engine.js";
+import type { EngineConstructor, EngineDatabase, EngineStatement } from "./engine-api.js";
 import { splitScript } from "../sql/script.js";
 import { UsageError } from "../wire/fault.js";
 import { scanParameters, skipBlank, statementKeyword, tokenEnd } from "../sql/parameters.js";

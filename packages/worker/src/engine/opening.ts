@@ -1,4 +1,5 @@
-import { type EngineDatabase, loadEngine } from "./load-engine.js";
+import type { EngineDatabase } from "./engine-api.js";
+import { loadEngine } from "./load-engine.js";
 import { BUSY_SLICE_MS, LOCK_CODES } from "./lock-codes.js";
 import { type Pragma, setPragma, sortPragmas } from "./pragmas.js";
 import { codeOf, UsageError } from "../wire/fault.js";

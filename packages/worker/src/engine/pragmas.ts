@@ -1,4 +1,4 @@
-import type { EngineDatabase } from "./load-engine.js";
+import type { EngineDatabase } from "./engine-api.js";
 import { messageWithoutKeys } from "../sql/redact-keys.js";
 
 /** Name and value, ready to stand in `PRAGMA name = value`. */

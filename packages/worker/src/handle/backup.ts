@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import type { EngineDatabase } from "../engine/load-engine.js";
+import type { EngineDatabase } from "../engine/engine-api.js";
 import { UsageError } from "../wire/fault.js";
 import type { BackupOptions } from "../wire/thread-api.js";
 

@@ -1,4 +1,4 @@
-import type { EngineDatabase, EngineStatement } from "../engine/load-engine.js";
+import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
 import { type Native, native } from "../engine/native.js";
 import type { Session } from "./session.js";
 import type { Statement } from "./statement.js";

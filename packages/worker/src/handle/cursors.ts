@@ -1,4 +1,4 @@
-import type { EngineStatement } from "../engine/load-engine.js";
+import type { EngineStatement } from "../engine/engine-api.js";
 import type { Statement } from "./statement.js";
 import { UsageError } from "../wire/fault.js";
 import { sizeOf } from "../wire/row-encode.js";

@@ -1,5 +1,5 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import type { EngineDatabase } from "../engine/load-engine.js";
+import type { EngineDatabase } from "../engine/engine-api.js";
 import { awaitReply, type Control, repliesSeen } from "../wire/control-block.js";
 import { CallbackError, FunctionError } from "../wire/fault.js";
 import type { Authorizer } from "../engine/native.js";

@@ -1,4 +1,4 @@
-import type { EngineDatabase, EngineStatement } from "../engine/load-engine.js";
+import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
 
 type Privately = <T>(work: () => T) => T;
 

@@ -1,6 +1,6 @@
 import { backUp, requireDatabase } from "./backup.js";
 import { ChangeTracker } from "./change-tracker.js";
-import type { EngineDatabase, EngineStatement } from "../engine/load-engine.js";
+import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
 import { Executor } from "./executor.js";
 import { type Callbacks, defineFunction, loadAuthorizer, rereadSchema } from "./functions.js";
 import { attachNative, type Authorizer, native } from "../engine/native.js";
@@ -8,7 +8,6 @@ import { LockWait } from "./lock-wait.js";
 import { configureHandle, openHandle, setUp } from "../engine/opening.js";
 import { ReplyWriter } from "./reply-writer.js";
 import { SchemaWatch } from "./schema-watch.js";
-import { SharedRead } from "../loop/shared-read.js";
 import type { Statement } from "./statement.js";
 import { Taint } from "../sql/taint.js";
 import { type Control, isCancelled } from "../wire/control-block.js";
@@ -29,9 +28,9 @@ export class Session {
   readonly executor = new Executor(this);
   readonly changes = new ChangeTracker(this);
   readonly schema = new SchemaWatch((work) => this.privately(work));
-  readonly sharedRead = new SharedRead(this);
   readonly #control: Control;
   readonly #callbacks: Callbacks;
+  readonly #onFunctionCall: () => void;
   readonly #functions = new Map<string, FunctionSpec>();
   #db: EngineDatabase | null = null;
   #options: OpenOptions | null = null;
@@ -55,9 +54,11 @@ export class Session {
   /** The running operation had a transaction open, so that an error after which none is has rolled it back. */
   transactionWasOpen = false;
 
-  constructor(control: Control, callbacks: Callbacks) {
+  /** `onFunctionCall` runs whenever SQL is about to call a function of the user's. */
+  constructor(control: Control, callbacks: Callbacks, onFunctionCall: () => void) {
     this.#control = control;
     this.#callbacks = callbacks;
+    this.#onFunctionCall = onFunctionCall;
     this.#patience = new LockWait(this, control);
   }
 
@@ -93,7 +94,6 @@ export class Session {
     this.#control.token[0] = this.#token;
     if (options.queryOnly) db.exec("PRAGMA query_only = ON");
     this.schema.open(db);
-    this.sharedRead.open(db);
     this.#counters = {
       totalChanges: db.prepare("SELECT total_changes()").pluck(),
       counts: db.prepare("SELECT changes(), last_insert_rowid()").raw().safeIntegers(),
@@ -116,7 +116,6 @@ export class Session {
     this.executor.reset();
     this.changes.detached();
     this.schema.close();
-    this.sharedRead.close();
     this.#counters = null;
     this.#db = null;
     this.#token = this.#control.token[0] = 0;
@@ -142,7 +141,7 @@ export class Session {
   /** Defines a function, for good if `lasting`, else until the lease ends. */
   async define(spec: FunctionSpec, lasting = true): Promise<void> {
     this.#requireNoCursor("a function cannot be created");
-    await defineFunction(this.db, spec, this.#callbacks, this.out.integers, () => this.sharedRead.called());
+    await defineFunction(this.db, spec, this.#callbacks, this.out.integers, this.#onFunctionCall);
     this.privately(() => rereadSchema(this.db));
     if (lasting) this.#functions.set(`${spec.name.toLowerCase()}/${spec.parameters}`, spec);
     else this.#tainted = true;

@@ -1,4 +1,4 @@
-import type { EngineDatabase, EngineStatement } from "../engine/load-engine.js";
+import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
 import type { SchemaWatch } from "./schema-watch.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import { endsTransaction } from "../sql/script.js";

@@ -1,6 +1,7 @@
 import { type Operation, runAlone, Step } from "../handle/operation.js";
 import { FrameReader } from "./frame-reader.js";
 import { isGroupable, runGroup } from "./group-commit.js";
+import { SharedRead } from "./shared-read.js";
 import type { Session } from "../handle/session.js";
 import { sharedNow } from "../wire/clock.js";
 import { begin, type Control, end } from "../wire/control-block.js";
@@ -27,6 +28,7 @@ export class Scheduler {
   readonly #session: Session;
   readonly #control: Control;
   readonly #reader: FrameReader;
+  readonly #sharedRead: SharedRead;
   #current: Operation | null = null;
   /** The current operation has begun: it is never skipped now. */
   #begun = false;
@@ -47,10 +49,16 @@ export class Scheduler {
     this.#session = session;
     this.#control = control;
     this.#reader = new FrameReader(session.executor);
+    this.#sharedRead = new SharedRead(session);
   }
 
   get idle(): boolean {
     return this.#current === null && this.#singles.length === 0 && this.#reader.empty;
+  }
+
+  /** SQL is about to call a function of the user's. */
+  functionCalled(): void {
+    this.#sharedRead.called();
   }
 
   /** Takes a frame and works until there is something to answer. */
@@ -75,13 +83,14 @@ export class Scheduler {
       try {
         this.#work();
       } finally {
-        again = this.#runAgain(this.#session.sharedRead.end());
+        again = this.#runAgain(this.#sharedRead.end());
       }
     }
   }
 
   #work(): void {
-    const { out, sharedRead } = this.#session;
+    const { out } = this.#session;
+    const sharedRead = this.#sharedRead;
     const began = performance.now();
     let now = began;
     let answered = 0;
@@ -166,7 +175,7 @@ export class Scheduler {
     } catch (error) {
       session.out.rewind(mark);
       this.#timing = -1;
-      if (this.#runAgain(session.sharedRead.end())) return false;
+      if (this.#runAgain(this.#sharedRead.end())) return false;
       if (session.mayRetry(error, operation.at)) return false;
       if (operation.timed) this.#timing = session.out.timing(operation.begun);
       session.wrote();

@@ -1,4 +1,4 @@
-import type { EngineDatabase, EngineStatement } from "../engine/load-engine.js";
+import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
 import { SMALL_RESULT } from "../handle/cursors.js";
 import { type Operation, runAlone } from "../handle/operation.js";
 import type { Session } from "../handle/session.js";
@@ -14,8 +14,12 @@ const NONE: readonly Operation[] = [];
  */
 export class SharedRead {
   readonly #session: Session;
-  #begin: EngineStatement | null = null;
-  #commit: EngineStatement | null = null;
+  /** Its own statements, of the handle that was open when they were prepared. */
+  #own: {
+    readonly db: EngineDatabase;
+    readonly begin: EngineStatement;
+    readonly commit: EngineStatement;
+  } | null = null;
   #under = false;
   /** What is run, or was last. */
   #statement: Statement | null = null;
@@ -34,15 +38,6 @@ export class SharedRead {
   /** The transaction is open. */
   get under(): boolean {
     return this.#under;
-  }
-
-  open(db: EngineDatabase): void {
-    this.#begin = db.prepare("BEGIN");
-    this.#commit = db.prepare("COMMIT");
-  }
-
-  close(): void {
-    this.#begin = this.#commit = null;
   }
 
   /**
@@ -71,8 +66,13 @@ export class SharedRead {
 
   #open(): void {
     const session = this.#session;
-    if (this.#begin === null || session.inTransaction) return;
-    session.privately(() => session.besideCursors(() => this.#begin!.run()));
+    if (session.inTransaction) return;
+    const { db } = session;
+    if (this.#own?.db !== db) {
+      this.#own = session.privately(() => ({ db, begin: db.prepare("BEGIN"), commit: db.prepare("COMMIT") }));
+    }
+    const { begin } = this.#own;
+    session.privately(() => session.besideCursors(() => begin.run()));
     this.#under = true;
     this.#past = false;
     this.#mark = session.out.mark;
@@ -93,7 +93,7 @@ export class SharedRead {
     const session = this.#session;
     if (session.inTransaction) {
       try {
-        session.privately(() => session.besideCursors(() => this.#commit!.run()));
+        session.privately(() => session.besideCursors(() => this.#own!.commit.run()));
         session.out.seal(this.#version);
         return NONE;
       } catch {

@@ -1,0 +1,44 @@
+import type { SqlValue } from "../wire/protocol.js";
+
+/** The part of better-sqlite3's Statement that is used here. */
+export interface EngineStatement {
+  readonly reader: boolean;
+  readonly readonly: boolean;
+  raw(toggle?: boolean): this;
+  pluck(toggle?: boolean): this;
+  safeIntegers(toggle?: boolean): this;
+  bind(...args: unknown[]): this;
+  all(...args: unknown[]): SqlValue[][];
+  get(...args: unknown[]): unknown;
+  run(...args: unknown[]): { changes: number; lastInsertRowid: number | bigint };
+  iterate(...args: unknown[]): IterableIterator<SqlValue[]>;
+  /** The text with its bound parameters filled in. */
+  toString(): string;
+  columns(): { name: string; type: string | null }[];
+}
+
+/** The part of better-sqlite3's Database that is used here. */
+export interface EngineDatabase {
+  readonly inTransaction: boolean;
+  readonly memory: boolean;
+  readonly open: boolean;
+  /** False where the contents of a database in memory cannot be had. */
+  readonly serializes?: boolean;
+  prepare(sql: string): EngineStatement;
+  exec(sql: string): this;
+  pragma(source: string, options?: { simple?: boolean }): unknown;
+  function(name: string, options: object, fn: (...args: never[]) => unknown): this;
+  loadExtension(path: string, entryPoint?: string): this;
+  backup(
+    path: string,
+    options: { attached: string; progress(info: { totalPages: number; remainingPages: number }): number },
+  ): Promise<{ totalPages: number; remainingPages: number }>;
+  serialize(): Buffer;
+  unsafeMode(on: boolean): this;
+  close(): this;
+}
+
+export type EngineConstructor = new (
+  path: string | Buffer,
+  options: { readonly: boolean; fileMustExist: boolean; timeout: number },
+) => EngineDatabase;
