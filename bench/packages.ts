@@ -26,7 +26,7 @@ export function versionOf(name: string): string {
 function entryOf(specifier: string): string {
   if (specifier.startsWith("node:")) return specifier;
   if (WORKSPACE.has(specifier))
-    return new URL(`../packages/${folder(specifier)}/dist/index.js`, import.meta.url).href;
+    return new URL(`../packages/${folder(specifier)}/dist/index.mjs`, import.meta.url).href;
   if (SHARED_WITH_LIBRARY.has(specifier)) return pathToFileURL(fromWorker.resolve(specifier)).href;
   return specifier;
 }

@@ -51,3 +51,5 @@ export {
 } from "./pool/transaction.js";
 export type { TransactionOptions } from "./connection/transaction.js";
 export { paramstyle, sqliteVersion, sqliteVersionInfo, version } from "./version.js";
+/** @internal */
+export { followSqliteVersion } from "./version.js";

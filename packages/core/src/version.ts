@@ -10,9 +10,18 @@ export let sqliteVersion = "3.54.1";
 /** {@link sqliteVersion} as numbers. */
 export let sqliteVersionInfo: readonly [number, number, number] = [3, 54, 1];
 
+const followers: (() => void)[] = [];
+
 /** @internal */
 export function foundSqliteVersion(found: string): void {
+  if (found === sqliteVersion) return;
   sqliteVersion = found;
   const [major = 0, minor = 0, patch = 0] = found.split(".").map(Number);
   sqliteVersionInfo = [major, minor, patch];
+  for (const follow of followers) follow();
+}
+
+/** @internal For the ESM form of the package, whose exports are copies of these. */
+export function followSqliteVersion(follow: () => void): void {
+  followers.push(follow);
 }

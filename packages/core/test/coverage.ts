@@ -36,7 +36,8 @@ try {
   execFileSync(process.execPath, [join(root, "node_modules", "vitest", "vitest.mjs"), "run"], {
     cwd: root,
     stdio: "inherit",
-    env: { ...process.env, NODE_V8_COVERAGE: folder },
+    // The modules themselves, not the files that they are bundled into.
+    env: { ...process.env, NODE_V8_COVERAGE: folder, NODE_OPTIONS: "--conditions=module" },
   });
   report();
 } finally {

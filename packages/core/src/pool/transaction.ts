@@ -33,6 +33,7 @@ export interface ExecuteResult extends RunResult {
 
 /** What `read()` hands to its callback: one reader, one snapshot. */
 export class ReadTransaction {
+  /** @internal */
   protected readonly runner: Handle;
 
   /** @internal Use `pool.read()`. */

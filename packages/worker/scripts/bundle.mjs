@@ -3,6 +3,7 @@
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+import { bundlePackage } from "../../../scripts/bundle-package.mjs";
 
 const dist = new URL("../dist/", import.meta.url);
 
@@ -23,3 +24,9 @@ await writeFile(new URL("entry.d.cts", dist), "export {};\n");
 // or the thread would run the program again. `--separate` is for who wants to see the files themselves.
 const code = process.argv.includes("--separate") ? "./entry.js" : "./entry.cjs";
 await writeFile(new URL("sqlite-aio-thread.js", dist), `import "${code}";\n`);
+
+await bundlePackage(fileURLToPath(new URL("..", import.meta.url)), {
+  index: "index",
+  wire: "wire/index",
+  sql: "sql/index",
+});

@@ -1,0 +1,22 @@
+import { fileURLToPath } from "node:url";
+import { bundlePackage } from "../../../scripts/bundle-package.mjs";
+
+await bundlePackage(
+  fileURLToPath(new URL("..", import.meta.url)),
+  {
+    index: "index",
+    diagnostics: "diagnostics",
+    drizzle: "integrations/drizzle/index",
+    knex: "integrations/knex/index",
+    kysely: "integrations/kysely/index",
+    electron: "electron/index",
+    "electron-preload": "electron/preload",
+  },
+  // What both sides of the wire speak is no package that anybody else loads.
+  {
+    inline: /^@sqlite-aio\/worker\/(wire|sql)$/,
+    live: { index: ["sqliteVersion", "sqliteVersionInfo"] },
+    both: ["drizzle"],
+    stripInternal: true,
+  },
+);

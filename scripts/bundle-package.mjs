@@ -1,0 +1,130 @@
+// Bundles the compiled modules of a package into what Node and TypeScript load: for each entry a CommonJS file, which is
+// the one implementation, an ESM file that hands on its exports, and the types of both. Bundlers take the modules
+// themselves (the condition "module"), so that they can leave out what a program does not use.
+import { execFileSync } from "node:child_process";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+import { dts } from "rolldown-plugin-dts";
+
+const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url));
+
+/**
+ * @param {string} folder of the package
+ * @param {Record<string, string>} entries module below `dist` by the name of the entry
+ * @param {{ inline?: RegExp, live?: Record<string, readonly string[]>, both?: string[],
+ *   stripInternal?: boolean }} [options] `inline`:
+ *   packages that become part of the bundle; `live`: for an entry, what it exports that changes while the program runs; `both`: entries that are bundled for ESM, too;
+ *   `stripInternal`: the types name nothing that is internal
+ */
+export async function bundlePackage(
+  folder,
+  entries,
+  { inline, live = {}, both = [], stripInternal = false } = {},
+) {
+  const dist = join(folder, "dist");
+  const external = (id) => !/^[./]/.test(id) && inline?.test(id) !== true;
+  await rm(join(dist, "chunks"), { recursive: true, force: true });
+  const code = await rolldown({ input: modules(dist, entries, ".js"), platform: "node", external });
+  await code.write({
+    dir: dist,
+    format: "cjs",
+    entryFileNames: "[name].cjs",
+    chunkFileNames: "chunks/[name].cjs",
+    comments: { legal: true, annotation: false, jsdoc: false },
+    sourcemap: true,
+  });
+  await code.close();
+  await writeTypes(folder, dist, entries, external, stripInternal);
+  await bundleForEsm(dist, entries, both, external);
+  const require = createRequire(join(dist, "package.json"));
+  for (const name of Object.keys(entries)) {
+    if (both.includes(name)) {
+      await copyFile(join(dist, `${name}.d.cts`), join(dist, `${name}.d.mts`));
+      continue;
+    }
+    const exported = Object.keys(require(join(dist, `${name}.cjs`)));
+    await writeFile(join(dist, `${name}.mjs`), wrapper(name, exported, live[name] ?? []));
+    const types = await readFile(join(dist, `${name}.d.cts`), "utf8");
+    // What a query builder declares for ESM is not what it declares for CommonJS; all else is declared once.
+    const ofOthers = /from "(?!\.|node:|@sqlite-aio\/)/.test(types);
+    await writeFile(join(dist, `${name}.d.mts`), ofOthers ? types : `export * from "./${name}.cjs";\n`);
+  }
+}
+
+/**
+ * Entries over a package that is not the same for `import` and `require`, whose classes they meet: of those there is one of
+ * each. Of the errors there is one still.
+ */
+async function bundleForEsm(dist, entries, both, external) {
+  if (both.length === 0) return;
+  const chosen = Object.fromEntries(both.map((name) => [name, entries[name]]));
+  const errors = {
+    name: "errors-of-the-index",
+    resolveId: (id) => (id.endsWith("/errors/errors.js") ? { id: "./index.mjs", external: true } : null),
+  };
+  const code = await rolldown({
+    input: modules(dist, chosen, ".js"),
+    platform: "node",
+    external,
+    plugins: [errors],
+  });
+  await code.write({
+    dir: dist,
+    format: "es",
+    entryFileNames: "[name].mjs",
+    chunkFileNames: "chunks/[name].mjs",
+  });
+  await code.close();
+}
+
+/** One file of declarations for each entry. */
+async function writeTypes(folder, dist, entries, external, stripInternal) {
+  const types = stripInternal ? await mkdtemp(join(dist, ".types-")) : dist;
+  try {
+    if (stripInternal) {
+      const flags = ["--stripInternal", "--emitDeclarationOnly", "--declarationMap", "false"];
+      const alone = ["--composite", "false", "--incremental", "false", "--tsBuildInfoFile", "null"];
+      const project = ["-p", join(folder, "tsconfig.json"), "--outDir", types];
+      execFileSync(process.execPath, [tsc, ...project, ...flags, ...alone], { stdio: "inherit" });
+    }
+    const declarations = await rolldown({
+      input: modules(types, entries, ".d.ts"),
+      external,
+      plugins: [
+        dts({ dtsOnly: true, generator: "oxc", sourcemap: false, tsconfig: join(folder, "tsconfig.json") }),
+      ],
+    });
+    await declarations.write({
+      dir: dist,
+      format: "es",
+      entryFileNames: "[name].d.cts",
+      chunkFileNames: "chunks/[name].d.cts",
+    });
+    await declarations.close();
+  } finally {
+    if (stripInternal) await rm(types, { recursive: true });
+  }
+}
+
+function modules(base, entries, ending) {
+  return Object.fromEntries(
+    Object.entries(entries).map(([name, module]) => [name, join(base, `${module}${ending}`)]),
+  );
+}
+
+/** An ESM file of what the CommonJS file exports. Names that are written out can be seen by every tool. */
+function wrapper(name, exported, live) {
+  const constant = exported.filter((one) => !live.includes(one) && !/^follow[A-Z]/.test(one));
+  const lines = [`export { ${constant.join(", ")} } from "./${name}.cjs";`];
+  if (live.length > 0) {
+    lines.push(
+      `import implementation from "./${name}.cjs";`,
+      `export let { ${live.join(", ")} } = implementation;`,
+      `implementation.followSqliteVersion(() => ({ ${live.join(", ")} } = implementation));`,
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}
