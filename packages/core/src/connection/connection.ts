@@ -13,6 +13,7 @@ import {
   checkIsolationLevel,
   integer,
   type IsolationLevel,
+  resolveExtension,
 } from "../options/connect-options.js";
 import { alone, closeAfterAll, refuseScoped } from "./turns.js";
 import { dumpLines } from "./dump-lines.js";
@@ -233,6 +234,7 @@ export class Connection {
 
   /** Allows {@link loadExtension}. Off until then. */
   async enableLoadExtension(enabled: boolean, options?: CallOptions): Promise<void> {
+    if (typeof enabled !== "boolean") throw new TypeError("enableLoadExtension takes true or false");
     await this.#runner.perform(
       this.#runner.method("enableLoadExtension", enabled),
       options,
@@ -242,8 +244,8 @@ export class Connection {
 
   /** Loads a SQLite extension. Rejects with "not authorized" unless that is enabled. */
   async loadExtension(path: string, entryPoint?: string, options?: CallOptions): Promise<void> {
-    if (typeof path !== "string") throw new TypeError("the path of an extension must be a string");
-    const args = entryPoint === undefined ? [path] : [path, entryPoint];
+    const extension = resolveExtension(path, entryPoint);
+    const args = extension.entryPoint === null ? [extension.path] : [extension.path, extension.entryPoint];
     await this.#runner.perform(this.#runner.method("loadExtension", ...args), options, this.loadExtension);
   }
 

@@ -1,7 +1,7 @@
 import type { Authorizer } from "@sqlite-aio/worker";
 import type { AuthorizerSpec, FunctionSpec } from "@sqlite-aio/worker/wire";
 import type { Callbacks } from "../thread/callbacks.js";
-import { boolean, integer, moduleUrl } from "../options/connect-options.js";
+import { boolean, checkOptions, integer, moduleUrl } from "../options/connect-options.js";
 
 /** A function called from SQL; it must return a value that binds, not a promise. */
 export type SqlFunction = (...args: never[]) => unknown;
@@ -37,7 +37,7 @@ export function functionSpec(
   if (integer(parameters, "parameters", -1, -1) > 100) {
     throw new RangeError("a function can have at most 100 parameters");
   }
-  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  checkOptions(options);
   const common = {
     name,
     parameters,
@@ -45,9 +45,8 @@ export function functionSpec(
     directOnly: boolean(options.directOnly, "directOnly"),
   };
   if (typeof fn === "function") return { ...common, source: { closure: closures.add(fn) } };
-  const { export: exported = "default" } = options;
-  if (typeof exported !== "string") throw new TypeError('option "export" must be a string');
-  return { ...common, source: { module: moduleUrl(fn, "the function's module"), export: exported } };
+  const module = moduleUrl(fn, "the function's module");
+  return { ...common, source: { module, export: exportName(options.export) } };
 }
 
 /** Checks an authorizer, and keeps its closure. */
@@ -56,7 +55,14 @@ export function authorizerSpec(
   options: { export?: string },
   closures: Callbacks,
 ): AuthorizerSpec | null {
+  checkOptions(options);
   if (authorizer === null) return null;
   if (typeof authorizer === "function") return { closure: closures.add(authorizer) };
-  return { module: moduleUrl(authorizer, "the authorizer's module"), export: options.export ?? "default" };
+  return { module: moduleUrl(authorizer, "the authorizer's module"), export: exportName(options.export) };
+}
+
+function exportName(name: unknown): string {
+  if (name === undefined) return "default";
+  if (typeof name !== "string") throw new TypeError('option "export" must be a string');
+  return name;
 }

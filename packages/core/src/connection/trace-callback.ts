@@ -1,3 +1,5 @@
+import { messageOf } from "@sqlite-aio/worker/wire";
+
 /**
  * A trace callback that may throw: as in CPython its error is not the statement's. It is called while a reply is read,
  * whose other answers must not be lost.
@@ -7,8 +9,9 @@ export function traceCallback(callback: (sql: string) => void): (sql: string) =>
     try {
       callback(sql);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      process.emitWarning(`the trace callback threw: ${reason}`, { code: "SQLITE_AIO_TRACE_CALLBACK" });
+      process.emitWarning(`the trace callback threw: ${messageOf(error)}`, {
+        code: "SQLITE_AIO_TRACE_CALLBACK",
+      });
     }
   };
 }

@@ -172,9 +172,7 @@ export function resolvePath(database: string | URL | Buffer): string {
         ? new TextDecoder("utf-8", { fatal: true }).decode(database)
         : database;
   if (typeof path !== "string") throw new TypeError("the database must be a path, a file: URL or a Buffer");
-  if (path.includes("\0")) throw new TypeError("the database path holds a null character");
-  if (!path.isWellFormed())
-    throw new TypeError("the database path holds a lone surrogate and has no UTF-8 form");
+  checkName(path, "the database path");
   if (/^file:/i.test(path)) {
     throw new TypeError(
       'the engine knows no "file:" names and would create a file of that name: give a path, a URL object, or ":memory:"',
@@ -241,15 +239,32 @@ function resolveExtensions(
   if (extensions === undefined) return [];
   if (!Array.isArray(extensions))
     throw new TypeError('option "extensions" must be an array of { path, entryPoint }');
-  return extensions.map(({ path, entryPoint }) => {
-    if (typeof path !== "string" || path === "" || path.includes("\0")) {
-      throw new TypeError('option "extensions": each needs a path');
-    }
-    if (entryPoint !== undefined && (typeof entryPoint !== "string" || entryPoint.includes("\0"))) {
-      throw new TypeError('option "extensions": an entryPoint must be a string');
-    }
-    return { path, entryPoint: entryPoint ?? null };
+  return extensions.map((extension: unknown) => {
+    if (typeof extension !== "object" || extension === null)
+      throw new TypeError('option "extensions": each must be an object { path, entryPoint }');
+    const { path, entryPoint } = extension as { path: unknown; entryPoint: unknown };
+    return resolveExtension(path, entryPoint);
   });
+}
+
+/** An extension's file and entry point. Throws TypeError. */
+export function resolveExtension(
+  path: unknown,
+  entryPoint: unknown,
+): { path: string; entryPoint: string | null } {
+  if (typeof path !== "string" || path === "")
+    throw new TypeError("the path of an extension must be a string that is not empty");
+  checkName(path, "the path of an extension");
+  if (entryPoint === undefined || entryPoint === null) return { path, entryPoint: null };
+  if (typeof entryPoint !== "string") throw new TypeError("the entry point of an extension must be a string");
+  checkName(entryPoint, "the entry point of an extension");
+  return { path, entryPoint };
+}
+
+/** Throws unless the engine gets the whole of `text`. */
+function checkName(text: string, what: string): void {
+  if (text.includes("\0")) throw new TypeError(`${what} holds a null character`);
+  if (!text.isWellFormed()) throw new TypeError(`${what} holds a lone surrogate and has no UTF-8 form`);
 }
 
 /** The level as CPython spells it; `""` means DEFERRED there. */

@@ -1,4 +1,4 @@
-import { Verb } from "@sqlite-aio/worker/wire";
+import { messageOf, Verb } from "@sqlite-aio/worker/wire";
 import type { Call } from "../thread/call.js";
 import type { Progress } from "../thread/cancellation.js";
 import { WorkerThread } from "../thread/worker-thread.js";
@@ -279,7 +279,7 @@ export class Member {
     } catch (error) {
       // There is no other copy of a database in memory.
       if (!this.#options.memory || !this.channel.alive) throw error;
-      process.emitWarning(`onConnect failed on a connection that was opened afresh: ${String(error)}`);
+      process.emitWarning(`onConnect failed on a connection that was opened afresh: ${messageOf(error)}`);
     }
   }
 

@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import { announceReply, type Control, type SqlValue } from "@sqlite-aio/worker/wire";
+import { announceReply, type Control, messageOf, type SqlValue } from "@sqlite-aio/worker/wire";
 import { type Bindable, bindValue } from "../values/bind.js";
 import { held, onTurn } from "./event-loop.js";
 
@@ -65,7 +65,7 @@ export class Callbacks {
       reply = {
         ok: false,
         error: this.#keep(error),
-        message: error instanceof Error ? error.message : String(error),
+        message: messageOf(error),
       };
     }
     this.#port.postMessage(reply);

@@ -6,11 +6,13 @@ import {
   type ChangeReport,
   checkHead,
   type Control,
+  errorOf,
   type Fault,
   type Frame,
   malformed,
   MAX_FRAME_OPS,
   MAX_UNDER_WAY,
+  messageOf,
   MORE_COMING,
   nextSequence,
   Op,
@@ -20,12 +22,13 @@ import {
   State,
   uncancel,
 } from "@sqlite-aio/worker/wire";
-import { FaultReason, interrupted, withRollback } from "../errors/rejection.js";
+import { ErrorReason, FaultReason, interrupted, withRollback } from "../errors/rejection.js";
 import { type Call, namesOf, Stage } from "./call.js";
 import type { Callbacks } from "./callbacks.js";
+import { ProgrammingError } from "../errors/errors.js";
 import { atEndOfTick, now } from "./event-loop.js";
 import { SpinWait } from "./spin-wait.js";
-import { StatementCache } from "./statement-cache.js";
+import { type CachedStatement, StatementCache } from "./statement-cache.js";
 
 /** Calls of `run` under way: one being worked on, one that is there when it is done. */
 const MAX_CALLS = 2;
@@ -63,7 +66,8 @@ export class Pipeline {
   #stopped = false;
   /** The thread times the operations of the next frame. */
   #timing = false;
-  #releases: number[] = [];
+  /** Operations without an answer, which go first in the next frame. */
+  #ahead: unknown[] = [];
   /** Milliseconds that each operation has run that the present reply answers. */
   #spent = 0;
   /** As of the answer that was read last: several calls' answers come in one reply. */
@@ -117,7 +121,7 @@ export class Pipeline {
   /** The rest of a cursor's rows is not wanted. */
   release(cursor: number): void {
     if (this.#stopped) return;
-    this.#releases.push(cursor);
+    this.#ahead.push(Op.RELEASE, cursor);
     this.#schedule();
   }
 
@@ -155,7 +159,7 @@ export class Pipeline {
 
   #flush(): void {
     if (this.#stopped) return;
-    const some = (this.#queue.length > 0 && this.#room > 0) || this.#releases.length > 0;
+    const some = (this.#queue.length > 0 && this.#room > 0) || this.#ahead.length > 0;
     if (this.#calls < MAX_CALLS && some) this.#post();
     // An answer is owed, or packets are coming: the thread needs a call to answer.
     const wanted = this.#sent.length === 0 ? 0 : this.#streaming ? MAX_CALLS : 1;
@@ -168,18 +172,45 @@ export class Pipeline {
   }
 
   #post(): void {
-    const frame: Frame = [];
-    const list: ArrayBuffer[] = [];
-    for (const id of this.statements.takeForgotten()) frame.push(Op.FORGET, id);
-    for (const cursor of this.#releases) frame.push(Op.RELEASE, cursor);
-    this.#releases = [];
+    let calls = this.#take();
+    for (;;) {
+      const failure = this.#tryToPost(calls);
+      if (failure === null) return;
+      if (calls.length === 0) {
+        this.#host.broken(errorOf(failure.error));
+        return;
+      }
+      // The one that cannot be cloned, or needs too much memory, is found by halves; its neighbours are none the worse.
+      if (calls.length > 1) this.#queue.unshift(...calls.splice(Math.ceil(calls.length / 2)));
+      else {
+        this.#refuse(calls[0]!, failure.error);
+        calls = this.#take();
+      }
+    }
+  }
+
+  /** As much of the queue as a frame may take. */
+  #take(): Call[] {
     const room = this.#room;
-    const calls = this.#queue.length > room ? this.#queue.splice(0, room) : this.#queue;
-    if (calls === this.#queue) this.#queue = [];
+    if (this.#queue.length > room) return this.#queue.splice(0, room);
+    const calls = this.#queue;
+    this.#queue = [];
+    return calls;
+  }
+
+  /** Posts a frame of `calls`. Gives why that cannot be done; nothing has been done then. */
+  #tryToPost(calls: readonly Call[]): { readonly error: unknown } | null {
+    for (const id of this.statements.takeForgotten()) this.#ahead.push(Op.FORGET, id);
+    const ahead = this.#ahead;
+    const frame: Frame = [...ahead];
+    const list: ArrayBuffer[] = [];
+    const before = { sequence: this.#sequence, timing: this.#timing, sent: this.#sent.length };
+    const defined: CachedStatement[] = [];
     for (const call of calls) {
       const { statement } = call;
       if (statement !== null && !statement.defined) {
         statement.defined = true;
+        defined.push(statement);
         frame.push(Op.DEFINE, statement.id, statement.sql, statement.parameters.names);
       }
       if ((call.trace !== null) !== this.#timing) {
@@ -192,18 +223,40 @@ export class Pipeline {
       call.write(frame, list);
       this.#sent.push(call);
     }
+    let answer: Promise<Reply>;
+    try {
+      answer = this.#host.run(frame, list);
+    } catch (error) {
+      this.#sequence = before.sequence;
+      this.#timing = before.timing;
+      this.#sent.length = before.sent;
+      for (const statement of defined) statement.defined = false;
+      for (const call of calls) {
+        call.sequence = 0;
+        call.stage = Stage.WAITING;
+      }
+      return { error };
+    }
+    this.#ahead = [];
     if (this.#calls++ === 0) {
       this.#since = now();
       this.#spinner.posted(this.#since);
     }
-    try {
-      this.#host.run(frame, list).then(
-        (reply) => this.#answered(reply),
-        (error: Error) => this.#host.broken(error),
-      );
-    } catch (error) {
-      this.#host.broken(error as Error);
-    }
+    answer.then(
+      (reply) => this.#answered(reply),
+      (error: Error) => this.#host.broken(error),
+    );
+    return null;
+  }
+
+  #refuse(call: Call, error: unknown): void {
+    const message = `the call cannot be sent to the connection's thread: ${messageOf(error)}`;
+    call.reject(
+      new ErrorReason(
+        () => new ProgrammingError(message, { code: "SQLITE_MISUSE", sql: call.sql, cause: error }),
+      ),
+    );
+    this.#forget(call);
   }
 
   #answered(reply: Reply): void {

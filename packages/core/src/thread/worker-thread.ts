@@ -4,6 +4,7 @@ import {
   cancel,
   type ChangeReport,
   type Control,
+  errorOf,
   type Opened,
   type Outcome,
   stop,
@@ -92,8 +93,8 @@ export class WorkerThread {
         );
       });
     });
-    this.#worker.on("error", (error) => this.#ended(() => error));
-    this.#mailbox.on("messageerror", (error) => this.#die(() => error as Error));
+    this.#worker.on("error", (thrown) => this.#ended(() => errorOf(thrown)));
+    this.#mailbox.on("messageerror", (thrown) => this.#die(() => errorOf(thrown)));
   }
 
   /** The thread is at its end. What it answered before counts, and Comlink hands that over in microtasks. */

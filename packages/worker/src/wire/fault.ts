@@ -1,3 +1,5 @@
+import { messageOf, textOf } from "./thrown.js";
+
 /** An error as it crosses the thread boundary; the main side makes an error of the right class of it. */
 export interface Fault {
   /**
@@ -43,7 +45,7 @@ export class CallbackError extends Error {
 /** Thrown in the thread when a SQL function from a module threw `cause`. */
 export class FunctionError extends Error {
   constructor(cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    super(messageOf(cause), { cause });
     this.name = "FunctionError";
   }
 }
@@ -59,25 +61,26 @@ export class UsageError extends Error {
   }
 }
 
-/** The envelope of whatever was thrown. */
+/** The envelope of whatever was thrown: texts and numbers alone, so that it can be posted. */
 export function toFault(error: unknown): Fault {
-  if (!(error instanceof Error)) {
-    return { kind: "usage", code: "ERROR", message: String(error), name: "Error", stack: "" };
-  }
-  const code: unknown = Reflect.get(error, "code");
-  const base = { message: error.message, name: error.name, stack: error.stack ?? "" };
+  const base = {
+    message: messageOf(error),
+    name: textOf(error, "name") ?? "Error",
+    stack: textOf(error, "stack") ?? "",
+  };
   if (error instanceof CallbackError)
     return { ...base, kind: "callback", code: "SQLITE_ERROR", callback: error.callback };
   if (error instanceof FunctionError) {
     const { cause } = error;
-    const origin = cause instanceof Error ? { name: cause.name, stack: cause.stack ?? "" } : {};
+    const origin = { name: textOf(cause, "name") ?? base.name, stack: textOf(cause, "stack") ?? base.stack };
     return { ...base, ...origin, kind: "function", code: "SQLITE_ERROR" };
   }
-  if (typeof code === "string" && code.startsWith("SQLITE_")) return { ...base, kind: "engine", code };
-  return { ...base, kind: "usage", code: typeof code === "string" ? code : "ERROR" };
+  const code = textOf(error, "code");
+  if (code?.startsWith("SQLITE_") === true) return { ...base, kind: "engine", code };
+  return { ...base, kind: "usage", code: code ?? "ERROR" };
 }
 
-/** The `code` of an error; "undefined" if it has none. */
+/** The `code` of an error; empty if it has none. */
 export function codeOf(error: unknown): string {
-  return String((error as { code?: unknown }).code);
+  return textOf(error, "code") ?? "";
 }

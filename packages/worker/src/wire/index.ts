@@ -11,3 +11,4 @@ export * from "./protocol.js";
 export * from "./reply-check.js";
 export * from "./row-decode.js";
 export * from "./integers.js";
+export * from "./thrown.js";

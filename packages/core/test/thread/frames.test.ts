@@ -1,0 +1,71 @@
+import { Answer, createControl, Op, openControl } from "@sqlite-aio/worker/wire";
+import type { Reply } from "@sqlite-aio/worker/wire";
+import { expect, it } from "vitest";
+import { Call } from "../../dist/thread/call.js";
+import { Pipeline } from "../../dist/thread/pipeline.js";
+
+/** A pipeline whose frames are cloned as they would be posted, and collected. */
+function pipeline(): {
+  pipe: Pipeline;
+  frames: unknown[][];
+  broken: Error[];
+  held: () => number;
+} {
+  const frames: unknown[][] = [];
+  const broken: Error[] = [];
+  let held = 0;
+  const host = {
+    control: openControl(createControl()),
+    closures: null as never,
+    run: (frame: unknown[]) => {
+      frames.push(structuredClone(frame));
+      const answers = frame.filter(Array.isArray).flatMap(() => [Answer.VALUE, null]);
+      return Promise.resolve([0, 0, 0, ...answers] as Reply);
+    },
+    look: () => false,
+    hold: () => void held++,
+    unhold: () => void held--,
+    broken: (error: Error) => void broken.push(error),
+  };
+  return { pipe: new Pipeline(host, 10), frames, broken, held: () => held };
+}
+
+const method = (...args: unknown[]): Call => new Call(Op.CALL, null, ["x", args, 0]);
+
+it("a call that cannot be posted rejects alone; its neighbours are sent in their order, each once", async () => {
+  const { pipe, frames, broken, held } = pipeline();
+  const calls = Array.from({ length: 9 }, (_, i) => method(i === 4 ? () => i : i));
+  pipe.release(77);
+  for (const call of calls) pipe.send(call);
+  const endings = await Promise.allSettled(calls.map((call) => call.promise));
+  expect(endings.map((ending) => ending.status)).toEqual([
+    ...Array.from({ length: 4 }, () => "fulfilled"),
+    "rejected",
+    ...Array.from({ length: 4 }, () => "fulfilled"),
+  ]);
+  const error = (endings[4] as PromiseRejectedResult).reason.make() as Error;
+  expect(error).toMatchObject({ name: "ProgrammingError", cause: { name: "DataCloneError" } });
+  expect(error.message).toMatch(/^the call cannot be sent to the connection's thread: /);
+  const sent = frames.flat();
+  expect(sent.slice(0, 2)).toEqual([Op.RELEASE, 77]);
+  expect(sent.filter((part) => part === Op.RELEASE).length).toBe(1);
+  expect(sent.filter(Array.isArray).map((args) => args[0])).toEqual([0, 1, 2, 3, 5, 6, 7, 8]);
+  // The numbers of those that were sent have no gap: the thread counts them by itself.
+  expect(calls.map((call) => call.sequence)).toEqual([1, 2, 3, 4, 0, 5, 6, 7, 8]);
+  expect(broken).toEqual([]);
+  expect(held()).toBe(0);
+});
+
+it("a statement's text is told with the first call that is really sent", async () => {
+  const { pipe, frames } = pipeline();
+  const statement = pipe.statements.get("SELECT 1");
+  const bad = new Call(Op.QUERY, statement, [0, 0, 0, -1, 1, [() => {}]]);
+  const good = new Call(Op.QUERY, statement, [0, 0, 0, -1, 1, []]);
+  bad.promise.catch(() => {});
+  pipe.send(bad);
+  pipe.send(good);
+  await good.promise;
+  expect(frames).toEqual([
+    [Op.DEFINE, statement.id, "SELECT 1", null, Op.QUERY, statement.id, 0, 0, 0, -1, 1, []],
+  ]);
+});
