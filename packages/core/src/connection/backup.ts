@@ -1,9 +1,10 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { types } from "node:util";
 import { Verb } from "@sqlite-aio/worker/wire";
 import { OperationalError } from "../errors/errors.js";
-import { type CallOptions, checkSignal, integer, resolvePath } from "../options/connect-options.js";
+import { type CallOptions, checkSignal, integer, isUrl, resolvePath } from "../options/connect-options.js";
 import { timeoutError } from "../options/deadline.js";
 import type { Handle } from "./handle.js";
 
@@ -36,20 +37,24 @@ interface BackupSettings {
   readonly timeout: number;
 }
 
+/** The path of a file to copy into. Throws TypeError. */
+export function backupPath(target: unknown): string {
+  if (typeof target === "string" || isUrl(target) || types.isUint8Array(target)) {
+    const path = resolvePath(target);
+    if (path !== "" && path !== ":memory:") return path;
+  }
+  throw new TypeError("backup: the target must be a path, a file: URL, a Buffer or a Connection");
+}
+
 /** Copies the runner's database into a file, or into another connection. */
 export async function backUp(source: Handle, target: Target | string, options: BackupOptions): Promise<void> {
   const settings = check(options);
   settings.signal?.throwIfAborted();
   if (typeof target === "string") {
-    const path = resolvePath(target);
-    if (path === "" || path === ":memory:")
-      throw new TypeError("backup: the target must be a path or a Connection");
     await barrier(source);
-    await copy(source, path, settings);
+    await copy(source, target, settings);
     return;
   }
-  if (typeof target !== "object" || target === null)
-    throw new TypeError("backup: the target must be a path or a Connection");
   // Both take their place at once: of two connections that back up into each other, neither then waits for the other.
   const before = barrier(source);
   before.catch(() => {});
@@ -68,7 +73,7 @@ export async function backUp(source: Handle, target: Target | string, options: B
 
 /** The engine can only back up into a file; an in-memory target takes that file's bytes for its contents. */
 async function copyIntoMemory(source: Handle, target: Handle, settings: BackupSettings): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "sqlite-aio-"));
+  const folder = await mkdtemp(join(resolve(tmpdir()), "sqlite-aio-"));
   try {
     const file = join(folder, "backup.db");
     await copy(source, file, settings);

@@ -1,5 +1,5 @@
 import { Mode, Verb } from "@sqlite-aio/worker/wire";
-import { type BackupOptions, backUp } from "./backup.js";
+import { type BackupOptions, backUp, backupPath } from "./backup.js";
 import type { Authorizer } from "@sqlite-aio/worker";
 import type { Parameters } from "../values/bind.js";
 import { capabilities, needsNative } from "../capabilities.js";
@@ -106,7 +106,9 @@ export class Connection {
    * for await (const [id, name] of db.execute("SELECT id, name FROM city")) console.log(id, name);
    */
   execute(sql: string, parameters?: Parameters, options?: CallOptions): PendingCursor {
-    return iterable(this.#execute(sql, parameters, options), options?.signal);
+    // Read first: should that throw, nothing has been begun.
+    const signal = options?.signal;
+    return iterable(this.#execute(sql, parameters, options), signal);
   }
 
   async #execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<Cursor> {
@@ -294,12 +296,12 @@ export class Connection {
   }
 
   /** Copies the database into a file or another connection, in steps between which other work goes on. */
-  async backup(target: Connection | string, options: BackupOptions = {}): Promise<void> {
-    const to =
-      typeof target === "string" || !(target instanceof Connection)
-        ? target
-        : { runner: target.#runner, path: target.#path };
+  async backup(target: Connection | string | URL | Buffer, options: BackupOptions = {}): Promise<void> {
     if (target === this) throw new ProgrammingError("target cannot be the same connection instance");
+    const to =
+      typeof target === "object" && target !== null && #runner in target
+        ? { runner: target.#runner, path: target.#path }
+        : backupPath(target);
     await this.#runner.channel.drained(backUp(this.#runner, to, options));
   }
 

@@ -19,14 +19,13 @@ export interface FunctionOptions {
 /** See https://sqlite.org/c3ref/create_function.html. */
 const MAX_NAME_BYTES = 255;
 
-/** Checks a definition, and keeps its closure. Throws TypeError or RangeError. */
-export function functionSpec(
+/** Checks a definition. Throws TypeError or RangeError. */
+export function checkFunction(
   name: string,
   parameters: number,
   fn: SqlFunction | URL,
   options: FunctionOptions,
-  closures: Callbacks,
-): FunctionSpec {
+): void {
   if (typeof name !== "string" || name === "" || name.includes("\0")) {
     throw new TypeError("the name of a function must be a string that is not empty");
   }
@@ -38,15 +37,28 @@ export function functionSpec(
     throw new RangeError("a function can have at most 100 parameters");
   }
   checkOptions(options);
-  const common = {
-    name,
-    parameters,
-    deterministic: boolean(options.deterministic, "deterministic"),
-    directOnly: boolean(options.directOnly, "directOnly"),
-  };
-  if (typeof fn === "function") return { ...common, source: { closure: closures.add(fn) } };
-  const module = moduleUrl(fn, "the function's module");
-  return { ...common, source: { module, export: exportName(options.export) } };
+  boolean(options.deterministic, "deterministic");
+  boolean(options.directOnly, "directOnly");
+  if (typeof fn === "function") return;
+  moduleUrl(fn, "the function's module");
+  exportName(options.export);
+}
+
+/** Checks a definition, and keeps its closure. Throws TypeError or RangeError. */
+export function functionSpec(
+  name: string,
+  parameters: number,
+  fn: SqlFunction | URL,
+  options: FunctionOptions,
+  closures: Callbacks,
+): FunctionSpec {
+  checkFunction(name, parameters, fn, options);
+  const { deterministic = false, directOnly = false } = options;
+  const source =
+    typeof fn === "function"
+      ? { closure: closures.add(fn) }
+      : { module: moduleUrl(fn, "the function's module"), export: exportName(options.export) };
+  return { name, parameters: parameters ?? -1, deterministic, directOnly, source };
 }
 
 /** Checks an authorizer, and keeps its closure. */

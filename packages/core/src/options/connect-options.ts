@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
-import { isAbsolute, join } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { types } from "node:util";
 import type { ResourceLimits, Worker, WorkerOptions } from "node:worker_threads";
 import type { IntegerMode, OpenOptions } from "@sqlite-aio/worker/wire";
 import { NotSupportedError } from "../errors/errors.js";
@@ -115,7 +116,7 @@ export function resolveOptions(database: string | URL | Buffer, options: Connect
   const path = resolvePath(database);
   const image = options.image ?? null;
   if (image !== null) {
-    if (!(image instanceof Uint8Array)) throw new TypeError('option "image" must be a Uint8Array');
+    if (!types.isUint8Array(image)) throw new TypeError('option "image" must be a Uint8Array');
     if (path !== ":memory:") throw new TypeError('option "image" goes with the database ":memory:" only');
   }
   const anonymous = path === ":memory:" || path === "";
@@ -163,14 +164,16 @@ function requireRuntime(): void {
   );
 }
 
-/** The path as the engine takes it. Throws TypeError. */
-export function resolvePath(database: string | URL | Buffer): string {
-  const path =
-    database instanceof URL
-      ? fileURLToPath(database)
-      : Buffer.isBuffer(database)
-        ? new TextDecoder("utf-8", { fatal: true }).decode(database)
-        : database;
+/**
+ * The path as the engine takes it, from the root of the file system: the process may be in another folder when a thread
+ * opens it, or opens it again. Throws TypeError.
+ */
+export function resolvePath(database: string | URL | Uint8Array): string {
+  const path = isUrl(database)
+    ? fileURLToPath(database)
+    : types.isUint8Array(database)
+      ? new TextDecoder("utf-8", { fatal: true }).decode(database)
+      : database;
   if (typeof path !== "string") throw new TypeError("the database must be a path, a file: URL or a Buffer");
   checkName(path, "the database path");
   if (/^file:/i.test(path)) {
@@ -178,15 +181,18 @@ export function resolvePath(database: string | URL | Buffer): string {
       'the engine knows no "file:" names and would create a file of that name: give a path, a URL object, or ":memory:"',
     );
   }
-  const trimmed = path.trim();
-  if (trimmed !== path && path !== "") {
-    // better-sqlite3 trims the name; what was asked for is another file.
-    if (trimmed === "") throw new TypeError("the database path is blank");
-    return isAbsolute(path) ? keepBlanks(path) : keepBlanks(join(process.cwd(), path));
-  }
-  return path;
+  if (path === "" || path === ":memory:") return path;
+  if (path.trim() === "") throw new TypeError("the database path is blank");
+  return keepBlanks(absolute(path));
 }
 
+/** Not by `resolve()`, which takes `link/..` for the folder of the link where the system goes where it leads. */
+function absolute(path: string): string {
+  if (process.platform === "win32") return resolve(path);
+  return isAbsolute(path) ? path : `${process.cwd()}/${path.replace(/^(?:\.\/+)+/, "")}`;
+}
+
+/** better-sqlite3 trims the name, at its end only since it is absolute. */
 function keepBlanks(path: string): string {
   if (path.trimEnd() !== path)
     throw new TypeError("the engine cannot open a database whose path ends in white space");
@@ -195,14 +201,13 @@ function keepBlanks(path: string): string {
 
 /** The URL, as a string, of a module that the thread imports. */
 export function moduleUrl(value: unknown, name: string): string {
-  if (!(value instanceof URL))
-    throw new TypeError(`${name} must be a URL: new URL("./file.js", import.meta.url)`);
+  if (!isUrl(value)) throw new TypeError(`${name} must be a URL: new URL("./file.js", import.meta.url)`);
   return value.href;
 }
 
 function resolveEngine(engine: URL | string | undefined): string {
   if (engine === undefined) return "better-sqlite3";
-  if (engine instanceof URL) return engine.href;
+  if (isUrl(engine)) return engine.href;
   if (typeof engine !== "string" || engine === "")
     throw new TypeError('option "engine" must be a URL or a module name');
   if (isAbsolute(engine)) return pathToFileURL(engine).href;
@@ -255,10 +260,12 @@ export function resolveExtension(
   if (typeof path !== "string" || path === "")
     throw new TypeError("the path of an extension must be a string that is not empty");
   checkName(path, "the path of an extension");
-  if (entryPoint === undefined || entryPoint === null) return { path, entryPoint: null };
+  // A mere name is looked for where the system has its libraries, as SQLite would.
+  const found = /[\\/]/.test(path) ? absolute(path) : path;
+  if (entryPoint === undefined || entryPoint === null) return { path: found, entryPoint: null };
   if (typeof entryPoint !== "string") throw new TypeError("the entry point of an extension must be a string");
   checkName(entryPoint, "the entry point of an extension");
-  return { path, entryPoint };
+  return { path: found, entryPoint };
 }
 
 /** Throws unless the engine gets the whole of `text`. */
@@ -281,8 +288,27 @@ export function checkIsolationLevel(level: unknown): IsolationLevel {
 
 export function checkSignal(signal: unknown): AbortSignal | undefined {
   if (signal === undefined || signal === null) return undefined;
-  if (signal instanceof AbortSignal) return signal;
+  if (isSignal(signal)) return signal;
   throw new TypeError('option "signal" must be an AbortSignal');
+}
+
+// Not by their classes: Jest and jsdom have others than Node.
+
+/** Whether it is a URL object, of whatever realm. */
+export function isUrl(value: unknown): value is URL {
+  if (typeof value !== "object" || value === null) return false;
+  const { href, protocol } = value as Partial<URL>;
+  return typeof href === "string" && typeof protocol === "string";
+}
+
+function isSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== "object" || value === null) return false;
+  const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>;
+  return (
+    typeof aborted === "boolean" &&
+    typeof addEventListener === "function" &&
+    typeof removeEventListener === "function"
+  );
 }
 
 export function integer(value: unknown, name: string, fallback: number, least: number): number {

@@ -1,7 +1,7 @@
 import { Mode, Verb } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
 import type { Connection } from "../connection/connection.js";
-import type { FunctionOptions, SqlFunction } from "../connection/sql-functions.js";
+import { checkFunction, type FunctionOptions, type SqlFunction } from "../connection/sql-functions.js";
 import { type CallOptions, checkOptions, integer } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { type ChangeListener, ChangeEvents } from "./changes/change-events.js";
@@ -165,6 +165,7 @@ export class Pool {
     fn: SqlFunction | URL,
     options: FunctionOptions = {},
   ): Promise<void> {
+    checkFunction(name, parameters, fn, options);
     this.#dispatcher.check();
     // Somebody must find out whether it can be defined.
     if (this.#writers.members.length === 0) await this.#barrier();

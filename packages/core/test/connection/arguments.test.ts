@@ -1,0 +1,135 @@
+import {
+  capabilities,
+  type Connection,
+  createPool,
+  type Pool,
+  SqliteError,
+  WorkerCrashedError,
+} from "@sqlite-aio/core";
+import { expect, it, onTestFinished } from "vitest";
+import { open, temporaryPath } from "../support/database.ts";
+
+function revoked(): unknown {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
+/** What no call has a use for, or may have at one place only. */
+const odd: readonly unknown[] = [
+  () => true,
+  Symbol("s"),
+  10n ** 30n,
+  Number.NaN,
+  true,
+  Object.create(null),
+  revoked(),
+  new Map([[1, 2]]),
+  new WeakMap(),
+  [() => 1],
+  { signal: {}, timeout: "1", export: Symbol("e"), progress: 1, mode: [], pages: () => 1 },
+  new Proxy(() => {}, {}),
+  "\0",
+  "\ud800",
+  new URL("data:text/plain,x"),
+  null,
+  undefined,
+];
+
+type Method = readonly [name: string, ...args: unknown[]];
+
+const ofConnection: readonly Method[] = [
+  ["execute", "SELECT ?", [1], {}],
+  ["executemany", "INSERT INTO t VALUES (?)", [[1]], {}],
+  ["executescript", "SELECT 1", {}],
+  ["executeFetchall", "SELECT ?", [1], {}],
+  ["executeInsert", "INSERT INTO t VALUES (?)", [1], {}],
+  ["commit", {}],
+  ["rollback", {}],
+  ["transaction", () => 1, {}],
+  ["createFunction", "f", 0, () => 1, {}],
+  ["enableLoadExtension", false, {}],
+  ["loadExtension", "nothing", "entry", {}],
+  ["setTraceCallback", null],
+  ["setProgressHandler", null, 1],
+  ["setAuthorizer", null, {}],
+  ["backup", "", {}],
+  ["serialize", {}],
+];
+const ofCursor: readonly Method[] = [
+  ["execute", "SELECT ?", [1], {}],
+  ["executemany", "INSERT INTO t VALUES (?)", [[1]], {}],
+  ["executescript", "SELECT 1", {}],
+  ["fetchone", {}],
+  ["fetchmany", 1, {}],
+  ["fetchall", {}],
+];
+const ofPool: readonly Method[] = [
+  ["run", "INSERT INTO t VALUES (?)", [1], {}],
+  ["get", "SELECT ?", [1], {}],
+  ["all", "SELECT ?", [1], {}],
+  ["execute", "SELECT ?", [1], {}],
+  ["exec", "SELECT 1", {}],
+  ["transaction", () => 1, {}],
+  ["read", () => 1, {}],
+  ["createFunction", "f", 0, () => 1, {}],
+];
+
+/** Calls `method` with each odd value at each place, and gives the calls whose outcome tells nobody what was wrong. */
+async function unclear(
+  target: object,
+  methods: readonly Method[],
+  check: () => Promise<void>,
+  after = async (): Promise<void> => {},
+): Promise<string[]> {
+  const bad: string[] = [];
+  for (const [name, ...args] of methods) {
+    for (let at = 0; at < args.length; at++) {
+      for (const [i, value] of odd.entries()) {
+        const given = args.with(at, value);
+        const neighbour = check();
+        try {
+          await (Reflect.get(target, name) as (...all: unknown[]) => unknown).apply(target, given);
+        } catch (error) {
+          if (!isClear(error)) bad.push(`${name}, argument ${at}, value ${i}: ${describe(error)}`);
+        }
+        await neighbour;
+        await after();
+      }
+    }
+  }
+  return bad;
+}
+
+function isClear(error: unknown): boolean {
+  if (error instanceof WorkerCrashedError) return false;
+  if (error instanceof SqliteError) return true;
+  const own = error instanceof TypeError || error instanceof RangeError;
+  return own && !/Cannot (?!perform)|is not a function|not iterable|of undefined/.test(error.message);
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : typeof error;
+}
+
+it("a connection answers wrong arguments with a clear error, and nobody else's call is lost", async () => {
+  const db: Connection = await open(await temporaryPath(), { isolationLevel: null });
+  await db.executescript("CREATE TABLE t (x)");
+  const check = async (): Promise<void> => expect(await db.executeFetchall("SELECT 7")).toEqual([[7]]);
+  // A function among the values may have become one.
+  const after = async (): Promise<void> => {
+    if (capabilities.authorizer) await db.setAuthorizer(null);
+  };
+  expect(await unclear(db, ofConnection, check, after)).toEqual([]);
+  const cursor = await db.cursor();
+  expect(await unclear(cursor, ofCursor, check)).toEqual([]);
+});
+
+it("a pool answers wrong arguments with a clear error, and nobody else's call is lost", async () => {
+  const pool: Pool = await createPool(await temporaryPath());
+  onTestFinished(() => pool.close());
+  await pool.exec("CREATE TABLE t (x)");
+  const check = async (): Promise<void> => expect(await pool.get("SELECT 7 AS x")).toEqual({ x: 7 });
+  expect(await unclear(pool, ofPool, check)).toEqual([]);
+  expect(pool.stats().respawned).toBe(0);
+});
