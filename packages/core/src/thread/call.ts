@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { malformed, Op } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
 import type { Shape } from "../values/shape.js";
@@ -101,7 +102,7 @@ export class Call {
     if (this.statement !== null) frame.push(this.statement.id);
     for (const field of this.fields) {
       frame.push(field);
-      if (field instanceof Uint8Array && field.byteLength > 0) transfer.push(field.buffer as ArrayBuffer);
+      if (types.isUint8Array(field) && field.byteLength > 0) transfer.push(field.buffer as ArrayBuffer);
     }
     if (this.transfer.length > 0) transfer.push(...this.transfer);
   }

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import type { MessagePort } from "node:worker_threads";
 import { announceReply, type Control, messageOf, type SqlValue } from "@sqlite-aio/worker/wire";
 import { type Bindable, bindValue } from "../values/bind.js";
@@ -85,7 +86,7 @@ export class Callbacks {
 }
 
 function bindResult(value: unknown): SqlValue {
-  if (value instanceof Promise) {
+  if (types.isPromise(value)) {
     value.catch(() => {});
     throw new TypeError("a SQL function must return a value, not a promise");
   }
@@ -94,5 +95,5 @@ function bindResult(value: unknown): SqlValue {
 
 /** Structured clone turns a Buffer into a Uint8Array. */
 function adoptBlob(arg: unknown): unknown {
-  return arg instanceof Uint8Array ? Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength) : arg;
+  return types.isUint8Array(arg) ? Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength) : arg;
 }

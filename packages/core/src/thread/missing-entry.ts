@@ -1,3 +1,4 @@
+import { codeOf, errorOf } from "@sqlite-aio/worker/wire";
 import { OperationalError, WorkerCrashedError } from "../errors/errors.js";
 
 const NOT_FOUND = new Set(["MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND", "ERR_UNSUPPORTED_RESOLVE_REQUEST"]);
@@ -7,10 +8,10 @@ const NOT_FOUND = new Set(["MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND", "ERR_UNSU
  * it, the program was bundled without it, and that is for its author to mend.
  */
 export function orMissingEntry(error: unknown): unknown {
-  if (!(error instanceof WorkerCrashedError) || !(error.cause instanceof Error)) return error;
-  const { cause } = error;
+  if (!(error instanceof WorkerCrashedError)) return error;
+  const cause = errorOf(error.cause);
   // A bundler may copy the file to where its `import` is no syntax.
-  const missing = NOT_FOUND.has(String(Reflect.get(cause, "code"))) || cause.name === "SyntaxError";
+  const missing = NOT_FOUND.has(codeOf(cause)) || cause.name === "SyntaxError";
   if (!missing) return error;
   return new OperationalError(
     `a thread did not find the code that it runs (${cause.message}). In a bundled program: mark @sqlite-aio/core ` +

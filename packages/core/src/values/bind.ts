@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import type { ParameterList } from "@sqlite-aio/worker/sql";
 import type { SqlValue } from "@sqlite-aio/worker/wire";
 import { adapt, adaptsPrimitives } from "./adapters.js";
@@ -30,7 +31,7 @@ export function bindParameters(list: ParameterList, given: Parameters | null | u
     return [];
   }
   if (Array.isArray(given)) return bindArray(list, given);
-  if (typeof given !== "object" || ArrayBuffer.isView(given) || given instanceof ArrayBuffer) {
+  if (typeof given !== "object" || ArrayBuffer.isView(given) || types.isAnyArrayBuffer(given)) {
     throw new ProgrammingError(`parameters must be an array or an object, not ${describe(given)}`, MISUSE);
   }
   if (Symbol.iterator in given) return bindArray(list, [...(given as Iterable<Bindable>)]);
@@ -112,14 +113,14 @@ function bindPlain(value: unknown, where: number | string, origin: unknown): Sql
       return value ? 1 : 0;
     case "bigint":
       if (value > MAX_INT64 || value < MIN_INT64) {
-        throw new RangeError(`parameter ${where}: ${value} does not fit into SQLite's 64-bit INTEGER`);
+        throw new RangeError(`parameter ${where}: the bigint does not fit into SQLite's 64-bit INTEGER`);
       }
       return value;
     case "object":
       if (value === null) return null;
       // A copy at once: the caller may go on using its memory.
       if (ArrayBuffer.isView(value)) return copyOf(value.buffer, value.byteOffset, value.byteLength, where);
-      if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) {
+      if (types.isAnyArrayBuffer(value)) {
         return copyOf(value, 0, value.byteLength, where);
       }
       throw typeError(origin, where);
@@ -143,15 +144,14 @@ function checkText(value: string, where: number | string): string {
 export function refuseCutNames(values: readonly SqlValue[]): void {
   const cut = values.findIndex(
     (value) =>
-      (typeof value === "string" && value.includes("\0")) ||
-      (value instanceof Uint8Array && value.includes(0)),
+      (typeof value === "string" && value.includes("\0")) || (types.isUint8Array(value) && value.includes(0)),
   );
   if (cut >= 0) throw new ProgrammingError(`parameter ${cut + 1}: the path holds a null character`, MISUSE);
 }
 
 function copyOf(memory: ArrayBufferLike, offset: number, length: number, where: number | string): Uint8Array {
   if (length > MAX_LENGTH) throw tooBig(where);
-  if (memory instanceof ArrayBuffer && memory.detached) {
+  if (types.isArrayBuffer(memory) && memory.detached) {
     throw new ProgrammingError(`parameter ${where}: its memory was transferred to somebody else`, MISUSE);
   }
   const copy = new Uint8Array(length);

@@ -85,7 +85,10 @@ describe("values that are bound", () => {
     for (const value of [MAX_INT64 + 1n, MIN_INT64 - 1n]) {
       const error = await rejection(db.execute("INSERT INTO t VALUES (?)", [value]));
       expect(error).toBeInstanceOf(RangeError);
-      expect((error as Error).message).toContain(String(value));
+      // Never the value itself.
+      expect((error as Error).message).toBe(
+        "parameter 1: the bigint does not fit into SQLite's 64-bit INTEGER",
+      );
     }
     expect(db.inTransaction).toBe(false);
     expect(await db.executeFetchall("SELECT count(*) FROM t")).toEqual([[0]]);

@@ -2,7 +2,7 @@ import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
 import { type Native, native } from "../engine/native.js";
 import type { Session } from "./session.js";
 import type { Statement } from "./statement.js";
-import { UsageError } from "../wire/fault.js";
+import { codeOf, UsageError } from "../wire/fault.js";
 import type { ChangeReport, TableAccess } from "../wire/change-report.js";
 
 /** Rows of one table that are listed; of more only the table is named. */
@@ -160,7 +160,7 @@ export class ChangeTracker {
       this.#refreshSchema();
       return native!.analyze(this.#token, sql);
     } catch (error) {
-      if (error instanceof Error && Reflect.get(error, "code") === "ERR_SQLITE_AIO_NATIVE_SQL") return null;
+      if (codeOf(error) === "ERR_SQLITE_AIO_NATIVE_SQL") return null;
       throw error;
     }
   }

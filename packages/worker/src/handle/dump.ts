@@ -1,3 +1,4 @@
+import { messageOf } from "../wire/thrown.js";
 import { skipBlank, tokenEnd } from "../sql/parameters.js";
 
 /** What a dump needs of a better-sqlite3 database. */
@@ -137,7 +138,7 @@ function violatesForeignKeys(db: DumpSource): boolean {
     if (violation !== undefined) return true;
   } catch (error) {
     // A key that refers to no unique column cannot be checked, and no row can be inserted while it is enforced.
-    if (error instanceof Error && error.message.includes("foreign key mismatch")) return true;
+    if (messageOf(error).includes("foreign key mismatch")) return true;
     throw error;
   }
   return false;

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import type { EngineDatabase } from "../engine/engine-api.js";
 import { awaitReply, type Control, repliesSeen } from "../wire/control-block.js";
@@ -132,10 +133,10 @@ function toResult(value: unknown): SqlValue {
       break;
   }
   if (value === null) return null;
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (types.isArrayBuffer(value)) return new Uint8Array(value);
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   // Nobody waits for it; left alone its rejection would end the thread.
-  if (value instanceof Promise) value.catch(() => {});
-  const what = value instanceof Promise ? "a promise" : typeof value;
+  if (types.isPromise(value)) value.catch(() => {});
+  const what = types.isPromise(value) ? "a promise" : typeof value;
   throw new TypeError(`a SQL function must return a value that binds, not ${what}`);
 }

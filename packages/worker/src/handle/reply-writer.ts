@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import type { Statement } from "./statement.js";
 import type { ChangeReport } from "../wire/change-report.js";
 import { type Fault, toFault } from "../wire/fault.js";
@@ -52,7 +53,7 @@ export class ReplyWriter {
     for (const row of rows) {
       for (let c = 0; c < columns; c++) {
         const value = fromEngine(row[c]!, mode);
-        if (value instanceof Uint8Array) pushTransfer(value, this.#transfer);
+        if (types.isUint8Array(value)) pushTransfer(value, this.#transfer);
         answers.push(value);
       }
     }

@@ -1,6 +1,7 @@
 import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
 import type { SchemaWatch } from "./schema-watch.js";
 import { codeOf, UsageError } from "../wire/fault.js";
+import { messageOf } from "../wire/thrown.js";
 import { endsTransaction } from "../sql/script.js";
 import { statementKeyword } from "../sql/parameters.js";
 import type { SqlValue } from "../wire/protocol.js";
@@ -184,8 +185,8 @@ function prepareOne(
   try {
     return db.prepare(sql);
   } catch (error) {
-    if (error instanceof RangeError && error.message.includes("no statements")) return null;
-    if (error instanceof RangeError && error.message.includes("more than one")) {
+    if (messageOf(error).includes("no statements")) return null;
+    if (messageOf(error).includes("more than one")) {
       throw new UsageError("MULTIPLE", "You can only execute one statement at a time.");
     }
     if (codeOf(error) === "SQLITE_ERROR" && schema?.refresh() === true) return prepareOne(db, sql, undefined);

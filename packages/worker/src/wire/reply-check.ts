@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { isFault } from "./fault.js";
 import { isCount, malformed, MAX_ROWS } from "./malformed.js";
 import { Answer, MORE_COMING, MORE_WAITING, type Reply } from "./protocol.js";
@@ -82,7 +83,7 @@ function isReport(report: unknown): boolean {
     return (
       typeof database === "string" &&
       typeof table === "string" &&
-      (rowids === null || rowids instanceof BigInt64Array)
+      (rowids === null || types.isBigInt64Array(rowids))
     );
   });
 }

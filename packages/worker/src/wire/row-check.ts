@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { isCount, malformed, MAX_ROWS } from "./malformed.js";
 import { Kind, type Packet } from "./row-encode.js";
 
@@ -20,13 +21,13 @@ function isColumn(column: readonly unknown[], rows: number): boolean {
     case Kind.MIXED:
       return Array.isArray(first) && first.length === rows;
     case Kind.NUMBER:
-      return first instanceof Float64Array && first.length === rows && areNulls(second, rows);
+      return types.isFloat64Array(first) && first.length === rows && areNulls(second, rows);
     case Kind.INT64:
-      return first instanceof BigInt64Array && first.length === rows && areNulls(second, rows);
+      return types.isBigInt64Array(first) && first.length === rows && areNulls(second, rows);
     case Kind.TEXT:
       return typeof first === "string" && areEnds(second, rows, first.length) && areNulls(third, rows);
     case Kind.BLOB:
-      return first instanceof Uint8Array && areEnds(second, rows, first.length) && areNulls(third, rows);
+      return types.isUint8Array(first) && areEnds(second, rows, first.length) && areNulls(third, rows);
     case Kind.TERMS:
       return Array.isArray(first) && first.every(isTerm) && areIndexes(second, rows, first.length);
     default:
@@ -39,12 +40,12 @@ function isTerm(term: unknown): boolean {
 }
 
 function areNulls(nulls: unknown, rows: number): boolean {
-  return nulls === null || (nulls instanceof Uint8Array && nulls.length === rows);
+  return nulls === null || (types.isUint8Array(nulls) && nulls.length === rows);
 }
 
 /** Where each value ends in what was joined; the next one begins there. */
 function areEnds(ends: unknown, rows: number, length: number): boolean {
-  if (!(ends instanceof Uint32Array) || ends.length !== rows) return false;
+  if (!types.isUint32Array(ends) || ends.length !== rows) return false;
   let end = 0;
   for (let r = 0; r < rows; r++) {
     if (ends[r]! < end) return false;
@@ -54,7 +55,7 @@ function areEnds(ends: unknown, rows: number, length: number): boolean {
 }
 
 function areIndexes(indexes: unknown, rows: number, terms: number): boolean {
-  if (!(indexes instanceof Uint16Array) || indexes.length !== rows) return false;
+  if (!types.isUint16Array(indexes) || indexes.length !== rows) return false;
   for (let r = 0; r < rows; r++) if (indexes[r]! >= terms) return false;
   return true;
 }

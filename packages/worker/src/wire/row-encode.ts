@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import type { SqlValue } from "./protocol.js";
 import { type IntegerMode, isSafe } from "./integers.js";
 
@@ -150,7 +151,7 @@ function encodeBlobs(rows: SqlValue[][], c: number, transfer: ArrayBuffer[]): Co
   for (let r = 0; r < rows.length; r++) {
     const value = rows[r]![c]!;
     if (value === null) (nulls ??= new Uint8Array(rows.length))[r] = 1;
-    else if (!(value instanceof Uint8Array) || value.byteLength > BLOB_JOIN_LIMIT) return undefined;
+    else if (!types.isUint8Array(value) || value.byteLength > BLOB_JOIN_LIMIT) return undefined;
     else end += value.byteLength;
     ends[r] = end;
   }
@@ -158,7 +159,7 @@ function encodeBlobs(rows: SqlValue[][], c: number, transfer: ArrayBuffer[]): Co
   let start = 0;
   for (let r = 0; r < rows.length; r++) {
     const value = rows[r]![c];
-    if (value instanceof Uint8Array) bytes.set(value, start);
+    if (types.isUint8Array(value)) bytes.set(value, start);
     start = ends[r]!;
   }
   transfer.push(bytes.buffer);
@@ -173,7 +174,7 @@ function encodeMixed(rows: SqlValue[][], c: number, mode: IntegerMode, transfer:
       values[r] = mode === "number" || isSafe(value) ? Number(value) : value;
     } else {
       values[r] = value;
-      if (value instanceof Uint8Array) pushTransfer(value, transfer);
+      if (types.isUint8Array(value)) pushTransfer(value, transfer);
     }
   }
   return [Kind.MIXED, values];
@@ -182,12 +183,12 @@ function encodeMixed(rows: SqlValue[][], c: number, mode: IntegerMode, transfer:
 /** Adds the memory of a blob that owns all of it; a view into shared memory is left to be copied. */
 export function pushTransfer(blob: Uint8Array, transfer: ArrayBuffer[]): void {
   const { buffer } = blob;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === blob.byteLength && buffer.byteLength > 0) {
+  if (types.isArrayBuffer(buffer) && buffer.byteLength === blob.byteLength && buffer.byteLength > 0) {
     transfer.push(buffer);
   }
 }
 
 /** What a value counts for when a packet is bounded by bytes. */
 export function sizeOf(value: SqlValue): number {
-  return typeof value === "string" ? value.length : value instanceof Uint8Array ? value.byteLength : 8;
+  return typeof value === "string" ? value.length : types.isUint8Array(value) ? value.byteLength : 8;
 }
