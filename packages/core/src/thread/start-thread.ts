@@ -1,8 +1,9 @@
 import { availableParallelism } from "node:os";
-import { MessageChannel, Worker, type WorkerOptions } from "node:worker_threads";
+import { MessageChannel, Worker, workerData, type WorkerOptions } from "node:worker_threads";
 import { entry } from "@sqlite-aio/worker";
 import { type Control, createControl, openControl, type ThreadData } from "@sqlite-aio/worker/wire";
 import { Callbacks } from "./callbacks.js";
+import { threadFlags } from "./process-flags.js";
 import { ThreadPort } from "./thread-port.js";
 import type { ThreadOptions } from "../options/connect-options.js";
 
@@ -37,6 +38,7 @@ export function startThread(options: ThreadOptions): Thread {
     workerData: data,
     transferList: [answers.port2, callbacks.port2],
     name: "sqlite-aio",
+    ...threadFlags(process, isOurs(workerData)),
     ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
   };
   try {
@@ -48,6 +50,11 @@ export function startThread(options: ThreadOptions): Thread {
     answers.port1.close();
     throw error;
   }
+}
+
+/** Whether this thread was itself started here. */
+function isOurs(data: unknown): boolean {
+  return typeof data === "object" && data !== null && "pollers" in data && "answers" in data;
 }
 
 function startWorker({ createWorker }: ThreadOptions, workerOptions: WorkerOptions): Worker {
