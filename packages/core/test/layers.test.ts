@@ -205,6 +205,14 @@ describe("the sources", () => {
     expect(names.filter((name) => /^(utils?|types?|helpers?|common|misc)\.ts$/.test(name))).toEqual([]);
   });
 
+  it("ask nothing that crossed a thread or came from a caller for its class: there are other realms", () => {
+    const classes =
+      /\binstanceof (?:\w*Array|\w*ArrayBuffer|\w*Error\b(?<=[^A-Za-z](?:Type|Range|Syntax|)Error)|Date|Map|Promise|RegExp|Set|URL|AbortSignal)\b/;
+    // What a page sends has been cloned by Electron, and the builders hand on what they were given.
+    const others = /src\/(?:electron|integrations)\//;
+    expect(filesWith((text) => classes.test(text)).filter((file) => !others.test(file))).toEqual([]);
+  });
+
   it("end relative imports in .js, as they are run", () => {
     const relative = imports.filter(({ specifier }) => specifier.startsWith("."));
     expect(lines(relative.filter(({ specifier }) => !specifier.endsWith(".js")))).toEqual([]);

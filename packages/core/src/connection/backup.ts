@@ -78,7 +78,7 @@ async function copyIntoMemory(source: Handle, target: Handle, settings: BackupSe
     const file = join(folder, "backup.db");
     await copy(source, file, settings);
     const image = new Uint8Array(await readFile(file));
-    await target.channel.outOfBand((remote) => remote.replace(image));
+    await target.channel.replace(image);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

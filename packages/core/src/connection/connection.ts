@@ -226,10 +226,9 @@ export class Connection {
     const origin: Origin = {};
     Error.captureStackTrace(origin, this.createFunction);
     try {
-      await alone(this.#runner, () =>
-        channel.outOfBand((remote) => remote.createFunction(spec, this.#runner.settings.lasting)),
-      );
+      await alone(this.#runner, () => channel.createFunction(spec, this.#runner.settings.lasting));
     } catch (error) {
+      channel.closures.forget(spec.source);
       throw placed(error, origin);
     }
   }
@@ -285,14 +284,18 @@ export class Connection {
     if (!capabilities.authorizer) throw needsNative("setAuthorizer()");
     const { channel, settings } = this.#runner;
     const spec = authorizerSpec(authorizer, options, channel.closures);
-    await alone(this.#runner, () =>
-      channel.outOfBand((remote) => remote.setAuthorizer(spec, settings.lasting)),
-    );
+    try {
+      await alone(this.#runner, () => channel.setAuthorizer(spec, settings.lasting));
+    } catch (error) {
+      channel.closures.forget(spec);
+      throw error;
+    }
   }
 
   /** The database as lines of SQL, the same text as CPython's `iterdump()`. */
-  iterdump(): AsyncGenerator<string, void, undefined> {
-    return dumpLines(this.#runner);
+  async *iterdump(): AsyncGenerator<string, void, undefined> {
+    // A generator of this class keeps the connection, which is closed when it is forgotten.
+    yield* dumpLines(this.#runner);
   }
 
   /** Copies the database into a file or another connection, in steps between which other work goes on. */

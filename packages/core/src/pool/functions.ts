@@ -1,3 +1,4 @@
+import { functionKey } from "@sqlite-aio/worker/wire";
 import { OperationalError } from "../errors/errors.js";
 import type { FunctionOptions, SqlFunction } from "../connection/sql-functions.js";
 import type { Member } from "./member.js";
@@ -22,7 +23,7 @@ export class PoolFunctions {
 
   /** Adds a function and defines it on all members; if one of them refuses it, the pool has what it had before. */
   async create(definition: PoolFunction, members: () => Member[], advance: () => void): Promise<void> {
-    const key = `${definition.name}/${definition.parameters}`.toLowerCase();
+    const key = functionKey(definition);
     const before = this.#byKey.get(key);
     this.#byKey.set(key, definition);
     try {

@@ -184,7 +184,12 @@ export class Member {
   async define(key: string, definition: PoolFunction): Promise<void> {
     const { name, parameters, fn, options } = definition;
     const spec = functionSpec(name, parameters, fn, options, this.channel.closures);
-    await this.channel.outOfBand((remote) => remote.createFunction(spec, true));
+    try {
+      await this.channel.createFunction(spec, true);
+    } catch (error) {
+      this.channel.closures.forget(spec.source);
+      throw error;
+    }
     this.#defined.set(key, definition);
   }
 
@@ -271,9 +276,7 @@ export class Member {
   }
 
   async #reopen(): Promise<void> {
-    await this.channel.outOfBand((remote) => remote.reopen());
-    this.channel.tainted = false;
-    this.channel.inTransaction = false;
+    await this.channel.reopen();
     try {
       await this.#connected();
     } catch (error) {

@@ -1,6 +1,12 @@
 import { types } from "node:util";
 import type { MessagePort } from "node:worker_threads";
-import { announceReply, type Control, messageOf, type SqlValue } from "@sqlite-aio/worker/wire";
+import {
+  announceReply,
+  type AuthorizerSpec,
+  type Control,
+  messageOf,
+  type SqlValue,
+} from "@sqlite-aio/worker/wire";
 import { type Bindable, bindValue } from "../values/bind.js";
 import { held, onTurn } from "./event-loop.js";
 
@@ -15,6 +21,9 @@ export class Callbacks {
   readonly #port: MessagePort;
   readonly #control: Control;
   readonly #closures = new Map<number, Closure>();
+  /** By what they are called for: those that outlast the handle, and those that do not. */
+  readonly #lasting = new Map<string, number>();
+  readonly #ofHandle = new Map<string, number>();
   readonly #thrown = new Map<number, unknown>();
   #lastNumber = 0;
   #lastThrown = 0;
@@ -35,8 +44,33 @@ export class Callbacks {
     return this.#lastNumber;
   }
 
-  delete(number: number): void {
-    this.#closures.delete(number);
+  delete(number: number | undefined): void {
+    if (number !== undefined) this.#closures.delete(number);
+  }
+
+  /** What was to be called for a definition that has come to nothing. */
+  forget(source: AuthorizerSpec | null): void {
+    if (source !== null && "closure" in source) this.delete(source.closure);
+  }
+
+  /**
+   * The thread calls `number`, or nothing of this side, for `use` from now on; what it called before is let go of.
+   * One that is not `lasting` is for the present handle, and leaves its place to the lasting one with that.
+   */
+  inUse(use: string, number: number | undefined, lasting: boolean): void {
+    this.#replace(this.#ofHandle, use, lasting ? undefined : number);
+    if (lasting) this.#replace(this.#lasting, use, number);
+  }
+
+  /** The thread has a fresh handle. */
+  reopened(): void {
+    for (const use of this.#ofHandle.keys()) this.#replace(this.#ofHandle, use, undefined);
+  }
+
+  #replace(uses: Map<string, number>, use: string, number: number | undefined): void {
+    this.delete(uses.get(use));
+    if (number === undefined) uses.delete(use);
+    else uses.set(use, number);
   }
 
   takeThrown(number: number | undefined): unknown {
@@ -48,6 +82,8 @@ export class Callbacks {
 
   close(): void {
     this.#port.close();
+    this.#closures.clear();
+    this.#thrown.clear();
   }
 
   /** In the turn of the loop that has just begun. */

@@ -1,16 +1,19 @@
 import type { Worker } from "node:worker_threads";
 import {
+  type AuthorizerSpec,
   callerEndpoint,
   cancel,
   type ChangeReport,
   type Control,
   errorOf,
+  functionKey,
+  type FunctionSpec,
   type Opened,
   type Outcome,
   stop,
   type ThreadApi,
 } from "@sqlite-aio/worker/wire";
-import { type Remote, wrap } from "comlink";
+import { type Remote, releaseProxy, wrap } from "comlink";
 import { ErrorReason } from "../errors/rejection.js";
 import type { Call } from "./call.js";
 import { Cancellation, type Progress } from "./cancellation.js";
@@ -32,6 +35,7 @@ export class WorkerThread {
   readonly #mailbox: ThreadPort;
   readonly #control: Control;
   readonly #remote: Remote<ThreadApi>;
+  readonly #run: Remote<ThreadApi>["run"];
   readonly #exchange: Pipeline;
   readonly #cancellation: Cancellation;
   #lastNumber = 0;
@@ -60,6 +64,7 @@ export class WorkerThread {
     // A property of a Comlink proxy is a new proxy each time.
     const { run } = remote;
     this.#remote = remote;
+    this.#run = run;
     this.#exchange = new Pipeline(
       {
         control: this.#control,
@@ -88,6 +93,7 @@ export class WorkerThread {
           () => {
             this.closures.close();
             this.#mailbox.close();
+            this.#forget();
             resolve();
           },
         );
@@ -104,6 +110,12 @@ export class WorkerThread {
       this.#die(cause);
       then?.();
     });
+  }
+
+  /** Comlink keeps what an endpoint reaches, which is all there is here, until each of its proxies is released. */
+  #forget(): void {
+    this.#remote[releaseProxy]();
+    (this.#run as unknown as Remote<ThreadApi>)[releaseProxy]();
   }
 
   /** Starts a thread and opens its handle, unless `signal` is aborted before. */
@@ -245,6 +257,43 @@ export class WorkerThread {
       if (this.#outOfBand.size === 0) for (const resolve of this.#whenQuiet.splice(0)) resolve();
       this.unhold();
     }
+  }
+
+  /** Defines a SQL function; on fresh handles too if it is `lasting`. */
+  async createFunction(spec: FunctionSpec, lasting: boolean): Promise<void> {
+    await this.#putToUse(functionKey(spec), spec.source, lasting, (remote) =>
+      remote.createFunction(spec, lasting),
+    );
+  }
+
+  /** Sets the authorizer, or takes it away; on fresh handles too if it is `lasting`. */
+  async setAuthorizer(spec: AuthorizerSpec | null, lasting: boolean): Promise<void> {
+    await this.#putToUse("authorizer", spec, lasting, (remote) => remote.setAuthorizer(spec, lasting));
+  }
+
+  async #putToUse(
+    use: string,
+    source: AuthorizerSpec | null,
+    lasting: boolean,
+    ask: (remote: Remote<ThreadApi>) => Promise<Outcome<null>>,
+  ): Promise<void> {
+    await this.outOfBand(ask);
+    this.closures.inUse(use, source !== null && "closure" in source ? source.closure : undefined, lasting);
+  }
+
+  /** A fresh handle in place of one whose state was changed. */
+  async reopen(): Promise<void> {
+    await this.outOfBand((remote) => remote.reopen());
+    this.closures.reopened();
+    this.onTrace = null;
+    this.tainted = false;
+    this.inTransaction = false;
+  }
+
+  /** A fresh handle with other contents, for a database in memory. */
+  async replace(image: Uint8Array): Promise<void> {
+    await this.outOfBand((remote) => remote.replace(image));
+    this.closures.reopened();
   }
 
   /** Calls besides the frames are under way. */

@@ -13,7 +13,14 @@ import { Taint } from "../sql/taint.js";
 import { type Control, isCancelled } from "../wire/control-block.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import { withoutKeys } from "../sql/redact-keys.js";
-import type { AuthorizerSpec, BackupOptions, FunctionSpec, Opened, OpenOptions } from "../wire/thread-api.js";
+import {
+  type AuthorizerSpec,
+  type BackupOptions,
+  functionKey,
+  type FunctionSpec,
+  type Opened,
+  type OpenOptions,
+} from "../wire/thread-api.js";
 import { type Reply, type SqlValue, State } from "../wire/protocol.js";
 
 /** Statements of our own that count. */
@@ -143,7 +150,7 @@ export class Session {
     this.#requireNoCursor("a function cannot be created");
     await defineFunction(this.db, spec, this.#callbacks, this.out.integers, this.#onFunctionCall);
     this.privately(() => rereadSchema(this.db));
-    if (lasting) this.#functions.set(`${spec.name.toLowerCase()}/${spec.parameters}`, spec);
+    if (lasting) this.#functions.set(functionKey(spec), spec);
     else this.#tainted = true;
     this.schemaMayHaveChanged();
   }

@@ -39,6 +39,11 @@ export interface FunctionSpec {
   readonly source: { readonly closure: number } | { readonly module: string; readonly export: string };
 }
 
+/** Functions that have the same key replace each other; of their names SQLite ignores the case of ASCII letters. */
+export function functionKey({ name, parameters }: Pick<FunctionSpec, "name" | "parameters">): string {
+  return `${name.replace(/[A-Z]/g, (letter) => letter.toLowerCase())}/${parameters}`;
+}
+
 /** An authorizer: a closure of the main side by number, or an export of a module the thread loads. */
 export type AuthorizerSpec =
   | { readonly closure: number }

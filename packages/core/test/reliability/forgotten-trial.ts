@@ -1,0 +1,127 @@
+/**
+ * Closes, replaces and forgets what a program has of connections, again and again, and says what is left of it: heap,
+ * threads, descriptors, and closures and Workers that nobody has a use for. Arguments: how often.
+ */
+import { readdirSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
+import { Worker, type WorkerOptions } from "node:worker_threads";
+import { capabilities, type Connection, connect, createPool, type Pool } from "@sqlite-aio/core";
+
+const times = Number(process.argv[2]);
+const folder = await mkdtemp(join(tmpdir(), "sqlite-aio-forgotten-"));
+const path = join(folder, "test.db");
+const deadly = new URL("../fixtures/deadly.mjs", import.meta.url);
+
+/** Workers, and what closures hold on to, to see whether they are gone. */
+let held: WeakRef<object>[] = [];
+
+function closure(): () => number {
+  const large = { values: new Array(1000).fill(1) as number[] };
+  held.push(new WeakRef(large));
+  return () => large.values[0]! - 1;
+}
+
+/** Of a Worker, which all that a connection has is held by. */
+function createWorker(url: URL, options: WorkerOptions): Worker {
+  const worker = new Worker(url, options);
+  held.push(new WeakRef(worker));
+  return worker;
+}
+
+async function collect(): Promise<void> {
+  for (let round = 0; round < 5; round++) {
+    globalThis.gc!({ type: "major", execution: "sync", flavor: "last-resort" });
+    await turn();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+const count = (directory: string): number => readdirSync(directory).length;
+
+interface Figures {
+  readonly heap: number;
+  readonly threads: number;
+  readonly descriptors: number;
+}
+
+async function figures(): Promise<Figures> {
+  await collect();
+  return {
+    heap: process.memoryUsage().heapUsed,
+    threads: count("/proc/self/task"),
+    descriptors: count("/proc/self/fd"),
+  };
+}
+
+const pool: Pool = await createPool(path, { readers: 0, writers: 1, createWorker });
+await pool.exec("CREATE TABLE IF NOT EXISTS t (a)");
+const db: Connection = await connect(path, { isolationLevel: null });
+
+/** Each of these leaves nothing behind. */
+const works: Readonly<Record<string, () => Promise<void>>> = {
+  "a connection that is closed": async () => {
+    const one = await connect(":memory:", { createWorker });
+    await one.createFunction("f", 0, closure());
+    await one.executeFetchall("SELECT f()");
+    await one.close();
+  },
+  "a pool that is closed": async () => {
+    const one = await createPool(":memory:", { createWorker });
+    await one.createFunction("f", 0, closure());
+    await one.get("SELECT f()");
+    await one.close();
+  },
+  "a thread that is replaced": async () => {
+    const before = pool.stats().respawned;
+    await pool.get("SELECT die()").catch(() => {});
+    while (pool.stats().respawned === before) await pool.get("SELECT 1").catch(() => {});
+  },
+  "a function that is defined again": async () => {
+    await db.createFunction("again", 0, closure());
+    await pool.createFunction("again", 0, closure());
+  },
+  "a definition that fails": async () => {
+    await db.createFunction("x".repeat(255), 0, closure(), { deterministic: true });
+    await db.createFunction("f", 101, closure()).catch(() => {});
+  },
+  "an authorizer that is replaced": async () => {
+    if (capabilities.authorizer) await db.setAuthorizer(closure());
+  },
+  "a lease with a function, an authorizer and a trace callback": async () => {
+    await using lease = await pool.acquire();
+    await lease.createFunction("leased", 0, closure());
+    if (capabilities.authorizer) await lease.setAuthorizer(closure());
+    await lease.setTraceCallback(closure());
+    await lease.executeFetchall("SELECT 1");
+  },
+  "a backup": async () => {
+    await db.backup(join(folder, "copy.db"), { progress: closure() });
+  },
+};
+// Before there is an authorizer, whose answer is not always yes.
+await pool.createFunction("die", 0, deadly, { export: "die" });
+
+const left: Record<string, unknown> = {};
+for (const [name, work] of Object.entries(works)) {
+  for (let i = 0; i < 5; i++) await work();
+  held = [];
+  const before = await figures();
+  for (let i = 0; i < times; i++) await work();
+  // The last one may still be in use.
+  const last = held.length === 0 ? 0 : 3;
+  const after = await figures();
+  left[name] = {
+    kept: Math.max(0, held.filter((reference) => reference.deref() !== undefined).length - last),
+    heap: Math.round((after.heap - before.heap) / times),
+    threads: after.threads - before.threads,
+    descriptors: after.descriptors - before.descriptors,
+  };
+}
+if (capabilities.authorizer) await db.setAuthorizer(null);
+await db.close();
+await pool.close();
+await rm(folder, { recursive: true, force: true });
+console.log(JSON.stringify(left));
