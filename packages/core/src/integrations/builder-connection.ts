@@ -1,10 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Parameters } from "../values/bind.js";
-import { OperationalError, ProgrammingError } from "../errors/errors.js";
+import { OperationalError, ProgrammingError, SqliteError } from "../errors/errors.js";
 import type { CallOptions } from "../options/connect-options.js";
+import { Deadline } from "../options/deadline.js";
 import type { RunResult } from "../pool/transaction.js";
 import { Row } from "../values/row.js";
 import { statementKind } from "./statement-kind.js";
+import { transactionStatement } from "./transaction-statement.js";
 
 /** What reads: the pool, and the snapshot of its `read()`. */
 export interface SessionReader {
@@ -24,16 +26,24 @@ export interface SessionPool extends SessionReader {
   close(): Promise<void>;
 }
 
+/** What runs the statements of a connection that the pool lends: the connection, and a transaction on it. */
+export interface SessionStatements {
+  cursor(): Promise<SessionCursor>;
+  execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<SessionCursor>;
+  executeFetchall<R>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]>;
+}
+
 /** What a query builder uses of a connection that the pool lends. */
-export interface SessionLease {
-  readonly inTransaction: boolean;
+export interface SessionLease extends SessionStatements {
   isolationLevel: "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE" | null;
   rowFactory: unknown;
-  cursor(): Promise<SessionCursor>;
-  executeFetchall<R>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]>;
-  rollback(): Promise<void>;
+  /** Commits when `fn` returns, rolls back when it throws. */
+  transaction<T>(fn: (tx: SessionStatements) => Promise<T>, options: { mode: TransactionMode }): Promise<T>;
   stop(): Promise<void>;
 }
+
+/** Which BEGIN. */
+type TransactionMode = "deferred" | "immediate" | "exclusive";
 
 /** What a query builder uses of a cursor. */
 export interface SessionCursor {
@@ -47,7 +57,7 @@ export interface SessionCursor {
   close(): Promise<void>;
 }
 
-/** What became of a statement: rows, or counts. `inserted` says that `lastInsertRowid` is this statement's. */
+/** What became of a statement: rows, or counts. `inserted` says that it was an INSERT. */
 export type SessionResult<R> =
   | { readonly rows: R[] }
   | (RunResult & { readonly rows: null; readonly counted: boolean; readonly inserted: boolean });
@@ -59,7 +69,11 @@ export type SessionResult<R> =
 export class BuilderConnection {
   readonly #pool: SessionPool;
   #lease: Promise<SessionLease> | null = null;
-  #transaction = false;
+  #transaction: OpenTransaction | null = null;
+  /** The transaction is being begun or ended; what is called meanwhile comes after that. */
+  #turning: Promise<unknown> | null = null;
+  /** Aborted when the connection is given back. */
+  readonly #over = new AbortController();
   #lost: unknown = undefined;
 
   constructor(pool: SessionPool) {
@@ -68,7 +82,7 @@ export class BuilderConnection {
 
   /** Between begin and commit or rollback. */
   get inTransaction(): boolean {
-    return this.#transaction;
+    return this.#transaction !== null;
   }
 
   /** Has, or is about to have, a connection to itself. */
@@ -76,12 +90,16 @@ export class BuilderConnection {
     return this.#lease !== null;
   }
 
+  /** Was given back, and runs nothing more. */
+  get released(): boolean {
+    return this.#over.signal.aborted;
+  }
+
   async execute<R>(sql: string, parameters: Parameters, options: CallOptions): Promise<SessionResult<R>> {
     try {
       return await this.#execute<R>(sql, parameters, options);
     } catch (error) {
-      if (error instanceof Error && Reflect.get(error, "rolledBack") === true) this.#lost ??= error;
-      throw error;
+      throw this.#told(error);
     }
   }
 
@@ -92,12 +110,14 @@ export class BuilderConnection {
     chunkSize: number,
     options: CallOptions,
   ): AsyncGenerator<R[], void, undefined> {
+    if (this.#turning !== null) await this.#turning;
+    this.#check();
     if (this.#lease === null && statementKind(sql) !== "session") {
       yield* chunks(this.#pool.iterate<R>(sql, parameters, options), chunkSize);
       return;
     }
-    const lease = await this.#hold(options.signal);
-    const cursor = await lease.cursor();
+    const target = this.#transaction ?? (await this.#hold(options.signal));
+    const cursor = await target.cursor();
     cursor.iterChunkSize = chunkSize;
     await cursor.execute(sql, parameters, options);
     try {
@@ -111,89 +131,271 @@ export class BuilderConnection {
     }
   }
 
+  /** Begins a transaction, which only {@link commit} and {@link rollback} end. */
   async begin(): Promise<void> {
     // A transaction that turns from reading to writing can meet a lock that no waiting ends.
-    await this.control("BEGIN IMMEDIATE");
-    this.#transaction = true;
+    await this.#turn(() => this.#begin("immediate", "builder"));
   }
 
   async commit(): Promise<void> {
-    await this.control("COMMIT");
-    this.#over();
+    await this.#turn(() => this.#commit());
   }
 
   async rollback(): Promise<void> {
-    try {
-      await (await this.#leased()).rollback();
-    } finally {
-      this.#over();
-    }
+    await this.#turn(() => this.#rollback());
   }
 
-  /** Runs a statement such as SAVEPOINT on the connection that this session has to itself. */
-  async control(sql: string): Promise<void> {
-    const lease = await this.#hold();
-    await lease.executeFetchall(sql);
-  }
-
-  /** Gives the connection back. What is left of a transaction is rolled back. */
+  /** Gives the connection back, also while it is still waited for. What is left of a transaction is rolled back. */
   async release(): Promise<void> {
     const lease = this.#lease;
     this.#lease = null;
-    this.#over();
+    this.#transaction?.abandon();
+    this.#transaction = null;
+    this.#over.abort();
     // What a lease leaves behind is undone before anybody gets the connection; nobody needs to wait for that here.
-    if (lease !== null) void (await lease).stop();
+    lease?.then((connection) => void connection.stop(), () => {});
   }
 
   async #execute<R>(sql: string, parameters: Parameters, options: CallOptions): Promise<SessionResult<R>> {
     const kind = statementKind(sql);
+    const turn = kind === "session" ? this.#turnOf(sql) : null;
+    if (turn !== null) {
+      await this.#turn(turn, options.signal);
+      return NOTHING;
+    }
+    if (this.#turning !== null) await this.#turning;
+    this.#check();
     const counted = kind === "insert" || kind === "change";
     if (this.#lease === null && kind !== "session") {
       if (kind === "rows") return { rows: await this.#pool.all<R>(sql, parameters, options) };
       const result = await this.#pool.run(sql, parameters, options);
-      return { rows: null, ...result, counted, inserted: kind === "insert" && result.changes > 0 };
+      return { rows: null, ...result, counted, inserted: kind === "insert" };
     }
-    const lease = await this.#hold(options.signal);
-    if (kind === "rows") return { rows: await lease.executeFetchall<R>(sql, parameters, options) };
-    const cursor = await lease.cursor();
-    await cursor.execute(sql, parameters, options);
+    // Sent in this turn of the loop where a transaction is open, so that no COMMIT that is called later comes before it.
+    const target = this.#transaction ?? (await this.#hold(options.signal));
+    if (kind === "rows") return { rows: await target.executeFetchall<R>(sql, parameters, options) };
+    const cursor = await target.execute(sql, parameters, options);
     if (cursor.description !== null) return { rows: await cursor.fetchall<R>(options) };
     const changes = Math.max(0, cursor.rowcount);
     const lastInsertRowid = cursor.lastrowid!;
-    return { rows: null, changes, lastInsertRowid, counted, inserted: kind === "insert" && changes > 0 };
+    return { rows: null, changes, lastInsertRowid, counted, inserted: kind === "insert" };
   }
 
-  /** The writer, for as long as the session lasts. */
-  async #hold(signal?: AbortSignal): Promise<SessionLease> {
-    const lease = await this.#leased(signal);
+  /** How a statement begins or ends a transaction here, null if it does not. */
+  #turnOf(sql: string): (() => Promise<void>) | null {
+    const statement = transactionStatement(sql);
+    switch (statement?.verb) {
+      case "begin":
+        return () => this.#begin(statement.mode, "statement");
+      case "commit":
+        return () => this.#endBy(sql, () => this.#commit());
+      case "rollback":
+        return () => this.#endBy(sql, () => this.#rollback());
+      case "savepoint":
+        return () => this.#savepoint(sql, statement.name);
+      case "release":
+        return () => this.#releaseSavepoint(sql, statement.name);
+      default:
+        return null;
+    }
+  }
+
+  /** Runs `work` after the beginnings and ends that were called before it, and before what is called from now on. */
+  async #turn(work: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+    this.#check();
+    const before = this.#turning;
+    const turn = (async () => {
+      if (before !== null) await before;
+      this.#check();
+      signal?.throwIfAborted();
+      await work();
+    })();
+    const settled = turn.catch(() => {});
+    this.#turning = settled;
+    try {
+      await turn;
+    } finally {
+      if (this.#turning === settled) this.#turning = null;
+    }
+  }
+
+  async #begin(mode: TransactionMode, by: "builder" | "statement"): Promise<void> {
+    if (this.#transaction !== null) {
+      // It is for SQLite to say that there is one already.
+      await this.#transaction.executeFetchall("BEGIN");
+      return;
+    }
+    const lease = await this.#hold();
+    const transaction = await OpenTransaction.begin(lease, mode, by);
+    if (this.released) transaction.abandon();
+    else this.#transaction = transaction;
+  }
+
+  /** A COMMIT or ROLLBACK that is run as a statement. */
+  async #endBy(sql: string, end: () => Promise<void>): Promise<void> {
+    if (this.#transaction?.by === "statement") await end();
+    // A builder's own transaction refuses it, and without one SQLite says so.
+    else await (this.#transaction ?? (await this.#hold())).executeFetchall(sql);
+  }
+
+  async #commit(): Promise<void> {
+    const transaction = this.#transaction;
+    if (transaction === null) return await this.#withoutTransaction("COMMIT");
+    try {
+      await transaction.commit();
+    } catch (error) {
+      throw this.#told(error);
+    } finally {
+      this.#transaction = null;
+      this.#lost = undefined;
+    }
+  }
+
+  async #rollback(): Promise<void> {
+    const transaction = this.#transaction;
+    this.#transaction = null;
+    this.#lost = undefined;
+    await transaction?.rollback();
+  }
+
+  async #withoutTransaction(sql: string): Promise<void> {
+    await (await this.#hold()).executeFetchall(sql);
+  }
+
+  /** A SAVEPOINT outside of a transaction begins one, which the RELEASE of its name commits. */
+  async #savepoint(sql: string, name: string): Promise<void> {
+    if (this.#transaction === null) {
+      await this.#begin("deferred", "statement");
+      this.#transaction!.savepoints = [];
+    }
+    const transaction = this.#transaction!;
+    await transaction.executeFetchall(sql);
+    transaction.savepoints?.push(name);
+  }
+
+  async #releaseSavepoint(sql: string, name: string): Promise<void> {
+    const transaction = this.#transaction;
+    if (transaction === null) return await this.#withoutTransaction(sql);
+    const at = transaction.savepoints?.lastIndexOf(name) ?? -1;
+    if (at === 0) return await this.#commit();
+    await transaction.executeFetchall(sql);
+    if (at > 0) transaction.savepoints!.length = at;
+  }
+
+  /** The error to throw, which tells that the transaction is lost, and why. */
+  #told(error: unknown): unknown {
+    if (!(error instanceof SqliteError)) return error;
     // What came after would be committed by itself.
-    if (this.#transaction && !lease.inTransaction) throw aborted(this.#lost);
-    return lease;
+    if (error.code === "SQLITE_ABORT_ROLLBACK" && !(ABORTED in error)) return aborted(this.#lost ?? error);
+    if (error.rolledBack) this.#lost ??= error;
+    return error;
   }
 
-  #leased(signal?: AbortSignal): Promise<SessionLease> {
+  #check(): void {
+    if (this.released) throw released();
+  }
+
+  /** The writer, for as long as the connection is not given back. */
+  async #hold(signal?: AbortSignal): Promise<SessionLease> {
     if (this.#lease === null) {
-      const lease = this.#acquire(signal);
+      const lease = this.#acquire();
       this.#lease = lease;
       lease.catch(() => {
         if (this.#lease === lease) this.#lease = null;
       });
     }
-    return this.#lease;
+    const waiting = this.#lease;
+    const lease = await (signal === undefined ? waiting : new Deadline({ signal }).race(waiting));
+    this.#check();
+    return lease;
   }
 
-  async #acquire(signal: AbortSignal | undefined): Promise<SessionLease> {
-    const lease = await this.#pool.acquire({ mode: "write", signal });
+  async #acquire(): Promise<SessionLease> {
+    const lease = await this.#pool.acquire({ mode: "write", signal: this.#over.signal }).catch((error: unknown) => {
+      throw this.released ? released() : error;
+    });
     lease.isolationLevel = null;
     lease.rowFactory = Row;
     return lease;
   }
+}
 
-  #over(): void {
-    this.#transaction = false;
-    this.#lost = undefined;
+/** A transaction on a lease: its statements are refused once SQLite has rolled it back. */
+class OpenTransaction implements SessionStatements {
+  /** Begun by a query builder, which also ends it, or by a statement of the user's. */
+  readonly by: "builder" | "statement";
+  /** Names of the savepoints, the outermost first, where that is what began it. */
+  savepoints: string[] | null = null;
+  readonly #tx: SessionStatements;
+  readonly #done: Promise<void>;
+  readonly #end: PromiseWithResolvers<void>;
+
+  private constructor(
+    by: "builder" | "statement",
+    tx: SessionStatements,
+    done: Promise<void>,
+    end: PromiseWithResolvers<void>,
+  ) {
+    this.by = by;
+    this.#tx = tx;
+    this.#done = done;
+    this.#end = end;
+  }
+
+  static async begin(
+    lease: SessionLease,
+    mode: TransactionMode,
+    by: "builder" | "statement",
+  ): Promise<OpenTransaction> {
+    const begun = Promise.withResolvers<SessionStatements>();
+    const end = Promise.withResolvers<void>();
+    const done = lease.transaction(
+      (tx) => {
+        begun.resolve(tx);
+        return end.promise;
+      },
+      { mode },
+    );
+    // Later failures are for those who wait for its end.
+    done.catch(begun.reject);
+    return new OpenTransaction(by, await begun.promise, done, end);
+  }
+
+  cursor(): Promise<SessionCursor> {
+    return this.#tx.cursor();
+  }
+
+  execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<SessionCursor> {
+    return this.#tx.execute(sql, parameters, options);
+  }
+
+  executeFetchall<R>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
+    return this.#tx.executeFetchall(sql, parameters, options);
+  }
+
+  async commit(): Promise<void> {
+    this.#end.resolve();
+    await this.#done;
+  }
+
+  async rollback(): Promise<void> {
+    this.abandon();
+    await this.#done.catch((error: unknown) => {
+      if (error !== UNDONE) throw error;
+    });
+  }
+
+  /** Rolls back; nobody waits for it. */
+  abandon(): void {
+    this.#end.reject(UNDONE);
   }
 }
+
+/** Ends a transaction that is to be rolled back. */
+const UNDONE = new Error("rolled back");
+
+/** What became of a statement that only begins or ends something. */
+const NOTHING = { rows: null, changes: 0, lastInsertRowid: 0, counted: false, inserted: false } as const;
 
 /** Collects rows into arrays of `size`. */
 export async function* chunks<R>(rows: AsyncIterable<R>, size: number): AsyncGenerator<R[], void, undefined> {
@@ -215,6 +417,12 @@ function aborted(cause: unknown): OperationalError {
     { code: "SQLITE_ABORT_ROLLBACK", cause },
   );
   return Object.assign(error, { rolledBack: true, [ABORTED]: true });
+}
+
+function released(): ProgrammingError {
+  return new ProgrammingError("the connection was given back, nothing more is run on it", {
+    code: "SQLITE_MISUSE",
+  });
 }
 
 /** A transaction whose callback is running, and those around it. */

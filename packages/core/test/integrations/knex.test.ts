@@ -2,6 +2,7 @@ import { pipeline } from "node:stream/promises";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  capabilities,
   createPool,
   IntegrityError,
   OperationalError,
@@ -12,7 +13,7 @@ import {
 } from "@sqlite-aio/core";
 import { knexClient, type KnexPool } from "@sqlite-aio/core/knex";
 import knex, { type Knex } from "knex";
-import { describe, expect, expectTypeOf, it, onTestFinished } from "vitest";
+import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
 import { rejection, temporaryFolder, temporaryPath } from "../support/database.ts";
 
 interface Person {
@@ -250,6 +251,112 @@ describe("transactions", () => {
       cause: { code: "SQLITE_CONSTRAINT_UNIQUE" },
     });
     expect(await names(db)).toEqual(["Ada"]);
+  });
+
+  it("commit nothing once SQLite has ended them, whatever was on its way and however they end", async () => {
+    const { db } = await opened();
+    await db("person").insert({ name: "Ada" });
+    await db.raw(
+      "CREATE TRIGGER refuse BEFORE INSERT ON person WHEN new.name = 'bad' BEGIN SELECT RAISE(ROLLBACK, 'no'); END",
+    );
+    for (const failing of [
+      "INSERT OR ROLLBACK INTO person (name) VALUES ('Ada')",
+      "INSERT INTO person (name) VALUES ('bad')",
+    ]) {
+      const both = await rejection(
+        db.transaction((trx) => Promise.all([trx.raw(failing), trx("person").insert({ name: "Grace" })])),
+      );
+      expect(both).toMatchObject({ code: expect.stringMatching(/^SQLITE_CONSTRAINT/), rolledBack: true });
+      // The callback returns as if nothing had been.
+      const committed = await rejection(
+        db.transaction(async (trx) => {
+          await trx("person").insert({ name: "Alan" });
+          await Promise.allSettled([trx.raw(failing), trx("person").insert({ name: "Grace" })]);
+        }),
+      );
+      expect(committed).toMatchObject({ code: "SQLITE_ABORT_ROLLBACK" });
+      expect(await names(db)).toEqual(["Ada"]);
+    }
+  });
+
+  it.runIf(capabilities.interrupt)(
+    "commit nothing after a statement that was cancelled while it ran, which ends them",
+    async () => {
+      const { db, pool } = await opened();
+      const running = Promise.withResolvers<void>();
+      await pool.createFunction("running", 0, () => running.resolve());
+      const error = await rejection(
+        db.transaction(async (trx) => {
+          await trx("person").insert({ name: "Ada" });
+          const slow = trx.raw(
+            `WITH RECURSIVE n (i) AS (SELECT coalesce(running(), 1) UNION ALL SELECT i + 1 FROM n)
+             INSERT INTO person (name) SELECT 'person ' || i FROM n`,
+          );
+          const late = rejection(slow.timeout(300, { cancel: true }));
+          await running.promise;
+          expect(await late).toBeInstanceOf(knex.KnexTimeoutError);
+          await trx("person").insert({ name: "Grace" });
+        }),
+      );
+      expect(error).toMatchObject({ code: "SQLITE_ABORT_ROLLBACK" });
+      expect(await names(db)).toEqual([]);
+    },
+  );
+
+  it("refuse a COMMIT or ROLLBACK of the user's, after which the rest would be committed by itself", async () => {
+    const { db } = await opened();
+    for (const end of ["COMMIT", "ROLLBACK", "END", "COMMIT;"]) {
+      const error = await rejection(
+        db.transaction(async (trx) => {
+          await trx("person").insert({ name: "Ada" });
+          await trx.raw(end);
+        }),
+      );
+      expect(error, end).toMatchObject({ code: "SQLITE_MISUSE" });
+    }
+    expect(await names(db)).toEqual([]);
+  });
+
+  it("with enforceForeignCheck give their connection back as it was, and later writes find it", async () => {
+    const { db, pool } = await opened();
+    const warnings: unknown[] = [];
+    const told = knex({ client: knexClient(pool), log: { warn: (text) => warnings.push(text) } });
+    await told.transaction(
+      async (trx) => {
+        await trx("person").insert({ name: "Ada" });
+        await trx("pet").insert({ owner: 1, name: "Rex" });
+        expect(await trx.raw("PRAGMA foreign_keys")).toEqual([{ foreign_keys: 0 }]);
+      },
+      { enforceForeignCheck: false },
+    );
+    const broken = await rejection(
+      told.transaction((trx) => trx("pet").insert({ owner: 99, name: "stray" }), {
+        enforceForeignCheck: false,
+      }),
+    );
+    expect(broken).toMatchObject({ message: "Transaction concluded with 1 foreign key violations" });
+    await Promise.all([
+      db("person").insert({ name: "Alan" }),
+      told.transaction((trx) => trx("person").insert({ name: "Grace" }), { enforceForeignCheck: true }),
+    ]);
+    expect(await rejection(db("pet").insert({ owner: 99, name: "stray" }))).toBeInstanceOf(IntegrityError);
+    expect(await db("pet").pluck("name")).toEqual(["Rex"]);
+    expect(warnings).toEqual([]);
+    expect(pool.stats()).toMatchObject({ waiting: 0, busy: 0 });
+  });
+
+  it("run nothing on a connection that was given back", async () => {
+    const { db, pool } = await opened();
+    const connection = await db.client.acquireConnection();
+    await db.raw("PRAGMA cache_size = 100").connection(connection);
+    await db.client.releaseConnection(connection);
+    for (const text of ["PRAGMA cache_size = 100", "BEGIN", "SELECT 1"]) {
+      expect(await rejection(db.raw(text).connection(connection)), text).toMatchObject({
+        code: "SQLITE_MISUSE",
+      });
+    }
+    await db("person").insert({ name: "Ada" });
+    await vi.waitFor(() => expect(pool.stats()).toMatchObject({ waiting: 0, busy: 0 }));
   });
 });
 

@@ -83,7 +83,7 @@ describe("queries", () => {
     expect(await names(db)).toEqual(["Ada"]);
   });
 
-  it("say nothing of an id where nothing was inserted", async () => {
+  it("tell the id of the latest insert, as Kysely's own dialect does, also where nothing was inserted", async () => {
     const { db } = await opened();
     await db.insertInto("person").values(person("Ada")).execute();
     const ignored = await db
@@ -91,7 +91,9 @@ describe("queries", () => {
       .values(person("Ada"))
       .onConflict((conflict) => conflict.column("name").doNothing())
       .executeTakeFirstOrThrow();
-    expect(ignored).toMatchObject({ insertId: undefined, numInsertedOrUpdatedRows: 0n });
+    expect(ignored).toMatchObject({ insertId: 1n, numInsertedOrUpdatedRows: 0n });
+    const none = await db.deleteFrom("person").where("id", "=", 99).executeTakeFirstOrThrow();
+    expect(none.numDeletedRows).toBe(0n);
   });
 
   it("give the rows of RETURNING, of a CTE and of a raw statement", async () => {
@@ -337,6 +339,30 @@ describe("transactions", () => {
     expect(await names(db)).toEqual(["Ada"]);
   });
 
+  it("tell Kysely's log how they begin and end, and of their savepoints", async () => {
+    const path = await temporaryPath();
+    const logged: string[] = [];
+    const db = new Kysely<Database>({
+      dialect: new SqliteAioDialect({ pool: () => createPool(path) }),
+      log: ({ level, query }) => logged.push(level === "query" ? query.sql : `${level}: ${query.sql}`),
+    });
+    onTestFinished(() => db.destroy());
+    await db.transaction().execute(async (trx) => void (await sql`SELECT 1`.execute(trx)));
+    await db
+      .transaction()
+      .setAccessMode("read only")
+      .execute(async (trx) => void (await sql`SELECT 2`.execute(trx)));
+    const trx = await db.startTransaction().execute();
+    const after = await trx.savepoint('a "point"').execute();
+    await after.rollbackToSavepoint('a "point"').execute();
+    await after.releaseSavepoint('a "point"').execute();
+    await trx.rollback().execute();
+    expect(logged).toEqual([
+      ...["begin", "SELECT 1", "commit", "begin", "SELECT 2", "commit"],
+      ...["begin", 'savepoint "a ""point"""', 'rollback to "a ""point"""', 'release "a ""point"""', "rollback"],
+    ]);
+  });
+
   it("read one snapshot when they are read only, and refuse to write", async () => {
     const { db } = await opened();
     await db.insertInto("person").values(person("Ada")).execute();
@@ -523,6 +549,97 @@ describe("one connection for several statements", () => {
     expect(await names(db)).toEqual(["Ada"]);
     const tables = await sql<{ name: string }>`PRAGMA table_info(person)`.execute(db);
     expect(tables.rows.map(({ name }) => name)).toEqual(["id", "name", "age", "active"]);
+  });
+
+  it("commits nothing of a transaction by raw statements that SQLite has ended", async () => {
+    const { db } = await opened();
+    await db.insertInto("person").values(person("Ada")).execute();
+    for (const [begin, end] of [
+      ["BEGIN", "COMMIT"],
+      ["begin exclusive transaction", "end transaction"],
+      ['SAVEPOINT "a point"', 'release savepoint [a Point]'],
+    ] as const) {
+      await db.connection().execute(async (session) => {
+        const raw = (text: string) => sql.raw(text).execute(session);
+        await raw(begin);
+        await raw("SAVEPOINT inner_one");
+        await session.insertInto("person").values(person("Alan")).execute();
+        await raw("RELEASE inner_one");
+        // All at once: the second is on its way before the first has failed.
+        const [conflict, after] = await Promise.allSettled([
+          raw("INSERT OR ROLLBACK INTO person (name) VALUES ('Ada')"),
+          session.insertInto("person").values(person("Grace")).execute(),
+        ]);
+        expect(conflict, begin).toMatchObject({ reason: { code: "SQLITE_CONSTRAINT_UNIQUE" } });
+        expect(after, begin).toMatchObject({
+          reason: { code: "SQLITE_ABORT_ROLLBACK", cause: { code: "SQLITE_CONSTRAINT_UNIQUE" } },
+        });
+        expect(await rejection(raw(end)), begin).toMatchObject({ code: "SQLITE_ABORT_ROLLBACK" });
+        // Which is the end of it, and another can begin.
+        await raw(begin);
+        await raw("ROLLBACK");
+      });
+      expect(await names(db), begin).toEqual(["Ada"]);
+    }
+  });
+
+  it("keeps the order of raw statements that are not awaited, and lets SQLite judge those that make no sense", async () => {
+    const { db } = await opened();
+    await db.connection().execute(async (session) => {
+      const raw = (text: string) => sql.raw(text).execute(session);
+      await Promise.all([
+        raw("BEGIN"),
+        session.insertInto("person").values(person("Ada")).execute(),
+        raw("SAVEPOINT a"),
+        session.insertInto("person").values(person("lost")).execute(),
+        raw("ROLLBACK TO a"),
+        raw("COMMIT"),
+        session.insertInto("person").values(person("Alan")).execute(),
+        raw("SAVEPOINT outer_one"),
+        raw("SAVEPOINT inner_one"),
+        session.insertInto("person").values(person("Grace")).execute(),
+        raw("RELEASE inner_one"),
+        raw("RELEASE outer_one"),
+      ]);
+      expect(await names(db)).toEqual(["Ada", "Alan", "Grace"]);
+      expect(await rejection(raw("COMMIT"))).toMatchObject({
+        message: "cannot commit - no transaction is active",
+      });
+      expect(await rejection(raw("RELEASE nowhere"))).toMatchObject({
+        message: "no such savepoint: nowhere",
+      });
+      await raw("BEGIN");
+      expect(await rejection(raw("BEGIN"))).toMatchObject({
+        message: "cannot start a transaction within a transaction",
+      });
+    });
+    const error = await rejection(
+      db.transaction().execute(async (trx) => {
+        await trx.insertInto("person").values(person("Alan Kay")).execute();
+        await sql`COMMIT`.execute(trx);
+      }),
+    );
+    expect(error).toMatchObject({ code: "SQLITE_MISUSE" });
+    expect(await names(db)).toEqual(["Ada", "Alan", "Grace"]);
+  });
+
+  it("runs nothing once it was given back, and is taken out of the line if it still waits for the writer", async () => {
+    const { db, pool } = await opened({ readers: 1 });
+    const lease = await pool.acquire();
+    let late!: Kysely<Database>;
+    let begin!: Promise<unknown>;
+    await db.connection().execute(async (session) => {
+      late = session;
+      begin = sql`BEGIN`.execute(session);
+      begin.catch(() => {});
+      await vi.waitFor(() => expect(pool.stats().waiting).toBe(1));
+    });
+    expect(await rejection(begin)).toMatchObject({ code: "SQLITE_MISUSE" });
+    expect(pool.stats().waiting).toBe(0);
+    await lease.close();
+    await db.insertInto("person").values(person("Ada")).execute();
+    expect(await rejection(late.selectFrom("person").selectAll().execute())).toBeDefined();
+    expect(await names(db)).toEqual(["Ada"]);
   });
 });
 

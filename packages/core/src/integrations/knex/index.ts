@@ -22,6 +22,8 @@ export type KnexPool = SessionPool;
 interface KnexQuery {
   readonly sql: string;
   readonly bindings?: readonly unknown[];
+  /** Which method of Knex's made it; undefined for what Knex sends by itself. */
+  readonly method?: string | undefined;
   response?: unknown;
   context?: { lastID: number | bigint; changes: number };
 }
@@ -109,8 +111,18 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
 
     async ["_query"](connection: KnexConnection, query: KnexQuery): Promise<KnexQuery> {
       if (query.sql === "") throw new Error("The query is empty");
-      if (await control(connection, query.sql)) return query;
-      const result = await connection.execute<unknown>(query.sql, bindingsOf(query), connection.options);
+      const turn = turnOf(connection, query);
+      if (turn !== null) {
+        if (query.sql === "BEGIN;") enterTransaction(open, connection);
+        await turn();
+        return query;
+      }
+      const result = await connection
+        .execute<unknown>(query.sql, bindingsOf(query), connection.options)
+        .catch((error: unknown) => {
+          if (connection.released && SETTING.test(query.sql)) return { rows: [] };
+          throw error;
+        });
       if (result.rows === null) {
         const { changes, lastInsertRowid } = result;
         query.response = { changes, lastInsertRowid };
@@ -143,23 +155,32 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
     cancelQuery: async (connection: KnexConnection) => connection.cancel(),
   });
 
-  /** What begins and ends a transaction; the rest of it, savepoints too, are statements as any other. */
-  function control(connection: KnexConnection, sql: string): Promise<true> | false {
-    switch (sql) {
-      case "BEGIN;":
-        enterTransaction(open, connection);
-        return connection.begin().then(() => true);
-      case "COMMIT;":
-        return connection.commit().then(() => true);
-      case "ROLLBACK":
-        return connection.rollback().then(() => true);
-      default:
-        return false;
-    }
-  }
-
   return SqliteAioClient as unknown as typeof Knex.Client;
 }
+
+/**
+ * What Knex itself sends to begin and end a transaction, without a method; the rest of it, savepoints too, are statements
+ * as any other.
+ */
+function turnOf(connection: KnexConnection, { sql, method }: KnexQuery): (() => Promise<void>) | null {
+  if (method !== undefined) return null;
+  switch (sql) {
+    case "BEGIN;":
+      return () => connection.begin();
+    case "COMMIT;":
+      return () => connection.commit();
+    case "ROLLBACK":
+      return () => connection.rollback();
+    default:
+      return null;
+  }
+}
+
+/**
+ * How Knex puts a connection back as it was before a transaction with `enforceForeignCheck`: after it has given the
+ * connection back, when the pool has done that already.
+ */
+const SETTING = /^PRAGMA foreign_keys = (?:ON|OFF)$/;
 
 /** As Knex's own SQLite clients store it: a date is its milliseconds. */
 function bindingsOf({ bindings = [] }: KnexQuery): Parameters {

@@ -1,9 +1,9 @@
-import type {
-  AbortableOperationOptions,
+import {
+  type AbortableOperationOptions,
   CompiledQuery,
-  DatabaseConnection,
-  QueryResult,
-  TransactionSettings,
+  type DatabaseConnection,
+  type QueryResult,
+  type TransactionSettings,
 } from "kysely";
 import type { Parameters } from "../../values/bind.js";
 import { NotSupportedError, ProgrammingError } from "../../errors/errors.js";
@@ -27,6 +27,8 @@ export class KyselyConnection implements DatabaseConnection {
   readonly #pool: KyselyPool;
   readonly #session: BuilderConnection;
   #snapshot: Snapshot | null = null;
+  /** What the queries stand for that begin and end a transaction. */
+  readonly #turns = new WeakMap<CompiledQuery, () => Promise<void>>();
 
   constructor(pool: KyselyPool) {
     this.#pool = pool;
@@ -39,6 +41,11 @@ export class KyselyConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery, options?: AbortableOperationOptions): Promise<QueryResult<R>> {
+    const turn = this.#turns.get(query);
+    if (turn !== undefined) {
+      await turn();
+      return { rows: [] };
+    }
     try {
       return await this.#execute<R>(query.sql, query.parameters as Parameters, callOptions(options));
     } catch (error) {
@@ -78,24 +85,24 @@ export class KyselyConnection implements DatabaseConnection {
         `isolation level "${isolationLevel}": a transaction of SQLite sees one snapshot, never what others commit meanwhile; use "serializable" or none`,
       );
     }
-    if (accessMode === "read only") await this.#beginReading();
-    else await this.#session.begin();
+    const readOnly = accessMode === "read only";
+    await this.#turn("begin", () => (readOnly ? this.#beginReading() : this.#session.begin()));
   }
 
   async commit(): Promise<void> {
-    if (this.#snapshot === null) await this.#session.commit();
-    else await this.#endReading();
+    await this.#turn("commit", () => (this.#snapshot === null ? this.#session.commit() : this.#endReading()));
   }
 
   async rollback(): Promise<void> {
-    if (this.#snapshot === null) await this.#session.rollback();
-    else await this.#endReading();
+    await this.#turn("rollback", () =>
+      this.#snapshot === null ? this.#session.rollback() : this.#endReading(),
+    );
   }
 
   /** Runs a statement of the transaction's own, about its savepoints. */
-  async control(sql: string): Promise<void> {
+  async control(query: CompiledQuery): Promise<void> {
     if (this.#snapshot !== null) throw new NotSupportedError("a read-only transaction has no savepoints");
-    await this.#session.control(sql);
+    await this.executeQuery(query);
   }
 
   async release(): Promise<void> {
@@ -112,6 +119,13 @@ export class KyselyConnection implements DatabaseConnection {
     const numAffectedRows = BigInt(result.changes);
     if (!result.inserted) return { rows: [], numAffectedRows };
     return { rows: [], numAffectedRows, insertId: BigInt(result.lastInsertRowid) };
+  }
+
+  /** Does `work` as a query, for Kysely puts what logs queries in the place of {@link executeQuery}. */
+  async #turn(sql: string, work: () => Promise<void>): Promise<void> {
+    const query = CompiledQuery.raw(sql);
+    this.#turns.set(query, work);
+    await this.executeQuery(query);
   }
 
   async #beginReading(): Promise<void> {

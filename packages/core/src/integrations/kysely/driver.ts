@@ -1,6 +1,16 @@
-import type { Driver, TransactionSettings } from "kysely";
+import {
+  type CompiledQuery,
+  createQueryId,
+  type Driver,
+  IdentifierNode,
+  type QueryCompiler,
+  RawNode,
+  type TransactionSettings,
+} from "kysely";
 import { KyselyConnection, type KyselyPool } from "./connection.js";
 import { enterTransaction, refuseInsideTransaction } from "../builder-connection.js";
+
+type CompileQuery = QueryCompiler["compileQuery"];
 
 /** Kysely's driver over a pool. */
 export class SqliteAioDriver implements Driver {
@@ -34,16 +44,20 @@ export class SqliteAioDriver implements Driver {
     await connection.rollback();
   }
 
-  async savepoint(connection: KyselyConnection, name: string): Promise<void> {
-    await connection.control(`SAVEPOINT ${quoted(name)}`);
+  async savepoint(connection: KyselyConnection, name: string, compile: CompileQuery): Promise<void> {
+    await connection.control(compiled("savepoint", name, compile));
   }
 
-  async rollbackToSavepoint(connection: KyselyConnection, name: string): Promise<void> {
-    await connection.control(`ROLLBACK TO ${quoted(name)}`);
+  async rollbackToSavepoint(
+    connection: KyselyConnection,
+    name: string,
+    compile: CompileQuery,
+  ): Promise<void> {
+    await connection.control(compiled("rollback to", name, compile));
   }
 
-  async releaseSavepoint(connection: KyselyConnection, name: string): Promise<void> {
-    await connection.control(`RELEASE ${quoted(name)}`);
+  async releaseSavepoint(connection: KyselyConnection, name: string, compile: CompileQuery): Promise<void> {
+    await connection.control(compiled("release", name, compile));
   }
 
   async releaseConnection(connection: KyselyConnection): Promise<void> {
@@ -55,6 +69,8 @@ export class SqliteAioDriver implements Driver {
   }
 }
 
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
+/** A statement about a savepoint, by way of Kysely's compiler as any other. */
+function compiled(command: string, name: string, compile: CompileQuery): CompiledQuery {
+  const parts = [RawNode.createWithSql(`${command} `), IdentifierNode.create(name)];
+  return compile(RawNode.createWithChildren(parts), createQueryId());
 }
