@@ -13,6 +13,7 @@ import {
   ProgrammingError,
   WorkerCrashedError,
 } from "@sqlite-aio/core";
+import { queryChannel, type QueryEvent } from "@sqlite-aio/core/diagnostics";
 import { SqliteAioDialect, type SqliteAioDialectConfig } from "@sqlite-aio/core/kysely";
 import { type ColumnType, type Generated, Kysely, ParseJSONResultsPlugin, sql } from "kysely";
 import { jsonArrayFrom } from "kysely/helpers/sqlite";
@@ -1027,6 +1028,53 @@ describe("migrations", () => {
     const outcome = outcomeOf(heir);
     heir.send("go");
     expect(await outcome).toEqual({ error: null, results: 2 });
+  });
+
+  it("of a hundred callers at once wait without a thread each, also where they come by different pools", async () => {
+    const { pool, path } = await opened();
+    const other = await createPool(path);
+    onTestFinished(() => other.close());
+    const both = [pool, other].map((one) => new Kysely<Database>({ dialect: new SqliteAioDialect({ pool: one }) }));
+    const threads = new Map<string, Set<number | undefined>>();
+    const watching = ({ sql: text, database, thread }: QueryEvent): void => {
+      if (!database.endsWith("-kysely-lock")) return;
+      if (!threads.has(text)) threads.set(text, new Set());
+      threads.get(text)!.add(thread);
+    };
+    queryChannel.asyncEnd.subscribe(watching as (event: unknown) => void);
+    onTestFinished(() => void queryChannel.asyncEnd.unsubscribe(watching as (event: unknown) => void));
+    const done = await Promise.all(
+      Array.from({ length: 100 }, (_, at) => migrator(both[at % 2]!, migrations).migrateToLatest()),
+    );
+    expect(done.filter(({ error }) => error !== undefined)).toEqual([]);
+    expect(done.filter(({ results }) => results?.length === 2).length).toBe(1);
+    expect(threads.get("BEGIN EXCLUSIVE")?.size).toBe(1);
+    // And another process can have its turn then.
+    openEngine(`${path}-kysely-lock`).exec("BEGIN EXCLUSIVE").exec("ROLLBACK");
+  });
+
+  it("give up waiting in line after the time they are given, and leave the others their turns", async () => {
+    const { pool } = await opened();
+    const dialect = (migrationLockTimeout: number) => new SqliteAioDialect({ pool, migrationLockTimeout });
+    const [patient, hasty] = [1000_000, 20].map((time) => new Kysely<Database>({ dialect: dialect(time) }));
+    const inside = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const slow: Migration = {
+      async up() {
+        inside.resolve();
+        await goOn.promise;
+      },
+    };
+    const first = migrator(patient!, { "1_slow": slow }).migrateToLatest();
+    await inside.promise;
+    const last = migrator(patient!, { "1_slow": slow }).migrateToLatest();
+    expect((await migrator(hasty!, { "1_slow": slow }).migrateToLatest()).error).toMatchObject({
+      code: "SQLITE_BUSY",
+      message: expect.stringMatching(/-kysely-lock for more than 20 ms/),
+    });
+    goOn.resolve();
+    expect((await first).results?.length).toBe(1);
+    expect(await last).toMatchObject({ results: [] });
   });
 
   it("give up waiting for another's after the time they are given", async () => {
