@@ -540,6 +540,98 @@ describe("a cache", () => {
     expect(cache.changed).toEqual([["person", "pet", "toy"], []]);
     expect(cache.tags).toEqual(["front page", "a", "b"]);
   });
+
+  it("that fails rejects nothing that is written already, and is warned of", async () => {
+    const { pool } = await opened();
+    const broken = Object.assign(new TestCache(), {
+      onMutate: async () => {
+        throw new Error("cache down");
+      },
+    });
+    const db = drizzle(pool, { schema, cache: broken });
+    const warnings: unknown[] = [];
+    const warned = vi.spyOn(process, "emitWarning").mockImplementation((warning) => void warnings.push(warning));
+    onTestFinished(() => warned.mockRestore());
+    await db.insert(person).values({ name: "Ada" });
+    await db.transaction(async (tx) => void (await tx.insert(person).values({ name: "Alan" })));
+    await db.batch([db.insert(person).values({ name: "Grace" })]);
+    expect(await pool.all("SELECT name FROM person ORDER BY id")).toEqual(
+      ["Ada", "Alan", "Grace"].map((name) => ({ name })),
+    );
+    expect(warnings.length).toBe(3);
+    expect(warnings[0]).toMatchObject({
+      code: "SQLITE_AIO_CACHE",
+      message: "what was written is committed, but the cache could not be told of it",
+      detail: expect.stringContaining("cache down"),
+    });
+    // By hand it is all that was asked for.
+    expect(await rejection(db.$cache.invalidate({ tables: person }))).toMatchObject({ message: "cache down" });
+  });
+
+  it("hears of a write when that is done, also where it failed", async () => {
+    const { pool } = await opened();
+    const seen: unknown[] = [];
+    const cache = new TestCache();
+    const db = drizzle(pool, { schema, cache });
+    const onMutate = cache.onMutate.bind(cache);
+    cache.onMutate = async (change) => {
+      seen.push((await pool.all("SELECT name FROM person ORDER BY id")).map(({ name }) => name));
+      await onMutate(change);
+    };
+    await db.insert(person).values({ name: "Ada" });
+    await db.insert(person).values({ name: "Alan" }).returning();
+    await db.update(person).set({ name: "Grace" }).where(eq(person.name, "Alan"));
+    await rejection(db.insert(person).values({ name: "Ada" }));
+    expect(seen).toEqual([["Ada"], ["Ada", "Alan"], ["Ada", "Grace"], ["Ada", "Grace"]]);
+  });
+
+  it("is given nothing that was read before a write and arrives after it", async () => {
+    const { pool } = await opened();
+    const cache = new TestCache();
+    const db = drizzle(pool, { schema, cache });
+    await db.insert(person).values({ name: "Ada" });
+    const changes: (() => Promise<unknown>)[] = [
+      () => db.update(person).set({ name: "Alan" }),
+      () => db.transaction((tx) => tx.update(person).set({ name: "Grace" })),
+      async () => {
+        await pool.run("UPDATE person SET name = 'Edsger'");
+        await db.$cache.invalidate({ tables: "person" });
+      },
+    ];
+    const all = pool.execute.bind(pool);
+    for (const change of changes) {
+      cache.entries.clear();
+      const read = Promise.withResolvers<void>();
+      const goOn = Promise.withResolvers<void>();
+      const late = vi.spyOn(pool, "execute").mockImplementationOnce(async (...args) => {
+        const result = await all(...args);
+        read.resolve();
+        await goOn.promise;
+        return result;
+      });
+      const old = names(db);
+      await read.promise;
+      late.mockRestore();
+      await change();
+      goOn.resolve();
+      await old;
+      const [now] = await pool.all<{ name: string }>("SELECT name FROM person");
+      expect(await names(db)).toEqual([now!.name]);
+    }
+  });
+
+  it("is $cache, whole, and what is put in its methods' place is used", async () => {
+    const { pool } = await opened();
+    const cache = new TestCache();
+    const db = drizzle(pool, { schema, cache });
+    const whole = db.$cache as typeof db.$cache & Cache;
+    const put = vi.spyOn(whole, "put");
+    await names(db);
+    expect(put).toHaveBeenCalledOnce();
+    expect([...cache.entries.values()]).toEqual([[]]);
+    expect(whole.strategy()).toBe("all");
+    await drizzle(pool).$cache.invalidate({ tables: "person" });
+  });
 });
 
 describe("migrations", () => {

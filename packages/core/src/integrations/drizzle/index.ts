@@ -10,12 +10,14 @@ import {
   entityKind,
   extractTablesRelationalConfig,
   type ExtractTablesWithRelations,
+  is,
   NoopLogger,
   type RelationalSchemaConfig,
 } from "drizzle-orm";
 import type { BatchItem, BatchResponse } from "drizzle-orm/batch";
 import { NoopCache } from "drizzle-orm/cache/core";
 import { BaseSQLiteDatabase, SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
+import { DatabaseCache } from "./cache.js";
 import type { DrizzlePool } from "./migrator.js";
 import { SqliteAioSession } from "./session.js";
 import type { RunResult } from "../../pool/transaction.js";
@@ -38,7 +40,8 @@ export class SqliteAioDatabase<
   constructor(pool: TPool, config: DrizzleConfig<TSchema>) {
     const dialect = new SQLiteAsyncDialect(config.casing === undefined ? {} : { casing: config.casing });
     const schema = schemaOf(config.schema);
-    const cache = config.cache ?? new NoopCache();
+    const cache =
+      config.cache === undefined || is(config.cache, NoopCache) ? null : new DatabaseCache(config.cache);
     const session = new SqliteAioSession<TSchema, ExtractTablesWithRelations<TSchema>>(dialect, schema, {
       executor: pool,
       logger: loggerOf(config.logger),
@@ -47,7 +50,8 @@ export class SqliteAioDatabase<
     super("async", dialect, session, schema);
     this.$client = pool;
     this.#session = session;
-    this.$cache = { invalidate: (params) => cache.onMutate(params) };
+    // The whole cache, as in Drizzle's own drivers, although its types name only this method.
+    this.$cache = cache ?? { invalidate: async () => {} };
   }
 
   /**

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type MigrationConfig, type MigrationMeta, readMigrationFiles } from "drizzle-orm/migrator";
+import { splitScript } from "@sqlite-aio/worker/sql";
 import type { Parameters } from "../../values/bind.js";
 import type { DrizzleExecutor } from "./session.js";
 import { IntegrityError, OperationalError } from "../../errors/errors.js";
@@ -76,7 +77,7 @@ async function migrateOn(lease: DrizzleLease, table: string, migrations: Migrati
       const before = unchecked ? await violations(tx) : new Set<string>();
       // Another process may have run some meanwhile.
       for (const { sql, hash, folderMillis } of pending(migrations, await lastOf(tx, table))) {
-        for (const text of sql) await tx.executescript(text);
+        for (const text of sql) await tx.executescript(withoutForeignKeys(text));
         await tx.executeFetchall(`INSERT INTO ${table} (hash, created_at) VALUES (?, ?)`, [
           hash,
           folderMillis,
@@ -89,6 +90,14 @@ async function migrateOn(lease: DrizzleLease, table: string, migrations: Migrati
 }
 
 const FOREIGN_KEYS_OFF = /\bpragma\s+(?:\w+\s*\.\s*)?foreign_keys\s*(?:=|\()\s*(?:off|0|no|false)\b/i;
+
+/** Any setting of the pragma, which is refused inside a transaction, where it has no effect. */
+const FOREIGN_KEYS = /^pragma\s+(?:\w+\s*\.\s*)?foreign_keys\s*[=(]/i;
+
+function withoutForeignKeys(script: string): string {
+  if (!/foreign_keys/i.test(script)) return script;
+  return [...splitScript(script)].filter((statement) => !FOREIGN_KEYS.test(statement)).join("\n");
+}
 
 function pending(migrations: MigrationMeta[], last: number): MigrationMeta[] {
   return migrations.filter(({ folderMillis }) => folderMillis > last);

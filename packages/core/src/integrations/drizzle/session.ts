@@ -1,14 +1,12 @@
 import {
   entityKind,
   fillPlaceholders,
-  is,
   type Logger,
   type Query,
   type RelationalSchemaConfig,
   type TablesRelationalConfig,
 } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
-import { type Cache, NoopCache } from "drizzle-orm/cache/core";
 import type { PreparedQuery } from "drizzle-orm/session";
 import type { WithCacheConfig } from "drizzle-orm/cache/core/types";
 import {
@@ -23,7 +21,7 @@ import {
 } from "drizzle-orm/sqlite-core";
 import * as drizzleUtils from "drizzle-orm/utils";
 import type { Parameters } from "../../values/bind.js";
-import { TransactionCache } from "./cache.js";
+import { type SessionCache, TransactionCache } from "./cache.js";
 import type { RunResult } from "../../pool/transaction.js";
 
 /** What runs statements: a pool, or a transaction of one. */
@@ -54,7 +52,8 @@ export interface DrizzleExecutor {
 export interface Surroundings {
   readonly executor: DrizzleExecutor;
   readonly logger: Logger;
-  readonly cache: Cache;
+  /** Null where there is none. */
+  readonly cache: SessionCache | null;
 }
 
 type Mapper = (rows: unknown[][]) => unknown;
@@ -111,7 +110,7 @@ export class SqliteAioPreparedQuery<T extends PreparedQueryConfig = AsyncConfig>
     metadata: Metadata | undefined,
     cacheConfig: WithCacheConfig | undefined,
   ) {
-    super("async", method, query, surroundings.cache, metadata, cacheConfig);
+    super("async", method, query, surroundings.cache ?? undefined, metadata, cacheConfig);
     this.#surroundings = surroundings;
     this.#fields = fields;
     this.#method = method;
@@ -176,7 +175,21 @@ export class SqliteAioPreparedQuery<T extends PreparedQueryConfig = AsyncConfig>
     const { sql, params } = this.query;
     const values = fillPlaceholders(params, placeholderValues ?? {});
     logger.logQuery(sql, values);
-    return this.queryWithCache(sql, values, () => work(executor, sql, values as Parameters));
+    const perform = (): Promise<R> => work(executor, sql, values as Parameters);
+    return this.#cached(sql, values, perform);
+  }
+
+  async #cached<R>(sql: string, values: unknown[], work: () => Promise<R>): Promise<R> {
+    const { cache } = this.#surroundings;
+    if (cache === null) return await this.queryWithCache(sql, values, work);
+    const execution = cache.forExecution(this.#metadata?.tables ?? []);
+    const query = Object.create(this, { cache: { value: execution } }) as this;
+    try {
+      return await query.queryWithCache(sql, values, work);
+    } finally {
+      // Also where it failed: whether it wrote is not always known.
+      if (execution.change !== null) await cache.changed(execution.change);
+    }
   }
 }
 
@@ -229,7 +242,7 @@ export class SqliteAioSession<
     return this.#within(async (session) => {
       const tx = new SqliteAioTransaction("async", this.#dialect, session, this.#schema);
       const { cache } = session.#surroundings;
-      tx.$cache = { invalidate: (params) => cache.onMutate(params) };
+      tx.$cache = { invalidate: async (change) => cache?.onMutate(change) };
       return fn(tx);
     }, config);
   }
@@ -257,12 +270,12 @@ export class SqliteAioSession<
     config?: SQLiteTransactionConfig,
   ): Promise<T> {
     const { executor, logger, cache: outer } = this.#surroundings;
-    const cache = is(outer, NoopCache) ? outer : new TransactionCache(outer);
+    const cache = outer === null ? null : new TransactionCache(outer);
     const result = await executor.transaction(
       (tx) => work(new SqliteAioSession(this.#dialect, this.#schema, { executor: tx, logger, cache })),
       config?.behavior === undefined ? {} : { mode: config.behavior },
     );
-    if (cache instanceof TransactionCache) await cache.committed();
+    await cache?.committed();
     return result;
   }
 }
