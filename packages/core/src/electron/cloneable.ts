@@ -1,6 +1,7 @@
-import { IpcCode } from "./envelope.js";
+import { types } from "node:util";
+import { IpcCode, type RemoteFault } from "./envelope.js";
 
-/** Deeper than any result; an object that refers to itself goes on for ever. */
+/** Deeper than any result. */
 const MAX_DEPTH = 100;
 
 /** A value that cannot be sent to another process. */
@@ -12,11 +13,18 @@ export class NotCloneableError extends TypeError {
 /**
  * Makes values fit to be sent, as structured clone would: what it knows stays as it is, other objects lose their class.
  * Parts of a larger memory are copied out of it: structured clone sends the whole, and what else Node keeps in the
- * memory that small Buffers share is nothing for a page to see.
+ * memory that small Buffers share is nothing for a page to see. Of an error goes what a page may know of one.
  */
 export class Cloner {
   /** Bytes of text and binary data seen, roughly. */
   size = 0;
+  readonly #describe: (error: unknown) => RemoteFault;
+  /** What was made of each object, so that one with many references is looked at once; null while that is not done. */
+  readonly #copies = new Map<object, object | null>();
+
+  constructor(describe: (error: unknown) => RemoteFault) {
+    this.#describe = describe;
+  }
 
   copy(value: unknown, depth = 0): unknown {
     switch (typeof value) {
@@ -27,33 +35,52 @@ export class Cloner {
       case "symbol":
         throw new NotCloneableError(`a ${typeof value} cannot be sent to another process`);
       case "object":
-        return value === null ? null : this.#object(value, depth + 1);
+        return value === null ? null : this.#once(value, depth + 1);
       default:
         this.size += 8;
         return value;
     }
   }
 
-  #object(value: object, depth: number): unknown {
-    if (depth > MAX_DEPTH) {
-      throw new NotCloneableError("a value that is nested too deep, or holds itself, cannot be sent");
-    }
+  #once(value: object, depth: number): object {
+    const known = this.#copies.get(value);
+    if (known === null) throw new NotCloneableError("a value that holds itself cannot be sent");
+    if (known !== undefined) return known;
+    if (depth > MAX_DEPTH) throw new NotCloneableError("a value that is nested too deep cannot be sent");
+    this.#copies.set(value, null);
+    const copy = this.#object(value, depth);
+    this.#copies.set(value, copy);
+    return copy;
+  }
+
+  #object(value: object, depth: number): object {
     if (ArrayBuffer.isView(value)) return this.#view(value);
     if (Array.isArray(value)) return this.#array(value, depth);
-    if (value instanceof ArrayBuffer) {
+    if (types.isArrayBuffer(value)) {
       this.size += value.byteLength;
       return value;
     }
-    if (value instanceof Map) {
+    if (types.isMap(value)) {
       return new Map([...value].map(([key, item]) => [this.copy(key, depth), this.copy(item, depth)]));
     }
-    if (value instanceof Set) return new Set([...value].map((item) => this.copy(item, depth)));
-    if (value instanceof Date || value instanceof RegExp || value instanceof Error) return value;
-    const name = LIVE.find((type) => value instanceof type)?.name ?? (isStream(value) ? "stream" : undefined);
+    if (types.isSet(value)) return new Set([...value].map((item) => this.copy(item, depth)));
+    if (types.isNativeError(value)) return this.#error(value);
+    if (types.isDate(value) || types.isRegExp(value)) return value;
+    const name = LIVE.find(([is]) => is(value))?.[1] ?? (isStream(value) ? "stream" : undefined);
     if (name !== undefined) {
       throw new NotCloneableError(`a ${name} inside a value cannot be sent to another process`);
     }
     return this.#record(value, depth);
+  }
+
+  /** Structured clone would send its stack and its cause, too. */
+  #error(value: Error): Error {
+    const { name, message } = this.#describe(value);
+    this.size += message.length;
+    const copy = new Error(message);
+    copy.name = name;
+    copy.stack = `${name}: ${message}`;
+    return copy;
   }
 
   #array(value: readonly unknown[], depth: number): unknown[] {
@@ -79,8 +106,8 @@ export class Cloner {
   #view(value: ArrayBufferView): ArrayBufferView {
     this.size += value.byteLength;
     const { buffer, byteOffset, byteLength } = value;
-    const whole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
-    if (value instanceof Uint8Array) {
+    const whole = types.isArrayBuffer(buffer) && buffer.byteLength === byteLength;
+    if (types.isUint8Array(value)) {
       if (!whole) return new Uint8Array(value);
       return Object.getPrototypeOf(value) === Uint8Array.prototype ? value : new Uint8Array(buffer);
     }
@@ -92,12 +119,12 @@ export class Cloner {
 }
 
 /** What would arrive as an empty object, or not at all. */
-const LIVE: readonly (abstract new (...args: never[]) => object)[] = [
-  Promise,
-  WeakMap,
-  WeakSet,
-  WeakRef,
-  SharedArrayBuffer,
+const LIVE: readonly (readonly [is: (value: object) => boolean, name: string])[] = [
+  [types.isPromise, "Promise"],
+  [types.isWeakMap, "WeakMap"],
+  [types.isWeakSet, "WeakSet"],
+  [(value) => Object.prototype.toString.call(value) === "[object WeakRef]", "WeakRef"],
+  [types.isSharedArrayBuffer, "SharedArrayBuffer"],
 ];
 
 /** Something to be read piece by piece. */

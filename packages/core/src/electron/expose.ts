@@ -1,4 +1,4 @@
-import { NotCloneableError, Cloner, isStream } from "./cloneable.js";
+import { Cloner, isStream } from "./cloneable.js";
 import {
   abortChannelOf,
   DEFAULT_CHANNEL,
@@ -11,7 +11,14 @@ import {
   type RemoteFault,
   SIGNAL,
 } from "./envelope.js";
-import { type SenderCheck, senderCheck, type SenderEvent, type SenderOptions } from "./sender.js";
+import { remoteFault } from "./remote-fault.js";
+import {
+  type SenderCheck,
+  senderCheck,
+  type SenderEvent,
+  type SenderOptions,
+  type WebContentsLike,
+} from "./sender.js";
 import { StreamRelay } from "./stream-relay.js";
 import { integer } from "../options/connect-options.js";
 
@@ -44,12 +51,26 @@ const UNOPENED_MS = 10_000;
 class SenderState {
   readonly calls = new Map<string, AbortController>();
   readonly unopened = new Map<string, { relay: StreamRelay; timer: NodeJS.Timeout }>();
+  /** Streams whose iterators have not ended. */
   readonly relays = new Set<StreamRelay>();
+  readonly #sender: WebContentsLike;
+  readonly #onDestroyed: () => void;
+  #ended = false;
+
+  constructor(sender: WebContentsLike, onDestroyed: () => void) {
+    this.#sender = sender;
+    this.#onDestroyed = onDestroyed;
+    sender.once("destroyed", onDestroyed);
+  }
+
   /** The window is gone, or the methods were taken back. */
-  ended = false;
+  get ended(): boolean {
+    return this.#ended;
+  }
 
   end(): void {
-    this.ended = true;
+    this.#ended = true;
+    this.#sender.removeListener("destroyed", this.#onDestroyed);
     for (const { timer } of this.unopened.values()) clearTimeout(timer);
     this.unopened.clear();
     for (const relay of this.relays) relay.end();
@@ -65,10 +86,12 @@ export class Exposure {
   readonly #includeSql: boolean;
   readonly #maxStreams: number;
   readonly #refusal: SenderCheck;
-  readonly #senders = new Map<object, SenderState>();
+  readonly #senders = new Map<WebContentsLike, SenderState>();
   readonly #channels: string[] = [];
   #listening = false;
   #streams = 0;
+
+  readonly #describe = (error: unknown): RemoteFault => remoteFault(error, this.#includeSql);
 
   constructor(ipcMain: IpcMainLike, methods: Methods, options: ExposeOptions) {
     this.#ipcMain = ipcMain;
@@ -113,14 +136,14 @@ export class Exposure {
     try {
       const value = await method(...(args as never[]));
       if (isStream(value)) {
-        const ended = (): void => {
+        const stopped = (): void => {
           over();
           controller.abort();
         };
-        return this.#offer(state, value, ended);
+        return this.#offer(state, value, stopped);
       }
       over();
-      return { ok: true, value: new Cloner().copy(value) };
+      return { ok: true, value: new Cloner(this.#describe).copy(value) };
     } catch (error) {
       over();
       return { ok: false, error: this.#describe(error) };
@@ -128,16 +151,12 @@ export class Exposure {
   }
 
   /** Keeps a stream until the page sends the port for it. */
-  #offer(state: SenderState, source: AsyncIterable<unknown>, ended: () => void): Envelope {
+  #offer(state: SenderState, source: AsyncIterable<unknown>, stopped: () => void): Envelope {
     const iterator = source[Symbol.asyncIterator]();
-    const relay = new StreamRelay(
-      iterator,
-      (error) => this.#describe(error),
-      () => {
-        state.relays.delete(relay);
-        ended();
-      },
-    );
+    const relay = new StreamRelay(iterator, this.#describe, {
+      stopped,
+      ended: () => state.relays.delete(relay),
+    });
     const refusal = state.ended
       ? "the window is gone, or the methods were taken back"
       : state.relays.size >= this.#maxStreams
@@ -176,7 +195,8 @@ export class Exposure {
   };
 
   readonly #onAbort = (event: SenderEvent, id: unknown): void => {
-    this.#senders.get(event.sender)?.calls.get(String(id))?.abort();
+    if (typeof id !== "string" || this.#refusal(event) !== null) return;
+    this.#senders.get(event.sender)?.calls.get(id)?.abort();
   };
 
   #stateOf(event: SenderEvent): SenderState {
@@ -184,12 +204,11 @@ export class Exposure {
     const { sender } = event;
     let state = this.#senders.get(sender);
     if (state === undefined) {
-      const made = new SenderState();
-      this.#senders.set(sender, made);
-      sender.once("destroyed", () => {
+      const made = new SenderState(sender, () => {
         this.#senders.delete(sender);
         made.end();
       });
+      this.#senders.set(sender, made);
       state = made;
     }
     return state;
@@ -202,17 +221,6 @@ export class Exposure {
     this.#ipcMain.on(openChannelOf(this.#channel), this.#onOpen);
     this.#ipcMain.on(abortChannelOf(this.#channel), this.#onAbort);
   }
-
-  #describe(error: unknown): RemoteFault {
-    if (!(error instanceof Error)) return { name: "Error", message: String(error) };
-    const { code, sql } = error as { code?: unknown; sql?: unknown };
-    return {
-      name: error instanceof NotCloneableError ? "IpcError" : error.name,
-      message: error.message,
-      ...(typeof code === "string" ? { code } : {}),
-      ...(this.#includeSql && typeof sql === "string" ? { sql } : {}),
-    };
-  }
 }
 
 /** Puts a signal where the page gave one, and gives what forgets it. */
@@ -221,7 +229,10 @@ function follow({ calls }: SenderState, args: unknown[], controller: AbortContro
   if (id === null) return () => {};
   calls.set(id, controller);
   args[args.length - 1] = controller.signal;
-  return () => void calls.delete(id);
+  // The page may have given another call the same id.
+  return () => {
+    if (calls.get(id) === controller) calls.delete(id);
+  };
 }
 
 function signalId(value: unknown): string | null {

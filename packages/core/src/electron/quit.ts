@@ -1,4 +1,5 @@
 import { integer } from "../options/connect-options.js";
+import { textOf } from "./remote-fault.js";
 
 /** What is closed: a pool, a connection, or anything of that form. */
 export interface Closable {
@@ -43,6 +44,8 @@ export interface WindowLike {
   once(event: "closed", listener: () => void): unknown;
   /** Takes a listener of `on` back. */
   removeListener(event: "session-end", listener: () => void): unknown;
+  /** Takes a listener of `once` back. */
+  removeListener(event: "closed", listener: () => void): unknown;
 }
 
 /** The part of Electron's `powerMonitor` that is used here. */
@@ -116,11 +119,14 @@ export function closeOnQuit(app: AppLike, pool: Closable, options: CloseOnQuitOp
     over = true;
     closing ??= closeInTime(pool, timeout);
   };
-  const watched = new Set<WindowLike>();
+  /** Windows, and what hears of their end. */
+  const watched = new Map<WindowLike, () => void>();
   const watch = (window: WindowLike): void => {
-    watched.add(window);
+    if (watched.has(window)) return;
+    const onClosed = (): void => void watched.delete(window);
+    watched.set(window, onClosed);
     window.on("session-end", onSessionEnd);
-    window.once("closed", () => watched.delete(window));
+    window.once("closed", onClosed);
   };
   const onWindow = (_: unknown, window: WindowLike): void => watch(window);
 
@@ -133,7 +139,10 @@ export function closeOnQuit(app: AppLike, pool: Closable, options: CloseOnQuitOp
     app.removeListener(quitEvent as "before-quit", onQuit);
     app.removeListener("browser-window-created", onWindow);
     powerMonitor?.removeListener("shutdown", onShutdown);
-    for (const window of watched) window.removeListener("session-end", onSessionEnd);
+    for (const [window, onClosed] of watched) {
+      window.removeListener("session-end", onSessionEnd);
+      window.removeListener("closed", onClosed);
+    }
     watched.clear();
   };
 }
@@ -149,7 +158,7 @@ async function closeInTime(pool: Closable, timeout: number): Promise<void> {
   });
   const closed = (async () => pool.close({ timeout }))().then(
     () => null,
-    (error: unknown) => String(error),
+    (error: unknown) => textOf(error),
   );
   const problem = await Promise.race([closed, deadline]);
   clearTimeout(timer);

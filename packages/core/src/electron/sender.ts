@@ -1,9 +1,12 @@
+import { textOf } from "./remote-fault.js";
 import type { PortLike } from "./stream-relay.js";
 
 /** The part of Electron's `WebContents` that is used here. */
 export interface WebContentsLike {
   /** The page and its window are gone. */
   once(event: "destroyed", listener: () => void): unknown;
+  /** Takes a listener of `once` back. */
+  removeListener(event: "destroyed", listener: () => void): unknown;
 }
 
 /** The part of Electron's `IpcMainInvokeEvent` and `IpcMainEvent` that is used here. */
@@ -48,21 +51,42 @@ export function senderCheck({ origins = ["file://"], webContents, allow }: Sende
     throw new TypeError('option "allow" must be a function');
   }
   return (event) => {
-    const frame = event.senderFrame;
-    if (frame === null || frame === undefined) return "the page that called is gone";
-    // Some frame in the page may hold anything.
-    if (frame.parent !== null && frame.parent !== undefined) return "only the main frame of a page may call";
-    const origin = originOf(frame.url);
-    if (origin === null || !allowed.has(origin)) {
-      return `pages from ${origin ?? "nowhere"} may not call (option "origins")`;
-    }
+    const refusal = refusePage(event.senderFrame, allowed);
+    if (refusal !== null) return refusal;
     if (webContents !== undefined && !includes(webContents, event.sender)) {
       return 'this window may not call (option "webContents")';
     }
-    // A promise of false, say, would be true.
-    const answer: unknown = allow === undefined || allow(event);
-    return answer === true ? null : 'this page may not call (option "allow")';
+    return allow === undefined || allows(allow, event) ? null : 'this page may not call (option "allow")';
   };
+}
+
+function refusePage(
+  frame: SenderEvent["senderFrame"] | undefined,
+  allowed: ReadonlySet<string>,
+): string | null {
+  const gone = "the page that called is gone";
+  if (frame === null || frame === undefined) return gone;
+  try {
+    // Some frame in the page may hold anything.
+    if (frame.parent !== null && frame.parent !== undefined) return "only the main frame of a page may call";
+    const origin = originOf(frame.url);
+    if (origin !== null && allowed.has(origin)) return null;
+    return `pages from ${origin ?? "nowhere"} may not call (option "origins")`;
+  } catch {
+    // Electron's frames throw once their page is gone.
+    return gone;
+  }
+}
+
+/** Nobody is let in by a check that fails; it may be asked where nothing could catch what it throws. */
+function allows(allow: (event: SenderEvent) => boolean, event: SenderEvent): boolean {
+  try {
+    // A promise of false, say, would be true.
+    return allow(event) === true;
+  } catch (error) {
+    process.emitWarning(`option "allow" has thrown, and the page was refused: ${textOf(error)}`);
+    return false;
+  }
 }
 
 /** A URL's scheme and host. `URL.origin` is "null" for the schemes that an app gives itself. */

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { Cloner } from "./cloneable.js";
 import { END, PULL, type RemoteFault, type StreamMessage } from "./envelope.js";
+import { textOf } from "./remote-fault.js";
 
 /** The part of Electron's `MessagePortMain` that is used here. */
 export interface PortLike {
@@ -29,22 +30,22 @@ const LATE = Symbol("not there yet");
 export class StreamRelay {
   readonly #iterator: AsyncIterator<unknown>;
   readonly #describe: (error: unknown) => RemoteFault;
-  readonly #ended: () => void;
+  readonly #told: { stopped(): void; ended(): void };
   #port: PortLike | null = null;
   /** A step that was asked for and is not sent. */
   #next: Promise<IteratorResult<unknown>> | null = null;
   #busy = false;
   #over = false;
 
-  /** `ended` is called once, when nothing more will be sent. */
+  /** `stopped` is called once, when nothing more will be sent, and `ended` when the iterator has ended, too. */
   constructor(
     iterator: AsyncIterator<unknown>,
     describe: (error: unknown) => RemoteFault,
-    ended: () => void,
+    told: { stopped(): void; ended(): void },
   ) {
     this.#iterator = iterator;
     this.#describe = describe;
-    this.#ended = ended;
+    this.#told = told;
   }
 
   /** Begins to answer the port. */
@@ -61,16 +62,18 @@ export class StreamRelay {
   /** Ends the iterator, and tells the other side by closing the port. */
   end(): void {
     if (this.#over) return;
-    this.#finish();
-    // A generator that waits for something ends when it has it; nobody waits for that here.
+    this.#stop();
+    // A generator that waits for something ends when it has it, and counts until then.
     const left = (async () => this.#iterator.return?.())();
-    left.catch((error: unknown) => process.emitWarning(`a stream did not end well: ${String(error)}`));
+    left
+      .catch((error: unknown) => process.emitWarning(`a stream did not end well: ${textOf(error)}`))
+      .finally(() => this.#told.ended());
   }
 
-  #finish(): void {
+  #stop(): void {
     this.#over = true;
     this.#port?.close();
-    this.#ended();
+    this.#told.stopped();
   }
 
   async #pull(): Promise<void> {
@@ -79,7 +82,10 @@ export class StreamRelay {
     try {
       const { items, done } = await this.#gather();
       this.#post({ ok: true, items, done });
-      if (done && !this.#over) this.#finish();
+      if (done && !this.#over) {
+        this.#stop();
+        this.#told.ended();
+      }
     } catch (error) {
       this.#post({ ok: false, error: this.#describe(error) });
       this.end();
@@ -94,7 +100,7 @@ export class StreamRelay {
    */
   async #gather(): Promise<{ items: unknown[]; done: boolean }> {
     const items: unknown[] = [];
-    const cloner = new Cloner();
+    const cloner = new Cloner(this.#describe);
     const late = turn(LATE);
     let alone = false;
     while (items.length < MAX_ITEMS && cloner.size < MAX_BYTES && !alone && !this.#over) {

@@ -2,9 +2,14 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { runInNewContext } from "node:vm";
 import { capabilities, createPool, type Pool } from "@sqlite-aio/core";
 import { exposePool, type ExposeOptions, type WithoutPool } from "@sqlite-aio/core/electron";
 import { type Client, createBridge, createClient, RemoteError } from "@sqlite-aio/core/electron/preload";
+import { drizzle } from "@sqlite-aio/core/drizzle";
+import { knexClient } from "@sqlite-aio/core/knex";
+import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import knex from "knex";
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
 import { rejection, temporaryPath } from "../support/database.ts";
 import { acrossContextBridge, FakeIpcMain, openPage, type Page } from "./fake-electron.ts";
@@ -154,6 +159,101 @@ describe("a page's calls", () => {
     });
     expect(await remoteError(client.text())).toMatchObject({ name: "Error", message: "just text" });
     expect(await remoteError(client.plain())).toMatchObject({ name: "RangeError", code: undefined });
+  });
+
+  it("tell nothing of a statement or its values by the messages of query builders, with or without its SQL", async () => {
+    for (const includeSql of [false, true]) {
+      const pool = await createPool(await temporaryPath());
+      onTestFinished(() => pool.close());
+      await pool.exec("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT)");
+      await pool.run("INSERT INTO note VALUES (1, 'first')");
+      const note = sqliteTable("note", { id: integer(), text: text() });
+      const drizzled = drizzle(pool);
+      const knexed = knex({ client: knexClient(pool) });
+      const { client, page } = exposed(
+        {
+          byDrizzle: (value: string) => drizzled.insert(note).values({ id: 1, text: value }),
+          byDrizzleInside: (value: string) =>
+            drizzled.transaction((tx) => tx.insert(note).values({ id: 1, text: value })),
+          byKnex: (value: string) => knexed("note").insert({ id: 1, text: value }),
+          byKnexInside: (value: string) => knexed.transaction((trx) => trx("note").insert({ id: 1, text: value })),
+          wrapped: (value: string) =>
+            drizzled
+              .insert(note)
+              .values({ id: 1, text: value })
+              .catch((cause: unknown) => {
+                throw new Error("the note could not be kept", { cause });
+              }),
+          unbound: (value: string) => knexed.raw("INSERT INTO note VALUES (1, ?, ?)", [value]),
+        },
+        { includeSql },
+      );
+      for (const name of ["byDrizzle", "byDrizzleInside", "byKnex", "byKnexInside"] as const) {
+        expect(await remoteError(client[name]("SECRET")), name).toMatchObject({
+          name: "IntegrityError",
+          code: "SQLITE_CONSTRAINT_PRIMARYKEY",
+          message: "UNIQUE constraint failed: note.id",
+        });
+      }
+      expect(await remoteError(client.wrapped("SECRET"))).toMatchObject({ message: "the note could not be kept" });
+      await remoteError(client.unbound("SECRET"));
+      const told = JSON.stringify(page.answers);
+      expect(told).not.toContain("SECRET");
+      expect(/insert/i.test(told)).toBe(includeSql);
+    }
+  });
+
+  it("send of errors among their values what is told of one that is thrown: no stack, cause or statement", async () => {
+    const { client } = exposed({
+      all: () =>
+        Promise.allSettled([
+          Promise.reject(
+            Object.assign(new RangeError("Failed query: SELECT 'SECRET'", { cause: new Error("inner") }), {
+              query: "SELECT 'SECRET'",
+            }),
+          ),
+          Promise.reject(new TypeError("too far", { cause: new Error("SECRET") })),
+        ]),
+    });
+    const [first, second] = (await client.all()) as unknown as { reason: Error }[];
+    expect(first!.reason).toBeInstanceOf(Error);
+    expect(first!.reason.message).toBe("inner");
+    expect(second!.reason).toMatchObject({ name: "TypeError", message: "too far", stack: "TypeError: too far" });
+    expect(second!.reason.cause).toBeUndefined();
+    expect(first!.reason.stack).toBe("Error: inner");
+  });
+
+  it("reject with a code-less error where what is thrown can hardly be looked at", async () => {
+    const revoked = Proxy.revocable({}, {});
+    revoked.revoke();
+    const thrown: unknown[] = [
+      Object.create(null),
+      revoked.proxy,
+      null,
+      undefined,
+      Object.defineProperty(new Error("hidden"), "message", {
+        get: () => {
+          throw new Error("no");
+        },
+      }),
+      { message: { toString: 1 } },
+      Object.assign(new Error("of another kind"), { name: Symbol("name"), code: 7 }),
+    ];
+    const { client } = exposed({
+      fail: (at: number) => {
+        throw thrown[at];
+      },
+      tap: async function* (at: number) {
+        yield 1;
+        throw thrown[at];
+      },
+    });
+    for (const at of thrown.keys()) {
+      expect(await remoteError(client.fail(at)), String(at)).toMatchObject({ name: "Error", code: undefined });
+      const numbers = await client.tap(at);
+      await numbers.next();
+      expect(await remoteError(numbers.next()), String(at)).toMatchObject({ name: "Error" });
+    }
   });
 
   it("of a method that was not named are refused, and so are a pool's own", async () => {
@@ -309,6 +409,18 @@ describe("what is exposed", () => {
     },
   );
 
+  it("leaves no listeners behind when it is taken back", async () => {
+    const ipcMain = new FakeIpcMain();
+    const page = openPage(ipcMain);
+    for (let i = 0; i < 3; i++) {
+      const undo = exposePool(ipcMain, { one: () => 1 });
+      await createClient<{ one: () => number }>(page.ipcRenderer).one();
+      expect(page.webContents.listenerCount("destroyed")).toBe(1);
+      undo();
+    }
+    expect(page.webContents.listenerCount("destroyed")).toBe(0);
+  });
+
   it("refuses options that mean nothing", () => {
     const ipcMain = new FakeIpcMain();
     const expose = (options: object) => () => exposePool(ipcMain, { a: () => 1 }, options);
@@ -378,6 +490,44 @@ describe("the sender", () => {
     expect(await client.count()).toEqual({ n: 0 });
   });
 
+  it("is refused by a check that throws, and by a frame that is gone and throws, wherever they are asked", async () => {
+    const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    onTestFinished(() => warned.mockRestore());
+    let allowing = true;
+    const { client, page, ipcMain } = exposed(
+      { one: () => 1, numbers: () => counter().source },
+      {
+        allow: () => {
+          if (allowing) return true;
+          throw Object.create(null);
+        },
+      },
+    );
+    const stream = async (): Promise<string> => {
+      const envelope = await createBridge(page.ipcRenderer).call("numbers", []);
+      return envelope.ok && "stream" in envelope ? envelope.stream : "";
+    };
+    const unknown = { ok: false, error: { code: "SQLITE_AIO_IPC_UNKNOWN" } };
+    const first = await stream();
+    allowing = false;
+    expect(await remoteError(client.one())).toMatchObject({ code: "SQLITE_AIO_IPC_SENDER" });
+    expect(await createBridge(page.ipcRenderer).open(first).pull()).toMatchObject(unknown);
+    ipcMain.emit("sqlite-aio/abort", { sender: page.webContents, senderFrame: page.frame }, "x");
+    expect(warned).toHaveBeenCalledTimes(3);
+    allowing = true;
+    Object.defineProperty(page.frame, "url", {
+      get: () => {
+        throw new Error("Render frame was disposed before WebFrameMain could be accessed");
+      },
+    });
+    expect(await remoteError(client.one())).toMatchObject({
+      code: "SQLITE_AIO_IPC_SENDER",
+      message: "the page that called is gone",
+    });
+    expect(await createBridge(page.ipcRenderer).open(first).pull()).toMatchObject(unknown);
+    ipcMain.emit("sqlite-aio/abort", { sender: page.webContents, senderFrame: page.frame }, "x");
+  });
+
   it("may be checked by a function, where only true is yes", async () => {
     let answer: unknown = Promise.resolve(true);
     const { client } = counting({ allow: () => answer as boolean });
@@ -407,6 +557,18 @@ describe("values", () => {
   it.each(cases)("of the kind of %s arrive", async (_, value, expected) => {
     const { client } = exposed({ give: () => value });
     expect(await client.give()).toEqual(expected ?? structuredClone(value));
+  });
+
+  it("of another realm arrive", async () => {
+    const value: unknown = runInNewContext(
+      "({ map: new Map([[1, new Set([new Date(5)])]]), bytes: new Uint8Array([1, 2]), error: new TypeError('no') })",
+    );
+    const { client } = exposed({ give: () => value });
+    expect(await client.give()).toEqual({
+      map: new Map([[1, new Set([new Date(5)])]]),
+      bytes: new Uint8Array([1, 2]),
+      error: new TypeError("no"),
+    });
   });
 
   it("keep a column that is called __proto__", async () => {
@@ -443,6 +605,7 @@ describe("values", () => {
     ["a promise inside", { later: Promise.resolve(1) }],
     ["a stream inside", { rows: counter().source }],
     ["itself inside", circle],
+    ["a thousand arrays in each other", Array.from({ length: 1000 }).reduce((inner) => [inner], [])],
     ["shared memory", new SharedArrayBuffer(4)],
   ])("with %s are refused with a code", async (_, value) => {
     const { client } = exposed({ give: () => value });
@@ -452,6 +615,28 @@ describe("values", () => {
     });
   });
 });
+
+describe("values with an object in many places", () => {
+  it("arrive as they are, and are looked at once", async () => {
+    let shared: unknown = { deep: Buffer.from("small") };
+    // 2 to the 60th places.
+    for (let i = 0; i < 60; i++) shared = [shared, shared];
+    const { client } = exposed({ give: () => shared, stream: () => stream([shared, shared]) });
+    let value = (await client.give()) as unknown[];
+    for (let i = 0; i < 59; i++) {
+      expect(value[0]).toBe(value[1]);
+      value = value[0] as unknown[];
+    }
+    expect(value[0]).toEqual({ deep: new Uint8Array(Buffer.from("small")) });
+    const items: unknown[] = [];
+    for await (const item of client.stream()) items.push(item);
+    expect(items.length).toBe(2);
+  });
+});
+
+async function* stream(items: readonly unknown[]): AsyncGenerator<unknown> {
+  yield* items;
+}
 
 class RunResultLike {
   changes = 3;
@@ -519,6 +704,41 @@ describe("signals", () => {
     expect(given?.aborted).toBe(true);
     expect(page.ports.length).toBe(1);
     expect(seen.asked).toBe(0);
+  });
+
+  it("of a page come as text from one that may call, and anything else is nothing to the main process", async () => {
+    let asked = false;
+    let aborted = false;
+    const { page } = exposed(
+      {
+        wait: (signal: AbortSignal) =>
+          new Promise((_, reject) => {
+            asked = true;
+            signal.addEventListener("abort", () => {
+              aborted = true;
+              reject(new Error("given up"));
+            });
+          }),
+      },
+      {},
+    );
+    const bridge = createBridge(page.ipcRenderer);
+    const answer = bridge.call("wait", [{ "sqlite-aio:signal": "one" }]);
+    await vi.waitFor(() => expect(asked).toBe(true));
+    const deep = Array.from({ length: 20_000 }).reduce<unknown[]>((inner) => [inner], []);
+    for (const id of [{ toString: 1, valueOf: 1 }, null, ["one"]]) bridge.abort(id as string);
+    // Too deep for the fake's structured clone, too.
+    page.ipcRenderer.send = () => {};
+    const event = { sender: page.webContents, senderFrame: page.frame };
+    const { ipcMain } = page;
+    ipcMain.emit("sqlite-aio/abort", event, deep);
+    ipcMain.emit("sqlite-aio/abort", { ...event, senderFrame: { url: "https://evil.example/" } }, "one");
+    ipcMain.emit("sqlite-aio/abort", { ...event, senderFrame: { url: "file:///a", parent: {} } }, "one");
+    ipcMain.emit("sqlite-aio/abort", { ...event, senderFrame: null }, "one");
+    await turn();
+    expect(aborted).toBe(false);
+    ipcMain.emit("sqlite-aio/abort", event, "one");
+    expect(await answer).toMatchObject({ ok: false, error: { message: "given up" } });
   });
 
   it("that are aborted before the call keep it from being made", async () => {
@@ -835,6 +1055,34 @@ describe("streams", () => {
     expect((await (await other.numbers()).next()).value).toBe(0);
     await first.return();
     await vi.waitFor(async () => expect((await (await client.numbers()).next()).value).toBe(0));
+  });
+
+  it("count until they have ended in the main process, however soon the page lets go of them", async () => {
+    const goOn = gate();
+    let running = 0;
+    const { client } = exposed(
+      {
+        slow: async function* () {
+          running++;
+          try {
+            await goOn.opened;
+            yield 1;
+          } finally {
+            running--;
+          }
+        },
+      },
+      { maxStreams: 2 },
+    );
+    for (let i = 0; i < 2; i++) {
+      const one = await client.slow();
+      void one.next().catch(() => {});
+      await vi.waitFor(() => expect(running).toBe(i + 1));
+      await one.return();
+    }
+    expect((await remoteError(client.slow())).code).toBe("SQLITE_AIO_IPC_STREAM");
+    goOn.open();
+    await vi.waitFor(async () => expect(await (await client.slow()).next()).toEqual({ value: 1, done: false }));
   });
 
   it("cannot be opened by another page, by a page that may not call, nor twice", async () => {

@@ -104,6 +104,7 @@ export class FakeIpcMain extends EventEmitter {
 }
 
 export interface Page {
+  readonly ipcMain: FakeIpcMain;
   readonly ipcRenderer: IpcRendererLike;
   readonly webContents: FakeWebContents;
   /** The ports that it sent. Closed here, they are cut off, as by a reload of the page. */
@@ -148,7 +149,7 @@ export function openPage(ipcMain: FakeIpcMain, url = "file:///app/index.html"): 
       queueMicrotask(() => ipcMain.emit(channel, event({ ports: mains }), sent));
     },
   };
-  return { ipcRenderer, webContents, ports, frame, answers };
+  return { ipcMain, ipcRenderer, webContents, ports, frame, answers };
 }
 
 /** What the other world sees of `api`: functions and copies; errors lose all but their message, symbols are dropped. */

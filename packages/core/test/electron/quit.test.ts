@@ -231,6 +231,19 @@ describe("closeOnQuit, when closing goes wrong", () => {
     await quit;
     await vi.waitFor(() => expect(warnings.join()).toContain("disk on fire"));
   });
+
+  it("quits also where closing throws what has no text", async () => {
+    const app = new FakeApp();
+    closeOnQuit(app, {
+      close: () => {
+        throw Object.create(null);
+      },
+    });
+    const quit = gone(app);
+    app.quit();
+    await quit;
+    await vi.waitFor(() => expect(warnings.join()).toContain("[Object: null prototype] {}"));
+  });
 });
 
 describe("closeOnQuit, when the system ends the session", () => {
@@ -279,6 +292,19 @@ describe("closeOnQuit, when the system ends the session", () => {
     const again = new FakeEvent();
     powerMonitor.emit("shutdown", again);
     expect(again.defaultPrevented).toBe(false);
+  });
+
+  it("leaves no listeners behind when it is undone, with windows that are named twice", async () => {
+    const app = new FakeApp();
+    const window = new FakeWindow();
+    for (let i = 0; i < 3; i++) {
+      const undo = closeOnQuit(app, slowPool(), { windows: [window, window] });
+      app.open(window);
+      expect(window.listenerCount("session-end")).toBe(1);
+      undo();
+    }
+    expect(window.eventNames()).toEqual([]);
+    expect(app.eventNames()).toEqual([]);
   });
 
   it("forgets windows that are closed", async () => {

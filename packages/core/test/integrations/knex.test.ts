@@ -109,6 +109,24 @@ describe("queries", () => {
     expect(await rejection(db("nowhere").select())).toBeInstanceOf(OperationalError);
   });
 
+  it("that fail keep their error whatever the values are, and show those that Knex cannot", async () => {
+    const { db } = await opened();
+    await db("person").insert({ id: 2n ** 60n, name: "Ada" });
+    const big = await rejection(db("person").insert({ id: 2n ** 60n, name: "Alan" }));
+    expect(big).toBeInstanceOf(IntegrityError);
+    expect(big).toMatchObject({
+      code: "SQLITE_CONSTRAINT_PRIMARYKEY",
+      message: expect.stringContaining("values (1152921504606846976, 'Alan') - UNIQUE constraint failed"),
+    });
+    expect(await rejection(db.raw("SELECT nowhere(?)", [new Uint8Array([1, 255])]))).toMatchObject({
+      message: "SELECT nowhere(X'01ff') - no such function: nowhere",
+    });
+    expect(await rejection(db.raw("SELECT ?", [Symbol("s")] as never))).toMatchObject({
+      message: expect.stringMatching(/^SELECT \? - .*bind/i),
+    });
+    expect(db("person").where({ id: 5n }).toString()).toBe("select * from `person` where `id` = 5");
+  });
+
   it("say so where there is nothing to run", async () => {
     const { db } = await opened();
     expect(await rejection(db("person").insert([]))).toMatchObject({

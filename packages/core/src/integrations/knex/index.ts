@@ -30,9 +30,13 @@ interface KnexQuery {
 
 /** Knex's SQLite client, as far as its types leave it out. */
 interface SqliteClient extends Knex.Client {
+  _escapeBinding(value: unknown, context?: unknown): string;
   emit(event: string, ...values: unknown[]): boolean;
 }
-type SqliteClientClass = new (config: Knex.Config) => SqliteClient;
+interface SqliteClientClass {
+  new (config: Knex.Config): SqliteClient;
+  readonly prototype: SqliteClient;
+}
 
 /** Rows that a stream takes from the thread at a time. */
 const STREAM_CHUNK = 256;
@@ -110,27 +114,11 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
     }
 
     async ["_query"](connection: KnexConnection, query: KnexQuery): Promise<KnexQuery> {
-      if (query.sql === "") throw new Error("The query is empty");
-      const turn = turnOf(connection, query);
-      if (turn !== null) {
-        if (query.sql === "BEGIN;") enterTransaction(open, connection);
-        await turn();
-        return query;
+      try {
+        return await run(connection, query);
+      } catch (error) {
+        throw keepMessage(error);
       }
-      const result = await connection
-        .execute<unknown>(query.sql, bindingsOf(query), connection.options)
-        .catch((error: unknown) => {
-          if (connection.released && SETTING.test(query.sql)) return { rows: [] };
-          throw error;
-        });
-      if (result.rows === null) {
-        const { changes, lastInsertRowid } = result;
-        query.response = { changes, lastInsertRowid };
-        query.context = { lastID: lastInsertRowid, changes };
-      } else {
-        query.response = result.rows;
-      }
-      return query;
     }
 
     async ["_stream"](connection: KnexConnection, query: KnexQuery, stream: Writable): Promise<void> {
@@ -153,7 +141,32 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
     driverName: "sqlite-aio",
     canCancelQuery: true,
     cancelQuery: async (connection: KnexConnection) => connection.cancel(),
+    _escapeBinding: (value: unknown, context?: unknown) => escaped(Base, value, context),
   });
+
+  async function run(connection: KnexConnection, query: KnexQuery): Promise<KnexQuery> {
+    if (query.sql === "") throw new Error("The query is empty");
+    const turn = turnOf(connection, query);
+    if (turn !== null) {
+      if (query.sql === "BEGIN;") enterTransaction(open, connection);
+      await turn();
+      return query;
+    }
+    const result = await connection
+      .execute<unknown>(query.sql, bindingsOf(query), connection.options)
+      .catch((error: unknown) => {
+        if (connection.released && SETTING.test(query.sql)) return { rows: [] };
+        throw error;
+      });
+    if (result.rows === null) {
+      const { changes, lastInsertRowid } = result;
+      query.response = { changes, lastInsertRowid };
+      query.context = { lastID: lastInsertRowid, changes };
+    } else {
+      query.response = result.rows;
+    }
+    return query;
+  }
 
   return SqliteAioClient as unknown as typeof Knex.Client;
 }
@@ -185,6 +198,31 @@ const SETTING = /^PRAGMA foreign_keys = (?:ON|OFF)$/;
 /** As Knex's own SQLite clients store it: a date is its milliseconds. */
 function bindingsOf({ bindings = [] }: KnexQuery): Parameters {
   return bindings.map((value) => (value instanceof Date ? value.valueOf() : value)) as Parameters;
+}
+
+/** A value as text of a statement, for messages and `toString()`. Knex throws for some that SQLite stores. */
+function escaped(Base: SqliteClientClass, value: unknown, context: unknown): string {
+  if (typeof value === "bigint") return String(value);
+  const known = ArrayBuffer.isView(value)
+    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    : value;
+  try {
+    return Base.prototype._escapeBinding(known, context);
+  } catch {
+    // No message of Knex's may take the place of the error that it is about.
+    return "?";
+  }
+}
+
+const OWN_MESSAGE = Symbol.for("sqlite-aio:message");
+
+/** Keeps an error's message beside the one that Knex makes of it, with the statement and its values before it. */
+function keepMessage(error: unknown): unknown {
+  if (typeof error !== "object" || error === null || OWN_MESSAGE in error) return error;
+  const { message: value } = error as { message?: unknown };
+  return Object.isExtensible(error)
+    ? Object.defineProperty(error, OWN_MESSAGE, { value, configurable: true })
+    : error;
 }
 
 /** Whether there is room again, or nobody wants more. */

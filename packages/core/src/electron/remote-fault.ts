@@ -1,0 +1,61 @@
+import { inspect } from "node:util";
+import { NotCloneableError } from "./cloneable.js";
+import type { RemoteFault } from "./envelope.js";
+
+/** Where the client for Knex keeps the message that an error had before Knex put the statement with its values before it. */
+const OWN_MESSAGE = Symbol.for("sqlite-aio:message");
+
+/** Wrappings to look through before one gives up. */
+const MAX_WRAPPINGS = 8;
+
+type Thrown = Readonly<Record<string | symbol, unknown>>;
+
+/**
+ * What a page is told of anything that was thrown. Query builders put the statement and its values into their messages:
+ * then it is told of the error that they wrap, and never of those.
+ */
+export function remoteFault(thrown: unknown, includeSql: boolean): RemoteFault {
+  try {
+    return describe(thrown, includeSql, 0);
+  } catch {
+    // A getter that throws, a proxy that was revoked.
+    return { name: "Error", message: "an error that cannot be read" };
+  }
+}
+
+function describe(thrown: unknown, includeSql: boolean, wrappings: number): RemoteFault {
+  if (typeof thrown !== "object" || thrown === null) return { name: "Error", message: textOf(thrown) };
+  const error = thrown as Thrown;
+  const { cause, code, sql, name, message } = error;
+  if (typeof message !== "string") return { name: "Error", message: textOf(thrown) };
+  if (isBuilders(error, message)) {
+    return cause === undefined || wrappings === MAX_WRAPPINGS
+      ? { name: "Error", message: "a statement failed" }
+      : describe(cause, includeSql, wrappings + 1);
+  }
+  const own = error[OWN_MESSAGE];
+  return {
+    name: thrown instanceof NotCloneableError ? "IpcError" : typeof name === "string" ? name : "Error",
+    message: typeof own === "string" ? own : message,
+    ...(typeof code === "string" ? { code } : {}),
+    ...(includeSql && typeof sql === "string" ? { sql } : {}),
+  };
+}
+
+/** Whether the message has the statement in it, as Drizzle's has. */
+function isBuilders(error: Thrown, message: string): boolean {
+  if (typeof error[OWN_MESSAGE] === "string") return false;
+  return ["query", "sql"].some((key) => {
+    const statement = error[key];
+    return typeof statement === "string" && statement !== "" && message.includes(statement);
+  });
+}
+
+/** Text for anything, whatever it does when it is asked for one. */
+export function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return inspect(value, { customInspect: false });
+  }
+}
