@@ -5,7 +5,7 @@ import { ProgrammingError, QueueFullError, WorkerCrashedError } from "../errors/
 import type { Deadline } from "../options/deadline.js";
 import type { MemberGroup, Want } from "./member-group.js";
 import type { Lease, Leases } from "./leases.js";
-import { type Member, poolClosed } from "./member.js";
+import { ELSEWHERE, type Member, poolClosed } from "./member.js";
 import type { ResolvedPoolOptions } from "./options.js";
 import { type Handle, toError } from "../connection/handle.js";
 import { acquireChannel, type AcquireEvent } from "../tracing/channels.js";
@@ -20,7 +20,7 @@ export interface Place {
 export type Make = (runner: Handle, values?: Parameters) => Call;
 
 /** What a lease takes. */
-const ALONE: Want = { need: "idle", cost: Number.POSITIVE_INFINITY };
+const ALONE: Want = { need: "lease", cost: Number.POSITIVE_INFINITY };
 
 /** Brings calls and leases to the members of a pool, and counts those that are not over. */
 export class Dispatcher {
@@ -69,16 +69,21 @@ export class Dispatcher {
     bind?: () => Parameters,
   ): Promise<Call> {
     this.#pending++;
+    let values: Parameters | undefined;
     try {
       for (;;) {
         const picked = group.pick(want);
         const { call, member } =
           picked === null
-            ? await this.#wait(group, want, patience, make, bind?.())
-            : { call: group.track(picked, make(picked.runner), want.cost), member: picked };
+            ? await this.#wait(group, want, patience, make, (values ??= bind?.()))
+            : { call: group.track(picked, make(picked.runner, values), want.cost), member: picked };
         try {
           return await call.promise;
         } catch (reason) {
+          if (reason === ELSEWHERE) {
+            values = call.values;
+            continue;
+          }
           const error = toError(reason, call);
           if (isUnbegun(error)) continue;
           if (call.abandoned && !call.finished) group.setAside(member, call);

@@ -25,6 +25,7 @@ export class Lease {
   readonly #over: () => void;
   #runner: Handle | null = null;
   #ended: Promise<boolean> | null = null;
+  readonly #isStuck = Promise.withResolvers<void>();
 
   constructor(member: Member, group: MemberGroup, over: () => void) {
     this.member = member;
@@ -49,13 +50,25 @@ export class Lease {
   /** Proves the member clean, and gives it to the next. True if a transaction was still open. Never rejects. */
   end(): Promise<boolean> {
     if (this.#ended === null) {
-      const advance = (): void => this.#group.advance();
-      this.#ended = this.member.scrub(this.#lane, this.runner("pool"), advance).finally(() => {
+      const { member } = this;
+      let stuck = false;
+      const onStuck = (): void => {
+        stuck = true;
+        this.#group.advance();
+        this.#isStuck.resolve();
+      };
+      this.#ended = member.scrub(this.#lane, this.runner("pool"), onStuck).finally(() => {
         this.#over();
-        advance();
+        if (stuck) this.#group.unstuck(member);
+        else this.#group.advance();
       });
     }
     return this.#ended;
+  }
+
+  /** Ends it, and waits no longer where the member is busy with what the holder has given up. */
+  async leave(): Promise<void> {
+    await Promise.race([this.end(), this.#isStuck.promise]);
   }
 }
 

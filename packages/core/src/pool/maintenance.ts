@@ -78,6 +78,7 @@ export class Maintenance {
     try {
       const { runner } = member;
       const call = runner.query(Mode.ALL, `PRAGMA wal_checkpoint(${mode})`, undefined, 0);
+      call.housekeeping = true;
       runner.submit(call, undefined, null);
       member.track(call, 0, () => this.#writers.advance());
       await runner.settle(call);

@@ -8,9 +8,9 @@ import type { ResolvedPoolOptions } from "./options.js";
 export interface Want {
   /**
    * `idle`: a member with nothing under way; `quick`: also one whose calls are all known to be quick; `any`: also one
-   * whose calls are not, where there is no other to wait for.
+   * whose calls are not, where there is no other to wait for; `lease`: an idle one that is held until it is given back.
    */
-  readonly need: "idle" | "quick" | "any";
+  readonly need: "idle" | "quick" | "any" | "lease";
   /** Milliseconds that it will take, as far as is known. */
   readonly cost: number;
 }
@@ -36,19 +36,49 @@ const MAX_LOAD = 2048;
  */
 const JOIN_MS = 1;
 
+/**
+ * A call that a thread has been at for this many ms is no quick one, whatever its text was expected to cost: nobody
+ * joins it any more, and reads that wait behind it go elsewhere.
+ */
+const SLOW_MS = 10;
+
+/** When the calls that all members are at take longer than this many ms, a read that waits gets a member more. */
+const LONG_MS = 50;
+
+/** How long a reader besides those for calls stays when nobody needs it, in ms. */
+const LINGER_MS = 1000;
+
+/** How many members a group may have. */
+export interface Bounds {
+  /** For calls, and for leases where they are not counted apart. */
+  readonly calls: number;
+  /** As many more where all of them are busy with long statements. */
+  readonly relief: number;
+  /** Members that are leased at a time, besides those; 0 if leases take what there is for calls. */
+  readonly leases: number;
+}
+
 /** Members of one role, and those who wait for one, served in the order in which they came. */
 export class MemberGroup {
   readonly role: Role;
   readonly members: Member[] = [];
-  readonly #most: number;
+  readonly #bounds: Bounds;
   readonly #options: ResolvedPoolOptions;
   readonly #start: (role: Role, signal: AbortSignal) => Promise<Member>;
   /** Aborted when nothing is to be opened any more. */
   readonly #ending = new AbortController();
-  readonly #waiting: Request[] = [];
+  readonly #calls: Request[] = [];
+  /** Those who wait for a lease: the same line where a lease takes what a call would get. */
+  readonly #leases: Request[];
+  /** Looks after calls that wait behind a long one. */
+  #patrol: NodeJS.Timeout | undefined;
+  /** Closes readers that were opened besides those for calls. */
+  #trim: NodeJS.Timeout | undefined;
   /** Members that are being opened, and those of them that have a thread. */
   readonly #opening = new Set<Promise<Member>>();
   readonly #unready = new Set<Member>();
+  /** Members that are not needed any more, and whose threads have not ended. */
+  readonly #closing = new Set<Member>();
   /** Why the last one could not be opened. */
   #failure: unknown = undefined;
   #closed = false;
@@ -56,82 +86,98 @@ export class MemberGroup {
 
   constructor(
     role: Role,
-    most: number,
+    bounds: Bounds,
     options: ResolvedPoolOptions,
     start: (role: Role, signal: AbortSignal) => Promise<Member>,
   ) {
     this.role = role;
-    this.#most = most;
+    this.#bounds = bounds;
+    this.#leases = bounds.leases > 0 ? [] : this.#calls;
     this.#options = options;
     this.#start = start;
   }
 
   /** There is no other member to wait for. */
   get single(): boolean {
-    return this.#most === 1;
+    return this.#bounds.calls + this.#bounds.relief === 1;
   }
 
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#lines.reduce((sum, line) => sum + line.length, 0);
   }
 
   /** A member at once, if nobody else waits and one is free; else the request waits. */
   pick(want: Want): Member | null {
-    return this.#waiting.length === 0 ? this.#find(want) : null;
+    return this.#lineOf(want).length === 0 ? this.#find(want) : null;
   }
 
   /** Waits in line. Throws if the line is full; gives a way to leave it. */
   enqueue(request: Request): (reason: unknown) => void {
     if (this.#closed) throw poolClosed();
-    this.#refuseDeadlock();
+    this.#refuseDeadlock(request);
     const { maxWaiting, acquireTimeout } = this.#options;
+    const line = this.#lineOf(request);
     // Those for whom a member is being opened wait for nobody.
-    if (this.#waiting.length - this.#spare >= maxWaiting) {
+    const others = this.#lines.reduce(
+      (sum, other) => sum + (other === line ? 0 : Math.max(0, other.length - this.#spare(other))),
+      0,
+    );
+    if (line.length - this.#spare(line) + others >= maxWaiting) {
       throw new QueueFullError(`${maxWaiting} callers are waiting already (maxWaiting); ${this.#describe()}`);
     }
-    this.#waiting.push(request);
+    line.push(request);
     const leave = (reason: unknown): void => {
-      const at = this.#waiting.indexOf(request);
+      const at = line.indexOf(request);
       // A timer may go off that was stopped: by somebody's fake clock it was not.
       if (at < 0) return;
-      this.#waiting.splice(at, 1);
+      line.splice(at, 1);
       clearTimeout(request.timer);
       request.refuse(reason);
       this.advance();
     };
     if (acquireTimeout > 0) request.timer = setTimeout(() => leave(this.#timedOut()), acquireTimeout);
     this.advance();
+    if (line.length > 0) this.#lookLater();
     return leave;
   }
 
   /** Serves those who wait, as far as members are free; asks for a further member where that would help. */
   advance(): void {
     for (const member of this.members.filter(({ channel }) => !channel.alive)) this.remove(member);
-    while (this.#waiting.length > 0) {
-      const request = this.#waiting[0]!;
-      const member = this.#find(request);
-      if (member === null) {
-        this.#grow();
-        return;
+    for (const line of this.#lines) {
+      while (line.length > 0) {
+        const request = line[0]!;
+        const member = this.#find(request);
+        if (member === null) break;
+        line.shift();
+        clearTimeout(request.timer);
+        request.place(member);
       }
-      this.#waiting.shift();
-      clearTimeout(request.timer);
-      request.place(member);
     }
-    this.#shrink();
+    if (this.waiting > 0) this.#grow();
+    else if (this.#tooMany) this.#trimLater();
   }
 
   /** Counts a call until the thread is done with it. */
   track(member: Member, call: Call, cost: number): Call {
     member.track(call, cost, () => this.advance());
-    if (member.load > 1) this.#watch(member, this.#options.acquireTimeout);
+    if (member.load > 1) {
+      this.#watch(member, this.#options.acquireTimeout);
+      this.#lookLater();
+    }
     return call;
   }
 
   /** Notes that a member still runs a call that its caller gave up. Others take its place meanwhile, if it only reads. */
   setAside(member: Member, call: Call): void {
-    member.setAside(call, () => this.advance());
+    member.setAside(call, () => this.unstuck(member));
     this.advance();
+  }
+
+  /** A member is done with what nobody waited for. It has been replaced meanwhile, and may be one too many. */
+  unstuck(member: Member): void {
+    this.advance();
+    if (this.#tooMany && member.idle) this.#dismiss(member);
   }
 
   /** Opens one more member, even if nobody waits. */
@@ -154,7 +200,7 @@ export class MemberGroup {
   lost(member: Member): void {
     this.remove(member);
     this.respawned++;
-    if (this.#closed || this.#opening.size >= this.#spare) return;
+    if (this.#closed || this.#opening.size >= this.#spare(this.#calls)) return;
     // Whoever needs it next asks again if it cannot be opened now.
     this.open().then(
       () => this.advance(),
@@ -170,6 +216,8 @@ export class MemberGroup {
   /** Refuses all who wait, and all who come. */
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#patrol);
+    clearTimeout(this.#trim);
     this.#refuseAll(new ErrorReason(poolClosed));
   }
 
@@ -193,7 +241,8 @@ export class MemberGroup {
   async terminate(): Promise<void> {
     this.close();
     this.#ending.abort(poolClosed());
-    await Promise.all([...this.members.splice(0), ...this.#unready].map((member) => member.terminate()));
+    const members = [...this.members.splice(0), ...this.#unready, ...this.#closing];
+    await Promise.all(members.map((member) => member.terminate()));
     await this.opened();
   }
 
@@ -215,7 +264,16 @@ export class MemberGroup {
     }
   }
 
+  #lineOf({ need }: Want): Request[] {
+    return need === "lease" ? this.#leases : this.#calls;
+  }
+
+  get #lines(): readonly Request[][] {
+    return this.#leases === this.#calls ? [this.#calls] : [this.#calls, this.#leases];
+  }
+
   #find({ need, cost }: Want): Member | null {
+    if (need === "lease" && this.#bounds.leases > 0 && this.#leased >= this.#bounds.leases) return null;
     let idle: Member | null = null;
     let best: Member | null = null;
     for (const member of this.members) {
@@ -225,22 +283,87 @@ export class MemberGroup {
         continue;
       }
       const open = need === "quick" ? member.open : need === "any" && member.free;
-      if (!open || member.load >= MAX_LOAD) continue;
+      if (!open || member.load >= MAX_LOAD || this.#isSlow(member)) continue;
       if (need === "quick" && member.work + cost <= JOIN_MS) return member;
       if (best === null || member.load < best.load) best = member;
     }
     return idle ?? best;
   }
 
-  /** How many members are missing. A stuck reader is to be replaced; a stuck writer is not, since its lock stands. */
-  get #spare(): number {
+  /** It has been at its call for longer than quick ones take, and there are others to wait for. */
+  #isSlow(member: Member): boolean {
+    return !this.single && member.channel.busyMs > SLOW_MS;
+  }
+
+  /** Members that calls can use, or could. A stuck reader is to be replaced; a stuck writer is not: its lock stands. */
+  get #useful(): number {
+    const apart = this.#bounds.leases > 0;
     let useful = 0;
-    for (const member of this.members) if (this.role === "writer" || member.stuck === 0) useful++;
-    return this.#most - useful;
+    for (const { stuck, holder } of this.members) {
+      if ((this.role === "writer" || stuck === 0) && !(apart && holder !== null)) useful++;
+    }
+    return useful;
+  }
+
+  get #leased(): number {
+    let leased = 0;
+    for (const { stuck, holder } of this.members) if (holder !== null && stuck === 0) leased++;
+    return leased;
+  }
+
+  /** How many members may be opened for those who wait in a line. */
+  #spare(line: readonly Request[]): number {
+    if (line !== this.#calls) return this.#bounds.leases - this.#leased;
+    const { calls, relief } = this.#bounds;
+    const missing = calls - this.#useful;
+    return missing <= 0 && relief > 0 && this.#allLong ? missing + relief : missing;
+  }
+
+  /** Whoever waits for a member waits long: each is busy with one statement. */
+  get #allLong(): boolean {
+    return this.members.every(({ holder, channel }) => holder !== null || channel.busyMs > LONG_MS);
+  }
+
+  /** Sees to it that nobody waits behind a long call who need not. */
+  #lookLater(): void {
+    if (this.role === "writer" || this.single || this.#closed) return;
+    this.#patrol ??= setTimeout(() => {
+      this.#patrol = undefined;
+      if (this.#closed) return;
+      for (const member of this.members) if (this.#isSlow(member)) member.recall();
+      this.advance();
+      if (this.#calls.length > 0 || this.members.some(({ load }) => load > 1)) this.#lookLater();
+    }, SLOW_MS).unref();
+  }
+
+  /** Readers that a lease or a rush has left behind. */
+  get #tooMany(): boolean {
+    return this.role === "reader" && this.#useful > this.#bounds.calls;
+  }
+
+  /** Not at once: the next lease may come soon. */
+  #trimLater(): void {
+    this.#trim ??= setTimeout(() => {
+      this.#trim = undefined;
+      if (this.#closed) return;
+      const limit = performance.now() - LINGER_MS;
+      for (const member of this.members.filter(({ idle, idleSince }) => idle && idleSince <= limit))
+        if (this.#tooMany) this.#dismiss(member);
+      if (this.#tooMany) this.#trimLater();
+    }, LINGER_MS).unref();
+  }
+
+  #dismiss(member: Member): void {
+    this.remove(member);
+    this.#closing.add(member);
+    void member.close().finally(() => this.#closing.delete(member));
   }
 
   #grow(): void {
-    const wanted = Math.min(this.#spare, this.#waiting.length);
+    const wanted = this.#lines.reduce(
+      (sum, line) => sum + Math.max(0, Math.min(this.#spare(line), line.length)),
+      0,
+    );
     if (this.#closed || this.#opening.size >= wanted) return;
     this.open().then(
       () => this.advance(),
@@ -251,17 +374,8 @@ export class MemberGroup {
     );
   }
 
-  /** A reader that was stuck, and has been replaced, is one too many when it is free again. */
-  #shrink(): void {
-    if (this.members.length <= this.#most) return;
-    const spare = this.members.find((member) => member.idle);
-    if (spare === undefined) return;
-    this.remove(spare);
-    void spare.close();
-  }
-
   #refuseAll(reason: unknown): void {
-    for (const request of this.#waiting.splice(0)) {
+    for (const request of this.#lines.flatMap((line) => line.splice(0))) {
       clearTimeout(request.timer);
       request.refuse(reason);
     }
@@ -279,8 +393,12 @@ export class MemberGroup {
     }, ms).unref();
   }
 
-  #refuseDeadlock(): void {
-    if (this.members.length < this.#most || !this.members.every(({ root }) => root.enclosesCaller)) return;
+  #refuseDeadlock(request: Request): void {
+    if (this.#spare(this.#lineOf(request)) > 0) return;
+    // Of what is leased apart a call has no need, nor a lease of what is not leased.
+    const lease = this.#bounds.leases > 0 && request.need === "lease";
+    const held = lease ? this.members.filter(({ holder }) => holder !== null) : this.members;
+    if (!held.every(({ root }) => root.enclosesCaller)) return;
     throw new ProgrammingError(
       `every ${this.role} is held by the transaction() that this call comes from, and it would wait for itself: use the handle that the callback was given`,
       { code: "SQLITE_MISUSE" },

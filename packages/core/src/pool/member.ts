@@ -34,6 +34,8 @@ export class Member {
   readonly #defined = new Map<string, PoolFunction>();
   /** Calls that are not over in the thread. */
   load = 0;
+  /** Of those, the ones that nobody has called. */
+  housekeeping = 0;
   /** Of those, the ones that are not known to be quick. */
   slow = 0;
   /** Milliseconds that the quick ones will take together, as far as is known. */
@@ -88,6 +90,11 @@ export class Member {
     return this.load === 0 && this.free;
   }
 
+  /** Nobody's call is under way, whatever the pool does by itself. */
+  get unused(): boolean {
+    return this.load === this.housekeeping && this.free;
+  }
+
   /** Nobody has it to himself. */
   get free(): boolean {
     return this.holder === null && this.stuck === 0 && this.#resting === 0 && this.channel.alive;
@@ -102,11 +109,14 @@ export class Member {
   track(call: Call, cost: number, done: (call: Call) => void): void {
     const quick = isQuick(cost);
     this.load++;
+    const { housekeeping } = call;
+    if (housekeeping) this.housekeeping++;
     if (quick) this.work += cost;
     else this.slow++;
     call.sentAt = performance.now();
     call.finishedHook = (finished) => {
       this.load--;
+      if (housekeeping) this.housekeeping--;
       if (quick) this.work -= cost;
       else this.slow--;
       if (this.load === 0) {
@@ -115,6 +125,11 @@ export class Member {
       }
       done(finished);
     };
+  }
+
+  /** Takes back the reads that wait behind the one that the thread is at: they fail with {@link ELSEWHERE}. */
+  recall(): void {
+    if (this.load > 1) this.channel.recall(ELSEWHERE);
   }
 
   /** Notes that the thread still runs a call that its caller gave up. */
@@ -332,6 +347,9 @@ export class Member {
     this.idleSince = performance.now();
   }
 }
+
+/** Why a call was taken back that another member can run. */
+export const ELSEWHERE = Symbol("to be run elsewhere");
 
 const NEEDS_SERIALIZE = "a pool in memory needs an engine with serialize(), to clean up after its callers";
 

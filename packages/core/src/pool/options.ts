@@ -11,8 +11,16 @@ import {
 
 /** Options of {@link createPool}, besides those of {@link connect}. */
 export interface PoolOptions extends ConnectOptions {
-  /** Read-only connections at the most, opened when first needed. Default min(4, max(1, cores - 1)); 0: none. */
+  /**
+   * Read-only connections for single calls at the most, opened when first needed; 0: none. Default min(4, max(2, cores - 1)),
+   * and up to twice as many while all of them are busy with long statements.
+   */
   readers?: number | undefined;
+  /**
+   * Read-only connections that `iterate()`, `read()` and `acquire({ mode: "read" })` may hold at a time, besides those for
+   * single calls. Default: as many as `readers` says, or 8; 0: they take those for single calls.
+   */
+  readLeases?: number | undefined;
   /** Connections that write. Default 1; with `readers: 0` they also read, as N equal connections. */
   writers?: number | undefined;
   /** Milliseconds that a call may wait for a connection before it rejects with PoolTimeoutError. Default 30000; 0: for ever. */
@@ -40,6 +48,9 @@ export interface PoolOptions extends ConnectOptions {
 export interface ResolvedPoolOptions {
   readonly connection: ConnectionOptions;
   readonly readers: number;
+  /** More may be opened while all are busy with long statements. */
+  readonly adaptive: boolean;
+  readonly readLeases: number;
   readonly writers: number;
   readonly acquireTimeout: number;
   readonly maxWaiting: number;
@@ -60,6 +71,7 @@ export function resolvePoolOptions(database: string | URL, options: PoolOptions)
   if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
   const {
     readers,
+    readLeases,
     writers,
     acquireTimeout,
     maxWaiting,
@@ -77,7 +89,7 @@ export function resolvePoolOptions(database: string | URL, options: PoolOptions)
   }
   const { path, readonly } = connection.thread.open;
   const single = path === ":memory:" || path === "";
-  const most = Math.min(4, Math.max(1, availableParallelism() - 1));
+  const most = Math.min(4, Math.max(2, availableParallelism() - 1));
   const wanted = {
     readers: integer(readers, "readers", most, 0),
     writers: integer(writers, "writers", 1, 1),
@@ -85,6 +97,8 @@ export function resolvePoolOptions(database: string | URL, options: PoolOptions)
   return {
     // Every connection to a memory database would have a database of its own.
     ...(single ? { readers: 0, writers: 1 } : wanted),
+    adaptive: readers === undefined,
+    readLeases: integer(readLeases, "readLeases", readers ?? 8, 0),
     connection,
     acquireTimeout: integer(acquireTimeout, "acquireTimeout", 30_000, 0),
     maxWaiting: integer(maxWaiting, "maxWaiting", Number.MAX_SAFE_INTEGER, 0),

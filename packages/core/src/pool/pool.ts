@@ -7,7 +7,7 @@ import { Deadline } from "../options/deadline.js";
 import { type ChangeListener, ChangeEvents } from "./changes/change-events.js";
 import { closePool } from "./close.js";
 import { Dispatcher } from "./dispatcher.js";
-import { ANY, MemberGroup } from "./member-group.js";
+import { ANY, type Bounds, MemberGroup } from "./member-group.js";
 import { Leases } from "./leases.js";
 import { PoolFunctions } from "./functions.js";
 import { Member, type Role } from "./member.js";
@@ -55,9 +55,9 @@ export class Pool {
     const { detectTypes, thread } = options.connection;
     this.#rows = { rowFactory: Row, textFactory: String, detectTypes, integers: thread.open.integers };
     const start = (role: Role, signal: AbortSignal): Promise<Member> => this.#start(role, signal);
-    this.#writers = new MemberGroup("writer", options.writers, options, start);
+    this.#writers = new MemberGroup("writer", { calls: options.writers, relief: 0, leases: 0 }, options, start);
     this.#readers =
-      options.readers === 0 ? this.#writers : new MemberGroup("reader", options.readers, options, start);
+      options.readers === 0 ? this.#writers : new MemberGroup("reader", boundsOf(options), options, start);
     this.#upkeep = new Maintenance(options, this.#writers, this.#readers);
     this.#leases = new Leases(this, options, (group) => {
       if (group === this.#writers) this.#upkeep.wrote();
@@ -279,6 +279,10 @@ export class Pool {
     member.channel.onDeath = () => group.lost(member);
     return member;
   }
+}
+
+function boundsOf({ readers, readLeases, adaptive }: ResolvedPoolOptions): Bounds {
+  return { calls: readers, relief: adaptive ? readers : 0, leases: readLeases };
 }
 
 /**

@@ -28,12 +28,14 @@ export interface PoolStats {
   busy: number;
   /** Calls that wait for a connection. */
   waiting: number;
-  /** Calls that a connection has, answered or not. */
+  /** Calls that a connection has and has not answered. */
   queued: number;
   /** Calls that are not over, leases included. */
   pending: number;
   /** Calls answered by the connections that are open. */
   executed: number;
+  /** What those connections have answered for the pool itself, checkpoints above all; no other number here counts it. */
+  housekeeping: number;
   /** Threads that died and were replaced. */
   respawned: number;
   /** Size of the write-ahead log in bytes; 0 if there is none. */
@@ -52,21 +54,22 @@ export function poolStats(
   const members = groups.flatMap((group) => group.members);
   const sum = (count: (group: MemberGroup) => number): number =>
     groups.reduce((total, group) => total + count(group), 0);
-  const idle = members.filter((member) => member.idle).length;
+  const idle = members.filter((member) => member.unused).length;
   return {
     writers: writers.members.length,
     readers: readers === writers ? 0 : readers.members.length,
     idle,
     busy: members.length - idle,
     waiting: sum((group) => group.waiting),
-    queued: members.reduce((total, member) => total + member.load, 0),
+    queued: members.reduce((total, member) => total + member.load - member.housekeeping, 0),
     pending,
     executed: members.reduce((total, member) => total + member.channel.executed, 0),
+    housekeeping: members.reduce((total, member) => total + member.channel.housekeeping, 0),
     respawned: sum((group) => group.respawned),
     walBytes: options.wal ? sizeOf(`${options.connection.thread.open.path}-wal`) : 0,
     threads: members.map((member) => ({
       role: member.role,
-      queued: member.load,
+      queued: member.load - member.housekeeping,
       executed: member.channel.executed,
       heldBy: member.holder?.what ?? null,
       stuck: member.stuck > 0,

@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { malformed, Op } from "@sqlite-aio/worker/wire";
+import { malformed, Op, type SqlValue } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
 import type { Shape } from "../values/shape.js";
 import type { CachedStatement } from "./statement-cache.js";
@@ -41,6 +41,8 @@ export class Call {
   essential = false;
   /** Goes with a call that was let into the queue already. */
   part: boolean;
+  /** No caller's: a checkpoint of the pool's own, or what was sent a second time. */
+  housekeeping = false;
   /** Waits for a lock that it need not have. */
   begins = false;
   /** Where the caller is, if it was worth taking. */
@@ -121,6 +123,11 @@ export class Call {
     this.stage = Stage.SETTLED;
     this.settledHook?.();
     return true;
+  }
+
+  /** The parameters of a QUERY, in index order. */
+  get values(): SqlValue[] {
+    return this.fields.slice(5) as SqlValue[];
   }
 
   /** The cursor that a QUERY opens or a FETCH reads; no other call has rows that wait. */

@@ -77,6 +77,24 @@ export class Cancellation {
     return oldest;
   }
 
+  /**
+   * Takes back the statements that wait behind the call that the thread is at. Not those with memory that was handed over
+   * to it: they could not be sent again.
+   */
+  recall(reason: unknown): void {
+    for (const call of this.#exchange.underWay.filter((other) => other !== this.#exchange.head)) {
+      const again = call.code === Op.QUERY && !call.fields.some((field) => field instanceof Uint8Array);
+      if (!again || call.settled || call.giveUp !== null || call.essential) continue;
+      if (call.stage !== Stage.SENT) this.cancel(call, reason);
+      else if (!hasBegun(this.#control, call.sequence)) {
+        call.housekeeping = true;
+        // Should it begin at this very moment, its answer tells.
+        call.giveUp = { reason };
+        if (this.#mark(call)) call.reject(reason);
+      }
+    }
+  }
+
   /** Asks the thread to leave a call alone, or to wait no longer for a lock with it; the call's own answer tells. */
   discourage(call: Call): void {
     if (call.stage === Stage.SENT) this.#mark(call);

@@ -61,6 +61,8 @@ export class Pipeline {
   readonly #spinner: SpinWait;
   /** When the thread was last known to begin something. */
   #since = 0;
+  /** When it was last known to begin the call that it is at. */
+  #headSince = 0;
   #streaming = false;
   #scheduled = false;
   #stopped = false;
@@ -77,7 +79,9 @@ export class Pipeline {
   /** The thread's connection was changed beyond its transaction; see the wire's State. */
   tainted = false;
   totalChanges = 0;
+  /** Calls of callers that were answered, and calls of our own. */
   executed = 0;
+  housekeeping = 0;
   onTrace: ((sql: string) => void) | null = null;
   onChange: ((report: ChangeReport) => void) | null = null;
 
@@ -90,6 +94,11 @@ export class Pipeline {
   /** The call that the thread is running, or runs next. */
   get head(): Call | undefined {
     return this.#sent[0];
+  }
+
+  /** Milliseconds that the thread has been at its present call; 0 if it has none. */
+  get busyMs(): number {
+    return this.#sent.length === 0 ? 0 : now() - this.#headSince;
   }
 
   /** All calls that are not over, in their order. */
@@ -206,6 +215,7 @@ export class Pipeline {
     const list: ArrayBuffer[] = [];
     const before = { sequence: this.#sequence, timing: this.#timing, sent: this.#sent.length };
     const defined: CachedStatement[] = [];
+    if (before.sent === 0) this.#headSince = now();
     for (const call of calls) {
       const { statement } = call;
       if (statement !== null && !statement.defined) {
@@ -383,7 +393,9 @@ export class Pipeline {
   }
 
   #settled(call: Call): void {
-    this.executed++;
+    this.#headSince = this.#since;
+    if (call.housekeeping) this.housekeeping++;
+    else this.executed++;
     if (call.cancelled) uncancel(this.#host.control, call.sequence);
     this.#forget(call);
   }

@@ -176,9 +176,19 @@ export class WorkerThread {
     return this.#exchange.totalChanges;
   }
 
-  /** Calls answered since the thread was started. */
+  /** Callers' calls that were answered since the thread was started. */
   get executed(): number {
     return this.#exchange.executed;
+  }
+
+  /** The same of calls that nobody has made; see {@link Call.housekeeping}. */
+  get housekeeping(): number {
+    return this.#exchange.housekeeping;
+  }
+
+  /** See {@link Pipeline.busyMs}. */
+  get busyMs(): number {
+    return this.#exchange.busyMs;
   }
 
   set onTrace(listener: ((sql: string) => void) | null) {
@@ -218,6 +228,11 @@ export class WorkerThread {
   /** See {@link Cancellation.cancelAll}. */
   cancelAll(reason: unknown): void {
     this.#cancellation.cancelAll(reason);
+  }
+
+  /** See {@link Cancellation.recall}. */
+  recall(reason: unknown): void {
+    this.#cancellation.recall(reason);
   }
 
   /** See {@link Cancellation.expire}. */

@@ -150,6 +150,7 @@ describe("stats()", () => {
       queued: 0,
       pending: 0,
       executed: expect.any(Number),
+      housekeeping: 0,
       respawned: 0,
       walBytes: expect.any(Number),
       threads: [{ role: "writer", queued: 0, executed: expect.any(Number), heldBy: null, stuck: false }],

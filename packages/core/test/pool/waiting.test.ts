@@ -119,7 +119,7 @@ it("10,000 acquires with 20 ms each, of which most are too late: every permit co
 
 describe("acquireTimeout", () => {
   it("rejects each kind of call with who holds what, since when and where it was acquired", async () => {
-    const pool = await filled({ acquireTimeout: 30 });
+    const pool = await filled({ acquireTimeout: 30, readLeases: 0 });
     const writer = await pool.acquire();
     const reader = await pool.acquire({ mode: "read" });
     const results = await outcomes([
@@ -291,7 +291,7 @@ it("maxQueue rejects a call when so many are not over, waiting or running, lease
 
 describe("signal and timeout", () => {
   it("end a call at every stage, and leave no listener behind", async () => {
-    const pool = await filled();
+    const pool = await filled({ readLeases: 0 });
     const reason = new Error("no longer wanted");
     const aborted = AbortSignal.abort(reason);
     const kinds: [string, (signal: AbortSignal) => Promise<unknown>][] = [
@@ -400,7 +400,7 @@ describe("signal and timeout", () => {
   });
 
   it("end calls in line that are given up together, of which none gets the connection of another", async () => {
-    const pool = await filled();
+    const pool = await filled({ readLeases: 0 });
     const held = await holds(pool);
     const running = pool.get("SELECT hold(?) AS one", [held.name(0)]);
     await held.entered(0);
