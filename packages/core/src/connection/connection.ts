@@ -108,11 +108,8 @@ export class Connection {
   execute(sql: string, parameters?: Parameters, options?: CallOptions): PendingCursor {
     // Read first: should that throw, nothing has been begun.
     const signal = options?.signal;
-    return iterable(this.#execute(sql, parameters, options), signal);
-  }
-
-  async #execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<Cursor> {
-    return await new Cursor(this, this.#runner).execute(sql, parameters, options);
+    const cursor = new Cursor(this, this.#runner);
+    return iterable(cursor.execute(sql, parameters, options), cursor, signal);
   }
 
   /** Runs a DML statement once for each parameter set of an Iterable or AsyncIterable, in bounded memory. */

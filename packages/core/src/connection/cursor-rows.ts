@@ -88,6 +88,11 @@ export class CursorRows {
     return true;
   }
 
+  /** Gives up the chunk that is under way. */
+  giveUp(reason: unknown): void {
+    if (this.#ahead !== null) this.#runner.giveUp(this.#ahead, reason);
+  }
+
   /** True if there is a chunk to {@link refill} with before the rest can be asked for. */
   get expecting(): boolean {
     return this.#ahead !== null;

@@ -40,6 +40,8 @@ export class Cursor {
   /** Number of the statement that was started last. */
   #id = 0;
   #result: CursorRows | null = null;
+  /** The statement that is being started. */
+  #starting: Call | null = null;
   /** A row is made when it is fetched, by the row factory of that moment. */
   #make: RowMaker | null = null;
   #madeFor: unknown = null;
@@ -119,6 +121,12 @@ export class Cursor {
     this.#make = null;
   }
 
+  /** @internal Gives up what its caller waits for: the statement that is being started, or the next rows. */
+  giveUp(reason: unknown): void {
+    if (this.#starting !== null) this.#runner.giveUp(this.#starting, reason);
+    this.#result?.giveUp(reason);
+  }
+
   /** @internal Gives the cursor of a row factory the description of rows that it did not fetch itself. */
   describe(shape: Shape | null): this {
     this.#shape = shape;
@@ -134,6 +142,8 @@ export class Cursor {
       await call.promise;
     } catch (reason) {
       throw toError(reason, call);
+    } finally {
+      if (this.#starting === call) this.#starting = null;
     }
     if (call.refused)
       throw new OperationalError("attempt to write a readonly database", { code: "SQLITE_READONLY", sql });
@@ -270,6 +280,7 @@ export class Cursor {
     runner.submit(call, options, caller);
     this.#reset();
     this.#id = id;
+    this.#starting = call;
     return call;
   }
 

@@ -5,21 +5,28 @@ import type { AnyRow } from "../values/row-maker.js";
 /** A promise for a cursor that can also be iterated at once. */
 export type PendingCursor = Promise<Cursor> & AsyncIterable<AnyRow>;
 
-/** Lets a promise for a cursor be iterated. */
-export function iterable(opening: Promise<Cursor>, signal: AbortSignal | undefined): PendingCursor {
-  const pending = opening as PendingCursor;
-  pending[Symbol.asyncIterator] = signal === undefined ? iteratePending : () => rowsOf(pending, signal);
-  return pending;
+/** Lets a promise for a cursor, which is being opened, be iterated. */
+export function iterable(
+  opening: Promise<Cursor>,
+  cursor: Cursor,
+  signal: AbortSignal | undefined,
+): PendingCursor {
+  const rows = (): AsyncIterableIterator<AnyRow> => rowsOf(opening, cursor, signal);
+  return Object.assign(opening, { [Symbol.asyncIterator]: rows });
 }
 
-function iteratePending(this: Promise<Cursor>): AsyncIterableIterator<AnyRow> {
-  return rowsOf(this);
-}
-
-function rowsOf(pending: Promise<Cursor>, signal?: AbortSignal): AsyncIterableIterator<AnyRow> {
+/** The rows of a cursor that is being opened; it is closed at the end. */
+function rowsOf(
+  opening: Promise<Cursor>,
+  cursor: Cursor,
+  signal: AbortSignal | undefined,
+): AsyncIterableIterator<AnyRow> {
   return new RowIterator(
-    () => pending,
-    (cursor) => cursor[Symbol.asyncDispose](),
+    {
+      open: () => opening,
+      giveUp: (reason) => cursor.giveUp(reason),
+      close: async (opened) => await opened?.[Symbol.asyncDispose](),
+    },
     signal,
   );
 }

@@ -8,6 +8,10 @@ export class Deadline {
   readonly #timeout: number;
   readonly #began: number;
   #expired = false;
+  /** Why it was ended before its time. */
+  #ended: { readonly reason: unknown } | null = null;
+  /** Those who are to be told. */
+  readonly #watchers = new Set<(reason: unknown) => void>();
 
   constructor({ signal, timeout }: CallOptions) {
     this.#signal = checkSignal(signal);
@@ -25,12 +29,19 @@ export class Deadline {
   }
 
   get over(): boolean {
-    return this.#expired || this.#signal?.aborted === true;
+    return this.#expired || this.#ended !== null || this.#signal?.aborted === true;
   }
 
   /** Why it is over. */
   reason(sql?: string): unknown {
+    if (this.#ended !== null) return this.#ended.reason;
     return this.#signal?.aborted === true ? this.#signal.reason : timeoutError(this.#timeout, sql);
+  }
+
+  /** Ends it now, for `reason`. */
+  end(reason: unknown): void {
+    this.#ended ??= { reason };
+    for (const giveUp of [...this.#watchers]) giveUp(reason);
   }
 
   /** `work`, or why it is over if it is before. */
@@ -54,6 +65,7 @@ export class Deadline {
     const timeout = this.#timeout;
     const onAbort = (): void => giveUp(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
+    this.#watchers.add(giveUp);
     let timer: NodeJS.Timeout | undefined;
     if (timeout > 0) {
       // Rounded up: a timer may be early by the fraction of a millisecond.
@@ -65,6 +77,7 @@ export class Deadline {
     }
     return () => {
       clearTimeout(timer);
+      this.#watchers.delete(giveUp);
       signal?.removeEventListener("abort", onAbort);
     };
   }

@@ -4,7 +4,7 @@ import type { MemberGroup } from "./member-group.js";
 import type { Maintenance } from "./maintenance.js";
 
 /** What of a pool has to come to an end. */
-interface Parts {
+export interface PoolParts {
   readonly dispatcher: Dispatcher;
   readonly upkeep: Maintenance;
   readonly changes: ChangeEvents;
@@ -16,7 +16,7 @@ interface Parts {
 const GRACE_MS = 200;
 
 /** Closes in order, for `timeout` ms at the most; then by force. */
-export async function closePool(parts: Parts, timeout: number): Promise<void> {
+export async function closePool(parts: PoolParts, timeout: number): Promise<void> {
   const timer = Promise.withResolvers<"late">();
   const handle = setTimeout(() => timer.resolve("late"), timeout);
   const orderly = closeInOrder(parts);
@@ -30,7 +30,7 @@ export async function closePool(parts: Parts, timeout: number): Promise<void> {
   await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, GRACE_MS).unref())]);
 }
 
-async function closeInOrder({ dispatcher, upkeep, changes, readers, writers }: Parts): Promise<void> {
+async function closeInOrder({ dispatcher, upkeep, changes, readers, writers }: PoolParts): Promise<void> {
   upkeep.stop();
   changes.close();
   await dispatcher.close();

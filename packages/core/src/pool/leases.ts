@@ -3,6 +3,7 @@ import type { Connection } from "../connection/connection.js";
 import { ProgrammingError } from "../errors/errors.js";
 import type { Place } from "./dispatcher.js";
 import type { MemberGroup } from "./member-group.js";
+import type { Maintenance } from "./maintenance.js";
 import type { Member } from "./member.js";
 import type { ResolvedPoolOptions } from "./options.js";
 import type { Lane } from "../connection/lane.js";
@@ -10,7 +11,7 @@ import type { Handle } from "../connection/handle.js";
 
 /** A callback of `transaction()` or `read()` that is running, and those around it. */
 interface Scope {
-  readonly owner: object;
+  readonly owner: Leases;
   readonly outer: Scope | undefined;
   active: boolean;
 }
@@ -74,16 +75,16 @@ export class Lease {
 
 /** Who has which connection of a pool. */
 export class Leases {
-  readonly #owner: object;
   readonly #options: ResolvedPoolOptions;
-  readonly #onEnd: (group: MemberGroup) => void;
+  readonly #writers: MemberGroup;
+  readonly #upkeep: Maintenance;
   readonly #lent = new WeakMap<Connection, Lease>();
   #scopes = 0;
 
-  constructor(owner: object, options: ResolvedPoolOptions, onEnd: (group: MemberGroup) => void) {
-    this.#owner = owner;
+  constructor(options: ResolvedPoolOptions, writers: MemberGroup, upkeep: Maintenance) {
     this.#options = options;
-    this.#onEnd = onEnd;
+    this.#writers = writers;
+    this.#upkeep = upkeep;
   }
 
   /** Takes a member for one caller. `over` runs when the pool has it back. */
@@ -105,7 +106,7 @@ export class Leases {
     const timer = leakWarning > 0 ? setTimeout(warn, leakWarning).unref() : undefined;
     return new Lease(member, group, () => {
       clearTimeout(timer);
-      this.#onEnd(group);
+      if (group === this.#writers) this.#upkeep.wrote();
       over();
     });
   }
@@ -128,7 +129,7 @@ export class Leases {
     let outer = scopes.getStore();
     // Callbacks that start one another without end must not make a chain without end.
     while (outer?.active === false) outer = outer.outer;
-    const scope: Scope = { owner: this.#owner, outer, active: true };
+    const scope: Scope = { owner: this, outer, active: true };
     this.#scopes++;
     try {
       return await scopes.run(scope, work);
@@ -142,7 +143,7 @@ export class Leases {
   refuseInside(): void {
     if (this.#scopes === 0) return;
     for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer) {
-      if (scope.owner === this.#owner && scope.active) {
+      if (scope.owner === this && scope.active) {
         throw new ProgrammingError(
           "the pool was used inside its own transaction() or read() and could wait for itself: use the handle that the callback was given",
           { code: "SQLITE_MISUSE" },

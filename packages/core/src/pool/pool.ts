@@ -5,8 +5,8 @@ import { checkFunction, type FunctionOptions, type SqlFunction } from "../connec
 import { type CallOptions, checkOptions, integer } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { type ChangeListener, ChangeEvents } from "./changes/change-events.js";
-import { closePool } from "./close.js";
-import { Dispatcher } from "./dispatcher.js";
+import { closePool, type PoolParts } from "./close.js";
+import { Dispatcher, type Place } from "./dispatcher.js";
 import { ANY, type Bounds, MemberGroup } from "./member-group.js";
 import { Leases } from "./leases.js";
 import { PoolFunctions } from "./functions.js";
@@ -40,7 +40,7 @@ export class Pool {
   readonly #options: ResolvedPoolOptions;
   readonly #writers: MemberGroup;
   readonly #readers: MemberGroup;
-  readonly #functions = new PoolFunctions();
+  readonly #functions: PoolFunctions;
   readonly #leases: Leases;
   readonly #dispatcher: Dispatcher;
   readonly #router: Router;
@@ -54,28 +54,41 @@ export class Pool {
     this.#options = options;
     const { detectTypes, thread } = options.connection;
     this.#rows = { rowFactory: Row, textFactory: String, detectTypes, integers: thread.open.integers };
-    const start = (role: Role, signal: AbortSignal): Promise<Member> => this.#start(role, signal);
-    this.#writers = new MemberGroup("writer", { calls: options.writers, relief: 0, leases: 0 }, options, start);
+    // What a thread, a timer or a lease reaches must not reach the pool, or one that is forgotten would stay for ever: so
+    // nothing here is a closure over `this`.
+    const functions = new PoolFunctions();
+    const changes = new ChangeEvents(options.changePollInterval, thread.open.integers);
+    const groups: Groups = {};
+    const start = starter(options, functions, changes, groups);
+    this.#functions = functions;
+    this.#changes = changes;
+    this.#writers = new MemberGroup(
+      "writer",
+      { calls: options.writers, relief: 0, leases: 0 },
+      options,
+      start,
+    );
     this.#readers =
       options.readers === 0 ? this.#writers : new MemberGroup("reader", boundsOf(options), options, start);
+    groups.writer = this.#writers;
+    groups.reader = this.#readers;
     this.#upkeep = new Maintenance(options, this.#writers, this.#readers);
-    this.#leases = new Leases(this, options, (group) => {
-      if (group === this.#writers) this.#upkeep.wrote();
-    });
+    this.#leases = new Leases(options, this.#writers, this.#upkeep);
     this.#dispatcher = new Dispatcher(options, this.#leases);
     this.#scopes = new Exclusive(this.#dispatcher, this.#leases, this.#writers, this.#readers);
     this.#router = new Router(options, this.#dispatcher, this.#writers, this.#readers, this.#upkeep);
-    this.#changes = new ChangeEvents(options.changePollInterval, options.connection.thread.open.integers);
   }
 
   /** @internal Use `createPool()`. */
-  static async open(database: string | URL, options: PoolOptions): Promise<Pool> {
+  static async open(database: string | URL, options: PoolOptions, origin: Place): Promise<Pool> {
     const resolved = resolvePoolOptions(database, options);
     const patience = Deadline.of({ signal: resolved.connection.signal })!;
     const pool = new Pool(resolved);
     const opening = pool.#writers.open();
     try {
       await patience.race(opening);
+      const path = resolved.connection.thread.open.path;
+      forgotten.register(pool, { parts: pool.#parts, path, origin }, pool.#upkeep);
       return pool;
     } catch (error) {
       pool.#upkeep.stop();
@@ -110,7 +123,9 @@ export class Pool {
 
   /** Rows as objects, read as they are wanted. The connection is held until the loop ends. */
   iterate<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
-    return this.#router.iterate(sql, parameters, options, this.iterate);
+    const rows = this.#router.iterate(sql, parameters, options, this.iterate);
+    kept.set(rows, this);
+    return rows;
   }
 
   /**
@@ -150,7 +165,9 @@ export class Pool {
    * {@link release}. What is not committed by then is rolled back.
    */
   async acquire(options: AcquireOptions = {}): Promise<Connection> {
-    return await this.#scopes.acquire(options, this.acquire);
+    const connection = await this.#scopes.acquire(options, this.acquire);
+    kept.set(connection, this);
+    return connection;
   }
 
   /** Gives a connection of {@link acquire} back. A second release does nothing. */
@@ -186,13 +203,13 @@ export class Pool {
    * });
    */
   on(event: "change", listener: ChangeListener): this {
-    this.#changes.on(event, listener);
+    this.#changes.on(event, listener, this);
     return this;
   }
 
   /** As {@link on}, for the next change only. */
   once(event: "change", listener: ChangeListener): this {
-    this.#changes.once(event, listener);
+    this.#changes.once(event, listener, this);
     return this;
   }
 
@@ -236,22 +253,24 @@ export class Pool {
   async close(options: { timeout?: number | undefined } = {}): Promise<void> {
     const timeout = integer(checkOptions(options).timeout, "timeout", 30_000, 0);
     this.#leases.refuseInside();
-    this.#closing ??= closePool(
-      {
-        dispatcher: this.#dispatcher,
-        upkeep: this.#upkeep,
-        changes: this.#changes,
-        readers: this.#readers,
-        writers: this.#writers,
-      },
-      timeout,
-    );
+    forgotten.unregister(this.#upkeep);
+    this.#closing ??= closePool(this.#parts, timeout);
     await this.#closing;
   }
 
   /** Closes the pool at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  get #parts(): PoolParts {
+    return {
+      dispatcher: this.#dispatcher,
+      upkeep: this.#upkeep,
+      changes: this.#changes,
+      readers: this.#readers,
+      writers: this.#writers,
+    };
   }
 
   get #path(): string {
@@ -271,14 +290,44 @@ export class Pool {
       return call;
     });
   }
+}
 
-  async #start(role: Role, signal: AbortSignal): Promise<Member> {
-    const member = await Member.start(role, this.#options, this.#functions, signal);
-    if (role === "writer") this.#changes.adopt(member.channel);
-    const group = role === "reader" ? this.#readers : this.#writers;
-    member.channel.onDeath = () => group.lost(member);
+/** Pools whose connections and iterators are in use are in use. */
+const kept = new WeakMap<object, Pool>();
+
+/** A pool that nobody can reach any more lets go of its threads. */
+const forgotten = new FinalizationRegistry<{ parts: PoolParts; path: string; origin: Place }>(
+  ({ parts, path, origin }) => {
+    const where = origin.stack?.split("\n").slice(1).join("\n") ?? "";
+    process.emitWarning(
+      `the pool on ${path || "a temporary database"} was not closed; it was opened here:\n${where}`,
+      {
+        type: "ResourceWarning",
+        code: "SQLITE_AIO_FORGOTTEN",
+      },
+    );
+    void closePool(parts, FORGOTTEN_MS);
+  },
+);
+
+/** How long the calls of a forgotten pool that are under way may take, in ms. */
+const FORGOTTEN_MS = 30_000;
+
+/** The members of a pool, which are opened by what is made before there is any. */
+type Groups = { [R in Role]?: MemberGroup };
+
+function starter(
+  options: ResolvedPoolOptions,
+  functions: PoolFunctions,
+  changes: ChangeEvents,
+  groups: Groups,
+): (role: Role, signal: AbortSignal) => Promise<Member> {
+  return async (role, signal) => {
+    const member = await Member.start(role, options, functions, signal);
+    if (role === "writer") changes.adopt(member.channel);
+    member.channel.onDeath = () => groups[role]?.lost(member);
     return member;
-  }
+  };
 }
 
 function boundsOf({ readers, readLeases, adaptive }: ResolvedPoolOptions): Bounds {
@@ -295,5 +344,7 @@ function boundsOf({ readers, readLeases, adaptive }: ResolvedPoolOptions): Bound
  * const notes = await pool.all("SELECT id, text FROM note");
  */
 export async function createPool(database: string | URL, options: PoolOptions = {}): Promise<Pool> {
-  return await Pool.open(database, options);
+  const origin: Place = {};
+  Error.captureStackTrace(origin, createPool);
+  return await Pool.open(database, options, origin);
 }

@@ -136,29 +136,34 @@ export class Router {
     const place: Place = {};
     Error.captureStackTrace(place, caller);
     let lease: Lease | undefined;
-    return new RowIterator(
-      async () => {
-        this.#dispatcher.check();
-        const profile = this.#profile(sql);
-        const values = bindParameters(scanParameters(sql), parameters);
-        const patience = Deadline.of(options);
-        for (;;) {
-          const guarded = this.#splits && !profile.writes;
-          const group = guarded ? this.#readers : this.#writers;
-          lease = await this.#dispatcher.lease(group, "iterate", place, patience);
-          try {
-            return await openCursor(lease, sql, values, guarded ? Flag.READ_ONLY : 0, patience);
-          } catch (error) {
-            const ended = lease.end();
-            if (!guarded || !this.#needsWriter(error, sql)) throw error;
-            await ended;
-            profile.writes = true;
-          }
+    let patience: Deadline | undefined;
+    const open = async (): Promise<Cursor> => {
+      this.#dispatcher.check();
+      const profile = this.#profile(sql);
+      const values = bindParameters(scanParameters(sql), parameters);
+      patience = Deadline.of(options ?? {})!;
+      for (;;) {
+        const guarded = this.#splits && !profile.writes;
+        const group = guarded ? this.#readers : this.#writers;
+        lease = await this.#dispatcher.lease(group, "iterate", place, patience);
+        try {
+          return await openCursor(lease, sql, values, guarded ? Flag.READ_ONLY : 0, patience);
+        } catch (error) {
+          const ended = lease.end();
+          if (!guarded || !this.#needsWriter(error, sql)) throw error;
+          await ended;
+          profile.writes = true;
         }
-      },
-      async () => void (await lease?.end()),
-      options?.signal,
-    );
+      }
+    };
+    const close = async (): Promise<void> => {
+      dropped.unregister(token);
+      await lease?.leave();
+    };
+    const token = {};
+    const rows = new RowIterator({ open, giveUp: (reason) => patience?.end(reason), close }, options?.signal);
+    dropped.register(rows, close, token);
+    return rows;
   }
 
   /** Runs the statements of a script on the writer, which nobody else uses meanwhile. */
@@ -241,12 +246,16 @@ async function openCursor(
   sql: string,
   values: Parameters,
   flags: number,
-  patience: Deadline | undefined,
+  patience: Deadline,
 ): Promise<Cursor> {
-  const stopWatching = patience?.watch((reason) => lease.member.channel.cancelAll(reason), sql);
+  if (patience.over) throw patience.reason(sql);
+  const stopWatching = patience.watch((reason) => lease.member.channel.cancelAll(reason), sql);
   try {
     return await new Cursor(null, lease.runner("pool"), flags).execute(sql, values);
   } finally {
-    stopWatching?.();
+    stopWatching();
   }
 }
+
+/** An iterator that is dropped half read must not keep its connection for ever. */
+const dropped = new FinalizationRegistry<() => Promise<void>>((close) => void close());

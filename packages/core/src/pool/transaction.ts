@@ -66,9 +66,13 @@ export class ReadTransaction {
 
   /** Rows as objects, read as they are wanted. */
   iterate<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
+    const cursor = new Cursor(null, this.runner, this.flags);
     return new RowIterator(
-      () => new Cursor(null, this.runner, this.flags).execute(sql, parameters, options),
-      (cursor) => cursor[Symbol.asyncDispose](),
+      {
+        open: () => cursor.execute(sql, parameters, options),
+        giveUp: (reason) => cursor.giveUp(reason),
+        close: async (opened) => await opened?.[Symbol.asyncDispose](),
+      },
       options?.signal,
     );
   }

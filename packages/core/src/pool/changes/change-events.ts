@@ -29,6 +29,9 @@ export interface ChangeSubscriber {
   closed(): void;
 }
 
+/** The pools that are listened to. */
+const kept = new Map<ChangeEvents, object>();
+
 const ANYTHING: ChangeReport = { tables: [], schema: false, anything: true };
 
 /** Gathers what the writers of a pool report, while somebody listens. */
@@ -54,14 +57,17 @@ export class ChangeEvents {
     this.#integers = integers;
   }
 
-  on(event: "change", listener: ChangeListener): void {
+  /** As long as somebody listens, `owner` is in use. */
+  on(event: "change", listener: ChangeListener, owner: object): void {
     this.#check(event);
+    kept.set(this, owner);
     this.#emitter.on(event, listener);
     this.#adjust();
   }
 
-  once(event: "change", listener: ChangeListener): void {
+  once(event: "change", listener: ChangeListener, owner: object): void {
     this.#check(event);
+    kept.set(this, owner);
     this.#emitter.once(event, listener);
     this.#adjust();
   }
@@ -112,6 +118,7 @@ export class ChangeEvents {
   /** The pool takes no further calls. */
   close(): void {
     this.#closed = true;
+    kept.delete(this);
     clearInterval(this.#timer);
     for (const subscriber of this.#subscribers) subscriber.closed();
   }
@@ -124,6 +131,7 @@ export class ChangeEvents {
   /** Reports are asked for while somebody listens, and cost nothing else. */
   #adjust(): void {
     const wanted = this.#subscribers.size > 0 || this.#emitter.listenerCount("change") > 0;
+    if (!wanted) kept.delete(this);
     if (wanted === this.#on || this.#closed) return;
     this.#on = wanted;
     const switched = this.#outlook.members.map((channel) => this.#switch(channel, wanted));
