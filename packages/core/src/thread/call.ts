@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { malformed, Op, type SqlValue } from "@sqlite-aio/worker/wire";
+import { Flag, malformed, Op, type SqlValue } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
 import type { Shape } from "../values/shape.js";
 import type { CachedStatement } from "./statement-cache.js";
@@ -43,6 +43,8 @@ export class Call {
   part: boolean;
   /** No caller's: a checkpoint of the pool's own, or what was sent a second time. */
   housekeeping = false;
+  /** May share a transaction with its neighbours. */
+  readonly grouped: boolean;
   /** Waits for a lock that it need not have. */
   begins = false;
   /** Where the caller is, if it was worth taking. */
@@ -85,6 +87,7 @@ export class Call {
   constructor(code: number, statement: CachedStatement | null, fields: readonly unknown[]) {
     this.code = code;
     this.part = code === Op.FETCH;
+    this.grouped = code === Op.QUERY && ((fields[1] as number) & Flag.GROUP) !== 0;
     this.statement = statement;
     this.fields = fields;
     this.sql = statement?.sql;

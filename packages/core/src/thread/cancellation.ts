@@ -2,7 +2,9 @@ import {
   cancel,
   type Control,
   hasBegun,
+  insideGroup,
   interruptInside,
+  isCommitting,
   isInside,
   isWorking,
   Op,
@@ -10,12 +12,16 @@ import {
 import { native } from "@sqlite-aio/worker";
 import { interrupted } from "../errors/rejection.js";
 import { type Call, Stage } from "./call.js";
+import { after } from "./event-loop.js";
 import type { Pipeline } from "./pipeline.js";
 
 /** A statement that an interrupt has not stopped after this many ms goes on without its caller. */
 const STUBBORN_MS = 100;
 /** One that may write: its caller would not learn whether it has. */
 const STUBBORN_WRITE_MS = 2000;
+
+/** A statement is stopped that has held up those in its transaction for one to two times so many ms. */
+const GROUP_TICK_MS = 25;
 
 /** What is asked while a statement runs, and every how many ms. */
 export interface Progress {
@@ -29,6 +35,7 @@ export class Cancellation {
   readonly #control: Control;
   #progress: Progress | null = null;
   #ticker: NodeJS.Timeout | undefined;
+  #watchesGroups = false;
 
   constructor(exchange: Pipeline, control: Control) {
     this.#exchange = exchange;
@@ -43,7 +50,7 @@ export class Cancellation {
     if (call.settled) return false;
     if (call.stage === Stage.SENT) {
       const never = this.#mark(call);
-      if (never || !this.#interruptible) {
+      if (never || !(this.#interruptible || isCommitting(this.#control, call.sequence))) {
         call.abandoned = !never;
         call.reject(reason);
       } else if (call.giveUp === null) {
@@ -135,6 +142,25 @@ export class Cancellation {
     }
   }
 
+  /**
+   * While calls are under way: stops a statement that others wait for in whose transaction it runs. The thread then runs
+   * those without it, and it by itself.
+   */
+  watchGroups(): void {
+    if (this.#watchesGroups || !this.#interruptible) return;
+    this.#watchesGroups = true;
+    let seen = 0;
+    const look = (): void => {
+      const inside = insideGroup(this.#control);
+      if (inside !== 0 && inside === seen)
+        interruptInside(this.#control, inside, () => native?.interrupt(this.#token));
+      seen = inside;
+      if (this.#exchange.head === undefined) this.#watchesGroups = false;
+      else after(GROUP_TICK_MS, look);
+    };
+    after(GROUP_TICK_MS, look);
+  }
+
   /** Stops what the thread is running, again and again until the function that it gives is called. */
   hammer(): () => void {
     if (!this.#interruptible) return () => {};
@@ -172,7 +198,8 @@ export class Cancellation {
     if (call.finished) return;
     interruptInside(this.#control, call.sequence, () => native?.interrupt(this.#token));
     const waited = performance.now() - since;
-    if (waited > (onlyReads(call) ? STUBBORN_MS : STUBBORN_WRITE_MS) && !call.settled) {
+    const stubborn = waited > (onlyReads(call) ? STUBBORN_MS : STUBBORN_WRITE_MS);
+    if (stubborn && !call.settled && !isCommitting(this.#control, call.sequence)) {
       // Not inside SQLite: in a function, or in a call that knows no interrupt.
       call.abandoned = true;
       call.reject(call.giveUp?.reason);

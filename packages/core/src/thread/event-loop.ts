@@ -1,8 +1,9 @@
 import { performance } from "node:perf_hooks";
-import { setImmediate } from "node:timers";
+import { setImmediate, setTimeout } from "node:timers";
 
 const readClock = performance.now;
 const immediately = setImmediate;
+const later = setTimeout;
 const soon = queueMicrotask;
 const { nextTick } = process;
 
@@ -17,6 +18,11 @@ export function now(): number {
 /** Runs `work` when the loop has turned. */
 export function onTurn(work: () => void): void {
   immediately(work);
+}
+
+/** Runs `work` after `ms` milliseconds, if the process is still there. */
+export function after(ms: number, work: () => void): void {
+  later(work, ms).unref();
 }
 
 /** Runs `work` after the microtasks that are queued now, and after those that they queue. */

@@ -321,6 +321,12 @@ export class Pipeline {
       case Answer.TIMING:
         call.trace?.timed(call, reply[at + 1] as number, reply[at + 2] as number);
         break;
+      case Answer.POSTPONED: {
+        const [from, to] = [reply[at + 1] as number, reply[at + 2] as number];
+        if (from >= this.#sent.length || to >= this.#sent.length) throw malformed("a postponed answer");
+        this.#sent.splice(to, 0, ...this.#sent.splice(from, 1));
+        break;
+      }
       case Answer.DONE:
       case Answer.COUNTS:
         call.changes = reply[at + 1] as number;

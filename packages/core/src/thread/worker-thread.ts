@@ -206,8 +206,10 @@ export class WorkerThread {
 
   /** The one way to the thread. The call is posted at the end of the tick, together with its neighbours. */
   send(call: Call): void {
-    if (this.#dead === null) this.#exchange.send(call);
-    else call.reject(this.#lost("not-started"));
+    if (this.#dead === null) {
+      if (call.grouped) this.#cancellation.watchGroups();
+      this.#exchange.send(call);
+    } else call.reject(this.#lost("not-started"));
   }
 
   /** See {@link Pipeline.postNow}. */

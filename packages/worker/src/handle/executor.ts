@@ -114,7 +114,7 @@ export class Executor {
       out.refused();
       return Step.DONE;
     }
-    if (statement.dml) this.#transactions.beginFor(flags);
+    if (statement.begins) this.#transactions.beginFor(flags);
     this.#session.trace(statement, values);
     const bindings = statement.bindings(values);
     if (!statement.reader || mode === Mode.RUN) {
@@ -155,7 +155,7 @@ export class Executor {
     this.#session.wrote();
     if (!statement.keepsSchema) this.#session.schemaMayHaveChanged();
     out.gaveRows(statement);
-    this.#session.writeCounts();
+    this.#session.writeCounts(statement.dml);
     if (mode === Mode.GET) {
       out.rows(rows.slice(0, 1), rows[0]?.length ?? 0, 0, flags);
       return Step.DONE;

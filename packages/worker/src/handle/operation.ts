@@ -43,13 +43,18 @@ export interface Operation {
   ran: number;
 }
 
-/** As if they had not begun: they are to be run again, each by itself. */
-export function runAlone(operations: readonly Operation[]): void {
+/** As if they had not begun: they are to be run again. */
+export function startOver(operations: readonly Operation[]): void {
   for (const operation of operations) {
     operation.cursor?.close();
     operation.cursor = null;
     operation.at = 0;
     operation.ran = 0;
-    operation.single = true;
   }
+}
+
+/** As {@link startOver}, each by itself. */
+export function runAlone(operations: readonly Operation[]): void {
+  startOver(operations);
+  for (const operation of operations) operation.single = true;
 }

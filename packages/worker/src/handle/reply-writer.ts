@@ -72,6 +72,11 @@ export class ReplyWriter {
     this.#answers.push(Answer.SKIPPED);
   }
 
+  /** Not an answer: the operation `from` places ahead is answered `to` places ahead. */
+  postponed(from: number, to: number): void {
+    this.#answers.push(Answer.POSTPONED, from, to);
+  }
+
   /** Not an answer: the text of a statement about to run, for the trace callback. */
   trace(sql: string): void {
     this.#answers.push(Answer.TRACE, sql);

@@ -7,7 +7,6 @@ interface Probes {
   readonly schemaVersion: EngineStatement;
   readonly databases: EngineStatement;
   readonly tempObjects: EngineStatement;
-  readonly anyObject: EngineStatement;
   /** What of the schema would not keep its effect to its own statement. */
   readonly reachingOut: EngineStatement;
 }
@@ -15,34 +14,35 @@ interface Probes {
 /** Notices when the schema is another one than before. */
 export class SchemaWatch {
   readonly #privately: Privately;
+  readonly #inTransaction: () => boolean;
+  #db: EngineDatabase | null = null;
   #probes: Probes | null = null;
   #epoch = 0;
   #schemaVersion: unknown = null;
   #schemaSettled = false;
-  /** The version at the last {@link refresh}. */
-  #refreshed: unknown = null;
   #attached = false;
   #counted = true;
   #reachesOut = false;
   /** The schema epoch that `#reachesOut` belongs to. */
   #reachEpoch = -1;
 
-  constructor(privately: Privately) {
+  constructor(privately: Privately, inTransaction: () => boolean) {
     this.#privately = privately;
+    this.#inTransaction = inTransaction;
   }
 
   open(db: EngineDatabase): void {
-    this.#refreshed = null;
+    this.#db = db;
     this.#probes = {
       schemaVersion: db.prepare("PRAGMA schema_version").pluck(),
-      databases: db.prepare("SELECT count(*) FROM pragma_database_list WHERE name <> 'temp'").pluck(),
+      databases: db.prepare("PRAGMA database_list").raw(),
       reachingOut: db.prepare(REACHING_OUT).pluck(),
       tempObjects: db.prepare("SELECT count(*) FROM sqlite_temp_schema").pluck(),
-      anyObject: db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").pluck(),
     };
   }
 
   close(): void {
+    this.#db = null;
     this.#probes = null;
   }
 
@@ -62,19 +62,17 @@ export class SchemaWatch {
   }
 
   /**
-   * Lets the engine find out that another connection has changed the schema, which it does when it runs a statement: one
-   * that it compiles is judged by the schema of before. False if it has been so, or cannot be now.
+   * Lets the engine find out that another connection has changed the schema. It looks when a statement runs, and when one
+   * that it compiles names a table that it does not know; that takes no snapshot, which a deferred transaction may not have.
    */
-  refresh(): boolean {
-    try {
-      const version = this.#ask("schemaVersion");
-      if (version === this.#refreshed) return false;
-      this.#ask("anyObject");
-      this.#refreshed = version;
-      return true;
-    } catch {
-      return false;
-    }
+  refresh(): void {
+    this.#privately(() => {
+      try {
+        this.#db?.prepare("SELECT 1 FROM main.sqlite_aio_no_such_table");
+      } catch {
+        // As it was meant to.
+      }
+    });
   }
 
   /** The schema has something for which it matters whether a statement is alone in its transaction. */
@@ -106,8 +104,9 @@ export class SchemaWatch {
 
   #countDatabases(): void {
     try {
-      const count = this.#ask("databases");
-      this.#attached = typeof count === "number" && count > 1;
+      // Not the table-valued function, which takes a snapshot.
+      const list = this.#privately(() => this.#probes?.databases.all()) as [number, string][] | undefined;
+      this.#attached = (list ?? []).filter(([, name]) => name !== "temp").length > 1;
       this.#counted = true;
     } catch {
       // Locked: taken for several until that can be said.
@@ -123,6 +122,12 @@ export class SchemaWatch {
    */
   look(): void {
     if (!this.#counted) this.#countDatabases();
+    if (this.#inTransaction()) {
+      // To ask for the version would take the snapshot of a transaction that has read nothing yet, and so keep it from writing
+      // once another connection has committed.
+      this.#epoch++;
+      return;
+    }
     try {
       const version = this.#ask("schemaVersion");
       const known = version === this.#schemaVersion;
@@ -135,7 +140,7 @@ export class SchemaWatch {
     this.#epoch++;
   }
 
-  #ask(probe: keyof Probes): unknown {
+  #ask(probe: Exclude<keyof Probes, "databases">): unknown {
     return this.#privately(() => this.#probes?.[probe].get());
   }
 }

@@ -34,7 +34,10 @@ export class Session {
   readonly out = new ReplyWriter();
   readonly executor = new Executor(this);
   readonly changes = new ChangeTracker(this);
-  readonly schema = new SchemaWatch((work) => this.privately(work));
+  readonly schema = new SchemaWatch(
+    (work) => this.privately(work),
+    () => this.inTransaction,
+  );
   readonly #control: Control;
   readonly #callbacks: Callbacks;
   readonly #onFunctionCall: () => void;
@@ -47,6 +50,8 @@ export class Session {
   #wrote = false;
   #tracing = false;
   #tainted = false;
+  /** The engine is told to allow work beside open cursors at this moment. */
+  #unsafe = false;
   /** How many temporary objects belong to the connection. */
   #tempObjects: unknown = 0;
   #loadExtension = false;
@@ -252,13 +257,16 @@ export class Session {
 
   /** Runs what the engine takes for a change, and refuses beside an open iterator unless told otherwise. */
   besideCursors<T>(work: () => T): T {
-    if (this.executor.openCursors === 0) return work();
+    // Work inside of work must not end it.
+    if (this.executor.openCursors === 0 || this.#unsafe) return work();
     // Only for the moment: unsafe mode also takes SQLite's defensive flag off.
+    this.#unsafe = true;
     this.db.unsafeMode(true);
     try {
       return work();
     } finally {
       this.db.unsafeMode(false);
+      this.#unsafe = false;
     }
   }
 
@@ -295,11 +303,11 @@ export class Session {
     this.schema.mayHaveChanged();
   }
 
-  /** The counts of a statement that wrote and gives rows. */
-  writeCounts(): void {
+  /** The counts of a statement that may have written and gives rows; SQLite counts those of DML only. */
+  writeCounts(dml: boolean): void {
     const [changes, rowid] = this.#ask("counts") as [bigint, bigint];
     this.lastInsertRowid = rowid;
-    this.out.counts(Number(changes), rowid);
+    this.out.counts(dml ? Number(changes) : -1, rowid);
   }
 
   /** What ran was not told apart by its results. */

@@ -32,6 +32,12 @@ const NO_BINDINGS: unknown[] = [];
 /** Below this many milliseconds a statement is not worth an answer of its own to those before it. */
 const QUICK_MS = 0.25;
 
+/** From this many milliseconds on a write would hold up those that share its transaction. */
+const SLOW_MS = 10;
+
+/** The same of a write that was committed by itself, most of which may have been a slow disk. */
+const SLOW_ALONE_MS = 250;
+
 /** A statement the main side has given a number; prepared when first used. */
 export class Statement {
   readonly id: number;
@@ -43,11 +49,15 @@ export class Statement {
   /** The handle is being stepped by an open cursor, so that another use needs a handle of its own. */
   #lent = false;
   #cost = Number.POSITIVE_INFINITY;
+  /** Milliseconds that it has run at the most of late, the commit not counted; 0 if that is not known. */
+  #work = 0;
 
   reader = false;
   readonly = false;
-  /** CPython opens a transaction before INSERT, UPDATE, DELETE and REPLACE; here also when they follow a WITH. */
+  /** INSERT, UPDATE, DELETE or REPLACE, also behind a WITH. */
   dml = false;
+  /** A transaction is opened before it: as in CPython, not where its first word is WITH. */
+  begins = false;
   keepsSchema = false;
   /** A DML statement whose effect does not depend on what else its transaction holds. */
   groupable = false;
@@ -57,6 +67,10 @@ export class Statement {
   taint: number = Taint.NONE;
   /** It has called a function that was created through the main side. */
   callsOut = false;
+  /** It has run to its end among others. */
+  proven = false;
+  /** It has failed with an error after which its rows up to there are left, where it does not stand alone. */
+  leavesRows = false;
   /** The statement has no text to run: only white space and comments. */
   empty = false;
 
@@ -85,8 +99,25 @@ export class Statement {
     return this.#cost < QUICK_MS && this.keepsSchema;
   }
 
+  /** It has been slow of late, so that others had better not wait for it. */
+  get slow(): boolean {
+    return this.#work > SLOW_MS;
+  }
+
+  /** A failure could leave something behind, and whatever came before it in its transaction would have to be done again. */
+  get needsGuard(): boolean {
+    return !this.proven || this.leavesRows || this.callsOut;
+  }
+
+  /** It has run by itself for so long. */
   spent(ms: number): void {
     this.#cost = this.#cost === Number.POSITIVE_INFINITY ? ms : Math.max(ms, this.#cost * 0.9);
+    this.#work = ms > SLOW_ALONE_MS ? Math.max(ms, this.#work) : this.#work * 0.9;
+  }
+
+  /** It has run in the transaction of others for so long. */
+  ranInGroup(ms: number): void {
+    this.#work = Math.max(ms, this.#work * 0.9);
   }
 
   /** Columns of the last execution. */
@@ -106,6 +137,7 @@ export class Statement {
     this.reader = handle.reader;
     this.readonly = handle.readonly;
     this.dml = DML.has(keyword) || (keyword === "WITH" && !handle.readonly);
+    this.begins = DML.has(keyword);
     this.keepsSchema = KEEPS_SCHEMA.has(keyword);
     this.groupable = this.dml && !REACHES_OUT.test(this.sql);
     this.endsTransaction = endsTransaction(keyword, this.sql);
@@ -189,7 +221,8 @@ function prepareOne(
     if (messageOf(error).includes("more than one")) {
       throw new UsageError("MULTIPLE", "You can only execute one statement at a time.");
     }
-    if (codeOf(error) === "SQLITE_ERROR" && schema?.refresh() === true) return prepareOne(db, sql, undefined);
-    throw error;
+    if (codeOf(error) !== "SQLITE_ERROR" || schema === undefined) throw error;
+    schema.refresh();
+    return prepareOne(db, sql, undefined);
   }
 }

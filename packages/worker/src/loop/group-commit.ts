@@ -1,8 +1,44 @@
-import { type Operation, Step } from "../handle/operation.js";
+import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
+import { type Operation, runAlone, startOver, Step } from "../handle/operation.js";
 import type { Session } from "../handle/session.js";
 import { sharedNow } from "../wire/clock.js";
+import { commitGroup, type Control, isMarked, openGroup } from "../wire/control-block.js";
 import { codeOf } from "../wire/fault.js";
 import { Flag, Op } from "../wire/protocol.js";
+
+/** After this many milliseconds a group is committed, and what is left of it makes another. */
+const GROUP_MS = 20;
+
+/**
+ * Constraints that SQLite looks at before it writes a row, or undoes a whole statement for: in front of each it begins a
+ * statement journal where it needs one. After any other error (STRICT types, a text that is too long, a function that
+ * throws, triggers nested too deep) the rows that a statement had written by then are still there.
+ */
+const UNDOES_ITSELF: ReadonlySet<string> = new Set([
+  "SQLITE_CONSTRAINT_CHECK",
+  "SQLITE_CONSTRAINT_FOREIGNKEY",
+  "SQLITE_CONSTRAINT_NOTNULL",
+  "SQLITE_CONSTRAINT_PRIMARYKEY",
+  "SQLITE_CONSTRAINT_ROWID",
+  "SQLITE_CONSTRAINT_TRIGGER",
+  "SQLITE_CONSTRAINT_UNIQUE",
+]);
+
+/** Why the work of a group was undone. */
+const Undone = {
+  /** They cannot share a transaction. */
+  ALONE: 0,
+  /** What a failing statement had done could not be told from what the others had. */
+  UNGUARDED: 1,
+  /** One of them was stopped, or is not wanted any more. */
+  STOPPED: 2,
+} as const;
+
+/** What became of a group: how many of its operations are answered, and what is to be run next, in this order. */
+export interface GroupOutcome {
+  readonly answered: number;
+  readonly rest: readonly Operation[];
+}
 
 /** Whether the operation is a write that may share a transaction with its neighbours. */
 export function isGroupable(session: Session, operation: Operation): boolean {
@@ -14,83 +50,201 @@ export function isGroupable(session: Session, operation: Operation): boolean {
     // It says so when it is run by itself.
     return false;
   }
-  return statement.groupable;
+  return statement.groupable && !statement.slow;
 }
 
 /**
  * Group commit: the statements of several callers in one transaction, so that they share one fsync; nothing is
- * answered before COMMIT. A failing statement undoes itself and nothing else, as SQLite does inside any transaction,
- * so none needs a savepoint. False, with everything undone, where they would not behave as if each stood alone: the
- * transaction could not be committed, or a statement ended it.
+ * answered before COMMIT. Each behaves as if it stood alone. A statement that has failed, that has never been run, or
+ * that calls functions of the user's gets a savepoint, which costs a third of a short insert; should another fail in a way
+ * that SQLite does not undo, the group is run again with savepoints for all.
  */
-export function runGroup(
-  session: Session,
-  group: readonly Operation[],
-  begin: (operation: Operation) => boolean,
-  end: () => void,
-): boolean {
-  const { out, executor } = session;
-  try {
-    exec(session, "BEGIN IMMEDIATE");
-  } catch {
-    // Whoever holds the lock: the first statement waits for it by itself.
-    return false;
+export class GroupCommit {
+  readonly #session: Session;
+  readonly #control: Control;
+  readonly #begin: (operation: Operation) => boolean;
+  readonly #end: () => void;
+  #own: OwnStatements | null = null;
+  #running: Operation | null = null;
+
+  /** `begin` says whether an operation may run, `end` that it is over. */
+  constructor(session: Session, control: Control, begin: (operation: Operation) => boolean, end: () => void) {
+    this.#session = session;
+    this.#control = control;
+    this.#begin = begin;
+    this.#end = end;
   }
-  const timings: { place: number; begun: number }[] = [];
-  let last = group[0]!;
-  for (const operation of group) {
-    if (operation.skipped || !begin(operation)) {
-      operation.skipped = true;
-      out.skipped();
-      continue;
+
+  /** SQL is about to call a function of the user's. */
+  called(): void {
+    if (this.#running !== null) this.#running.statement!.callsOut = true;
+  }
+
+  run(group: readonly Operation[]): GroupOutcome {
+    const { out } = this.#session;
+    let members = [...group];
+    const later: Operation[] = [];
+    for (let guarded = false; members.length > 1; ) {
+      const { mark } = out;
+      openGroup(this.#control, group[0]!.sequence);
+      const outcome = this.#attempt(members, guarded);
+      this.#running = null;
+      if (typeof outcome === "object")
+        return { answered: outcome.answered, rest: [...members.slice(outcome.answered), ...later] };
+      // What a member was interrupted for is over, too.
+      this.#end();
+      out.rewind(mark);
+      startOver(members);
+      if (outcome === Undone.ALONE) break;
+      guarded ||= outcome === Undone.UNGUARDED;
+      // The others do not wait for what turned out to be slow.
+      for (let at = 0; at < members.length; ) {
+        if (!members[at]!.single && !members[at]!.statement!.slow) at++;
+        else {
+          out.postponed(at, group.length - 1);
+          later.push(...members.splice(at, 1));
+        }
+      }
     }
-    last = operation;
-    session.beginAttempt(operation.sequence, true, performance.now());
-    if (operation.timed) {
-      const begun = sharedNow();
-      timings.push({ place: out.timing(begun), begun });
-    }
-    const { mark } = out;
+    members = [...members, ...later];
+    runAlone(members);
+    return { answered: 0, rest: members };
+  }
+
+  #attempt(members: readonly Operation[], guarded: boolean): { answered: number } | number {
+    const session = this.#session;
+    const { out } = session;
     try {
+      this.#exec("begin");
+    } catch {
+      // Whoever holds the lock: the first statement waits for it by itself.
+      return Undone.ALONE;
+    }
+    const timings: { place: number; begun: number }[] = [];
+    const began = performance.now();
+    let now = began;
+    let last = members[0]!;
+    let answered = 0;
+    for (const operation of members) {
+      if (answered > 0 && now - began > GROUP_MS) break;
+      answered++;
+      if (operation.skipped || !this.#begin(operation)) {
+        operation.skipped = true;
+        out.skipped();
+        continue;
+      }
+      last = operation;
+      session.beginAttempt(operation.sequence, true, now);
+      if (operation.timed) {
+        const begun = sharedNow();
+        timings.push({ place: out.timing(begun), begun });
+      }
+      const failed = this.#runMember(operation, guarded);
+      // An interrupt must not meet the COMMIT.
+      this.#end();
+      const after = performance.now();
+      operation.statement!.ranInGroup(after - now);
+      now = after;
+      if (failed !== null) return this.#undo(failed);
+    }
+    commitGroup(this.#control);
+    const cancelled = members
+      .slice(0, answered)
+      .some(({ skipped, sequence }) => !skipped && isMarked(this.#control, sequence));
+    if (cancelled) return this.#undo(Undone.STOPPED);
+    for (let first = true; ; first = false) {
+      session.beginAttempt(last.sequence, first, performance.now());
+      try {
+        this.#exec("commit");
+        // Each ran until the COMMIT that it shares.
+        for (const { place, begun } of timings) out.ran(place, sharedNow() - begun);
+        return { answered };
+      } catch (error) {
+        if (!session.mayRetry(error)) return this.#undo(Undone.ALONE);
+      }
+    }
+  }
+
+  /** Runs and answers one member. Null if nothing is left of a statement that failed, else why all has to be undone. */
+  #runMember(operation: Operation, guardAll: boolean): number | null {
+    const session = this.#session;
+    const { out, executor } = session;
+    const statement = operation.statement!;
+    const guard = guardAll || statement.needsGuard;
+    const { mark } = out;
+    this.#running = operation;
+    try {
+      if (guard) this.#exec("savepoint");
       while (executor.step(operation) !== Step.DONE);
+      if (guard) this.#exec("release");
+      statement.proven = true;
+      return null;
     } catch (error) {
+      const code = codeOf(error);
+      if (code === "SQLITE_INTERRUPT") {
+        // If not for its caller, then for the others, who do not wait for it any longer.
+        operation.single = !isMarked(this.#control, operation.sequence);
+        return Undone.STOPPED;
+      }
+      if (!session.inTransaction) return Undone.ALONE;
       // A lock is for the one that met it to wait for.
-      if (!session.inTransaction || isLock(error)) return undo(session);
+      if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) return Undone.ALONE;
+      if (!UNDOES_ITSELF.has(code)) {
+        statement.leavesRows = true;
+        if (!guard) return Undone.UNGUARDED;
+        this.#exec("rollbackTo");
+      }
+      if (guard) this.#exec("release");
       out.rewind(mark);
       session.wrote();
       session.rowidMayHaveChanged();
       out.fault(error);
       executor.failed(operation);
-    }
-    // An interrupt must not meet the COMMIT.
-    end();
-  }
-  for (let first = true; ; first = false) {
-    session.beginAttempt(last.sequence, first, performance.now());
-    try {
-      exec(session, "COMMIT");
-      // Each ran until the COMMIT that it shares.
-      for (const { place, begun } of timings) out.ran(place, sharedNow() - begun);
-      return true;
-    } catch (error) {
-      if (!session.mayRetry(error)) return undo(session);
+      return null;
+    } finally {
+      this.#running = null;
     }
   }
+
+  #undo(why: number): number {
+    const session = this.#session;
+    if (session.inTransaction) this.#exec("rollback");
+    session.wrote();
+    session.rowidMayHaveChanged();
+    return why;
+  }
+
+  /** The transaction is nobody's, so that no authorizer is asked about it. */
+  #exec(which: Exclude<keyof OwnStatements, "db">): void {
+    const session = this.#session;
+    const { db } = session;
+    session.privately(() => {
+      if (this.#own?.db !== db) this.#own = prepareOwn(db);
+      const statement = this.#own[which];
+      session.mutate(null, () => statement.run());
+    });
+  }
 }
 
-function undo(session: Session): false {
-  if (session.inTransaction) exec(session, "ROLLBACK");
-  session.wrote();
-  session.rowidMayHaveChanged();
-  return false;
+/** Of the handle that was open when they were prepared. */
+interface OwnStatements {
+  readonly db: EngineDatabase;
+  readonly begin: EngineStatement;
+  readonly commit: EngineStatement;
+  readonly rollback: EngineStatement;
+  readonly savepoint: EngineStatement;
+  readonly release: EngineStatement;
+  readonly rollbackTo: EngineStatement;
 }
 
-/** The transaction is nobody's, so that no authorizer is asked about it. */
-function exec(session: Session, sql: string): void {
-  session.privately(() => session.mutate(null, () => session.db.exec(sql)));
-}
-
-function isLock(error: unknown): boolean {
-  const code = codeOf(error);
-  return code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED");
+function prepareOwn(db: EngineDatabase): OwnStatements {
+  return {
+    db,
+    begin: db.prepare("BEGIN IMMEDIATE"),
+    commit: db.prepare("COMMIT"),
+    rollback: db.prepare("ROLLBACK"),
+    savepoint: db.prepare("SAVEPOINT sqlite_aio_member"),
+    release: db.prepare("RELEASE sqlite_aio_member"),
+    rollbackTo: db.prepare("ROLLBACK TO sqlite_aio_member"),
+  };
 }

@@ -1,10 +1,10 @@
-import { type Operation, runAlone, Step } from "../handle/operation.js";
+import { type Operation, Step } from "../handle/operation.js";
 import { FrameReader } from "./frame-reader.js";
-import { isGroupable, runGroup } from "./group-commit.js";
+import { GroupCommit, isGroupable } from "./group-commit.js";
 import { SharedRead } from "./shared-read.js";
 import type { Session } from "../handle/session.js";
 import { sharedNow } from "../wire/clock.js";
-import { begin, type Control, end } from "../wire/control-block.js";
+import { begin, closeGroup, type Control, end } from "../wire/control-block.js";
 import { type Frame, MAX_SPENT, Op, SPENT_SHIFT, Verb } from "../wire/protocol.js";
 
 /** After this long the answers that are there leave, and the rest goes on. */
@@ -29,6 +29,7 @@ export class Scheduler {
   readonly #control: Control;
   readonly #reader: FrameReader;
   readonly #sharedRead: SharedRead;
+  readonly #groupCommit: GroupCommit;
   #current: Operation | null = null;
   /** The current operation has begun: it is never skipped now. */
   #begun = false;
@@ -42,7 +43,7 @@ export class Scheduler {
   /** Milliseconds that the operations of the next reply have run, and how many of them are over. */
   #spent = 0;
   #over = 0;
-  /** Operations to be run before those of the frames: those that could not be committed together, one by one. */
+  /** Operations to be run before those of the frames: what was begun together and has to be run again, or was left over. */
   #singles: Operation[] = [];
 
   constructor(session: Session, control: Control) {
@@ -50,6 +51,12 @@ export class Scheduler {
     this.#control = control;
     this.#reader = new FrameReader(session.executor);
     this.#sharedRead = new SharedRead(session);
+    this.#groupCommit = new GroupCommit(
+      session,
+      control,
+      (operation) => this.#begin(operation),
+      () => this.#ended(),
+    );
   }
 
   get idle(): boolean {
@@ -59,6 +66,7 @@ export class Scheduler {
   /** SQL is about to call a function of the user's. */
   functionCalled(): void {
     this.#sharedRead.called();
+    this.#groupCommit.called();
   }
 
   /** Takes a frame and works until there is something to answer. */
@@ -106,6 +114,13 @@ export class Scheduler {
       if (!this.#begun) {
         if (this.#runAgain(sharedRead.before(operation, !this.#reader.empty))) continue;
         if (out.isSealed(operation.statement)) return;
+        if (this.#group(operation)) {
+          const after = performance.now();
+          this.#spent += after - now;
+          now = after;
+          answered++;
+          continue;
+        }
       }
       const from = operation.timed ? sharedNow() : 0;
       const finished = this.#attempt(operation, now, from);
@@ -154,9 +169,7 @@ export class Scheduler {
     const first = !this.#begun;
     if (first) {
       operation.begun = from;
-      if (!operation.single && isGroupable(session, operation) && !session.inTransaction) {
-        if (this.#group(operation)) return true;
-      }
+      closeGroup(this.#control);
       if (operation.skipped || !this.#begin(operation)) {
         // The batch behind it may be begun before the main side has got to its mark.
         session.executor.failed(operation);
@@ -195,32 +208,34 @@ export class Scheduler {
   /** Runs the operation and those like it that wait behind it in one transaction. False if it is to be run alone. */
   #group(first: Operation): boolean {
     const session = this.#session;
+    if (first.single || session.inTransaction || !isGroupable(session, first)) return false;
     const group = [first];
     while (group.length < MAX_GROUP) {
-      const next = this.#reader.nextIf(
+      const next = this.#nextIf(
         (operation) => isGroupable(session, operation) && !session.out.isSealed(operation.statement),
       );
       if (next === null) break;
       group.push(next);
     }
     if (group.length === 1) return false;
-    if (session.schema.reachesOut) return this.#ungroup(group);
-    const { mark } = session.out;
-    const began = (operation: Operation): boolean => this.#begin(operation);
-    if (runGroup(session, group, began, () => this.#ended())) {
-      this.#over += group.length - 1;
-      return true;
+    if (session.schema.reachesOut) {
+      for (const operation of group) operation.single = true;
+      this.#singles.unshift(...group.slice(1));
+      return false;
     }
-    // What a member was interrupted for is over, too.
-    this.#ended();
-    session.out.rewind(mark);
-    return this.#ungroup(group);
+    const { answered, rest } = this.#groupCommit.run(group);
+    this.#over += answered;
+    if (session.out.anyRows && !session.inTransaction) session.out.seal(null);
+    this.#singles.unshift(...rest);
+    this.#current = null;
+    return true;
   }
 
-  #ungroup(group: Operation[]): false {
-    runAlone(group);
-    this.#singles = group.slice(1);
-    return false;
+  /** The next operation if it is there and `wanted`. */
+  #nextIf(wanted: (operation: Operation) => boolean): Operation | null {
+    const [single] = this.#singles;
+    if (single === undefined) return this.#reader.nextIf(wanted);
+    return !single.single && wanted(single) ? this.#singles.shift()! : null;
   }
 
   /** True if these are to come next, before the operation that would. */

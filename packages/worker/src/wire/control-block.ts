@@ -2,7 +2,8 @@
  * The control block: a SharedArrayBuffer of words that both sides read without a message, because a thread that is
  * inside SQLite reads no messages.
  */
-const WORDS = 8;
+// An even number, so that the token behind them is aligned.
+const WORDS = 10;
 const TOKEN_BYTES = 8;
 const RING = 4096;
 
@@ -18,6 +19,12 @@ const STOPPED = 3;
 const ENDED = 4;
 /** How many interrupts the main side has sent to the engine. */
 const INTERRUPTS = 5;
+
+/**
+ * Number of the first operation of a group commit while the group can still be undone, the same below zero from its COMMIT
+ * on. Zero as soon as an operation has begun that belongs to no group.
+ */
+const GROUP = 8;
 
 /** Which side of a connection: the word that counts the messages it has posted. */
 export const Side = { MAIN: 6, THREAD: 7 } as const;
@@ -83,14 +90,56 @@ function waitWhileInterrupting(control: Control): void {
   }
 }
 
+/** Thread: the operations from `first` on are run in one transaction, which is undone if one of them is cancelled. */
+export function openGroup(control: Control, first: number): void {
+  Atomics.store(control.words, GROUP, first);
+}
+
+/** Thread: COMMIT comes next. Who cancelled a member before is seen now, who cancels one later sees this. */
+export function commitGroup(control: Control): void {
+  Atomics.store(control.words, GROUP, -Atomics.load(control.words, GROUP));
+}
+
+/** Thread: what runs now belongs to no group. */
+export function closeGroup(control: Control): void {
+  Atomics.store(control.words, GROUP, 0);
+}
+
+/** Thread: whether operation `sequence` was marked as cancelled since it began. */
+export function isMarked(control: Control, sequence: number): boolean {
+  return Atomics.load(control.cancelled, sequence & (RING - 1)) !== 0;
+}
+
+/** Main: operation `sequence`, which has begun, belongs to a group that is not committed yet. */
+function canBeUndone(control: Control, sequence: number): boolean {
+  const group = Atomics.load(control.words, GROUP);
+  return group > 0 && follows(group, sequence);
+}
+
+/** Main: operation `sequence`, which has begun, belongs to a group whose COMMIT is under way or over: its answer tells. */
+export function isCommitting(control: Control, sequence: number): boolean {
+  const group = Atomics.load(control.words, GROUP);
+  return group < 0 && follows(-group, sequence);
+}
+
+function follows(first: number, sequence: number): boolean {
+  return (sequence - first + 0x7fffffff) % 0x7fffffff < RING;
+}
+
+/** Main: the member of a group that the thread is inside at this moment; 0 if there is none. */
+export function insideGroup(control: Control): number {
+  const running = Atomics.load(control.words, RUNNING);
+  return canBeUndone(control, running) && isInside(control, running) ? running : 0;
+}
+
 /**
- * Main: marks operation `sequence` as cancelled. True if the thread has not begun it and so never will. The mark of
- * an operation that had begun must be taken back with {@link uncancel} when its answer is there, or it would meet
- * the operation that uses the slot next.
+ * Main: marks operation `sequence` as cancelled. True if nothing of it will ever be kept: the thread has not begun it, or
+ * has in a group that is not committed yet. The mark of any other must be taken back with {@link uncancel} when its
+ * answer is there, or it would meet the operation that uses the slot next.
  */
 export function cancel(control: Control, sequence: number): boolean {
   Atomics.store(control.cancelled, sequence & (RING - 1), 1);
-  return !hasBegun(control, sequence);
+  return !hasBegun(control, sequence) || canBeUndone(control, sequence);
 }
 
 /** Main: whether the thread has begun operation `sequence`, or anything after it. */

@@ -103,6 +103,8 @@ export const Answer = {
   CHANGES: 9,
   /** `begun, ms`: answers nothing; when the operation answered next was begun (see clock.ts), and how long it ran so far. */
   TIMING: 10,
+  /** `from, to`: answers nothing; of the operations that are to be answered the one at `from` is answered at `to`, both counted from 0. */
+  POSTPONED: 11,
 } as const;
 
 /** Bit of the `more` field: rows follow in further answers to the same operation. */

@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import { isFault } from "./fault.js";
 import { isCount, malformed, MAX_ROWS } from "./malformed.js";
-import { Answer, MORE_COMING, MORE_WAITING, type Reply } from "./protocol.js";
+import { Answer, MAX_UNDER_WAY, MORE_COMING, MORE_WAITING, type Reply } from "./protocol.js";
 
 /** More than SQLite can be built for. */
 const MAX_COLUMNS = 32_767;
@@ -64,6 +64,8 @@ function lengthOf(reply: Reply, at: number): number {
       return isReport(first) ? 2 : NaN;
     case Answer.TIMING:
       return typeof first === "number" && typeof second === "number" ? 3 : NaN;
+    case Answer.POSTPONED:
+      return isCount(first, MAX_UNDER_WAY) && isCount(second, MAX_UNDER_WAY) ? 3 : NaN;
     default:
       return NaN;
   }
