@@ -153,7 +153,10 @@ export class BuilderConnection {
     this.#transaction = null;
     this.#over.abort();
     // What a lease leaves behind is undone before anybody gets the connection; nobody needs to wait for that here.
-    lease?.then((connection) => void connection.stop(), () => {});
+    lease?.then(
+      (connection) => void connection.stop(),
+      () => {},
+    );
   }
 
   async #execute<R>(sql: string, parameters: Parameters, options: CallOptions): Promise<SessionResult<R>> {
@@ -311,9 +314,11 @@ export class BuilderConnection {
   }
 
   async #acquire(): Promise<SessionLease> {
-    const lease = await this.#pool.acquire({ mode: "write", signal: this.#over.signal }).catch((error: unknown) => {
-      throw this.released ? released() : error;
-    });
+    const lease = await this.#pool
+      .acquire({ mode: "write", signal: this.#over.signal })
+      .catch((error: unknown) => {
+        throw this.released ? released() : error;
+      });
     lease.isolationLevel = null;
     lease.rowFactory = Row;
     return lease;

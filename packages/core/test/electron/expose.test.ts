@@ -176,7 +176,8 @@ describe("a page's calls", () => {
           byDrizzleInside: (value: string) =>
             drizzled.transaction((tx) => tx.insert(note).values({ id: 1, text: value })),
           byKnex: (value: string) => knexed("note").insert({ id: 1, text: value }),
-          byKnexInside: (value: string) => knexed.transaction((trx) => trx("note").insert({ id: 1, text: value })),
+          byKnexInside: (value: string) =>
+            knexed.transaction((trx) => trx("note").insert({ id: 1, text: value })),
           wrapped: (value: string) =>
             drizzled
               .insert(note)
@@ -195,7 +196,9 @@ describe("a page's calls", () => {
           message: "UNIQUE constraint failed: note.id",
         });
       }
-      expect(await remoteError(client.wrapped("SECRET"))).toMatchObject({ message: "the note could not be kept" });
+      expect(await remoteError(client.wrapped("SECRET"))).toMatchObject({
+        message: "the note could not be kept",
+      });
       await remoteError(client.unbound("SECRET"));
       const told = JSON.stringify(page.answers);
       expect(told).not.toContain("SECRET");
@@ -218,7 +221,11 @@ describe("a page's calls", () => {
     const [first, second] = (await client.all()) as unknown as { reason: Error }[];
     expect(first!.reason).toBeInstanceOf(Error);
     expect(first!.reason.message).toBe("inner");
-    expect(second!.reason).toMatchObject({ name: "TypeError", message: "too far", stack: "TypeError: too far" });
+    expect(second!.reason).toMatchObject({
+      name: "TypeError",
+      message: "too far",
+      stack: "TypeError: too far",
+    });
     expect(second!.reason.cause).toBeUndefined();
     expect(first!.reason.stack).toBe("Error: inner");
   });
@@ -249,7 +256,10 @@ describe("a page's calls", () => {
       },
     });
     for (const at of thrown.keys()) {
-      expect(await remoteError(client.fail(at)), String(at)).toMatchObject({ name: "Error", code: undefined });
+      expect(await remoteError(client.fail(at)), String(at)).toMatchObject({
+        name: "Error",
+        code: undefined,
+      });
       const numbers = await client.tap(at);
       await numbers.next();
       expect(await remoteError(numbers.next()), String(at)).toMatchObject({ name: "Error" });
@@ -1082,7 +1092,9 @@ describe("streams", () => {
     }
     expect((await remoteError(client.slow())).code).toBe("SQLITE_AIO_IPC_STREAM");
     goOn.open();
-    await vi.waitFor(async () => expect(await (await client.slow()).next()).toEqual({ value: 1, done: false }));
+    await vi.waitFor(async () =>
+      expect(await (await client.slow()).next()).toEqual({ value: 1, done: false }),
+    );
   });
 
   it("cannot be opened by another page, by a page that may not call, nor twice", async () => {

@@ -550,7 +550,9 @@ describe("a cache", () => {
     });
     const db = drizzle(pool, { schema, cache: broken });
     const warnings: unknown[] = [];
-    const warned = vi.spyOn(process, "emitWarning").mockImplementation((warning) => void warnings.push(warning));
+    const warned = vi
+      .spyOn(process, "emitWarning")
+      .mockImplementation((warning) => void warnings.push(warning));
     onTestFinished(() => warned.mockRestore());
     await db.insert(person).values({ name: "Ada" });
     await db.transaction(async (tx) => void (await tx.insert(person).values({ name: "Alan" })));
@@ -565,7 +567,9 @@ describe("a cache", () => {
       detail: expect.stringContaining("cache down"),
     });
     // By hand it is all that was asked for.
-    expect(await rejection(db.$cache.invalidate({ tables: person }))).toMatchObject({ message: "cache down" });
+    expect(await rejection(db.$cache.invalidate({ tables: person }))).toMatchObject({
+      message: "cache down",
+    });
   });
 
   it("hears of a write when that is done, also where it failed", async () => {

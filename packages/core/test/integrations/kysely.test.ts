@@ -360,7 +360,13 @@ describe("transactions", () => {
     await trx.rollback().execute();
     expect(logged).toEqual([
       ...["begin", "SELECT 1", "commit", "begin", "SELECT 2", "commit"],
-      ...["begin", 'savepoint "a ""point"""', 'rollback to "a ""point"""', 'release "a ""point"""', "rollback"],
+      ...[
+        "begin",
+        'savepoint "a ""point"""',
+        'rollback to "a ""point"""',
+        'release "a ""point"""',
+        "rollback",
+      ],
     ]);
   });
 
@@ -558,7 +564,7 @@ describe("one connection for several statements", () => {
     for (const [begin, end] of [
       ["BEGIN", "COMMIT"],
       ["begin exclusive transaction", "end transaction"],
-      ['SAVEPOINT "a point"', 'release savepoint [a Point]'],
+      ['SAVEPOINT "a point"', "release savepoint [a Point]"],
     ] as const) {
       await db.connection().execute(async (session) => {
         const raw = (text: string) => sql.raw(text).execute(session);
@@ -1034,7 +1040,9 @@ describe("migrations", () => {
     const { pool, path } = await opened();
     const other = await createPool(path);
     onTestFinished(() => other.close());
-    const both = [pool, other].map((one) => new Kysely<Database>({ dialect: new SqliteAioDialect({ pool: one }) }));
+    const both = [pool, other].map(
+      (one) => new Kysely<Database>({ dialect: new SqliteAioDialect({ pool: one }) }),
+    );
     const threads = new Map<string, Set<number | undefined>>();
     const watching = ({ sql: text, database, thread }: QueryEvent): void => {
       if (!database.endsWith("-kysely-lock")) return;

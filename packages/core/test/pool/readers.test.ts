@@ -92,7 +92,8 @@ it("reads that queue behind a quick text that is slow this time are run elsewher
 it("a read with a blob that waits behind a slow one gets its own bytes", async () => {
   const { pool, held } = await filled({ readers: 2 });
   for (let i = 0; i < 30; i++) await pool.get("SELECT ? AS b", [i]);
-  for (let i = 0; i < 30; i++) await pool.get("SELECT CASE WHEN ? = '' THEN 0 ELSE hold(?) END AS a", ["", ""]);
+  for (let i = 0; i < 30; i++)
+    await pool.get("SELECT CASE WHEN ? = '' THEN 0 ELSE hold(?) END AS a", ["", ""]);
   const slow = pool.get("SELECT CASE WHEN ? = '' THEN 0 ELSE hold(?) END AS a", [held.name(0), held.name(0)]);
   const blob = pool.get("SELECT ? AS b", [Buffer.from("bytes")]);
   await held.entered(0);
