@@ -22,6 +22,7 @@ export {
   IntegrityError,
   InterfaceError,
   InternalError,
+  EngineMissingError,
   NotSupportedError,
   OperationalError,
   PoolTimeoutError,

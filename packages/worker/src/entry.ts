@@ -1,6 +1,7 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { expose, transfer } from "comlink";
 import { Callbacks } from "./handle/functions.js";
+import { engineCopy } from "./engine/load-engine.js";
 import { Poller } from "./loop/poller.js";
 import { Scheduler } from "./loop/scheduler.js";
 import { Session } from "./handle/session.js";
@@ -29,6 +30,7 @@ async function outcome<T>(work: () => T | Promise<T>): Promise<Outcome<T>> {
 }
 
 const api: ThreadApi = {
+  engine: (specifier) => outcome(() => engineCopy(specifier)),
   open: (options) => outcome(() => session.open(options)),
   run: (frame) => {
     const { reply, transfer: list } = scheduler.run(frame);

@@ -77,6 +77,15 @@ export class NotSupportedError extends DatabaseError {
   override readonly name: string = "NotSupportedError";
 }
 
+/** The engine is not installed, or not for this system; the message names what mends it. */
+export class EngineMissingError extends NotSupportedError {
+  override readonly name: string = "EngineMissingError";
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    super(message, { ...details, code: "SQLITE_AIO_ENGINE_MISSING" });
+  }
+}
+
 /** The connection or pool is closed. */
 export class ConnectionClosedError extends OperationalError {
   override readonly name: string = "ConnectionClosedError";
@@ -173,7 +182,6 @@ class ThreadError extends Error {
 
 /** better-sqlite3 answers some of SQLite's refusals with a TypeError or RangeError of its own. */
 const ENGINE_USAGE: readonly (readonly [RegExp, ErrorClass, string, string | null])[] = [
-  [/directory does not exist/, OperationalError, "SQLITE_CANTOPEN", "unable to open database file"],
   [/is too big|string longer than/, DataError, "SQLITE_TOOBIG", null],
   [/^User-defined function/, OperationalError, "SQLITE_ERROR", null],
   [/connection is busy|statement is busy/, OperationalError, "SQLITE_BUSY", null],
@@ -191,6 +199,8 @@ export function fromFault(told: Fault, sql: string | undefined, thrown: unknown)
     error = new (classOf(fault.code))(fault.message, details);
   } else if (fault.code === "CLOSED") {
     error = new ConnectionClosedError(undefined, { sql, cause: details.cause });
+  } else if (fault.code === "ENGINE_MISSING") {
+    error = new EngineMissingError(fault.message, details);
   } else if (fault.code === "NOT_SUPPORTED") {
     error = new NotSupportedError(fault.message, { ...details, code: "SQLITE_AIO_ENGINE" });
   } else {

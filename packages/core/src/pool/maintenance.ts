@@ -79,10 +79,11 @@ export class Maintenance {
       const { runner } = member;
       const call = runner.query(Mode.ALL, `PRAGMA wal_checkpoint(${mode})`, undefined, 0);
       call.housekeeping = true;
+      call.objects = false;
       runner.submit(call, undefined, null);
       member.track(call, 0, () => this.#writers.advance());
       await runner.settle(call);
-      const { log, checkpointed } = call.rows[0] as { log: number; checkpointed: number };
+      const [, log, checkpointed] = call.rows[0] as [busy: number, log: number, checkpointed: number];
       return log === checkpointed;
     } catch {
       // A log that stays longer loses nothing; the next checkpoint, or the next open, takes care of it.

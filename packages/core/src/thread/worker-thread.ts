@@ -22,6 +22,7 @@ import { ConnectionClosedError, type CrashOutcome, fromFault, threadDied } from 
 import { strikeAtExit } from "./process-exit.js";
 import { Pipeline } from "./pipeline.js";
 import type { ThreadPort } from "./thread-port.js";
+import { claimFile } from "./engine-copies.js";
 import { orMissingEntry } from "./missing-entry.js";
 import type { ThreadOptions } from "../options/connect-options.js";
 import { onTurn } from "./event-loop.js";
@@ -94,6 +95,7 @@ export class WorkerThread {
             this.closures.close();
             this.#mailbox.close();
             this.#forget();
+            this.#unclaim();
             resolve();
           },
         );
@@ -112,6 +114,9 @@ export class WorkerThread {
     });
   }
 
+  /** Tells that the thread has the file no more. */
+  #unclaim: () => void = () => {};
+
   /** Comlink keeps what an endpoint reaches, which is all there is here, until each of its proxies is released. */
   #forget(): void {
     this.#remote[releaseProxy]();
@@ -129,6 +134,8 @@ export class WorkerThread {
     const onAbort = (): void => void channel.terminate();
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
+      const engine = await channel.outOfBand((remote) => remote.engine(options.open.engine));
+      channel.#unclaim = claimFile(options.open.path, engine);
       const opened = await channel.outOfBand((remote) => remote.open(options.open));
       signal?.throwIfAborted();
       return { channel, opened };

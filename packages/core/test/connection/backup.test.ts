@@ -444,7 +444,9 @@ describe("backup", () => {
     }
     const error = await rejection(db.backup(join(await temporaryFolder(), "missing", "copy.db")));
     expect(error).toBeInstanceOf(OperationalError);
-    expect((error as Error).message).toBe("unable to open database file");
+    expect((error as Error).message).toMatch(
+      /^unable to open database file: .*copy\.db \(its folder does not exist\)$/,
+    );
   });
 
   it("is finished by close(), and refused after it", async () => {

@@ -237,16 +237,19 @@ describe("an error of the engine", () => {
 
   it("is an OperationalError for a file that cannot be opened", async () => {
     const folder = await temporaryFolder();
-    for (const [path, options] of [
-      [join(folder, "missing", "test.db"), {}],
-      [join(folder, "test.db"), { fileMustExist: true }],
-      [join(folder, "test.db"), { readonly: true }],
-      [folder, {}],
+    const file = await temporaryPath();
+    openEngine(file).exec("CREATE TABLE t (x)");
+    for (const [path, options, reason] of [
+      [join(folder, "missing", "test.db"), {}, "its folder does not exist"],
+      [join(file, "test.db"), {}, "what should be its folder is a file"],
+      [join(folder, "test.db"), { fileMustExist: true }, "there is no such file"],
+      [join(folder, "test.db"), { readonly: true }, "there is no such file"],
+      [folder, {}, "it is a folder"],
     ] as const) {
       const error = await rejection(connect(path, options));
       expect(error, path).toBeInstanceOf(OperationalError);
       expect((error as SqliteError).code, path).toMatch(/^SQLITE_CANTOPEN/);
-      expect((error as SqliteError).message, path).toBe("unable to open database file");
+      expect((error as SqliteError).message, path).toBe(`unable to open database file: ${path} (${reason})`);
     }
   });
 

@@ -50,9 +50,12 @@ describe("the log", () => {
     }
   });
 
-  it("is moved later where a reader keeps an old snapshot", async () => {
+  it.each([
+    ["a pool", {}],
+    ["a pool whose rows may be arrays", { detectTypes: 1 }],
+  ])("of %s is moved later where a reader keeps an old snapshot", async (_, options) => {
     const path = await temporaryPath();
-    const pool = await filled({}, path);
+    const pool = await filled(options, path);
     await pool.run("INSERT INTO t VALUES (1)");
     await until(() => inFile(path) === 1);
     const reading = gate();

@@ -42,3 +42,8 @@ export type EngineConstructor = new (
   path: string | Buffer,
   options: { readonly: boolean; fileMustExist: boolean; timeout: number },
 ) => EngineDatabase;
+
+/** A statement of our own. It reads integers as numbers, whatever a setup module has made the handle's default. */
+export function prepareOwn(db: EngineDatabase, sql: string): EngineStatement {
+  return db.prepare(sql).safeIntegers(false);
+}

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import type { EngineDatabase } from "../engine/engine-api.js";
+import { type EngineDatabase, prepareOwn } from "../engine/engine-api.js";
 import { UsageError } from "../wire/fault.js";
 import type { BackupOptions } from "../wire/thread-api.js";
 
@@ -97,7 +97,7 @@ class Steps {
 /** Throws unless there is a database of that name: the engine would find out when it has made the file. */
 export function requireDatabase(db: EngineDatabase, name: string): void {
   const wanted = name.toLowerCase();
-  const rows = db.prepare("PRAGMA database_list").raw().all();
+  const rows = prepareOwn(db, "PRAGMA database_list").raw().all();
   // The temporary one is there when it is first used.
   if (wanted !== "temp" && !rows.some((row) => String(row[1]).toLowerCase() === wanted)) {
     throw new UsageError("SQLITE_ERROR", `unknown database ${name}`);
@@ -107,8 +107,7 @@ export function requireDatabase(db: EngineDatabase, name: string): void {
 function isEmpty(db: EngineDatabase, name: string): boolean {
   try {
     return (
-      db
-        .prepare(`PRAGMA "${name.replaceAll('"', '""')}".page_count`)
+      prepareOwn(db, `PRAGMA "${name.replaceAll('"', '""')}".page_count`)
         .pluck()
         .get() === 0
     );

@@ -1,4 +1,4 @@
-import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
+import { type EngineDatabase, type EngineStatement, prepareOwn } from "../engine/engine-api.js";
 import { type Native, native } from "../engine/native.js";
 import type { Session } from "./session.js";
 import type { Statement } from "./statement.js";
@@ -93,10 +93,10 @@ export class ChangeTracker {
     const session = this.#session;
     const { db } = session;
     const probes = session.privately(() => ({
-      dataVersion: db.prepare("PRAGMA data_version").pluck(),
-      schemaVersion: db.prepare("PRAGMA schema_version").pluck(),
-      totalChanges: db.prepare("SELECT total_changes()").pluck(),
-      untracked: db.prepare(UNTRACKED).pluck(),
+      dataVersion: prepareOwn(db, "PRAGMA data_version").pluck(),
+      schemaVersion: prepareOwn(db, "PRAGMA schema_version").pluck(),
+      totalChanges: prepareOwn(db, "SELECT total_changes()").pluck(),
+      untracked: prepareOwn(db, UNTRACKED).pluck(),
     }));
     const unseenIn = db.inTransaction ? session.privately(() => databases(db)) : null;
     native?.trackChanges(this.#token, true, MAX_ROWIDS);
@@ -170,7 +170,7 @@ export class ChangeTracker {
     const { db } = this.#session;
     this.#session.privately(() => {
       for (const [database] of databases(db))
-        db.prepare(`SELECT 1 FROM ${quoted(database)}.sqlite_schema LIMIT 1`).get();
+        prepareOwn(db, `SELECT 1 FROM ${quoted(database)}.sqlite_schema LIMIT 1`).get();
     });
   }
 
@@ -235,8 +235,7 @@ export class ChangeTracker {
     if (/^sqlite_/i.test(table)) return !/^sqlite_(?:temp_)?(?:master|schema)$/i.test(table);
     const { db } = this.#session;
     const sql = this.#session.privately(() =>
-      db
-        .prepare(`SELECT sql FROM ${quoted(database)}.sqlite_schema WHERE type = 'table' AND name = ?`)
+      prepareOwn(db, `SELECT sql FROM ${quoted(database)}.sqlite_schema WHERE type = 'table' AND name = ?`)
         .pluck()
         .get(table),
     );
@@ -250,5 +249,5 @@ function quoted(name: string): string {
 }
 
 function databases(db: EngineDatabase): [name: string][] {
-  return db.prepare("SELECT name FROM pragma_database_list").raw().all() as [string][];
+  return prepareOwn(db, "SELECT name FROM pragma_database_list").raw().all() as [string][];
 }

@@ -1,4 +1,4 @@
-import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
+import { type EngineDatabase, type EngineStatement, prepareOwn } from "../engine/engine-api.js";
 
 type Privately = <T>(work: () => T) => T;
 
@@ -34,10 +34,10 @@ export class SchemaWatch {
   open(db: EngineDatabase): void {
     this.#db = db;
     this.#probes = {
-      schemaVersion: db.prepare("PRAGMA schema_version").pluck(),
-      databases: db.prepare("PRAGMA database_list").raw(),
-      reachingOut: db.prepare(REACHING_OUT).pluck(),
-      tempObjects: db.prepare("SELECT count(*) FROM sqlite_temp_schema").pluck(),
+      schemaVersion: prepareOwn(db, "PRAGMA schema_version").pluck(),
+      databases: prepareOwn(db, "PRAGMA database_list").raw(),
+      reachingOut: prepareOwn(db, REACHING_OUT).pluck(),
+      tempObjects: prepareOwn(db, "SELECT count(*) FROM sqlite_temp_schema").pluck(),
     };
   }
 

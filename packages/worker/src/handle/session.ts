@@ -1,8 +1,9 @@
-import { backUp, requireDatabase } from "./backup.js";
+import { backUp, type BackupReport, requireDatabase } from "./backup.js";
 import { ChangeTracker } from "./change-tracker.js";
-import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
+import { type EngineDatabase, type EngineStatement, prepareOwn } from "../engine/engine-api.js";
 import { Executor } from "./executor.js";
 import { type Callbacks, defineFunction, loadAuthorizer, rereadSchema } from "./functions.js";
+import { explained } from "../engine/cannot-open.js";
 import { attachNative, type Authorizer, native } from "../engine/native.js";
 import { LockWait } from "./lock-wait.js";
 import { configureHandle, openHandle, setUp } from "../engine/opening.js";
@@ -87,14 +88,14 @@ export class Session {
     // An image is for once; the contents move on without it.
     this.#options = { ...options, image: null };
     this.#patience.timeout = options.timeout;
-    const db = await openHandle(options);
-    this.#db = db;
-    this.out.integers = options.integers;
     try {
+      const db = await openHandle(options);
+      this.#db = db;
+      this.out.integers = options.integers;
       return await this.#configure(db, options);
     } catch (error) {
       this.close();
-      throw error;
+      throw explained(error, options.path);
     }
   }
 
@@ -107,15 +108,15 @@ export class Session {
     if (options.queryOnly) db.exec("PRAGMA query_only = ON");
     this.schema.open(db);
     this.#counters = {
-      totalChanges: db.prepare("SELECT total_changes()").pluck(),
-      counts: db.prepare("SELECT changes(), last_insert_rowid()").raw().safeIntegers(),
+      totalChanges: prepareOwn(db, "SELECT total_changes()").pluck(),
+      counts: prepareOwn(db, "SELECT changes(), last_insert_rowid()").raw().safeIntegers(),
     };
     this.#wrote = true;
     this.settle();
     this.#tracing = false;
     this.#loadExtension = false;
     this.schemaMayHaveChanged();
-    const sqliteVersion = String(db.prepare("SELECT sqlite_version()").pluck().get());
+    const sqliteVersion = String(prepareOwn(db, "SELECT sqlite_version()").pluck().get());
     this.changes.attached(this.#token);
     // Last: it is not asked about statements of our own.
     if (this.#authorizer !== null) this.#install(this.#authorizer);
@@ -162,9 +163,14 @@ export class Session {
 
   async backup(options: BackupOptions): Promise<void> {
     this.privately(() => requireDatabase(this.db, options.name));
-    await backUp(this.db, options, this.#options!.timeout, (status, remaining, total) => {
+    const report: BackupReport = (status, remaining, total) => {
       if (options.progress !== 0) this.#callbacks.call(options.progress, [status, remaining, total]);
-    });
+    };
+    try {
+      await backUp(this.db, options, this.#options!.timeout, report);
+    } catch (error) {
+      throw explained(error, options.path);
+    }
   }
 
   /** Asks `spec`'s function about every statement that is prepared from now on; for good if `lasting`. */

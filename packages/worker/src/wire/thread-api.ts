@@ -70,8 +70,17 @@ export interface BackupOptions {
   readonly sleep: number;
 }
 
+/** The native code of an engine, as one file of the system. */
+export interface EngineCopy {
+  readonly file: string;
+  /** The same for what is loaded once. */
+  readonly id: string;
+}
+
 /** What the thread exposes through Comlink. `run` crosses in the compact form of the endpoint. */
 export interface ThreadApi {
+  /** Loads the engine, before any file is opened with it. */
+  engine(specifier: string): Promise<Outcome<EngineCopy>>;
   open(options: OpenOptions): Promise<Outcome<Opened>>;
   run(frame: unknown[]): unknown[];
   backup(options: BackupOptions): Promise<Outcome<null>>;

@@ -1,0 +1,53 @@
+import { realpathSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { EngineCopy } from "@sqlite-aio/worker/wire";
+import { OperationalError } from "../errors/errors.js";
+
+/** Which copies of an engine have a file open, each with the number of its handles; by the real path of the file. */
+type OpenFiles = Map<string, Map<string, { readonly file: string; handles: number }>>;
+
+/** Of all copies of this library in the process, which may be of several versions. */
+const KEY = Symbol.for("sqlite-aio.open-files");
+
+/**
+ * Notes that a file is opened with a copy of an engine, and gives a way to take that back. Throws an OperationalError if
+ * another copy has it open: the locks of POSIX belong to the process, so two copies of SQLite in one do not see each
+ * other's, and lose writes (https://sqlite.org/howtocorrupt.html#multiple_copies_of_sqlite_linked_into_the_same_application).
+ */
+export function claimFile(path: string, { file, id }: EngineCopy): () => void {
+  // Windows has locks of handles.
+  if (path === "" || path === ":memory:" || process.platform === "win32") return () => {};
+  const holder = globalThis as { [KEY]?: OpenFiles };
+  const files = (holder[KEY] ??= new Map());
+  const real = realPath(path);
+  const copies = files.get(real) ?? new Map<string, { readonly file: string; handles: number }>();
+  const other = [...copies].find(([known]) => known !== id)?.[1];
+  if (other !== undefined) {
+    throw new OperationalError(
+      `${path} is open in this process by another copy of SQLite (${other.file}; this one is ${file}). Two copies do not ` +
+        "see each other's locks, and writes would be lost: let the program have one copy of the engine, see npm ls better-sqlite3",
+      { code: "SQLITE_AIO_TWO_ENGINES" },
+    );
+  }
+  const copy = copies.get(id) ?? { file, handles: 0 };
+  copy.handles++;
+  files.set(real, copies.set(id, copy));
+  return () => {
+    if (--copy.handles > 0) return;
+    copies.delete(id);
+    if (copies.size === 0) files.delete(real);
+  };
+}
+
+/** Links followed; the file itself may be made only now. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    try {
+      return join(realpathSync(dirname(path)), basename(path));
+    } catch {
+      return path;
+    }
+  }
+}

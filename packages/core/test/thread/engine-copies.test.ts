@@ -1,0 +1,86 @@
+import { cpSync, linkSync, mkdirSync, readdirSync, realpathSync, statSync, symlinkSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { createPool, EngineMissingError, NotSupportedError } from "@sqlite-aio/core";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { open, rejection, temporaryFolder } from "../support/database.ts";
+
+const requireFromWorker = createRequire(new URL("../../../worker/package.json", import.meta.url));
+const installed = realpathSync(dirname(requireFromWorker.resolve("better-sqlite3/package.json")));
+
+/** A second install of the engine, with files of its own or under other names for the same files. */
+function install(folder: string, place: (from: string, to: string) => void): URL {
+  const home = join(folder, "node_modules", "better-sqlite3");
+  for (const name of readdirSync(installed, { recursive: true, encoding: "utf8" })) {
+    const from = join(installed, name);
+    if (/^(?:deps|src)\b/.test(name)) continue;
+    if (statSync(from).isDirectory()) mkdirSync(join(home, name), { recursive: true });
+    else {
+      mkdirSync(dirname(join(home, name)), { recursive: true });
+      place(from, join(home, name));
+    }
+  }
+  return pathToFileURL(createRequire(join(folder, "x.js")).resolve("better-sqlite3"));
+}
+
+describe.skipIf(process.platform === "win32")("two copies of the engine in one process", () => {
+  it("cannot have one file open at the same time, by whatever name, and can one after the other", async () => {
+    const folder = await temporaryFolder();
+    const engine = install(folder, (from, to) => cpSync(from, to));
+    const path = join(folder, "x.db");
+    symlinkSync(path, join(folder, "other.db"));
+    const first = await open(path);
+    for (const name of ["x.db", "other.db"]) {
+      const error = await rejection(open(join(folder, name), { engine }));
+      expect(error).toMatchObject({ name: "OperationalError", code: "SQLITE_AIO_TWO_ENGINES" });
+      expect((error as Error).message).toMatch(/is open in this process by another copy of SQLite/);
+    }
+    expect(await rejection(createPool(path, { engine }))).toMatchObject({ code: "SQLITE_AIO_TWO_ENGINES" });
+    const elsewhere = await open(join(folder, "y.db"), { engine });
+    await elsewhere.close();
+    await open(":memory:", { engine });
+    await first.close();
+    const second = await open(path, { engine });
+    await second.executescript("CREATE TABLE t (a)");
+    expect(await rejection(open(path))).toMatchObject({ code: "SQLITE_AIO_TWO_ENGINES" });
+  });
+
+  it("that are one file under two names, as package managers link them, are one copy", async () => {
+    // A link cannot lead to another file system.
+    const folder = join(dirname(installed), `.test-${process.pid}`);
+    mkdirSync(folder);
+    const { rmSync } = await import("node:fs");
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const engine = install(folder, (from, to) => linkSync(from, to));
+    const path = join(folder, "x.db");
+    const first = await open(path);
+    const second = await open(path, { engine });
+    await first.executescript("CREATE TABLE t (a)");
+    expect(await second.executeFetchall("SELECT name FROM sqlite_schema")).toEqual([["t"]]);
+  });
+});
+
+describe("an engine that is missing", () => {
+  it("is an error of its own kind that names what mends it", async () => {
+    const error = await rejection(open(":memory:", { engine: "no-such-engine" }));
+    expect(error).toBeInstanceOf(EngineMissingError);
+    expect(error).toBeInstanceOf(NotSupportedError);
+    expect(error).toMatchObject({
+      code: "SQLITE_AIO_ENGINE_MISSING",
+      message: 'the engine "no-such-engine" is not installed: npm install no-such-engine',
+    });
+  });
+
+  it("is told apart from one whose native code is for another system", async () => {
+    const folder = await temporaryFolder();
+    const engine = install(folder, (from, to) => {
+      if (from.endsWith(".node")) cpSync(new URL(import.meta.url), to);
+      else cpSync(from, to);
+    });
+    expect(await rejection(open(":memory:", { engine }))).toMatchObject({
+      name: "EngineMissingError",
+      message: expect.stringMatching(/does not load \(.*\): install it again on this system/),
+    });
+  });
+});

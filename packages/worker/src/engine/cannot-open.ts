@@ -1,0 +1,59 @@
+import { accessSync, closeSync, constants, openSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { codeOf, UsageError } from "../wire/fault.js";
+import { messageOf } from "../wire/thrown.js";
+
+/** `error`; where it only says that a file cannot be opened, one that says which, and why as far as that can be found out. */
+export function explained(error: unknown, path: string): unknown {
+  // better-sqlite3 looks for the folder itself, and says so by a TypeError.
+  const noFolder = messageOf(error).includes("directory does not exist");
+  const code = noFolder ? "SQLITE_CANTOPEN" : codeOf(error);
+  if (!code.startsWith("SQLITE_CANTOPEN") || path === "" || path === ":memory:") return error;
+  return new UsageError(code, `unable to open database file: ${path} (${reasonFor(path)})`);
+}
+
+/** Without opening the file: closing it would give up the locks that the process has on it. */
+function reasonFor(path: string): string {
+  const folder = dirname(path);
+  const inFolder = failure(() => {
+    if (!statSync(folder).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" });
+    closeSync(openSync(folder, "r"));
+  });
+  if (inFolder === "ENOENT") return "its folder does not exist";
+  if (inFolder === "ENOTDIR") return "what should be its folder is a file";
+  if (inFolder === "EMFILE" || inFolder === "ENFILE") return "too many files are open";
+  const file = failure(() => {
+    if (statSync(path).isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
+    accessSync(path, constants.R_OK);
+  });
+  switch (file) {
+    case null:
+      return failure(() => accessSync(folder, constants.W_OK)) === null
+        ? "the system does not say why"
+        : "its log or journal cannot be made: no permission to write to its folder";
+    case "ENOENT":
+      return failure(() => accessSync(folder, constants.W_OK)) === null
+        ? "there is no such file"
+        : "there is no such file, and no permission to make one in its folder";
+    case "EISDIR":
+      return "it is a folder";
+    case "EACCES":
+      return "no permission to read it";
+    case "ENAMETOOLONG":
+      return "its name is too long";
+    case "ELOOP":
+      return "its links lead in a circle";
+    default:
+      return file;
+  }
+}
+
+/** The system's code for why something cannot be done; null if it can. */
+function failure(work: () => void): string | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    return codeOf(error);
+  }
+}
