@@ -3,14 +3,12 @@ import { skipBlank, tokenEnd } from "../sql/parameters.js";
 
 /** What a dump needs of a better-sqlite3 database. */
 export interface DumpSource {
-  prepare(sql: string): DumpStatement;
-}
-
-interface DumpStatement {
-  raw(): DumpStatement;
-  safeIntegers(on: boolean): DumpStatement;
-  all(...parameters: unknown[]): unknown[][];
-  iterate(...parameters: unknown[]): Iterable<unknown[]>;
+  prepare(sql: string): {
+    raw(): {
+      all(...parameters: unknown[]): unknown[][];
+      iterate(...parameters: unknown[]): Iterable<unknown[]>;
+    };
+  };
 }
 
 /**
@@ -87,7 +85,6 @@ export function* dump(db: DumpSource): Generator<string> {
 function all(db: DumpSource, sql: string, ...parameters: unknown[]): unknown[][] {
   return db
     .prepare(sql)
-    .safeIntegers(false)
     .raw()
     .all(...parameters);
 }
