@@ -1,4 +1,4 @@
-import { Flag, Mode, Verb } from "@sqlite-aio/worker/wire";
+import { Flag, Mode, type SqlValue, Verb } from "@sqlite-aio/worker/wire";
 import { columnName } from "../values/adapters.js";
 import { executeBatches } from "./executemany.js";
 import type { Parameters } from "../values/bind.js";
@@ -39,9 +39,9 @@ export class Cursor {
   readonly #runner: Handle;
   /** Number of the statement that was started last. */
   #id = 0;
+  /** Its call, until that is answered. */
+  #opening: Call | null = null;
   #result: CursorRows | null = null;
-  /** The statement that is being started. */
-  #starting: Call | null = null;
   /** A row is made when it is fetched, by the row factory of that moment. */
   #make: RowMaker | null = null;
   #madeFor: unknown = null;
@@ -123,7 +123,7 @@ export class Cursor {
 
   /** @internal Gives up what its caller waits for: the statement that is being started, or the next rows. */
   giveUp(reason: unknown): void {
-    if (this.#starting !== null) this.#runner.giveUp(this.#starting, reason);
+    if (this.#opening !== null) this.#runner.giveUp(this.#opening, reason);
     this.#result?.giveUp(reason);
   }
 
@@ -137,18 +137,32 @@ export class Cursor {
 
   /** Runs one statement. Rejects with a {@link ProgrammingError} for wrong parameters. */
   async execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<this> {
-    const call = this.#start(sql, parameters, options, this.execute);
+    this.#check();
+    const runner = this.#runner;
+    const call = runner.query(Mode.CURSOR, sql, parameters, runner.channel.nextNumber(), this.#flags);
+    this.#send(call, options, this.execute);
     try {
       await call.promise;
     } catch (reason) {
+      if (this.#opening === call) this.#opening = null;
       throw toError(reason, call);
-    } finally {
-      if (this.#starting === call) this.#starting = null;
     }
-    if (call.refused)
-      throw new OperationalError("attempt to write a readonly database", { code: "SQLITE_READONLY", sql });
-    this.#adopt(call);
-    return this;
+    return this.#opened(call);
+  }
+
+  /** @internal As {@link execute}, with values that are bound already. */
+  async executeBound(sql: string, values: readonly SqlValue[]): Promise<this> {
+    this.#check();
+    const call = this.#runner.queryBound(
+      Mode.CURSOR,
+      sql,
+      values,
+      this.#runner.channel.nextNumber(),
+      this.#flags,
+    );
+    this.#send(call, undefined, null);
+    await this.#runner.settle(call);
+    return this.#opened(call);
   }
 
   /** Runs a DML statement once for each parameter set of an Iterable or AsyncIterable, in bounded memory. */
@@ -175,6 +189,7 @@ export class Cursor {
   /** The next row, null at the end. */
   async fetchone<R = AnyRow>(options?: CallOptions): Promise<R | null> {
     this.#check();
+    if (this.#opening !== null) await this.#ready();
     const result = this.#result;
     if (result === null) return null;
     const patience = result.here ? undefined : Deadline.of(options);
@@ -185,6 +200,7 @@ export class Cursor {
   /** The next `size` rows (default {@link arraysize}), fewer at the end. */
   async fetchmany<R = AnyRow>(size: number = this.#arraysize, options?: CallOptions): Promise<R[]> {
     this.#check();
+    if (this.#opening !== null) await this.#ready();
     integer(size, "size", 1, 0);
     const patience = Deadline.of(options);
     const result = this.#result;
@@ -200,6 +216,7 @@ export class Cursor {
   /** All rows that are left. */
   async fetchall<R = AnyRow>(options?: CallOptions): Promise<R[]> {
     this.#check();
+    if (this.#opening !== null) await this.#ready();
     const patience = Deadline.of(options);
     const result = this.#result;
     if (result === null) return [];
@@ -251,9 +268,9 @@ export class Cursor {
     };
   }
 
-  /** @internal The next row if it is here; undefined if it is not, or if a row factory made it undefined. */
-  takeBuffered(): unknown {
-    return this.#buffered ? this.#take(this.#result!) : undefined;
+  /** @internal The next row as an iterator gives it, if it is here; undefined if it is not. */
+  takeBuffered(): { value: AnyRow; done: false } | undefined {
+    return this.#buffered ? { value: this.#take(this.#result!) as AnyRow, done: false } : undefined;
   }
 
   get #buffered(): boolean {
@@ -265,23 +282,32 @@ export class Cursor {
     return rows.length === 0 ? { value: undefined, done: true } : { value: rows[0], done: false };
   }
 
-  #start(
-    sql: string,
-    parameters: Parameters | undefined,
-    options: CallOptions | undefined,
-    caller: (...args: never[]) => unknown,
-  ): Call {
-    this.#check();
-    const runner = this.#runner;
-    const id = runner.channel.nextNumber();
-    const call = runner.query(Mode.CURSOR, sql, parameters, id, this.#flags);
+  #send(call: Call, options: CallOptions | undefined, caller: ((...args: never[]) => unknown) | null): void {
     (call.fields as unknown[])[3] = this.#iterChunkSize;
     call.objects = false;
-    runner.submit(call, options, caller);
+    this.#runner.submit(call, options, caller);
     this.#reset();
-    this.#id = id;
-    this.#starting = call;
-    return call;
+    this.#id = call.cursor;
+    this.#opening = call;
+  }
+
+  #opened(call: Call): this {
+    if (this.#opening === call) this.#opening = null;
+    if (call.refused) {
+      throw new OperationalError("attempt to write a readonly database", {
+        code: "SQLITE_READONLY",
+        sql: call.sql,
+      });
+    }
+    this.#adopt(call);
+    return this;
+  }
+
+  /** Waits for the statement that was started last, whose rows a fetch means; its own caller hears of an error. */
+  async #ready(): Promise<void> {
+    // Whoever waits in execute() does so first, and has taken the rows by then.
+    while (this.#opening !== null) await this.#opening.promise.then(ignore, ignore);
+    this.#check();
   }
 
   #adopt(call: Call): void {
@@ -326,10 +352,13 @@ export class Cursor {
     this.#result = null;
     this.describe(null);
     this.#rowcount = -1;
+    this.#opening = null;
     this.#id = 0;
     return halfRead;
   }
 }
+
+function ignore(): void {}
 
 function closedCursor(): ProgrammingError {
   return new ProgrammingError("Cannot operate on a closed cursor.", { code: "SQLITE_MISUSE" });

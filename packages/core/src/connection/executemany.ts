@@ -57,14 +57,31 @@ async function run(
   if (sets === null || typeof sets !== "object" || !(Symbol.iterator in sets)) {
     throw new TypeError("executemany: the parameter sets must be an Iterable or an AsyncIterable");
   }
+  // What is here already is taken now: the caller may go on using an array.
+  const taken = Array.isArray(sets) ? new TakenSets(statement, sets as readonly Parameters[]) : sets;
   // Nobody else's statement comes between the sets. A lease would let an AsyncIterable that reads from this
   // connection wait for itself, so there others may come between two batches.
   const lane = await runner.lease(patience);
   try {
     const batches = new Batches(runner.within(lane, runner.scoped), statement, patience, source);
-    return await batches.drain(sets);
+    return await batches.drain(taken);
   } finally {
     lane.end();
+  }
+}
+
+/** The values of sets that were all there when the call was made, up to a wrong one. */
+class TakenSets {
+  readonly values: SqlValue[][] = [];
+  readonly failure: { readonly error: unknown } | null = null;
+
+  constructor(statement: CachedStatement, sets: readonly Parameters[]) {
+    try {
+      for (const set of sets) this.values.push(bindParameters(statement.parameters, set));
+    } catch (error) {
+      if (error instanceof SqliteError) nameParameterSet(error, this.values.length);
+      this.failure = { error };
+    }
   }
 }
 
@@ -90,9 +107,12 @@ class Batches {
     this.#job = runner.channel.nextNumber();
   }
 
-  async drain(sets: Iterable<Parameters> | AsyncIterable<Parameters>): Promise<number> {
+  async drain(sets: TakenSets | Iterable<Parameters> | AsyncIterable<Parameters>): Promise<number> {
     try {
-      if (Symbol.asyncIterator in sets) {
+      if (sets instanceof TakenSets) {
+        for (const values of sets.values) if (this.#push(values)) await this.#send();
+        if (sets.failure !== null) throw sets.failure.error;
+      } else if (Symbol.asyncIterator in sets) {
         for await (const set of sets) {
           // The caller has his answer; whoever makes the sets is told by the iterator's return().
           if (this.#patience?.over === true) throw this.#patience.reason(this.#statement.sql);
@@ -123,6 +143,10 @@ class Batches {
       if (error instanceof SqliteError) nameParameterSet(error, this.#sets + this.#batch.length);
       throw error;
     }
+    return this.#push(values);
+  }
+
+  #push(values: SqlValue[]): boolean {
     for (const value of values) this.#bytes += sizeOf(value);
     return this.#batch.push(values) >= BATCH_SETS || this.#bytes >= BATCH_BYTES;
   }

@@ -73,7 +73,25 @@ export class Handle {
   /** A statement to be run once. Throws what is wrong with the text or the parameters. */
   query(mode: number, sql: string, parameters: Parameters | undefined, cursor: number, flags = 0): Call {
     const statement = this.statement(sql);
-    const values: SqlValue[] = bindParameters(statement.parameters, parameters);
+    const call = this.#run(mode, statement, bindParameters(statement.parameters, parameters), cursor, flags);
+    if (tracing.parameters) call.parameters = parameters;
+    return call;
+  }
+
+  /** As {@link query}, with values that are bound already, and that may be sent a second time. */
+  queryBound(mode: number, sql: string, values: readonly SqlValue[], cursor: number, flags = 0): Call {
+    const call = this.#run(mode, this.statement(sql), values, cursor, flags);
+    call.keepsValues = true;
+    return call;
+  }
+
+  #run(
+    mode: number,
+    statement: CachedStatement,
+    values: readonly SqlValue[],
+    cursor: number,
+    flags: number,
+  ): Call {
     if (statement.opensFile) refuseCutNames(values);
     const limit = mode === Mode.CURSOR ? this.settings.iterChunkSize : -1;
     const call = new Call(Op.QUERY, statement, [
@@ -85,7 +103,6 @@ export class Handle {
       ...values,
     ]);
     call.objects = buildsObjects(this.settings);
-    if (tracing.parameters) call.parameters = parameters;
     return call;
   }
 

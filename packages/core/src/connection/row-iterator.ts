@@ -51,9 +51,9 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
   next(): Promise<IteratorResult<AnyRow>> {
     if (this.#options?.signal?.aborted === true) return this.#next();
     try {
-      const row = this.#cursor?.takeBuffered();
+      const result = this.#cursor?.takeBuffered();
       // A row that is there costs one resolved promise.
-      return row === undefined ? this.#next() : Promise.resolve({ value: row, done: false });
+      return result === undefined ? this.#next() : Promise.resolve(result);
     } catch (error) {
       return this.#fail(error);
     }

@@ -1,4 +1,3 @@
-import type { Parameters } from "../values/bind.js";
 import { ErrorReason } from "../errors/rejection.js";
 import type { Call } from "../thread/call.js";
 import { ProgrammingError, QueueFullError, WorkerCrashedError } from "../errors/errors.js";
@@ -16,8 +15,8 @@ export interface Place {
   stack?: string;
 }
 
-/** Makes a call and sends it; `values` are the parameters if the call had to wait, bound before that. */
-export type Make = (runner: Handle, values?: Parameters) => Call;
+/** Makes a call and sends it; `waited` if that is not in the tick of the caller any more. */
+export type Make = (runner: Handle, waited: boolean) => Call;
 
 /** What a lease takes. */
 const ALONE: Want = { need: "lease", cost: Number.POSITIVE_INFINITY };
@@ -61,22 +60,15 @@ export class Dispatcher {
    * Sends a call as soon as a member of the group takes it, and waits for its answer. A call whose thread died before
    * it had begun is sent again, to the replacement.
    */
-  async perform(
-    group: MemberGroup,
-    want: Want,
-    patience: Deadline | undefined,
-    make: Make,
-    bind?: () => Parameters,
-  ): Promise<Call> {
+  async perform(group: MemberGroup, want: Want, patience: Deadline | undefined, make: Make): Promise<Call> {
     this.#pending++;
-    let values: Parameters | undefined;
     try {
       for (;;) {
         const picked = group.pick(want);
         const { call, member } =
           picked === null
-            ? await this.#wait(group, want, patience, make, (values ??= bind?.()))
-            : { call: group.track(picked, make(picked.runner, values), want.cost), member: picked };
+            ? await this.#wait(group, want, patience, make)
+            : { call: group.track(picked, make(picked.runner, false), want.cost), member: picked };
         try {
           return await call.promise;
         } catch (reason) {
@@ -105,14 +97,13 @@ export class Dispatcher {
     place: Place,
     patience: Deadline | undefined,
     make: Make,
-    values?: Parameters,
   ): Promise<Call> {
     for (;;) {
       const lease = await this.#lease(group, what, place, patience);
       let call: Call;
       let ended: Promise<boolean>;
       try {
-        call = make(lease.runner("pool"), values);
+        call = make(lease.runner("pool"), true);
       } finally {
         // In the frame of the call itself, so that it costs no round trip.
         ended = lease.end();
@@ -170,11 +161,10 @@ export class Dispatcher {
     want: Want,
     patience: Deadline | undefined,
     make: Make,
-    values: Parameters | undefined,
   ): Promise<{ call: Call; member: Member }> {
     try {
       return await this.#inLine(group, want, patience, (member) => ({
-        call: group.track(member, make(member.runner, values), want.cost),
+        call: group.track(member, make(member.runner, true), want.cost),
         member,
       }));
     } catch (reason) {

@@ -184,13 +184,20 @@ export class Pool {
   ): Promise<void> {
     checkFunction(name, parameters, fn, options);
     this.#dispatcher.check();
+    // As they are now: a thread that is started later is given the same.
+    const definition = {
+      name,
+      parameters,
+      fn: typeof fn === "function" ? fn : copyOfUrl(fn),
+      options: typeof options === "object" && options !== null ? { ...options } : options,
+    };
     // Somebody must find out whether it can be defined.
     if (this.#writers.members.length === 0) await this.#barrier();
     const advance = (): void => {
       this.#writers.advance();
       this.#readers.advance();
     };
-    await this.#functions.create({ name, parameters, fn, options }, () => this.#members(), advance);
+    await this.#functions.create(definition, () => this.#members(), advance);
   }
 
   /**
@@ -347,4 +354,9 @@ export async function createPool(database: string | URL, options: PoolOptions = 
   const origin: Place = {};
   Error.captureStackTrace(origin, createPool);
   return await Pool.open(database, options, origin);
+}
+
+/** Anything else is refused where it is looked at. */
+function copyOfUrl(url: URL): URL {
+  return Object.prototype.toString.call(url) === "[object URL]" ? new URL(url.href) : url;
 }

@@ -1,5 +1,4 @@
-import { scanParameters } from "@sqlite-aio/worker/sql";
-import { Flag, Mode, Op, type TableAccess } from "@sqlite-aio/worker/wire";
+import { Flag, Mode, Op, type SqlValue, type TableAccess } from "@sqlite-aio/worker/wire";
 import { bindParameters, type Parameters } from "../values/bind.js";
 import type { Call } from "../thread/call.js";
 import { Cursor } from "../connection/cursor.js";
@@ -73,28 +72,28 @@ export class Router {
   ): Promise<Call> {
     this.#dispatcher.check();
     const profile = this.#profile(sql);
+    // Once, now: a call may have to be sent again, to the writer or to another thread.
+    const values = bindParameters(profile.parameters, parameters);
     const patience = Deadline.of(options);
     for (;;) {
       const reads = mode !== Mode.RUN && !profile.writes;
       const group = reads ? this.#readers : this.#writers;
       const guarded = reads && this.#splits;
       const flags = guarded ? Flag.READ_ONLY : this.#options.groupCommit ? Flag.GROUP : 0;
-      const make: Make = (runner, values) => {
-        const call = runner.query(mode, sql, values ?? parameters, 0, flags);
+      const make: Make = (runner, waited) => {
+        const call = runner.queryBound(mode, sql, values, 0, flags);
         call.objects &&= objects;
         trace?.has(call, runner.channel.thread);
         // In the tick of whoever freed the connection there is no caller to be seen.
-        runner.submit(call, patience, values === undefined ? caller : null);
+        runner.submit(call, patience, waited ? null : caller);
         return call;
       };
       let call: Call;
       try {
         call =
           profile.kind === "alone"
-            ? await this.#alone(group, sql, parameters, patience, make, caller)
-            : await this.#dispatcher.perform(group, wantOf(group, profile), patience, make, () =>
-                bindParameters(scanParameters(sql), parameters),
-              );
+            ? await this.#alone(group, patience, make, caller)
+            : await this.#dispatcher.perform(group, wantOf(group, profile), patience, make);
       } catch (error) {
         // REINDEX and PRAGMA optimize write, although the engine calls them read-only.
         if (!guarded || !this.#needsWriter(error, sql)) throw error;
@@ -136,12 +135,17 @@ export class Router {
     const place: Place = {};
     Error.captureStackTrace(place, caller);
     let lease: Lease | undefined;
+    // Now, and not when the first row is asked for; what is wrong with them is said then.
+    const taken = resultOf(() => {
+      const profile = this.#profile(sql);
+      return { profile, values: bindParameters(profile.parameters, parameters) };
+    });
+    const limits = { ...options };
     let patience: Deadline | undefined;
     const open = async (): Promise<Cursor> => {
       this.#dispatcher.check();
-      const profile = this.#profile(sql);
-      const values = bindParameters(scanParameters(sql), parameters);
-      patience = Deadline.of(options ?? {})!;
+      const { profile, values } = taken();
+      patience = Deadline.of(limits)!;
       for (;;) {
         const guarded = this.#splits && !profile.writes;
         const group = guarded ? this.#readers : this.#writers;
@@ -216,20 +220,10 @@ export class Router {
     );
   }
 
-  #alone(
-    group: MemberGroup,
-    sql: string,
-    parameters: Parameters | undefined,
-    patience: Deadline | undefined,
-    make: Make,
-    caller: Caller,
-  ): Promise<Call> {
-    const values = bindParameters(scanParameters(sql), parameters);
+  #alone(group: MemberGroup, patience: Deadline | undefined, make: Make, caller: Caller): Promise<Call> {
     const place: Place = {};
     Error.captureStackTrace(place, caller);
-    return this.#dispatcher.alone(group, `${caller.name}()`, place, patience, (runner) =>
-      make(runner, values),
-    );
+    return this.#dispatcher.alone(group, `${caller.name}()`, place, patience, make);
   }
 }
 
@@ -241,17 +235,29 @@ function wantOf(group: MemberGroup, { cost }: Profile): Want {
   return { need: group.single ? "any" : isQuick(cost) ? "quick" : "idle", cost };
 }
 
+/** Runs `work` now; gives its result, or throws what it threw, when that is asked for. */
+function resultOf<T>(work: () => T): () => T {
+  try {
+    const result = work();
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
 async function openCursor(
   lease: Lease,
   sql: string,
-  values: Parameters,
+  values: readonly SqlValue[],
   flags: number,
   patience: Deadline,
 ): Promise<Cursor> {
   if (patience.over) throw patience.reason(sql);
   const stopWatching = patience.watch((reason) => lease.member.channel.cancelAll(reason), sql);
   try {
-    return await new Cursor(null, lease.runner("pool"), flags).execute(sql, values);
+    return await new Cursor(null, lease.runner("pool"), flags).executeBound(sql, values);
   } finally {
     stopWatching();
   }

@@ -1,10 +1,11 @@
-import { statementKeyword, Taint, taintOf } from "@sqlite-aio/worker/sql";
+import { type ParameterList, scanParameters, statementKeyword, Taint, taintOf } from "@sqlite-aio/worker/sql";
 import { checkSql } from "../thread/statement-cache.js";
 
 /** What a pool knows of a SQL text. */
 export interface Profile {
   /** `control` would begin or end a transaction, `alone` may leave something behind on its connection. */
   readonly kind: "plain" | "alone" | "control";
+  readonly parameters: ParameterList;
   /** It writes, so that a reader refused it. */
   writes: boolean;
   /** Milliseconds that it ran at the most of late; infinite if it has not run. */
@@ -55,5 +56,5 @@ function profileOf(sql: string): Profile {
   checkSql(sql);
   const keyword = statementKeyword(sql);
   const kind = CONTROL.has(keyword) ? "control" : taintOf(keyword, sql) === Taint.NONE ? "plain" : "alone";
-  return { kind, writes: false, cost: Number.POSITIVE_INFINITY };
+  return { kind, parameters: scanParameters(sql), writes: false, cost: Number.POSITIVE_INFINITY };
 }

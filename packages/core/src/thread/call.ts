@@ -35,6 +35,8 @@ export class Call {
 
   /** Memory that goes to the thread with the operation. */
   transfer: readonly ArrayBuffer[] = [];
+  /** The values are needed again should the call be sent to another thread, so that they are copied and not given away. */
+  keepsValues = false;
   /** Build objects, not arrays. */
   objects = false;
   /** Must run whatever is cancelled: the end of a transaction. */
@@ -107,7 +109,8 @@ export class Call {
     if (this.statement !== null) frame.push(this.statement.id);
     for (const field of this.fields) {
       frame.push(field);
-      if (types.isUint8Array(field) && field.byteLength > 0) transfer.push(field.buffer as ArrayBuffer);
+      if (!this.keepsValues && types.isUint8Array(field) && field.byteLength > 0)
+        transfer.push(field.buffer as ArrayBuffer);
     }
     if (this.transfer.length > 0) transfer.push(...this.transfer);
   }
