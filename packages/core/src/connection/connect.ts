@@ -58,6 +58,7 @@ function makeConnection(channel: WorkerThread, options: ConnectionOptions): Conn
     maxQueue: options.maxQueue,
     database: options.thread.open.path,
     slowQueryMs: options.slowQueryMs,
+    warnOnRollback: options.warnOnRollback,
     lasting: true,
     interrupts: 0,
   });

@@ -5,12 +5,15 @@ import { SqliteError } from "../errors/errors.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { QueryTrace } from "../tracing/query-trace.js";
+import { closedReason } from "./lane.js";
 import { type Origin, type Handle, toError } from "./handle.js";
 import type { CachedStatement } from "../thread/statement-cache.js";
 
 /** Bounds of one batch: what the caller's loop packs in about a millisecond. */
 const BATCH_SETS = 1000;
 const BATCH_BYTES = 256 * 1024;
+/** So long a connection that is to close waits for sets that are made while they are taken. */
+const CLOSE_MS = 2000;
 /** Batches under way: one being run, one that is there when it is done. */
 const MAX_BATCHES = 2;
 
@@ -119,7 +122,12 @@ class Batches {
           if (this.#add(set)) await this.#send();
         }
       } else {
-        for (const set of sets) if (this.#add(set)) await this.#send();
+        for (const set of sets) {
+          if (!this.#add(set)) continue;
+          await this.#send();
+          // It may be without end, and close() waits for it.
+          if (this.#runner.root.closingFor > CLOSE_MS) throw closedReason();
+        }
       }
     } catch (error) {
       if (this.#patience?.over === true) throw error;

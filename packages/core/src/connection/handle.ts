@@ -22,6 +22,8 @@ export interface Settings extends Watched {
   readonly integers: IntegerMode;
   readonly iterChunkSize: number;
   readonly maxQueue: number;
+  /** Closing with a transaction open that nobody has begun by himself gives a warning. */
+  readonly warnOnRollback: boolean;
   /** Functions that are created stay when the handle is reopened: false for a lease. */
   readonly lasting: boolean;
   /** How often `interrupt()` was called: a cursor half read at the time is over. */

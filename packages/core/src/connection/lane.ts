@@ -29,6 +29,7 @@ export class Lane {
   #child: Lane | null = null;
   #waiting: (Call | LeaseRequest)[] = [];
   #ended: (() => Error) | null = null;
+  #closingAt = Number.POSITIVE_INFINITY;
 
   constructor(channel: WorkerThread, parent: Lane | null = null) {
     this.#channel = channel;
@@ -38,6 +39,16 @@ export class Lane {
   /** How many calls wait here for a lease to end. */
   get waiting(): number {
     return this.#waiting.length;
+  }
+
+  /** Its connection is to close once what was called before is done. */
+  closing(): void {
+    this.#closingAt = performance.now();
+  }
+
+  /** Milliseconds for which a connection that is to close has waited; below zero if it is not. */
+  get closingFor(): number {
+    return performance.now() - this.#closingAt;
   }
 
   /** Sends the call in its turn. Throws if its turn can never come. */

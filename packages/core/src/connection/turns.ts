@@ -20,11 +20,13 @@ export async function alone<T>(runner: Handle, work: () => Promise<T>): Promise<
 export async function closeAfterAll(runner: Handle): Promise<void> {
   const leasing = runner.root.lease(undefined, true);
   runner.closed = true;
+  runner.root.closing();
   const lane = await leasing;
   try {
     const barrier = runner.control(Verb.BARRIER);
     lane.submit(barrier);
     await barrier.promise.catch(() => {});
+    if (runner.channel.inTransaction && runner.settings.warnOnRollback) warnOfRollback(runner);
     await runner.channel.close();
   } finally {
     runner.root.end(closedReason);
@@ -37,5 +39,15 @@ export function refuseScoped(runner: Handle, method: string): void {
   throw new ProgrammingError(
     `${method}() has no meaning inside transaction(): return to commit, throw to roll back`,
     { code: "SQLITE_MISUSE" },
+  );
+}
+
+function warnOfRollback({ settings }: Handle): void {
+  // Whoever has set it to null begins by himself, and knows.
+  if (settings.isolationLevel === null) return;
+  const database = settings.database || "a temporary database";
+  process.emitWarning(
+    `close() rolls back a transaction of ${database} that was not committed: call commit() before, or connect with { warnOnRollback: false }`,
+    { code: "SQLITE_AIO_ROLLED_BACK" },
   );
 }

@@ -61,6 +61,11 @@ export interface ConnectOptions {
    * how long it ran. Default 0: never.
    */
   slowQueryMs?: number | undefined;
+  /**
+   * Whether `close()` gives a process warning of code `SQLITE_AIO_ROLLED_BACK` where it rolls back a transaction that the
+   * connection has opened before a write and nobody has committed. Default true.
+   */
+  warnOnRollback?: boolean | undefined;
   /** Gives up opening. */
   signal?: AbortSignal | undefined;
   /** Contents for a `":memory:"` database, as `serialize()` gives them. */
@@ -83,6 +88,7 @@ export interface ConnectionOptions {
   readonly isolationLevel: IsolationLevel;
   readonly maxQueue: number;
   readonly slowQueryMs: number;
+  readonly warnOnRollback: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -103,6 +109,7 @@ const KNOWN = new Set([
   "resourceLimits",
   "maxQueue",
   "slowQueryMs",
+  "warnOnRollback",
   "signal",
   "image",
 ]);
@@ -151,6 +158,7 @@ export function resolveOptions(database: string | URL | Buffer, options: Connect
     ),
     maxQueue: integer(options.maxQueue, "maxQueue", Number.MAX_SAFE_INTEGER, 1),
     slowQueryMs: integer(options.slowQueryMs, "slowQueryMs", 0, 0),
+    warnOnRollback: options.warnOnRollback === undefined || boolean(options.warnOnRollback, "warnOnRollback"),
     signal: checkSignal(options.signal),
   };
 }

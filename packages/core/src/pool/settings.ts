@@ -16,6 +16,7 @@ export function settingsOf(options: ResolvedPoolOptions, kind: "pool" | "mirror"
     maxQueue: Number.MAX_SAFE_INTEGER,
     database: connection.thread.open.path,
     slowQueryMs: connection.slowQueryMs,
+    warnOnRollback: connection.warnOnRollback,
     lasting: false,
     interrupts: 0,
   };

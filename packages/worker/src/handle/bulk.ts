@@ -1,7 +1,7 @@
 import { type Operation, Step } from "./operation.js";
 import { endsTransaction, splitScript } from "../sql/script.js";
 import type { Session } from "./session.js";
-import { Taint, taintOf } from "../sql/taint.js";
+import { busyTimeoutIn, Taint, taintOf } from "../sql/taint.js";
 import { refuseEnding, type TransactionControl } from "./transaction-control.js";
 import { UsageError } from "../wire/fault.js";
 import type { Packet } from "../wire/row-encode.js";
@@ -29,7 +29,9 @@ export function runScript(session: Session, transactions: TransactionControl, op
     const keyword = statementKeyword(piece);
     if (endsTransaction(keyword, piece)) refuseEnding(flags);
     session.trace(null, [], piece);
-    session.mutate(piece, () => session.db.exec(piece));
+    const busyTimeout = busyTimeoutIn(keyword, piece);
+    if (busyTimeout !== null) session.busyTimeout(busyTimeout, piece);
+    else session.mutate(piece, () => session.db.exec(piece));
     session.wrote();
     session.transactionWasOpen = session.inTransaction;
     session.taintBy(taintOf(keyword, piece));

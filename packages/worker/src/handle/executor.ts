@@ -114,6 +114,7 @@ export class Executor {
       out.refused();
       return Step.DONE;
     }
+    if (statement.busyTimeout !== null && statement.reader) return this.#busyTimeout(operation, statement);
     if (statement.begins) this.#transactions.beginFor(flags);
     this.#session.trace(statement, values);
     const bindings = statement.bindings(values);
@@ -145,6 +146,19 @@ export class Executor {
     if (mode === Mode.CURSOR) return this.#open(cursor, operation.target, operation.limit, flags);
     operation.cursor = cursor;
     return this.#stream(operation);
+  }
+
+  #busyTimeout({ mode, flags, values }: Operation, statement: Statement): number {
+    const { out, db } = this.#session;
+    this.#session.trace(statement, values);
+    const timeout = this.#session.busyTimeout(statement.busyTimeout!, statement.sql);
+    if (mode === Mode.RUN) out.done(-1, this.#session.lastInsertRowid);
+    else {
+      statement.handle(db);
+      out.gaveRows(statement);
+      out.rows([[BigInt(timeout)]], 1, 0, flags);
+    }
+    return Step.DONE;
   }
 
   /** A statement that writes and gives rows is run to its end at once, so that no write waits for a reader. */

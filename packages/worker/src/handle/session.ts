@@ -5,6 +5,7 @@ import { Executor } from "./executor.js";
 import { type Callbacks, defineFunction, loadAuthorizer, rereadSchema } from "./functions.js";
 import { explained } from "../engine/cannot-open.js";
 import { attachNative, type Authorizer, native } from "../engine/native.js";
+import { BUSY_SLICE_MS } from "../engine/lock-codes.js";
 import { LockWait } from "./lock-wait.js";
 import { configureHandle, openHandle, setUp } from "../engine/opening.js";
 import { ReplyWriter } from "./reply-writer.js";
@@ -105,6 +106,9 @@ export class Session {
     await setUp(db, options);
     this.#token = attachNative(db);
     this.#control.token[0] = this.#token;
+    // An option of the caller's, or the setup module, may have set it.
+    if (options.pragmas.some(([name]) => /busy_timeout/i.test(name)) || options.setup !== null)
+      this.#adoptUnlessSlice(options.timeout);
     if (options.queryOnly) db.exec("PRAGMA query_only = ON");
     this.schema.open(db);
     this.#counters = {
@@ -274,6 +278,28 @@ export class Session {
       this.db.unsafeMode(false);
       this.#unsafe = false;
     }
+  }
+
+  /** How many milliseconds this connection waits for a lock, as `PRAGMA busy_timeout` reads and sets it. */
+  busyTimeout(pragma: "reads" | "sets", sql: string): number {
+    if (pragma === "sets") {
+      // The engine takes it when it compiles the text, and would wait for so long inside of one native call.
+      this.privately(() => this.db.exec(sql));
+      this.#adoptBusyTimeout();
+    }
+    return this.#patience.timeout;
+  }
+
+  #adoptUnlessSlice(given: number): void {
+    const timeout = this.privately(() => Number(this.db.prepare("PRAGMA busy_timeout").pluck().get()));
+    if (timeout !== Math.min(given, BUSY_SLICE_MS)) this.#adoptBusyTimeout();
+  }
+
+  #adoptBusyTimeout(): void {
+    const { db } = this;
+    const timeout = this.privately(() => Number(db.prepare("PRAGMA busy_timeout").pluck().get()));
+    this.#patience.timeout = timeout;
+    this.privately(() => db.exec(`PRAGMA busy_timeout = ${Math.min(timeout, BUSY_SLICE_MS)}`));
   }
 
   /** Notes what a statement leaves behind beside its transaction. */

@@ -5,7 +5,7 @@ import { messageOf } from "../wire/thrown.js";
 import { endsTransaction } from "../sql/script.js";
 import { statementKeyword } from "../sql/parameters.js";
 import type { SqlValue } from "../wire/protocol.js";
-import { Taint, taintOf } from "../sql/taint.js";
+import { busyTimeoutIn, Taint, taintOf } from "../sql/taint.js";
 import { toBinding } from "../wire/integers.js";
 
 const DML = new Set(["INSERT", "UPDATE", "DELETE", "REPLACE"]);
@@ -65,6 +65,8 @@ export class Statement {
   endsTransaction = false;
   /** What it leaves behind on the connection; see {@link Taint}. */
   taint: number = Taint.NONE;
+  /** It is `PRAGMA busy_timeout`, which is answered here. */
+  busyTimeout: "reads" | "sets" | null = null;
   /** It has called a function that was created through the main side. */
   callsOut = false;
   /** It has run to its end among others. */
@@ -142,6 +144,7 @@ export class Statement {
     this.groupable = this.dml && !REACHES_OUT.test(this.sql);
     this.endsTransaction = endsTransaction(keyword, this.sql);
     this.taint = taintOf(keyword, this.sql);
+    this.busyTimeout = busyTimeoutIn(keyword, this.sql);
     this.#handle = handle;
   }
 

@@ -44,6 +44,25 @@ export function taintOf(keyword: string, sql: string): number {
   if (keyword === "CREATE" || keyword === "ALTER") return Taint.PERHAPS;
   // Some pragmas take effect when they are compiled, which EXPLAIN does too.
   if (keyword !== "PRAGMA" && keyword !== "EXPLAIN") return Taint.NONE;
+  const words = wordsOf(sql);
+  if (words[0] !== "pragma") return Taint.NONE;
+  const at = 1;
+  const name = words[at + 1] === "." ? at + 2 : at;
+  const sets = words[name + 1] === "=" || words[name + 1] === "(";
+  return sets && !HARMLESS_PRAGMAS.has(words[name]!) ? Taint.SURE : Taint.NONE;
+}
+
+/** Whether a statement that starts with `keyword` is `PRAGMA busy_timeout`, and if so whether it sets that. */
+export function busyTimeoutIn(keyword: string, sql: string): "reads" | "sets" | null {
+  if (keyword !== "PRAGMA" && keyword !== "EXPLAIN") return null;
+  const words = wordsOf(sql);
+  const name = words[2] === "." ? 3 : 1;
+  if (words[0] !== "pragma" || words[name]?.replace(/^["'`[]|["'`\]]$/g, "") !== "busy_timeout") return null;
+  return words[name + 1] === undefined ? "reads" : "sets";
+}
+
+/** The first words of a statement in lower case, without those of EXPLAIN. */
+function wordsOf(sql: string): string[] {
   const words: string[] = [];
   for (let at = skipBlank(sql, 0); at < sql.length && words.length < 10; at = skipBlank(sql, at)) {
     const end = tokenEnd(sql, at);
@@ -52,9 +71,5 @@ export function taintOf(keyword: string, sql: string): number {
     at = end;
   }
   if (words[0] === "explain") words.splice(0, words[1] === "query" ? 3 : 1);
-  if (words[0] !== "pragma") return Taint.NONE;
-  const at = 1;
-  const name = words[at + 1] === "." ? at + 2 : at;
-  const sets = words[name + 1] === "=" || words[name + 1] === "(";
-  return sets && !HARMLESS_PRAGMAS.has(words[name]!) ? Taint.SURE : Taint.NONE;
+  return words;
 }
