@@ -4,7 +4,7 @@
 const { existsSync } = require("node:fs");
 const { join } = require("node:path");
 
-const capabilities = Object.freeze({ interrupt: true, authorizer: true, changes: true });
+const capabilities = Object.freeze({ interrupt: true, authorizer: true, changes: true, statements: true });
 
 function isMusl() {
   const { report } = process;
@@ -46,8 +46,7 @@ function load(file) {
 
 const path = find();
 const addon = load(path);
-const { lastToken, interrupt, setAuthorizer, trackChanges, takeChanges, markChanged, analyze, version } =
-  addon;
+const { lastToken, setGuard } = addon;
 
 function attach(database) {
   database.loadExtension(path);
@@ -56,16 +55,39 @@ function attach(database) {
   return token;
 }
 
+/** The statements of guards, by the database that they hold and must not outlive. */
+const guards = new WeakMap();
+
+function guard(database, token, on) {
+  if (!on) {
+    setGuard(token, null);
+    return;
+  }
+  guards.set(database, database.prepare("SELECT sqlite_aio_guard()").pluck());
+  // The handle keeps the function, and must not keep the database from being collected, which closes it.
+  const reference = new WeakRef(database);
+  setGuard(token, () => guards.get(reference.deref()).get());
+}
+
 module.exports = {
   path,
-  version,
   capabilities,
   attach,
+  guard,
   lastToken,
-  interrupt,
-  setAuthorizer,
-  trackChanges,
-  takeChanges,
-  markChanged,
-  analyze,
+  version: addon.version,
+  interrupt: addon.interrupt,
+  setAuthorizer: addon.setAuthorizer,
+  trackChanges: addon.trackChanges,
+  takeChanges: addon.takeChanges,
+  markChanged: addon.markChanged,
+  analyze: addon.analyze,
+  prepare: addon.prepare,
+  finalize: addon.finalize,
+  columns: addon.columns,
+  reset: addon.reset,
+  bind: addon.bind,
+  rows: addon.rows,
+  runMany: addon.runMany,
+  runPoints: addon.runPoints,
 };

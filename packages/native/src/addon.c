@@ -1,0 +1,114 @@
+#include "analyze.h"
+#include "authorizer.h"
+#include "bind.h"
+#include "bulk.h"
+#include "changes.h"
+#include "js.h"
+#include "points.h"
+#include "rows.h"
+#include "statements.h"
+
+#ifndef SQLITE_AIO_VERSION
+#define SQLITE_AIO_VERSION "0.0.0"
+#endif
+
+static napi_value last_token(napi_env env, napi_callback_info info) {
+  double token = 0;
+  napi_value result = NULL;
+  (void)info;
+  lock();
+  const Handle *last = last_handle();
+  if (last) token = token_of(last);
+  unlock();
+  if (last) return js_number(env, token);
+  N(napi_get_null)(env, &result);
+  return result;
+}
+
+static napi_value interrupt(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  double token;
+  if (!read_arguments(env, info, 1, arguments, &token)) return NULL;
+  /* Under the mutex, so that the handle cannot close meanwhile; sqlite3_interrupt() sets a flag and takes no lock. */
+  lock();
+  Handle *h = find_handle(token);
+  if (h) {
+    ENGINE_OF(h);
+    sqlite3_interrupt(h->db);
+  }
+  unlock();
+  return js_boolean(env, h != NULL);
+}
+
+/* The environment of a thread ends, in any order with the handles it opened. */
+static void forget_environment(napi_env env, void *data, void *hint) {
+  (void)data;
+  (void)hint;
+  for (;;) {
+    napi_ref authorizer = NULL, guard = NULL;
+    lock();
+    Handle *h = handle_of(env);
+    if (h) {
+      authorizer = h->authorizer;
+      guard = h->guard;
+      h->authorizer = h->guard = NULL;
+      h->env = NULL;
+    }
+    unlock();
+    if (!h) return;
+    if (authorizer) N(napi_delete_reference)(env, authorizer);
+    if (guard) N(napi_delete_reference)(env, guard);
+  }
+}
+
+/* The thread ends. Its engine closes the handles that are left, which it cannot while they have statements, and
+   SQLITE_TRACE_CLOSE does not come where an extension has taken the trace. */
+static void finalize_all(void *data) {
+  (void)data;
+  for (;;) {
+    lock();
+    Handle *h = first_handle();
+    while (h && (h->statement_count == 0 || !same_thread(h->owner, this_thread()))) h = next_handle(h);
+    unlock();
+    if (!h) return;
+    finalize_statements(h);
+  }
+}
+
+static void export_function(napi_env env, napi_value exports, const char *name, napi_callback callback) {
+  napi_value function;
+  if (N(napi_create_function)(env, name, NAPI_AUTO_LENGTH, callback, NULL, &function) == napi_ok) {
+    N(napi_set_named_property)(env, exports, name, function);
+  }
+}
+
+EXPORT int32_t node_api_module_get_api_version_v1(void) {
+  return NAPI_VERSION;
+}
+
+EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
+  lock();
+  int found = find_node();
+  unlock();
+  if (!found) return NULL;
+  if (N(napi_set_instance_data)(env, (void *)table_of_handles(), forget_environment, NULL) != napi_ok) return NULL;
+  if (N(napi_add_env_cleanup_hook)(env, finalize_all, env) != napi_ok) return NULL;
+  export_function(env, exports, "lastToken", last_token);
+  export_function(env, exports, "interrupt", interrupt);
+  export_function(env, exports, "setAuthorizer", set_authorizer);
+  export_function(env, exports, "trackChanges", track_changes);
+  export_function(env, exports, "takeChanges", take_changes);
+  export_function(env, exports, "markChanged", mark_changed);
+  export_function(env, exports, "analyze", analyze);
+  export_function(env, exports, "setGuard", set_guard);
+  export_function(env, exports, "prepare", prepare);
+  export_function(env, exports, "finalize", finalize);
+  export_function(env, exports, "columns", columns);
+  export_function(env, exports, "reset", reset);
+  export_function(env, exports, "bind", bind_values);
+  export_function(env, exports, "rows", rows);
+  export_function(env, exports, "runMany", run_many);
+  export_function(env, exports, "runPoints", run_points);
+  set_string(env, exports, "version", SQLITE_AIO_VERSION);
+  return exports;
+}

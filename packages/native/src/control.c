@@ -1,0 +1,48 @@
+#include "control.h"
+#include "js.h"
+
+static int32_t load(const int32_t *word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST); }
+
+int read_control(napi_env env, napi_value block, Control *control) {
+  size_t length = 0;
+  *control = (Control){NULL, NULL};
+  if (is_type(env, block, napi_undefined)) return 1;
+  int32_t *words = typed_array(env, block, napi_int32_array, &length);
+  if (!words || length * sizeof *words < CONTROL_MARKS + CONTROL_RING) {
+    wrong_type(env, "The control block must be an Int32Array over the whole of it");
+    return 0;
+  }
+  *control = (Control){words, (uint8_t *)words + CONTROL_MARKS};
+  return 1;
+}
+
+int is_cancelled(const Control *control, uint32_t sequence) {
+  if (!control->words) return 0;
+  if (__atomic_load_n(&control->marks[sequence & (CONTROL_RING - 1)], __ATOMIC_SEQ_CST)) return 1;
+  return load(&control->words[CONTROL_STOPPED]) != 0;
+}
+
+int begin_operation(const Control *control, uint32_t sequence) {
+  if (!control->words) return 1;
+  int32_t before = load(&control->words[CONTROL_RUNNING]);
+  /* The store comes before the loads, and the other side does the reverse, so one of the two sees the other. */
+  __atomic_store_n(&control->words[CONTROL_RUNNING], (int32_t)sequence, __ATOMIC_SEQ_CST);
+  if (load(&control->words[CONTROL_INTERRUPTING]) == 0 && !is_cancelled(control, sequence)) return 1;
+  __atomic_store_n(&control->words[CONTROL_RUNNING], before, __ATOMIC_SEQ_CST);
+  return 0;
+}
+
+void end_operation(const Control *control, uint32_t sequence) {
+  if (control->words) __atomic_store_n(&control->words[CONTROL_ENDED], (int32_t)sequence, __ATOMIC_SEQ_CST);
+}
+
+int32_t interrupts_sent(const Control *control) {
+  return control->words ? load(&control->words[CONTROL_INTERRUPTS]) : 0;
+}
+
+int undisturbed(const Control *control, int32_t before) {
+  if (!control->words) return 1;
+  return load(&control->words[CONTROL_INTERRUPTING]) == 0 && load(&control->words[CONTROL_INTERRUPTS]) == before;
+}
+
+uint32_t next_sequence(uint32_t sequence) { return sequence == 0x7fffffff ? 1 : sequence + 1; }
