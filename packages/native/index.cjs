@@ -46,7 +46,25 @@ function load(file) {
 
 const path = find();
 const addon = load(path);
-const { lastToken, setGuard } = addon;
+const {
+  lastToken,
+  interrupt,
+  setAuthorizer,
+  trackChanges,
+  takeChanges,
+  markChanged,
+  analyze,
+  setGuard,
+  prepare,
+  finalize,
+  columns,
+  reset,
+  bind,
+  rows,
+  runMany,
+  runPoints,
+  version,
+} = addon;
 
 function attach(database) {
   database.loadExtension(path);
@@ -71,23 +89,23 @@ function guard(database, token, on) {
 
 module.exports = {
   path,
+  version,
   capabilities,
   attach,
   guard,
   lastToken,
-  version: addon.version,
-  interrupt: addon.interrupt,
-  setAuthorizer: addon.setAuthorizer,
-  trackChanges: addon.trackChanges,
-  takeChanges: addon.takeChanges,
-  markChanged: addon.markChanged,
-  analyze: addon.analyze,
-  prepare: addon.prepare,
-  finalize: addon.finalize,
-  columns: addon.columns,
-  reset: addon.reset,
-  bind: addon.bind,
-  rows: addon.rows,
-  runMany: addon.runMany,
-  runPoints: addon.runPoints,
+  interrupt,
+  setAuthorizer,
+  trackChanges,
+  takeChanges,
+  markChanged,
+  analyze,
+  prepare,
+  finalize,
+  columns,
+  reset,
+  bind,
+  rows,
+  runMany,
+  runPoints,
 };

@@ -6,6 +6,7 @@ export interface Capabilities {
   readonly interrupt: true;
   readonly authorizer: true;
   readonly changes: true;
+  readonly statements: true;
 }
 
 /**
@@ -104,3 +105,117 @@ export function markChanged(token: Token, database: string, table: string): void
  * other errors as {@link setAuthorizer}.
  */
 export function analyze(token: Token, sql: string): StatementAnalysis;
+
+/** A number that means one prepared statement of one handle, and none once it is finalized. */
+export type StatementId = number;
+
+export interface PreparedStatement {
+  readonly id: StatementId;
+  /** 0 for a statement that gives no rows. As of now: another connection may alter a table. */
+  readonly columns: number;
+  /** The highest index of a parameter. */
+  readonly parameters: number;
+  /** As https://sqlite.org/c3ref/stmt_readonly.html. */
+  readonly readonly: boolean;
+}
+
+/** A column of a result; `database`, `table` and `column` say where it comes from, `null` for an expression. */
+export interface ColumnDescription {
+  readonly name: string;
+  /** The declared type, `null` for an expression. */
+  readonly type: string | null;
+  readonly database: string | null;
+  readonly table: string | null;
+  readonly column: string | null;
+}
+
+/** What binds: a safe integer is stored as INTEGER, but for `-0`; other numbers as REAL, `NaN` as NULL. */
+export type Value = null | number | bigint | string | Uint8Array;
+
+/** How INTEGER values are read: 0: a number where it is safe, else a bigint; 1: always a bigint; 2: always a number. */
+export type IntegerMode = 0 | 1 | 2;
+
+/**
+ * Compiles one statement on the engine's own handle; `null` for a text without any. Its errors, and those of the
+ * functions below, have SQLite's code (such as `SQLITE_CONSTRAINT_UNIQUE`) and its number as `errcode`;
+ * `ERR_SQLITE_AIO_NATIVE_MULTIPLE` where more than one statement is in the text, `ERR_SQLITE_AIO_NATIVE_FINALIZED`
+ * for a statement that is finalized, `ERR_SQLITE_AIO_NATIVE_BUSY` inside of a function that a statement of the handle calls;
+ * others as {@link setAuthorizer}.
+ *
+ * A handle on which functions of JavaScript may run needs {@link guard}.
+ */
+export function prepare(token: Token, sql: string): PreparedStatement | null;
+
+/** Frees a statement, or all of the handle. Closing the handle does so first. */
+export function finalize(token: Token, statement?: StatementId): void;
+
+/** The columns of a result, as the statement was compiled last. */
+export function columns(token: Token, statement: StatementId): ColumnDescription[];
+
+/** Ends a run of the statement: its locks are let go of. */
+export function reset(token: Token, statement: StatementId): void;
+
+/** Begins a new run with these values, in the order of their indexes. Texts and blobs are copied. */
+export function bind(token: Token, statement: StatementId, values: readonly Value[]): void;
+
+/**
+ * Steps, and packs up to `limit` rows, fewer where they have about `bytes` bytes, at least one. The layout of the block
+ * is described in `src/packing.h`. `only` ends the run behind them. What a step throws behind rows is thrown by the next
+ * call; where it throws at once, with a lock for example, the parameters stay bound and the next call begins anew. While it steps, every 64
+ * rows it looks for the mark of operation `sequence` in the worker's `control` block, and throws SQLITE_INTERRUPT.
+ */
+export function rows(
+  token: Token,
+  statement: StatementId,
+  limit: number,
+  bytes: number,
+  mode: IntegerMode,
+  only: boolean,
+  control?: Int32Array,
+  sequence?: number,
+): ArrayBuffer;
+
+/**
+ * Runs the statement for each parameter set of `packet` (`[sets, ...columns]` as in the worker's wire/row-encode.ts) from set `from` on.
+ * Gives the last rowid. Whatever happens, `progress` tells the next set, which is the one that failed if it throws, and how many
+ * rows were changed.
+ */
+export function runMany(
+  token: Token,
+  statement: StatementId,
+  packet: readonly unknown[],
+  from: number,
+  progress: Float64Array,
+  control?: Int32Array,
+  sequence?: number,
+): bigint;
+
+/**
+ * Runs `count` small statements one after the other, as `src/points.h` describes them and their results. It ends before
+ * one that is cancelled, that finds no room in `cells`, or after one that was interrupted: the first three of `cells` tell how many
+ * are done, and where in `input` and `bytes` the next begins. What one throws is thrown, behind those that are done.
+ */
+export function runPoints(
+  token: Token,
+  count: number,
+  input: Float64Array,
+  inputFrom: number,
+  bytes: Uint8Array,
+  bytesFrom: number,
+  cells: Float64Array,
+  tags: Uint8Array,
+  text: Uint8Array,
+  control?: Int32Array,
+  sequence?: number,
+): void;
+
+/**
+ * While on, {@link prepare}, {@link rows}, {@link runMany} and {@link runPoints} work inside of a statement of `database`, so that
+ * better-sqlite3 knows that it is busy: a function that throws, uses or closes the database meanwhile would end the process
+ * otherwise. It costs 2 us a call. Needed where functions, aggregates, virtual tables or an authorizer of JavaScript's may run.
+ */
+export function guard(
+  database: { prepare(sql: string): { pluck(): { get(): unknown } } },
+  token: Token,
+  on: boolean,
+): void;

@@ -1,5 +1,5 @@
-// Builds the C file with gcc's sanitizers and puts it under stress inside Node: once for its memory (addresses,
-// undefined behaviour, leaks), once for its threads. Linux only; Node and the engine are not instrumented, so the
+// Builds the C files with gcc's sanitizers and puts them under stress inside Node: once for their memory (addresses,
+// undefined behaviour, leaks), once for their threads. Linux only; Node and the engine are not instrumented, so the
 // runtime has to be loaded before them and sees of them no more than malloc and free.
 import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// Runs everything the C file does, in several threads at once, until something breaks or it is done. Started by
+// Runs everything the C files do, in several threads at once, until something breaks or it is done. Started by
 // sanitize.mjs on a binary that watches its own memory: `node stress.mjs <index.cjs> <rounds>`.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
@@ -22,8 +22,75 @@ function attempt(fn) {
   try {
     fn();
   } catch (error) {
-    if (!/^(SQLITE_(INTERRUPT|AUTH|ERROR)|ERR_SQLITE_AIO_NATIVE_SQL)$/.test(error.code)) throw error;
+    if (
+      !/^(SQLITE_(INTERRUPT|AUTH|ERROR|MISUSE|RANGE)|ERR_SQLITE_AIO_NATIVE_(SQL|FINALIZED)|ERR_INVALID_ARG_TYPE)$/.test(
+        error.code,
+      )
+    )
+      throw error;
   }
+}
+
+const control = new Int32Array(new SharedArrayBuffer(8192));
+const progress = new Float64Array(2);
+const cells = new Float64Array(2000);
+const tags = new Uint8Array(2000);
+const text = new Uint8Array(20_000);
+
+/** Every kind of column, written and read back, by the row, and in a run of small statements. */
+function statements(db, token, number) {
+  attempt(() => db.exec("create table s (id integer primary key, a, b, c, d)"));
+  const rows = 300 + (number % 300);
+  const sets = [
+    rows,
+    [1, Float64Array.from({ length: rows }, (_, i) => (i < 200 ? i : i / 3)), null],
+    [3, "é日".repeat(rows), Uint32Array.from({ length: rows }, (_, i) => 2 * i + 2), new Uint8Array(rows)],
+    [6, ["few", null, "ü"], Uint16Array.from({ length: rows }, (_, i) => i % 3)],
+    [
+      0,
+      Array.from({ length: rows }, (_, i) => [i, `own ${i}`, null, new Uint8Array(i % 40), 2n ** 60n][i % 5]),
+    ],
+  ];
+  let id;
+  attempt(() => ({ id } = native.prepare(token, "insert into s (a, b, c, d) values (?, ?, ?, ?)")));
+  attempt(() => native.runMany(token, id, sets, 0, progress, control, 1));
+  attempt(
+    () => ({ id } = native.prepare(token, "select a, b, c, d, d, 'term ' || (id % 9) from s where id > ?")),
+  );
+  for (const limit of [1 + (number % 7), 2048]) {
+    attempt(() => {
+      native.bind(token, id, ["0"]);
+      native.bind(token, id, [number % 3]);
+      for (let blocks = 0; blocks < 20; blocks++) {
+        const block = native.rows(token, id, limit, 1 + 1000 * (number % 50), number % 3, false, control, 1);
+        if ((new Int32Array(block)[1] & 1) === 1) break;
+      }
+    });
+  }
+  attempt(() => native.columns(token, id));
+  attempt(() => {
+    ({ id } = native.prepare(token, "select *, hex(zeroblob(?)) from s limit 5"));
+    const input = Float64Array.from(
+      { length: 120 },
+      (_, i) => [id, i % 24 < 6 ? 5 : 1, number % 3, 1, 1, i][i % 6],
+    );
+    native.runPoints(token, 20, input, 0, new Uint8Array(), 0, cells, tags, text, control, 1);
+  });
+  if (number % 3 === 0) native.finalize(token, id);
+  if (number % 6 === 0) native.finalize(token);
+}
+
+function guarded(db, token) {
+  db.function("boom", () => {
+    throw Object.assign(new Error("boom"), { code: "SQLITE_ERROR" });
+  });
+  attempt(() => {
+    native.guard(db, token, true);
+    const { id } = native.prepare(token, "select 1 union all select boom()");
+    native.rows(token, id, 100, 1000, 0, false);
+    native.rows(token, id, 100, 1000, 0, false);
+  });
+  native.guard(db, token, false);
 }
 
 function round(slot, number) {
@@ -54,6 +121,10 @@ function round(slot, number) {
   attempt(() => db.exec("delete from t"));
   if (number % 4 === 0) native.trackChanges(token, false);
   attempt(() => db.exec("begin; insert into t values (1)"));
+  native.setAuthorizer(token, null);
+  attempt(() => db.exec("rollback"));
+  statements(db, token, number);
+  if (number % 7 === 0) guarded(db, token);
   // The last one is left to the end of the thread.
   if (number < rounds) db.close();
 }

@@ -61,20 +61,6 @@ static void forget_environment(napi_env env, void *data, void *hint) {
   }
 }
 
-/* The thread ends. Its engine closes the handles that are left, which it cannot while they have statements, and
-   SQLITE_TRACE_CLOSE does not come where an extension has taken the trace. */
-static void finalize_all(void *data) {
-  (void)data;
-  for (;;) {
-    lock();
-    Handle *h = first_handle();
-    while (h && (h->statement_count == 0 || !same_thread(h->owner, this_thread()))) h = next_handle(h);
-    unlock();
-    if (!h) return;
-    finalize_statements(h);
-  }
-}
-
 static void export_function(napi_env env, napi_value exports, const char *name, napi_callback callback) {
   napi_value function;
   if (N(napi_create_function)(env, name, NAPI_AUTO_LENGTH, callback, NULL, &function) == napi_ok) {
@@ -92,7 +78,6 @@ EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   unlock();
   if (!found) return NULL;
   if (N(napi_set_instance_data)(env, (void *)table_of_handles(), forget_environment, NULL) != napi_ok) return NULL;
-  if (N(napi_add_env_cleanup_hook)(env, finalize_all, env) != napi_ok) return NULL;
   export_function(env, exports, "lastToken", last_token);
   export_function(env, exports, "interrupt", interrupt);
   export_function(env, exports, "setAuthorizer", set_authorizer);

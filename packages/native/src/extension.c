@@ -9,6 +9,7 @@ static void drop_handle(void *pointer) {
   Handle *h = pointer;
   ENGINE_OF(h);
   finalize_statements(h);
+  forget_end(h);
   remove_handle(h);
   if (h->tracking) stop_tracking(h);
   sqlite3_set_authorizer(h->db, NULL, NULL);

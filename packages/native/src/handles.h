@@ -6,6 +6,7 @@
 typedef struct Statement Statement;
 typedef struct Work Work;
 typedef struct Scratch Scratch;
+typedef struct EndOfThread EndOfThread;
 
 /* What a statement touches, noted while it is prepared. */
 typedef struct {
@@ -36,6 +37,7 @@ typedef struct {
   Statement **statements;
   uint32_t statement_count; /* places in it */
   uint32_t generation;      /* of the statement that was prepared last */
+  EndOfThread *end;         /* finalizes them */
   Work *work;               /* what run_guarded() is to do */
   int working;
   Scratch *scratch;         /* the memory that rows are packed in */

@@ -46,7 +46,7 @@ int same_thread(Thread a, Thread b);
   X(napi_get_reference_value) X(napi_get_typedarray_info) X(napi_get_undefined) X(napi_get_value_bigint_int64) \
   X(napi_get_value_bool) X(napi_get_value_double) X(napi_get_value_string_utf8) X(napi_get_value_string_utf16) \
   X(napi_is_array) X(napi_is_exception_pending) X(napi_is_typedarray) X(napi_open_handle_scope) \
-  X(napi_set_element) X(napi_set_instance_data) X(napi_set_named_property) \
+  X(napi_remove_env_cleanup_hook) X(napi_set_element) X(napi_set_instance_data) X(napi_set_named_property) \
   X(napi_throw) X(napi_throw_error) X(napi_throw_type_error) X(napi_typeof)
 #define FIELD(name) __typeof__(&name) name;
 extern struct NodeApi { NODE_API(FIELD) } node;

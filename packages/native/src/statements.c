@@ -56,14 +56,58 @@ void finalize_statements(Handle *h) {
   h->statement_count = 0;
 }
 
+/* A thread that ends closes the handles that are left, which it cannot while they have statements; SQLITE_TRACE_CLOSE does
+   not come where an extension has taken the trace. Hooks run in reverse order, so that of a handle, which is set when
+   its engine is there, comes before that of its engine's addon. */
+struct EndOfThread {
+  napi_env env;
+  double token;
+};
+
+static void on_end_of_thread(void *pointer) {
+  EndOfThread *end = pointer;
+  lock();
+  Handle *h = find_handle(end->token);
+  unlock();
+  if (h) {
+    h->end = NULL;
+    finalize_statements(h);
+  }
+  free(end);
+}
+
+static int expect_end(napi_env env, Handle *h, double token) {
+  if (h->end) return 1;
+  EndOfThread *end = malloc(sizeof *end);
+  if (!end) return 0;
+  *end = (EndOfThread){env, token};
+  if (N(napi_add_env_cleanup_hook)(env, on_end_of_thread, end) != napi_ok) {
+    free(end);
+    return 0;
+  }
+  h->end = end;
+  return 1;
+}
+
+void forget_end(Handle *h) {
+  EndOfThread *end = h->end;
+  h->end = NULL;
+  /* Where another thread closes the handle, its own finds at its end that there is none. */
+  if (!end || !same_thread(h->owner, this_thread())) return;
+  if (N(napi_remove_env_cleanup_hook)(end->env, on_end_of_thread, end) == napi_ok) free(end);
+}
+
 int recount_columns(const Handle *h, Statement *s) {
   ENGINE_OF(h);
   int reprepares = sqlite3_stmt_status(s->stmt, SQLITE_STMTSTATUS_REPREPARE, 0);
   if (reprepares == s->reprepares) return 0;
+  int count = sqlite3_column_count(s->stmt);
   s->reprepares = reprepares;
-  s->columns = sqlite3_column_count(s->stmt);
-  free(s->habits);
-  s->habits = NULL;
+  if (count != s->columns) {
+    free(s->habits);
+    s->habits = NULL;
+  }
+  s->columns = count;
   return 1;
 }
 
@@ -133,7 +177,7 @@ napi_value prepare(napi_env env, napi_callback_info info) {
   if (!h) return NULL;
   ENGINE_OF(h);
   char *sql = copy_string(env, arguments[1]);
-  Statement **place = sql ? free_place(h) : NULL;
+  Statement **place = sql && expect_end(env, h, token) ? free_place(h) : NULL;
   Statement *s = place ? calloc(1, sizeof *s) : NULL;
   if (!s) {
     free(sql);

@@ -34,6 +34,8 @@ Statement *statement_of(napi_env env, const Handle *h, napi_value id);
 Statement *find_statement(const Handle *h, double id);
 /* Of a handle that is about to be closed: one with statements would stay open for ever. */
 void finalize_statements(Handle *h);
+/* It is closed before its thread ends. */
+void forget_end(Handle *h);
 
 /* For JavaScript. */
 napi_value prepare(napi_env env, napi_callback_info info);

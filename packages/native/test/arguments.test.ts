@@ -24,6 +24,35 @@ it.each<[string, (token: number) => unknown, string]>([
   ["a table that is none", (token) => native.markChanged(token, "main", 5 as never), "must be strings"],
   ["a database that is none", (token) => native.markChanged(token, null as never, "t"), "must be strings"],
   ["SQL that is none", (token) => native.analyze(token, 5 as never), "sql must be a string"],
+  ["SQL to prepare that is none", (token) => native.prepare(token, 5 as never), "sql must be a string"],
+  [
+    "a statement that is none",
+    (token) => native.reset(token, "1" as never),
+    "The statement must be a number",
+  ],
+  [
+    "a statement to finalize that is none",
+    (token) => native.finalize(token, "1" as never),
+    "The statement must be a number",
+  ],
+  ["values that are none", (token) => native.bind(token, 1, {} as never), "The values must be an array"],
+  [
+    "a limit of rows that is none",
+    (token) => native.rows(token, 1, "1" as never, 1, 0, false),
+    "limit must be",
+  ],
+  ["bytes that are none", (token) => native.rows(token, 1, 1, -1, 0, false), "bytes must be a number"],
+  [
+    "a mode that is none",
+    (token) => native.rows(token, 1, 1, 1, 3 as never, false),
+    "mode must be 0, 1 or 2",
+  ],
+  ["an only that is none", (token) => native.rows(token, 1, 1, 1, 0, 1 as never), "only must be a boolean"],
+  [
+    "a control block that is none",
+    (token) => native.rows(token, 1, 1, 1, 0, false, new Int32Array(9)),
+    "The control block must be an Int32Array",
+  ],
 ])("%s is a TypeError, and nothing is done", (_, call, message) => {
   using handle = open();
   const tried = (): unknown => call(handle.token);

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
@@ -7,27 +7,42 @@ import type * as Native from "../index.cjs";
 
 const require = createRequire(import.meta.url);
 const binary = fileURLToPath(new URL("../build/sqlite-aio.node", import.meta.url));
-const source = fileURLToPath(new URL("../src/sqlite-aio.c", import.meta.url));
+const sources = fileURLToPath(new URL("../src/", import.meta.url));
 
 // Once per process: a thread must load the file that the main thread has loaded.
-if (isMainThread && (!existsSync(binary) || statSync(binary).mtimeMs < statSync(source).mtimeMs)) {
+if (isMainThread && (!existsSync(binary) || isOlder(binary))) {
   execFileSync(process.execPath, [fileURLToPath(new URL("../scripts/build-host.mjs", import.meta.url))]);
+}
+
+function isOlder(file: string): boolean {
+  const { mtimeMs } = statSync(file);
+  return readdirSync(sources).some((name) => statSync(sources + name).mtimeMs > mtimeMs);
 }
 
 /** The part of better-sqlite3 that the tests use. */
 export interface Engine {
   readonly inTransaction: boolean;
   loadExtension(path: string): this;
-  prepare(sql: string): {
-    pluck(): { get(): unknown; all(): unknown[] };
-    raw(): { all(): unknown[][] };
-    run(...parameters: unknown[]): unknown;
-    get(...parameters: unknown[]): unknown;
-  };
+  readonly open: boolean;
+  prepare(sql: string): EngineStatement;
   exec(sql: string): this;
   pragma(source: string): unknown;
-  function(name: string, options: { directOnly?: boolean }, fn: () => unknown): this;
+  function(
+    name: string,
+    options: { directOnly?: boolean; varargs?: boolean },
+    fn: (...args: never[]) => unknown,
+  ): this;
   close(): this;
+}
+
+export interface EngineStatement {
+  pluck(): { get(...parameters: unknown[]): unknown; all(): unknown[] };
+  raw(): EngineStatement;
+  safeIntegers(on?: boolean): EngineStatement;
+  all(...parameters: unknown[]): unknown[][];
+  run(...parameters: unknown[]): unknown;
+  get(...parameters: unknown[]): unknown;
+  columns(): { name: string; type: string | null }[];
 }
 
 export const Database = require("better-sqlite3") as new (

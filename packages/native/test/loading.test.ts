@@ -30,7 +30,12 @@ const load = (folder: string) => require(join(folder, "index.cjs")) as typeof na
 test("the package tells its version and what it can do", () => {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
   expect(native.version).toBe(version);
-  expect(native.capabilities).toEqual({ interrupt: true, authorizer: true, changes: true });
+  expect(native.capabilities).toEqual({
+    interrupt: true,
+    authorizer: true,
+    changes: true,
+    statements: true,
+  });
   expect(native.path).toBe(join(root, "build", "sqlite-aio.node"));
 });
 

@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { Database, type Engine, type native as Native } from "./engine.ts";
+import { packet, wire } from "./reading.ts";
 
 interface Build {
   hostCompiler(): string[] | undefined;
-  compileForHost(compiler: string[], flags: string[], output: string): void;
+  compileForHost(compiler: string[], flags: string[], output: string, more: string[]): void;
 }
 const scripts = new URL("../scripts/compile.mjs", import.meta.url).href;
 const { compileForHost, hostCompiler } = (await import(scripts)) as Build;
@@ -30,8 +31,9 @@ describe.runIf(compiler !== undefined)("where there is no memory", () => {
     const header = fileURLToPath(new URL("failing-malloc.h", import.meta.url));
     compileForHost(
       compiler as string[],
-      ["-O1", "-include", header],
+      ["-O0", "-include", header],
       join(folder, "build", "sqlite-aio.node"),
+      [fileURLToPath(new URL("failing-malloc.c", import.meta.url))],
     );
     native = createRequire(import.meta.url)(join(folder, "index.cjs")) as typeof Native;
   });
@@ -121,5 +123,77 @@ describe.runIf(compiler !== undefined)("where there is no memory", () => {
     }
     expect([...outcomes]).toContain(MEMORY);
     expect(native.analyze(token, sql)).toEqual(whole);
+  });
+
+  it("rows are packed as they are or not at all, and the statement can be read again", () => {
+    const db = database();
+    const token = native.attach(db);
+    const numbers = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT 600) SELECT ";
+    const columns =
+      "i, i / 2.0, 'city ' || (i % 20), 'own ' || i, CASE WHEN i < 300 THEN 'term' || (i % 3) ELSE x'00' || i END," +
+      " CASE WHEN i < 300 THEN i ELSE 'é日' || i END, zeroblob(i % 30) FROM n";
+    const want = db
+      .prepare(numbers + columns)
+      .raw()
+      .all();
+    const outcomes = new Set<unknown>();
+    for (let allocations = 0; allocations < 80; allocations++) {
+      // A handle of its own: what it keeps would be there the next time.
+      const own = new Database(":memory:");
+      const handle = native.attach(own);
+      const { id } = native.prepare(handle, numbers + columns)!;
+      const read = (): unknown => {
+        const rows: unknown[][] = [];
+        const block = native.rows(handle, id, 1000, 1e6, 0, false);
+        wire.appendBlock(rows, block, null);
+        return rows;
+      };
+      const told = limited(allocations, read);
+      if (typeof told === "string") outcomes.add(told);
+      else expect(told).toEqual(want);
+      if (allocations % 8 === 0) expect(read()).toEqual(want);
+      own.close();
+    }
+    expect([...outcomes].toSorted()).toEqual([MEMORY, "out of memory"]);
+  });
+
+  it("a statement is prepared and bound or it is not", () => {
+    const db = database();
+    const token = native.attach(db);
+    const outcomes = new Set<unknown>();
+    for (let allocations = 0; allocations < 8; allocations++) {
+      const told = limited(allocations, () => {
+        const statement = native.prepare(token, "SELECT ?, ?")!;
+        native.bind(token, statement.id, ["a", "b"]);
+        return statement.columns;
+      });
+      outcomes.add(told);
+      native.finalize(token);
+    }
+    expect(outcomes).toEqual(new Set([MEMORY, "out of memory", 2]));
+  });
+
+  it("parameter sets are written to the one that there is no memory for", () => {
+    const db = database();
+    const token = native.attach(db);
+    const { id } = native.prepare(token, "INSERT INTO a (x) VALUES (?)")!;
+    const progress = new Float64Array(2);
+    const outcomes = new Set<unknown>();
+    for (const column of [
+      ["a", "é"],
+      ["a", 1],
+      ["a", null, new Uint8Array(3)],
+      [1, 2],
+    ]) {
+      const sets = packet(column.map((value) => [value]));
+      for (let allocations = 0; allocations < 8; allocations++) {
+        db.exec("DELETE FROM a");
+        const told = limited(allocations, () => native.runMany(token, id, sets, 0, progress));
+        outcomes.add(typeof told === "string" ? told : "done");
+        const written = db.prepare("SELECT count(*) FROM a").pluck().get();
+        expect(written).toBe(typeof told === "string" ? 0 : column.length);
+      }
+    }
+    expect(outcomes).toEqual(new Set([MEMORY, "done"]));
   });
 });

@@ -7,6 +7,7 @@ export * from "./malformed.js";
 export * from "./thread-api.js";
 export * from "./row-encode.js";
 export * from "./row-check.js";
+export * from "./row-block.js";
 export * from "./protocol.js";
 export * from "./reply-check.js";
 export * from "./row-decode.js";

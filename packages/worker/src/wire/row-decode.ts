@@ -31,7 +31,7 @@ export function appendPacket(out: unknown[], packet: Packet, names: readonly str
   let build = packetBuilders.get(key);
   if (build === undefined) {
     build = (generatesCode ? compilePacketBuilder : composePacketBuilder)(columns, names);
-    remember(packetBuilders, key, build);
+    rememberShape(packetBuilders, key, build);
   }
   build(out, rows, columns, copyBlob);
 }
@@ -128,7 +128,7 @@ export function objectBuilder(names: readonly string[]): ObjectBuilder {
   let build = objectBuilders.get(key);
   if (build === undefined) {
     build = (generatesCode ? compileObjectBuilder : composeObjectBuilder)(names);
-    remember(objectBuilders, key, build);
+    rememberShape(objectBuilders, key, build);
   }
   return build;
 }
@@ -139,7 +139,7 @@ function compileObjectBuilder(names: readonly string[]): ObjectBuilder {
 }
 
 /** `["__proto__"]: v` makes an own property where `"__proto__": v` would set the prototype. */
-function objectLiteral(names: readonly string[], cells: readonly string[]): string {
+export function objectLiteral(names: readonly string[], cells: readonly string[]): string {
   const fields = names.map((name, c) => {
     const quoted = JSON.stringify(name);
     return `${name === "__proto__" ? `[${quoted}]` : quoted}: ${cells[c]}`;
@@ -203,7 +203,7 @@ function put(row: ObjectRow, name: string, value: SqlValue): void {
 }
 
 /** False where `--disallow-code-generation-from-strings`, or a context without it, forbids what is fastest. */
-const generatesCode = mayGenerateCode();
+export const generatesCode = mayGenerateCode();
 
 function mayGenerateCode(): boolean {
   try {
@@ -213,7 +213,8 @@ function mayGenerateCode(): boolean {
   }
 }
 
-function remember<T>(cache: Map<string, T>, key: string, value: T): void {
+/** Keeps what was compiled for a shape, for so many shapes. */
+export function rememberShape<T>(cache: Map<string, T>, key: string, value: T): void {
   if (cache.size >= MAX_SHAPES) {
     const oldest = cache.keys().next().value;
     if (oldest !== undefined) cache.delete(oldest);

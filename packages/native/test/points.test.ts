@@ -1,0 +1,328 @@
+import { expect, test } from "vitest";
+import { codeOf, native, open } from "./engine.ts";
+import { wire } from "./reading.ts";
+
+type Value = null | number | bigint | string | Uint8Array;
+interface Point {
+  readonly id: number;
+  /** 0: it writes. */
+  readonly limit: number;
+  readonly mode?: number;
+  readonly values?: readonly Value[];
+}
+type Outcome = { rows: unknown[][]; renamed: boolean } | { changes: number; rowid: bigint } | "more";
+
+const ROOM = 4096;
+
+/** Runs the points as the worker does, and reads what they gave. */
+class Run {
+  readonly outcomes: Outcome[] = [];
+  readonly code: unknown;
+  readonly done: number;
+  readonly #cells = new Float64Array(ROOM);
+  readonly #integers = new BigInt64Array(this.#cells.buffer);
+  readonly #tags = new Uint8Array(ROOM);
+  readonly #text = Buffer.alloc(1 << 16);
+  #cell = 3;
+  #at = 0;
+
+  constructor(token: number, points: readonly Point[], control?: Int32Array, sequence?: number) {
+    const input: number[] = [];
+    const bytes: Buffer[] = [];
+    for (const { id, limit, mode = 0, values = [] } of points) {
+      input.push(id, limit, mode, values.length);
+      for (const value of values) input.push(...write(value, bytes));
+    }
+    this.code = codeOf(() =>
+      native.runPoints(
+        token,
+        points.length,
+        new Float64Array(input),
+        0,
+        new Uint8Array(Buffer.concat(bytes)),
+        0,
+        this.#cells,
+        this.#tags,
+        this.#text,
+        control,
+        sequence,
+      ),
+    );
+    this.done = this.#cells[0]!;
+    for (let i = 0; i < this.done; i++) this.outcomes.push(this.#read());
+  }
+
+  #read(): Outcome {
+    const [status, first, second] = this.#cells.subarray(this.#cell, this.#cell + 3) as unknown as number[];
+    const rowid = this.#integers[this.#cell + 2]!;
+    this.#cell += 3;
+    if (status === 3) return "more";
+    if (status === 2) return { changes: first!, rowid };
+    const rows = Array.from({ length: first! }, () => Array.from({ length: second! }, () => this.#value()));
+    return { rows, renamed: status === 1 };
+  }
+
+  #value(): unknown {
+    const cell = this.#cell++;
+    const length = this.#cells[cell]!;
+    const bytes = (): Buffer => Buffer.from(this.#text.subarray(this.#at, (this.#at += length)));
+    switch (this.#tags[cell]) {
+      case 0:
+        return null;
+      case 1:
+        return length;
+      case 2:
+        return this.#integers[cell];
+      case 3:
+        return bytes().toString("latin1");
+      case 4:
+        return bytes();
+      default:
+        return bytes().toString("utf8");
+    }
+  }
+}
+
+function write(value: Value, bytes: Buffer[]): number[] {
+  if (value === null) return [0, 0];
+  if (typeof value === "number") return [1, value];
+  if (typeof value === "bigint") return [2, new Float64Array(new BigInt64Array([value]).buffer)[0]!];
+  const memory = typeof value === "string" ? Buffer.from(value) : Buffer.from(value);
+  bytes.push(memory);
+  return [typeof value === "string" ? 3 : 4, memory.length];
+}
+
+test("reads and writes run one after the other, and give what each alone would", () => {
+  using handle = open();
+  handle.db.exec("create table t (id integer primary key, a)");
+  const insert = native.prepare(handle.token, "insert into t (a) values (?)")!.id;
+  const get = native.prepare(handle.token, "select * from t where id = ?")!.id;
+  const all = native.prepare(handle.token, "select a from t order by id")!.id;
+  const none = native.prepare(handle.token, "update t set a = 1 where 0")!.id;
+  const { outcomes, done } = new Run(handle.token, [
+    { id: insert, limit: 0, values: ["one"] },
+    { id: insert, limit: 0, values: [2] },
+    { id: get, limit: 1, values: [1] },
+    { id: get, limit: 1, values: [7] },
+    { id: all, limit: 10 },
+    { id: none, limit: 0 },
+  ]);
+  expect(done).toBe(6);
+  expect(outcomes).toEqual([
+    { changes: 1, rowid: 1n },
+    { changes: 1, rowid: 2n },
+    { rows: [[1, "one"]], renamed: false },
+    { rows: [], renamed: false },
+    { rows: [["one"], [2]], renamed: false },
+    { changes: 0, rowid: 2n },
+  ]);
+});
+
+test("every kind of value goes in and comes out as it was", () => {
+  using handle = open();
+  const values: Value[] = [
+    null,
+    1,
+    -0,
+    1.5,
+    2 ** 53,
+    2n ** 63n - 1n,
+    -5n,
+    "",
+    "abc",
+    "é",
+    "日本😀",
+    "a\0b",
+    new Uint8Array([1, 2]),
+    new Uint8Array(),
+  ];
+  const echo = native.prepare(handle.token, "select ?1, typeof(?1)")!.id;
+  const { outcomes } = new Run(
+    handle.token,
+    values.map((value) => ({ id: echo, limit: 1, values: [value] })),
+  );
+  const types = [
+    "null",
+    "integer",
+    "real",
+    "real",
+    "real",
+    "integer",
+    "integer",
+    "text",
+    "text",
+    "text",
+    "text",
+    "text",
+    "blob",
+    "blob",
+  ];
+  expect(outcomes).toStrictEqual(
+    values.map((value, i) => ({
+      rows: [[value instanceof Uint8Array ? Buffer.from(value) : value === -5n ? -5 : value, types[i]]],
+      renamed: false,
+    })),
+  );
+});
+
+test("integers are read as the mode says", () => {
+  using handle = open();
+  const { id } = native.prepare(handle.token, "select 1, 9007199254740993")!;
+  const { outcomes } = new Run(
+    handle.token,
+    [0, 1, 2].map((mode) => ({ id, limit: 1, mode })),
+  );
+  expect(outcomes.map((outcome) => (outcome as { rows: unknown[][] }).rows)).toStrictEqual([
+    [[1, 9007199254740993n]],
+    [[1n, 9007199254740993n]],
+    [[1, 9007199254740992]],
+  ]);
+});
+
+test("a result that is larger than it may be, or than there is room for, is left to another way", () => {
+  using handle = open();
+  const numbers = native.prepare(
+    handle.token,
+    "with recursive n(i) as (select 1 union all select i + 1 from n limit ?) select i from n",
+  )!.id;
+  const wide = native.prepare(handle.token, "select hex(zeroblob(?))")!.id;
+  const { outcomes, done } = new Run(handle.token, [
+    { id: numbers, limit: 5, values: [5] },
+    { id: numbers, limit: 5, values: [6] },
+    { id: numbers, limit: 100_000, values: [10_000] },
+    { id: wide, limit: 1, values: [60_000] },
+    { id: wide, limit: 1, values: [1] },
+  ]);
+  expect(done).toBe(5);
+  // Such texts are compiled anew for other parameters, of which the names of columns may be another.
+  expect(outcomes).toEqual([
+    { rows: [[1], [2], [3], [4], [5]], renamed: expect.any(Boolean) as boolean },
+    "more",
+    "more",
+    "more",
+    { rows: [["00"]], renamed: expect.any(Boolean) as boolean },
+  ]);
+});
+
+test("the run ends where there is no room for an answer", () => {
+  using handle = open();
+  const { id } = native.prepare(handle.token, "select 1, 2, 3, 4, 5, 6, 7")!;
+  const { outcomes, done, code } = new Run(
+    handle.token,
+    Array.from({ length: 1000 }, () => ({ id, limit: 1 })),
+  );
+  expect([code, done]).toEqual([undefined, Math.ceil((ROOM - 3 - 2) / 10)]);
+  expect(outcomes.slice(0, -1)).toEqual(
+    Array.from({ length: done - 1 }, () => ({ rows: [[1, 2, 3, 4, 5, 6, 7]], renamed: false })),
+  );
+});
+
+test("a failing statement ends the run behind those that are done, and has changed nothing", () => {
+  using handle = open();
+  handle.db.exec("create table t (a unique)");
+  const { id } = native.prepare(handle.token, "insert into t values (?)")!;
+  const { outcomes, done, code } = new Run(
+    handle.token,
+    [1, 2, 1, 3].map((value) => ({ id, limit: 0, values: [value] })),
+  );
+  expect([done, code]).toEqual([2, "SQLITE_CONSTRAINT_UNIQUE"]);
+  expect(outcomes).toEqual([
+    { changes: 1, rowid: 1n },
+    { changes: 1, rowid: 2n },
+  ]);
+  expect(handle.db.prepare("select count(*) from t").pluck().get()).toBe(2);
+});
+
+test("a table that was altered is read by its new columns, which is told once", () => {
+  using handle = open();
+  handle.db.exec("create table t (a); insert into t values (1)");
+  const { id } = native.prepare(handle.token, "select * from t")!;
+  const read = (): unknown => new Run(handle.token, [{ id, limit: 1 }]).outcomes[0];
+  expect(read()).toEqual({ rows: [[1]], renamed: false });
+  handle.db.exec("alter table t add column b default 2");
+  expect(read()).toEqual({ rows: [[1, 2]], renamed: true });
+  expect(read()).toEqual({ rows: [[1, 2]], renamed: false });
+});
+
+test("the control block says what is running, and a cancelled operation is not begun", () => {
+  using handle = open();
+  const control = new Int32Array(wire.createControl());
+  const marks = new Uint8Array(control.buffer, 40);
+  const { id } = native.prepare(handle.token, "select 1")!;
+  const points = [1, 2, 3].map(() => ({ id, limit: 1 }));
+  expect(new Run(handle.token, points, control, 2 ** 31 - 2).done).toBe(3);
+  expect([control[0], control[4]]).toEqual([1, 1]);
+  marks[6] = 1;
+  expect(new Run(handle.token, points, control, 5).done).toBe(1);
+  expect([control[0], control[4]]).toEqual([5, 5]);
+  marks[6] = 0;
+  control[1] = 1;
+  expect(new Run(handle.token, points, control, 8).done).toBe(0);
+  control[1] = 0;
+  control[3] = 1;
+  expect(new Run(handle.token, points, control, 8).done).toBe(0);
+});
+
+test("what is no input is refused", () => {
+  using handle = open();
+  const { id } = native.prepare(handle.token, "select ?")!;
+  const run = (input: number[], bytes = 0): unknown =>
+    codeOf(() =>
+      native.runPoints(
+        handle.token,
+        1,
+        new Float64Array(input),
+        0,
+        new Uint8Array(bytes),
+        0,
+        new Float64Array(9),
+        new Uint8Array(9),
+        new Uint8Array(9),
+      ),
+    );
+  expect(run([id, 1, 0, 1, 1, 5])).toBeUndefined();
+  for (const input of [
+    [],
+    [id, 1, 0],
+    [id, 1, 0, 1],
+    [id, 1, 0, 0],
+    [id, 1, 0, 2, 1, 5, 1, 5],
+    [id, -1, 0, 1, 1, 5],
+    [id + 1, 1, 0, 1, 1, 5],
+    [Number.NaN, 1, 0, 1, 1, 5],
+    [id, 1, 0, 1, 9, 5],
+    [id, 1, 0, 1, 3, 2],
+    [id, 1, 0, 1, 4, -1],
+    [id, 1, 0, 1, 3, Number.NaN],
+  ]) {
+    expect(run(input, 1)).toBe("SQLITE_MISUSE");
+  }
+  const right = [
+    handle.token,
+    1,
+    new Float64Array([id, 1, 0, 1, 1, 5]),
+    0,
+    new Uint8Array(),
+    0,
+    new Float64Array(9),
+    new Uint8Array(9),
+    new Uint8Array(9),
+  ];
+  for (const [at, wrong] of [
+    [1, "1"],
+    [2, new Float32Array(6)],
+    [3, 7],
+    [4, null],
+    [5, 1],
+    [6, new Float64Array(2)],
+    [7, new Uint8Array(3)],
+    [8, new Int8Array(9)],
+    [9, new Int32Array(3)],
+  ] as const) {
+    const all: unknown[] = [...right];
+    all[at] = wrong;
+    expect(codeOf(() => native.runPoints(...(all as Parameters<typeof native.runPoints>)))).toBe(
+      "ERR_INVALID_ARG_TYPE",
+    );
+  }
+});
