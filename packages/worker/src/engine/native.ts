@@ -1,8 +1,11 @@
+import type { SqlValue } from "../wire/protocol.js";
+import type { EngineDatabase } from "./engine-api.js";
 import { requireHere } from "./here.js";
 
 /** The part of `@sqlite-aio/native` that is used here. */
 export interface Native {
   readonly version: string;
+  readonly capabilities?: { readonly statements?: boolean };
   attach(database: { loadExtension(path: string): unknown }): number;
   interrupt(token: number): boolean;
   setAuthorizer(token: number, authorizer: Authorizer | null): void;
@@ -19,6 +22,37 @@ export interface Native {
     readonly readonly: boolean;
     readonly schema: boolean;
   };
+  guard(database: EngineDatabase, token: number, on: boolean): void;
+  prepare(token: number, sql: string): { readonly id: number; readonly parameters: number } | null;
+  finalize(token: number, statement?: number): void;
+  columns(token: number, statement: number): ColumnOf[];
+  reset(token: number, statement: number): void;
+  bind(token: number, statement: number, values: readonly SqlValue[]): void;
+  rows(
+    token: number,
+    statement: number,
+    limit: number,
+    bytes: number,
+    mode: 0 | 1 | 2,
+    only: boolean,
+    control: Int32Array,
+    sequence: number,
+  ): ArrayBuffer;
+  runMany(
+    token: number,
+    statement: number,
+    packet: readonly unknown[],
+    from: number,
+    progress: Float64Array,
+    control: Int32Array,
+    sequence: number,
+  ): bigint;
+}
+
+/** A column of a result, as better-sqlite3 describes one too. */
+export interface ColumnOf {
+  readonly name: string;
+  readonly type: string | null;
 }
 
 /** See https://sqlite.org/c3ref/set_authorizer.html. */

@@ -34,6 +34,8 @@ export class Executor {
   }
 
   forget(id: number): void {
+    const statement = this.#statements.get(id);
+    if (statement !== undefined) this.#session.nativeStatements.forget(statement);
     this.#statements.delete(id);
   }
 

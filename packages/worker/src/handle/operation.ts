@@ -1,6 +1,7 @@
 import type { ThreadCursor } from "./cursors.js";
 import type { Statement } from "./statement.js";
 import type { SqlValue } from "../wire/protocol.js";
+import type { Packet } from "../wire/row-encode.js";
 
 /** What became of one step of an operation. */
 export const Step = {
@@ -29,7 +30,7 @@ export interface Operation {
   cursor: ThreadCursor | null;
   script: Generator<string> | null;
   piece: string | null;
-  batch: SqlValue[][] | null;
+  batch: Packet | SqlValue[][] | null;
   at: number;
   changes: number;
   /** Shares no transaction (again). */

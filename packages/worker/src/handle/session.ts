@@ -7,6 +7,7 @@ import { explained } from "../engine/cannot-open.js";
 import { attachNative, type Authorizer, native } from "../engine/native.js";
 import { BUSY_SLICE_MS } from "../engine/lock-codes.js";
 import { LockWait } from "./lock-wait.js";
+import { NativeStatements } from "./native-statements.js";
 import { configureHandle, openHandle, setUp } from "../engine/opening.js";
 import { ReplyWriter } from "./reply-writer.js";
 import { SchemaWatch } from "./schema-watch.js";
@@ -40,6 +41,7 @@ export class Session {
     (work) => this.privately(work),
     () => this.inTransaction,
   );
+  readonly nativeStatements: NativeStatements;
   readonly #control: Control;
   readonly #callbacks: Callbacks;
   readonly #onFunctionCall: () => void;
@@ -74,6 +76,7 @@ export class Session {
     this.#callbacks = callbacks;
     this.#onFunctionCall = onFunctionCall;
     this.#patience = new LockWait(this, control);
+    this.nativeStatements = new NativeStatements(control, () => this.#sequence);
   }
 
   get db(): EngineDatabase {
@@ -109,6 +112,9 @@ export class Session {
     // An option of the caller's, or the setup module, may have set it.
     if (options.pragmas.some(([name]) => /busy_timeout/i.test(name)) || options.setup !== null)
       this.#adoptUnlessSlice(options.timeout);
+    this.nativeStatements.attached(db, this.#token);
+    if (options.setup !== null || this.#functions.size > 0 || options.functions.length > 0)
+      this.nativeStatements.guard();
     if (options.queryOnly) db.exec("PRAGMA query_only = ON");
     this.schema.open(db);
     this.#counters = {
@@ -131,6 +137,7 @@ export class Session {
     const db = this.#db;
     if (db === null) return;
     this.executor.reset();
+    this.nativeStatements.detached();
     this.changes.detached();
     this.schema.close();
     this.#counters = null;
@@ -158,6 +165,7 @@ export class Session {
   /** Defines a function, for good if `lasting`, else until the lease ends. */
   async define(spec: FunctionSpec, lasting = true): Promise<void> {
     this.#requireNoCursor("a function cannot be created");
+    this.nativeStatements.guard();
     await defineFunction(this.db, spec, this.#callbacks, this.out.integers, this.#onFunctionCall);
     this.privately(() => rereadSchema(this.db));
     if (lasting) this.#functions.set(functionKey(spec), spec);
@@ -188,6 +196,7 @@ export class Session {
   }
 
   #install(authorizer: Authorizer | null): void {
+    this.nativeStatements.allow(authorizer === null);
     native?.setAuthorizer(
       this.#token,
       authorizer === null ? null : (...args) => (this.#private > 0 ? 0 : authorizer(...args)),
@@ -345,6 +354,11 @@ export class Session {
   /** What ran was not told apart by its results. */
   rowidMayHaveChanged(): void {
     if (this.#counters !== null) this.lastInsertRowid = (this.#ask("counts") as [bigint, bigint])[1];
+  }
+
+  /** The text of each statement is asked for before it runs. */
+  get tracing(): boolean {
+    return this.#tracing;
   }
 
   trace(statement: Statement | null, values: SqlValue[], sql = ""): void {

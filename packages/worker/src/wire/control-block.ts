@@ -32,6 +32,8 @@ export type Side = (typeof Side)[keyof typeof Side];
 
 export interface Control {
   readonly words: Int32Array<SharedArrayBuffer>;
+  /** All of it, for the native companion, whose `src/control.h` knows where what is. */
+  readonly block: Int32Array<SharedArrayBuffer>;
   readonly cancelled: Uint8Array<SharedArrayBuffer>;
   /** What the native companion calls the handle; 0 without it. */
   readonly token: Float64Array<SharedArrayBuffer>;
@@ -44,6 +46,7 @@ export function createControl(): SharedArrayBuffer {
 export function openControl(block: SharedArrayBuffer): Control {
   return {
     words: new Int32Array(block, 0, WORDS),
+    block: new Int32Array(block),
     token: new Float64Array(block, WORDS * 4, 1),
     cancelled: new Uint8Array(block, WORDS * 4 + TOKEN_BYTES, RING),
   };

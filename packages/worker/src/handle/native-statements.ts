@@ -1,0 +1,154 @@
+import type { EngineDatabase } from "../engine/engine-api.js";
+import { type ColumnOf, native, type Native } from "../engine/native.js";
+import type { Control } from "../wire/control-block.js";
+import type { IntegerMode } from "../wire/integers.js";
+import type { SqlValue } from "../wire/protocol.js";
+import type { RowBlock } from "../wire/row-block.js";
+import type { Packet } from "../wire/row-encode.js";
+import type { Statement } from "./statement.js";
+
+const MODES: Readonly<Record<IntegerMode, 0 | 1 | 2>> = { auto: 0, bigint: 1, number: 2 };
+
+/** How far a batch came. */
+export interface BatchProgress {
+  /** The next set, which is the one that failed. */
+  at: number;
+  changes: number;
+}
+
+/**
+ * Statements that the native companion compiles, binds and steps on the engine's own handle: a row costs no call into
+ * C++ then, and no object. Without the companion, or while it may not be used, there are none.
+ */
+export class NativeStatements {
+  readonly #control: Control;
+  /** Number of the operation that is being run. */
+  readonly #sequence: () => number;
+  #native: Native | null = null;
+  #db: EngineDatabase | null = null;
+  #token = 0;
+  #guarded = false;
+  #allowed = true;
+  readonly #compiled = new Map<Statement, NativeStatement>();
+  readonly #progress = new Float64Array(2);
+
+  constructor(control: Control, sequence: () => number) {
+    this.#control = control;
+    this.#sequence = sequence;
+  }
+
+  /** A handle is open; `token` is 0 without the companion. An older one cannot do this. */
+  attached(db: EngineDatabase, token: number): void {
+    if (token === 0 || native?.capabilities?.statements !== true) return;
+    this.#native = native;
+    this.#db = db;
+    this.#token = token;
+    this.#guarded = false;
+  }
+
+  /** Before the handle is closed. */
+  detached(): void {
+    this.#compiled.clear();
+    this.#native?.finalize(this.#token);
+    this.#native = null;
+    this.#db = null;
+  }
+
+  /** From now on statements may call functions of JavaScript's, in the midst of which the engine must know that it is busy. */
+  guard(): void {
+    if (this.#native === null || this.#guarded) return;
+    this.#native.guard(this.#db!, this.#token, true);
+    this.#guarded = true;
+  }
+
+  /** An authorizer is asked about each statement once, and so nothing may be compiled twice. */
+  allow(allowed: boolean): void {
+    this.#allowed = allowed;
+    if (!allowed) for (const statement of this.#compiled.keys()) this.forget(statement);
+  }
+
+  /**
+   * The statement, that nobody else is stepping: it is to be given back. Null where it is to be run by the engine's own
+   * functions.
+   */
+  take(statement: Statement): NativeStatement | null {
+    if (this.#native === null || !this.#allowed) return null;
+    const known = this.#compiled.get(statement);
+    if (known?.lent === true) return this.#compile(statement);
+    const compiled = known ?? this.#compile(statement);
+    if (compiled === null) return null;
+    this.#compiled.set(statement, compiled);
+    compiled.lent = true;
+    return compiled;
+  }
+
+  giveBack(statement: Statement, compiled: NativeStatement): void {
+    if (this.#compiled.get(statement) === compiled) compiled.lent = false;
+    else this.#native?.finalize(this.#token, compiled.id);
+  }
+
+  forget(statement: Statement): void {
+    const compiled = this.#compiled.get(statement);
+    this.#compiled.delete(statement);
+    // Whoever is stepping it finalizes it.
+    if (compiled?.lent === false) this.#native?.finalize(this.#token, compiled.id);
+  }
+
+  #compile(statement: Statement): NativeStatement | null {
+    const prepared = this.#native!.prepare(this.#token, statement.sql);
+    return prepared === null ? null : { id: prepared.id, parameters: prepared.parameters, lent: false };
+  }
+
+  bind(compiled: NativeStatement, values: SqlValue[]): void {
+    this.#native!.bind(this.#token, compiled.id, values);
+  }
+
+  rows(compiled: NativeStatement, limit: number, bytes: number, mode: IntegerMode): RowBlock {
+    const { block } = this.#control;
+    return this.#native!.rows(
+      this.#token,
+      compiled.id,
+      limit,
+      bytes,
+      MODES[mode],
+      false,
+      block,
+      this.#sequence(),
+    );
+  }
+
+  /** Ends a run; nothing to do where the handle is closed. */
+  reset(compiled: NativeStatement): void {
+    this.#native?.reset(this.#token, compiled.id);
+  }
+
+  columns(compiled: NativeStatement): readonly ColumnOf[] {
+    return this.#native!.columns(this.#token, compiled.id);
+  }
+
+  /** Runs the statement for the sets of `packet` from `progress.at` on, and gives the last rowid. */
+  runMany(compiled: NativeStatement, packet: Packet, progress: BatchProgress): bigint {
+    try {
+      return this.#native!.runMany(
+        this.#token,
+        compiled.id,
+        packet,
+        progress.at,
+        this.#progress,
+        this.#control.block,
+        this.#sequence(),
+      );
+    } finally {
+      progress.at = this.#progress[0]!;
+      progress.changes += this.#progress[1]!;
+    }
+  }
+}
+
+/** A statement as the companion knows it. */
+export interface NativeStatement {
+  readonly id: number;
+  readonly parameters: number;
+  /** Somebody is stepping it. */
+  lent: boolean;
+}
