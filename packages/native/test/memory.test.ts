@@ -127,7 +127,6 @@ describe.runIf(compiler !== undefined)("where there is no memory", () => {
 
   it("rows are packed as they are or not at all, and the statement can be read again", () => {
     const db = database();
-    const token = native.attach(db);
     const numbers = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT 600) SELECT ";
     const columns =
       "i, i / 2.0, 'city ' || (i % 20), 'own ' || i, CASE WHEN i < 300 THEN 'term' || (i % 3) ELSE x'00' || i END," +

@@ -72,10 +72,7 @@ export class Dispatcher {
         try {
           return await call.promise;
         } catch (reason) {
-          if (reason === ELSEWHERE) {
-            values = call.values;
-            continue;
-          }
+          if (reason === ELSEWHERE) continue;
           const error = toError(reason, call);
           if (isUnbegun(error)) continue;
           if (call.abandoned && !call.finished) group.setAside(member, call);

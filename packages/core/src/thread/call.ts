@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { Flag, malformed, Op, type SqlValue } from "@sqlite-aio/worker/wire";
+import { Flag, malformed, Op } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
 import type { Shape } from "../values/shape.js";
 import type { CachedStatement } from "./statement-cache.js";
@@ -129,11 +129,6 @@ export class Call {
     this.stage = Stage.SETTLED;
     this.settledHook?.();
     return true;
-  }
-
-  /** The parameters of a QUERY, in index order. */
-  get values(): SqlValue[] {
-    return this.fields.slice(5) as SqlValue[];
   }
 
   /** The cursor that a QUERY opens or a FETCH reads; no other call has rows that wait. */

@@ -345,7 +345,7 @@ describe("transactions", () => {
     const logged: string[] = [];
     const db = new Kysely<Database>({
       dialect: new SqliteAioDialect({ pool: () => createPool(path) }),
-      log: ({ level, query }) => logged.push(level === "query" ? query.sql : `${level}: ${query.sql}`),
+      log: ({ level, query }) => void logged.push(level === "query" ? query.sql : `${level}: ${query.sql}`),
     });
     onTestFinished(() => db.destroy());
     await db.transaction().execute(async (trx) => void (await sql`SELECT 1`.execute(trx)));
