@@ -1,4 +1,3 @@
-/* oxlint-disable import/no-commonjs -- the one module system that loads inside an asar archive and from a bundle alike. */
 "use strict";
 
 const { existsSync } = require("node:fs");

@@ -7,7 +7,8 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { codeOf, Database, native, open } from "./engine.ts";
+import type { Database } from "./engine.ts";
+import { codeOf, native, open } from "./engine.ts";
 import { packet, readAll, rest } from "./reading.ts";
 
 const compile = new URL("../scripts/compile.mjs", import.meta.url).href;
@@ -52,10 +53,10 @@ describe("a function that throws inside of a statement", () => {
   const thrower = (): ReturnType<typeof open> & { thrown: Own } => {
     const thrown = new Own("boom");
     const handle = guarded();
-    handle.db.function("boom", {}, ((a: unknown) => {
+    handle.db.function("boom", {}, (a: unknown) => {
       if (a === 2) throw thrown;
       return a;
-    }) as never);
+    });
     return { ...handle, thrown };
   };
   /** What is thrown, and that the engine is none the worse for it. */
@@ -111,9 +112,9 @@ describe("a function that throws inside of a statement", () => {
 
   test("may throw what is no error", () => {
     using handle = guarded();
-    handle.db.function("odd", {}, (() => {
+    handle.db.function("odd", {}, () => {
       throw "a text";
-    }) as never);
+    });
     expect(outcome(handle, () => readAll(handle.token, "select odd()"))).toBe("a text");
   });
 });
@@ -127,7 +128,7 @@ test("a function that closes, uses or prepares on its database inside of a state
     finalize: () => native.finalize(handle.token),
     rows: () => readAll(handle.token, "select 1"),
   };
-  for (const [name, work] of Object.entries(tries)) handle.db.function(`try_${name}`, {}, work as never);
+  for (const [name, work] of Object.entries(tries)) handle.db.function(`try_${name}`, {}, work);
   const refusals = Object.keys(tries).map((name) => {
     try {
       readAll(handle.token, `select try_${name}() from t`);
@@ -150,8 +151,8 @@ test("a function that closes, uses or prepares on its database inside of a state
 test("a statement of one handle may run inside of a function of another's", () => {
   using outer = guarded();
   using inner = guarded();
-  inner.db.function("twice", {}, ((a: number) => 2 * a) as never);
-  outer.db.function("inner", {}, (() => readAll(inner.token, "select twice(21)").rows[0]![0]) as never);
+  inner.db.function("twice", {}, (a: number) => 2 * a);
+  outer.db.function("inner", {}, () => readAll(inner.token, "select twice(21)").rows[0]![0]);
   expect(readAll(outer.token, "select inner(), a from t").rows).toEqual([
     [42, 1],
     [42, 2],

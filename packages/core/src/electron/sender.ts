@@ -82,7 +82,7 @@ function refusePage(
 function allows(allow: (event: SenderEvent) => boolean, event: SenderEvent): boolean {
   try {
     // A promise of false, say, would be true.
-    return allow(event) === true;
+    return allow(event);
   } catch (error) {
     process.emitWarning(`option "allow" has thrown, and the page was refused: ${textOf(error)}`);
     return false;

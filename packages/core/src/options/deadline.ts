@@ -41,7 +41,7 @@ export class Deadline {
   /** Ends it now, for `reason`. */
   end(reason: unknown): void {
     this.#ended ??= { reason };
-    for (const giveUp of [...this.#watchers]) giveUp(reason);
+    for (const giveUp of Array.from(this.#watchers)) giveUp(reason);
   }
 
   /** `work`, or why it is over if it is before. */

@@ -105,7 +105,6 @@ describe("a closure", () => {
     const boom = new RangeError("boom");
     await db.createFunction("fail", 1, (what: string) => {
       if (what === "boom") throw boom;
-      // oxlint-disable-next-line typescript/only-throw-error -- whatever is thrown is the cause
       throw what;
     });
     const error = await rejection(db.executeFetchall("SELECT fail('boom')"));

@@ -32,7 +32,6 @@ const thrown: readonly (readonly [what: string, value: unknown])[] = [
 
 function thrower(value: unknown): () => never {
   return () => {
-    // oxlint-disable-next-line typescript/only-throw-error -- as others may do
     throw value;
   };
 }

@@ -11,7 +11,6 @@ it("a trace callback that throws costs nobody an answer, and gives a warning", a
   const seen: string[] = [];
   await db.setTraceCallback((sql) => {
     seen.push(sql);
-    // oxlint-disable-next-line typescript/only-throw-error -- as others may do
     throw seen.length === 3 ? "just text" : new Error("from the callback");
   });
   const calls = [1, 2, 3].map((x) => db.executeFetchall("SELECT ?", [x]));

@@ -8,7 +8,7 @@ import { exposePool, type ExposeOptions, type WithoutPool } from "@sqlite-aio/co
 import { type Client, createBridge, createClient, RemoteError } from "@sqlite-aio/core/electron/preload";
 import { drizzle } from "@sqlite-aio/core/drizzle";
 import { knexClient } from "@sqlite-aio/core/knex";
-import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import * as sqlite from "drizzle-orm/sqlite-core";
 import knex from "knex";
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
 import { rejection, temporaryPath } from "../support/database.ts";
@@ -152,7 +152,6 @@ describe("a page's calls", () => {
   it("reject also where something else than an error is thrown", async () => {
     const { client } = exposed({
       text: () => {
-        // oxlint-disable-next-line typescript/only-throw-error -- as others may do
         throw "just text";
       },
       plain: () => Promise.reject(new RangeError("too far")),
@@ -167,7 +166,7 @@ describe("a page's calls", () => {
       onTestFinished(() => pool.close());
       await pool.exec("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT)");
       await pool.run("INSERT INTO note VALUES (1, 'first')");
-      const note = sqliteTable("note", { id: integer(), text: text() });
+      const note = sqlite.sqliteTable("note", { id: sqlite.integer(), text: sqlite.text() });
       const drizzled = drizzle(pool);
       const knexed = knex({ client: knexClient(pool) });
       const { client, page } = exposed(
@@ -250,7 +249,7 @@ describe("a page's calls", () => {
       fail: (at: number) => {
         throw thrown[at];
       },
-      tap: async function* (at: number) {
+      async *tap(at: number) {
         yield 1;
         throw thrown[at];
       },
@@ -631,7 +630,7 @@ describe("values with an object in many places", () => {
     let shared: unknown = { deep: Buffer.from("small") };
     // 2 to the 60th places.
     for (let i = 0; i < 60; i++) shared = [shared, shared];
-    const { client } = exposed({ give: () => shared, stream: () => stream([shared, shared]) });
+    const { client } = exposed({ give: () => shared, stream: () => inTurn([shared, shared]) });
     let value = (await client.give()) as unknown[];
     for (let i = 0; i < 59; i++) {
       expect(value[0]).toBe(value[1]);
@@ -644,7 +643,7 @@ describe("values with an object in many places", () => {
   });
 });
 
-async function* stream(items: readonly unknown[]): AsyncGenerator<unknown> {
+async function* inTurn(items: readonly unknown[]): AsyncGenerator {
   yield* items;
 }
 
@@ -1072,7 +1071,7 @@ describe("streams", () => {
     let running = 0;
     const { client } = exposed(
       {
-        slow: async function* () {
+        async *slow() {
           running++;
           try {
             await goOn.opened;

@@ -124,7 +124,7 @@ describe("queries", () => {
     expect(await rejection(db.raw("SELECT ?", [Symbol("s")] as never))).toMatchObject({
       message: expect.stringMatching(/^SELECT \? - .*bind/i),
     });
-    expect(db("person").where({ id: 5n }).toString()).toBe("select * from `person` where `id` = 5");
+    expect(db("person").where({ id: 5n }).toQuery()).toBe("select * from `person` where `id` = 5");
   });
 
   it("say so where there is nothing to run", async () => {

@@ -359,14 +359,17 @@ describe("transactions", () => {
     await after.releaseSavepoint('a "point"').execute();
     await trx.rollback().execute();
     expect(logged).toEqual([
-      ...["begin", "SELECT 1", "commit", "begin", "SELECT 2", "commit"],
-      ...[
-        "begin",
-        'savepoint "a ""point"""',
-        'rollback to "a ""point"""',
-        'release "a ""point"""',
-        "rollback",
-      ],
+      "begin",
+      "SELECT 1",
+      "commit",
+      "begin",
+      "SELECT 2",
+      "commit",
+      "begin",
+      'savepoint "a ""point"""',
+      'rollback to "a ""point"""',
+      'release "a ""point"""',
+      "rollback",
     ]);
   });
 
@@ -1050,7 +1053,7 @@ describe("migrations", () => {
       threads.get(text)!.add(thread);
     };
     queryChannel.asyncEnd.subscribe(watching as (event: unknown) => void);
-    onTestFinished(() => void queryChannel.asyncEnd.unsubscribe(watching as (event: unknown) => void));
+    onTestFinished(() => queryChannel.asyncEnd.unsubscribe(watching as (event: unknown) => void));
     const done = await Promise.all(
       Array.from({ length: 100 }, (_, at) => migrator(both[at % 2]!, migrations).migrateToLatest()),
     );

@@ -13,7 +13,7 @@ function contents(engine: Engine, tables: readonly string[]): unknown {
 function alone({ schema, sql, tables }: FailingWrite, before = "", after = ""): unknown {
   const engine = openEngine();
   engine.exec(`PRAGMA foreign_keys = ON; CREATE TABLE other (x); ${schema}; ${before}`);
-  expect(() => engine.exec(sql)).toThrow();
+  expect(() => engine.exec(sql)).toThrow(Error);
   if (engine.inTransaction) engine.exec(after);
   return contents(engine, [...tables, "other"]);
 }

@@ -122,7 +122,6 @@ describe("transaction()", () => {
     const thrown = { not: "even an error" };
     const late = pool.transaction(async (tx) => {
       await tx.run("DELETE FROM account");
-      // oxlint-disable-next-line typescript/only-throw-error
       throw thrown;
     });
     expect(await rejection(late)).toBe(thrown);

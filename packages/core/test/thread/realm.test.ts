@@ -8,7 +8,11 @@ it("a program whose built-in classes are of another realm reads, binds and calls
   const { stdout } = await promisify(execFile)(process.execPath, [program]);
   expect(JSON.parse(stdout)).toEqual([
     // 700 rows in packets of every kind, with NULLs, blobs and integers that are no safe numbers.
-    ...[700, true, [1], "bigint", 2],
+    700,
+    true,
+    [1],
+    "bigint",
+    2,
     [
       [null, 0],
       [1, null],

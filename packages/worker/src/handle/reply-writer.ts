@@ -153,7 +153,7 @@ export class ReplyWriter {
 }
 
 function sameShape(statement: Statement, columns: { name: string; type: string | null }[]): boolean {
-  const { names, types } = statement;
-  if (names === null || types === null || names.length !== columns.length) return false;
-  return columns.every((column, c) => column.name === names[c] && column.type === types[c]);
+  const { names, types: declared } = statement;
+  if (names === null || declared === null || names.length !== columns.length) return false;
+  return columns.every((column, c) => column.name === names[c] && column.type === declared[c]);
 }

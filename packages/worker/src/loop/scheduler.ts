@@ -44,7 +44,7 @@ export class Scheduler {
   #spent = 0;
   #over = 0;
   /** Operations to be run before those of the frames: what was begun together and has to be run again, or was left over. */
-  #singles: Operation[] = [];
+  readonly #singles: Operation[] = [];
 
   constructor(session: Session, control: Control) {
     this.#session = session;

@@ -14,14 +14,14 @@ export function checkHead(reply: unknown): asserts reply is Reply {
   const end = 3 + 3 * reply[2];
   if (end > reply.length) throw malformed("a reply");
   for (let at = 3; at < end; at += 3) {
-    const [id, names, types] = [reply[at], reply[at + 1], reply[at + 2]] as unknown[];
+    const [id, names, declared] = [reply[at], reply[at + 1], reply[at + 2]] as unknown[];
     const right =
       isCount(id) &&
       Array.isArray(names) &&
       names.every((name) => typeof name === "string") &&
-      Array.isArray(types) &&
-      types.length === names.length &&
-      types.every((type) => type === null || typeof type === "string");
+      Array.isArray(declared) &&
+      declared.length === names.length &&
+      declared.every((type) => type === null || typeof type === "string");
     if (!right) throw malformed("a shape");
   }
 }

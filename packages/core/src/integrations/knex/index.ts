@@ -207,6 +207,7 @@ function escaped(Base: SqliteClientClass, value: unknown, context: unknown): str
     ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
     : value;
   try {
+    // oxlint-disable-next-line eslint/no-underscore-dangle -- Knex has no other name for it
     return Base.prototype._escapeBinding(known, context);
   } catch {
     // No message of Knex's may take the place of the error that it is about.
