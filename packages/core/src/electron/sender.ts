@@ -82,7 +82,8 @@ function refusePage(
 function allows(allow: (event: SenderEvent) => boolean, event: SenderEvent): boolean {
   try {
     // A promise of false, say, would be true.
-    return allow(event);
+    const answer: unknown = allow(event);
+    return answer === true;
   } catch (error) {
     process.emitWarning(`option "allow" has thrown, and the page was refused: ${textOf(error)}`);
     return false;

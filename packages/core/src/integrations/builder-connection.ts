@@ -3,59 +3,12 @@ import type { Parameters } from "../values/bind.js";
 import { OperationalError, ProgrammingError, SqliteError } from "../errors/errors.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
+import { OpenTransaction } from "./open-transaction.js";
+import type { SessionLease, SessionPool, TransactionMode } from "./session-pool.js";
 import type { RunResult } from "../pool/transaction.js";
 import { Row } from "../values/row.js";
 import { statementKind } from "./statement-kind.js";
 import { transactionStatement } from "./transaction-statement.js";
-
-/** What reads: the pool, and the snapshot of its `read()`. */
-export interface SessionReader {
-  /** All rows, as objects. */
-  all<R>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]>;
-  /** Rows as they are wanted. */
-  iterate<R>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterable<R>;
-}
-
-/** What a query builder uses of a pool. */
-export interface SessionPool extends SessionReader {
-  /** Writes. */
-  run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult>;
-  /** A connection to oneself, until it is stopped. */
-  acquire(options: { mode: "write"; signal?: AbortSignal | undefined }): Promise<SessionLease>;
-  /** Takes no further calls, and resolves when those that were made are over. */
-  close(): Promise<void>;
-}
-
-/** What runs the statements of a connection that the pool lends: the connection, and a transaction on it. */
-export interface SessionStatements {
-  cursor(): Promise<SessionCursor>;
-  execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<SessionCursor>;
-  executeFetchall<R>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]>;
-}
-
-/** What a query builder uses of a connection that the pool lends. */
-export interface SessionLease extends SessionStatements {
-  isolationLevel: "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE" | null;
-  rowFactory: unknown;
-  /** Commits when `fn` returns, rolls back when it throws. */
-  transaction<T>(fn: (tx: SessionStatements) => Promise<T>, options: { mode: TransactionMode }): Promise<T>;
-  stop(): Promise<void>;
-}
-
-/** Which BEGIN. */
-type TransactionMode = "deferred" | "immediate" | "exclusive";
-
-/** What a query builder uses of a cursor. */
-export interface SessionCursor {
-  readonly rowcount: number;
-  readonly lastrowid: number | bigint | null;
-  readonly description: readonly unknown[] | null;
-  iterChunkSize: number;
-  execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<unknown>;
-  fetchall<R>(options?: CallOptions): Promise<R[]>;
-  fetchmany<R>(size: number, options?: CallOptions): Promise<R[]>;
-  close(): Promise<void>;
-}
 
 /** What became of a statement: rows, or counts. `inserted` says that it was an INSERT. */
 export type SessionResult<R> =
@@ -324,80 +277,6 @@ export class BuilderConnection {
     return lease;
   }
 }
-
-/** A transaction on a lease: its statements are refused once SQLite has rolled it back. */
-class OpenTransaction implements SessionStatements {
-  /** Begun by a query builder, which also ends it, or by a statement of the user's. */
-  readonly by: "builder" | "statement";
-  /** Names of the savepoints, the outermost first, where that is what began it. */
-  savepoints: string[] | null = null;
-  readonly #tx: SessionStatements;
-  readonly #done: Promise<void>;
-  readonly #end: PromiseWithResolvers<void>;
-
-  private constructor(
-    by: "builder" | "statement",
-    tx: SessionStatements,
-    done: Promise<void>,
-    end: PromiseWithResolvers<void>,
-  ) {
-    this.by = by;
-    this.#tx = tx;
-    this.#done = done;
-    this.#end = end;
-  }
-
-  static async begin(
-    lease: SessionLease,
-    mode: TransactionMode,
-    by: "builder" | "statement",
-  ): Promise<OpenTransaction> {
-    const begun = Promise.withResolvers<SessionStatements>();
-    const end = Promise.withResolvers<void>();
-    const done = lease.transaction(
-      (tx) => {
-        begun.resolve(tx);
-        return end.promise;
-      },
-      { mode },
-    );
-    // Later failures are for those who wait for its end.
-    done.catch(begun.reject);
-    return new OpenTransaction(by, await begun.promise, done, end);
-  }
-
-  cursor(): Promise<SessionCursor> {
-    return this.#tx.cursor();
-  }
-
-  execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<SessionCursor> {
-    return this.#tx.execute(sql, parameters, options);
-  }
-
-  executeFetchall<R>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
-    return this.#tx.executeFetchall(sql, parameters, options);
-  }
-
-  async commit(): Promise<void> {
-    this.#end.resolve();
-    await this.#done;
-  }
-
-  async rollback(): Promise<void> {
-    this.abandon();
-    await this.#done.catch((error: unknown) => {
-      if (error !== UNDONE) throw error;
-    });
-  }
-
-  /** Rolls back; nobody waits for it. */
-  abandon(): void {
-    this.#end.reject(UNDONE);
-  }
-}
-
-/** Ends a transaction that is to be rolled back. */
-const UNDONE = new Error("rolled back");
 
 /** What became of a statement that only begins or ends something. */
 const NOTHING = { rows: null, changes: 0, lastInsertRowid: 0, counted: false, inserted: false } as const;

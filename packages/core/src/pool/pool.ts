@@ -26,7 +26,7 @@ import {
   runResult,
 } from "./transaction.js";
 import { Maintenance } from "./maintenance.js";
-import { copyParameters, type LiveQuery, Watch } from "./changes/live-query.js";
+import { keepParameters, type LiveQuery, Watch } from "./changes/live-query.js";
 import { Row } from "../values/row.js";
 import type { AnyRow, RowSettings } from "../values/row-maker.js";
 import { checkSql } from "../thread/statement-cache.js";
@@ -236,12 +236,12 @@ export class Pool {
    */
   watch<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): LiveQuery<R> {
     checkSql(sql);
-    const values = copyParameters(parameters);
+    const values = keepParameters(sql, parameters);
     return new Watch<R>(
       {
         sql,
         changes: this.#changes,
-        query: (callOptions) => this.all<R>(sql, values, callOptions),
+        query: async (callOptions) => await this.all<R>(sql, values(), callOptions),
         access: (callOptions) => this.#router.access(sql, callOptions),
       },
       options,

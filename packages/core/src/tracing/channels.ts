@@ -89,6 +89,11 @@ export class Trace<E extends { error?: unknown }> {
     return this.#over;
   }
 
+  /** Completes the event. A subscriber may have frozen it, which keeps nothing but that from being told. */
+  tell(fields: Partial<E>): void {
+    for (const [name, value] of Object.entries(fields)) Reflect.set(this.event, name, value);
+  }
+
   /** Runs the synchronous part of the call. */
   run<T>(work: () => T): T {
     const { start, end } = this.#channel;
@@ -125,7 +130,7 @@ export class Trace<E extends { error?: unknown }> {
   }
 
   #publishError(error: unknown): void {
-    this.event.error = error;
+    this.tell({ error } as Partial<E>);
     this.#channel.error.publish(this.event);
   }
 

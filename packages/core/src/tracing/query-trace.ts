@@ -30,6 +30,7 @@ const OPERATIONS: Readonly<Record<number, QueryEvent["operation"]>> = {
 export class QueryTrace implements CallObserver {
   readonly #trace: Trace<QueryEvent>;
   readonly #slowQueryMs: number;
+  readonly #sql: string;
   readonly #calledAt = sharedNow();
   /** The call that it was made for; null if there may be several. */
   readonly #call: Call | null;
@@ -42,6 +43,7 @@ export class QueryTrace implements CallObserver {
   private constructor(event: QueryEvent, slowQueryMs: number, call: Call | null) {
     this.#trace = new Trace(queryChannel, event);
     this.#slowQueryMs = slowQueryMs;
+    this.#sql = event.sql;
     this.#call = call;
   }
 
@@ -67,7 +69,7 @@ export class QueryTrace implements CallObserver {
   /** `call` is one of those that this is about. */
   has(call: Call, thread: number): void {
     call.trace = this;
-    this.#trace.event.thread = thread;
+    this.#trace.tell({ thread });
   }
 
   /** Sends the call that this was made for; `toError` makes the error of a rejection that nobody waits for. */
@@ -122,9 +124,7 @@ export class QueryTrace implements CallObserver {
   }
 
   succeeded(rows: number, changes: number): void {
-    const { event } = this.#trace;
-    event.rows = rows;
-    event.changes = changes < 0 ? undefined : changes;
+    this.#trace.tell({ rows, changes: changes < 0 ? undefined : changes });
     this.#measure();
     this.#trace.succeeded();
   }
@@ -141,16 +141,14 @@ export class QueryTrace implements CallObserver {
   }
 
   #measure(): void {
-    const { event } = this.#trace;
-    if (this.#begunAt !== undefined) {
-      event.queueMs = Math.max(0, this.#begunAt - this.#calledAt);
-      event.execMs = this.#ran + this.#latestRan;
-    }
-    if (this.#slowQueryMs > 0) this.#warn();
+    const queueMs = this.#begunAt === undefined ? undefined : Math.max(0, this.#begunAt - this.#calledAt);
+    const execMs = this.#begunAt === undefined ? undefined : this.#ran + this.#latestRan;
+    if (queueMs !== undefined) this.#trace.tell({ queueMs, execMs });
+    if (this.#slowQueryMs > 0) this.#warn(queueMs, execMs);
   }
 
-  #warn(): void {
-    const { sql, queueMs, execMs } = this.#trace.event;
+  #warn(queueMs: number | undefined, execMs: number | undefined): void {
+    const sql = this.#sql;
     const known = queueMs !== undefined && execMs !== undefined;
     const took = known ? queueMs + execMs : sharedNow() - this.#calledAt;
     if (took < this.#slowQueryMs) return;

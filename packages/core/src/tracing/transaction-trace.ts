@@ -24,13 +24,12 @@ export class TransactionTrace {
 
   begun(thread: number): void {
     this.#begunAt = performance.now();
-    this.#trace.event.thread = thread;
-    this.#trace.event.queueMs = this.#begunAt - this.#calledAt;
+    this.#trace.tell({ thread, queueMs: this.#begunAt - this.#calledAt });
   }
 
   async follow<T>(work: () => Promise<T>): Promise<T> {
     return await this.#trace.follow(work, () => {
-      if (this.#begunAt !== undefined) this.#trace.event.openMs = performance.now() - this.#begunAt;
+      if (this.#begunAt !== undefined) this.#trace.tell({ openMs: performance.now() - this.#begunAt });
     });
   }
 }
@@ -58,7 +57,7 @@ export async function traceAcquire<T>(
   const calledAt = performance.now();
   const trace = new Trace<AcquireEvent>(acquireChannel, { ...event, thread: undefined, queueMs: undefined });
   return await trace.follow(work, (lease) => {
-    if (lease !== undefined) trace.event.thread = threadOf(lease);
-    trace.event.queueMs = performance.now() - calledAt;
+    const queueMs = performance.now() - calledAt;
+    trace.tell(lease === undefined ? { queueMs } : { queueMs, thread: threadOf(lease) });
   });
 }

@@ -8,7 +8,7 @@ import { exposePool, type ExposeOptions, type WithoutPool } from "@sqlite-aio/co
 import { type Client, createBridge, createClient, RemoteError } from "@sqlite-aio/core/electron/preload";
 import { drizzle } from "@sqlite-aio/core/drizzle";
 import { knexClient } from "@sqlite-aio/core/knex";
-import * as sqlite from "drizzle-orm/sqlite-core";
+import * as columns from "drizzle-orm/sqlite-core";
 import knex from "knex";
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
 import { rejection, temporaryPath } from "../support/database.ts";
@@ -152,6 +152,7 @@ describe("a page's calls", () => {
   it("reject also where something else than an error is thrown", async () => {
     const { client } = exposed({
       text: () => {
+        // oxlint-disable-next-line typescript/only-throw-error -- as others may do
         throw "just text";
       },
       plain: () => Promise.reject(new RangeError("too far")),
@@ -166,7 +167,7 @@ describe("a page's calls", () => {
       onTestFinished(() => pool.close());
       await pool.exec("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT)");
       await pool.run("INSERT INTO note VALUES (1, 'first')");
-      const note = sqlite.sqliteTable("note", { id: sqlite.integer(), text: sqlite.text() });
+      const note = columns.sqliteTable("note", { id: columns.integer(), text: columns.text() });
       const drizzled = drizzle(pool);
       const knexed = knex({ client: knexClient(pool) });
       const { client, page } = exposed(
@@ -508,6 +509,7 @@ describe("the sender", () => {
       {
         allow: () => {
           if (allowing) return true;
+          // oxlint-disable-next-line typescript/only-throw-error -- as others may do
           throw Object.create(null);
         },
       },
@@ -630,7 +632,7 @@ describe("values with an object in many places", () => {
     let shared: unknown = { deep: Buffer.from("small") };
     // 2 to the 60th places.
     for (let i = 0; i < 60; i++) shared = [shared, shared];
-    const { client } = exposed({ give: () => shared, stream: () => inTurn([shared, shared]) });
+    const { client } = exposed({ give: () => shared, stream: () => itemsOf([shared, shared]) });
     let value = (await client.give()) as unknown[];
     for (let i = 0; i < 59; i++) {
       expect(value[0]).toBe(value[1]);
@@ -643,7 +645,7 @@ describe("values with an object in many places", () => {
   });
 });
 
-async function* inTurn(items: readonly unknown[]): AsyncGenerator {
+async function* itemsOf(items: readonly unknown[]): AsyncGenerator {
   yield* items;
 }
 
@@ -735,7 +737,7 @@ describe("signals", () => {
     const answer = bridge.call("wait", [{ "sqlite-aio:signal": "one" }]);
     await vi.waitFor(() => expect(asked).toBe(true));
     const deep = Array.from({ length: 20_000 }).reduce<unknown[]>((inner) => [inner], []);
-    for (const id of [{ toString: 1, valueOf: 1 }, null, ["one"]]) bridge.abort(id as never);
+    for (const id of [{ toString: 1, valueOf: 1 }, null, ["one"]]) bridge.abort(id as unknown as string);
     // Too deep for the fake's structured clone, too.
     page.ipcRenderer.send = () => {};
     const event = { sender: page.webContents, senderFrame: page.frame };

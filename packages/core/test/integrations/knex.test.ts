@@ -118,7 +118,7 @@ describe("queries", () => {
       code: "SQLITE_CONSTRAINT_PRIMARYKEY",
       message: expect.stringContaining("values (1152921504606846976, 'Alan') - UNIQUE constraint failed"),
     });
-    expect(await rejection(db.raw("SELECT nowhere(?)", [Buffer.from([1, 255])]))).toMatchObject({
+    expect(await rejection(db.raw("SELECT nowhere(?)", [new Uint8Array([1, 255])] as never))).toMatchObject({
       message: "SELECT nowhere(X'01ff') - no such function: nowhere",
     });
     expect(await rejection(db.raw("SELECT ?", [Symbol("s")] as never))).toMatchObject({

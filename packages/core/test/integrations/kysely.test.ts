@@ -345,7 +345,9 @@ describe("transactions", () => {
     const logged: string[] = [];
     const db = new Kysely<Database>({
       dialect: new SqliteAioDialect({ pool: () => createPool(path) }),
-      log: ({ level, query }) => void logged.push(level === "query" ? query.sql : `${level}: ${query.sql}`),
+      log: ({ level, query }) => {
+        logged.push(level === "query" ? query.sql : `${level}: ${query.sql}`);
+      },
     });
     onTestFinished(() => db.destroy());
     await db.transaction().execute(async (trx) => void (await sql`SELECT 1`.execute(trx)));
@@ -1053,7 +1055,9 @@ describe("migrations", () => {
       threads.get(text)!.add(thread);
     };
     queryChannel.asyncEnd.subscribe(watching as (event: unknown) => void);
-    onTestFinished(() => queryChannel.asyncEnd.unsubscribe(watching as (event: unknown) => void));
+    onTestFinished(() => {
+      queryChannel.asyncEnd.unsubscribe(watching as (event: unknown) => void);
+    });
     const done = await Promise.all(
       Array.from({ length: 100 }, (_, at) => migrator(both[at % 2]!, migrations).migrateToLatest()),
     );

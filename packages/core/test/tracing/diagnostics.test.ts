@@ -203,6 +203,29 @@ describe("sqlite-aio:query", () => {
     expect(bound.getStore()).toBeUndefined();
   });
 
+  it("may be frozen by whoever subscribes, and the statement, transaction or lease is answered as ever", async () => {
+    const warned: unknown[] = [];
+    const onWarning = (warning: Error): void => void warned.push(warning);
+    process.on("warning", onWarning);
+    onTestFinished(() => void process.off("warning", onWarning));
+    const freeze = (event: unknown): void => void Object.freeze(event);
+    for (const { start } of [queryChannel, transactionChannel, acquireChannel]) {
+      start.subscribe(freeze);
+      onTestFinished(() => {
+        start.unsubscribe(freeze);
+      });
+    }
+    const db = await open(":memory:", { slowQueryMs: 1 });
+    const pool = await openPool();
+    expect(await db.executeFetchall(SLOW, [1])).toEqual([[300000]]);
+    expect(await rejection(db.execute("SELECT nothing"))).toBeInstanceOf(OperationalError);
+    expect(await pool.transaction((tx) => tx.get("SELECT 1 AS one"))).toEqual({ one: 1 });
+    expect(await rejection(pool.get("SELECT nothing"))).toBeInstanceOf(OperationalError);
+    await db.close();
+    await new Promise(setImmediate);
+    expect(warned[0]).toMatchObject({ code: "SQLITE_AIO_SLOW", sql: SLOW, execMs: expect.any(Number) });
+  });
+
   it("has no parameters, unless they are asked for", async () => {
     const db = await open();
     const pool = await openPool();

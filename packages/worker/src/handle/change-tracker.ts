@@ -2,6 +2,7 @@ import { type EngineDatabase, type EngineStatement, prepareOwn } from "../engine
 import { type Native, native } from "../engine/native.js";
 import type { Session } from "./session.js";
 import type { Statement } from "./statement.js";
+import { statementKeyword } from "../sql/parameters.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import type { ChangeReport, TableAccess } from "../wire/change-report.js";
 
@@ -20,11 +21,28 @@ const CLOSED_MODULE =
   /^\s*CREATE\s+VIRTUAL\s+TABLE\b.*?\bUSING\s+["'`[]?(?:fts[345]|rtree(?:_i32)?|geopoly)\b/is;
 const OPEN_CONTENT = /\bcontent\s*=/i;
 
+/** Functions that are read as tables, and show nothing but their arguments. */
+const PURE_FUNCTIONS = new Set([
+  "json_each",
+  "json_tree",
+  "jsonb_each",
+  "jsonb_tree",
+  "generate_series",
+  "carray",
+  "fts3tokenize",
+]);
+
+/** Pragmas that write into the file what no table shows. */
+const HEADER_PRAGMA =
+  /^(?:user_version|application_id|schema_version|auto_vacuum|incremental_vacuum|journal_mode|encoding|page_size)$/i;
+
+/** The databases in which VACUUM copies the tables of others. */
+const VACUUM_COPY = /^vacuum_[0-9a-f]{16}$/;
+
 type Name = readonly [database: string, table: string];
 
 interface Probes {
-  readonly dataVersion: EngineStatement;
-  readonly schemaVersion: EngineStatement;
+  readonly versions: Versions;
   readonly totalChanges: EngineStatement;
   readonly untracked: EngineStatement;
 }
@@ -39,11 +57,11 @@ export class ChangeTracker {
   #stirred = false;
   /** Any table may have changed. */
   #anything = false;
-  /** Of the file, as seen last; null: not looked at yet. */
-  #dataVersion: unknown = null;
+  /** Of each file, as seen last; null: not looked at yet. */
+  #dataVersions: DatabaseVersions | null = null;
   /** A handle that is closed by now had seen another one. */
   #outside = false;
-  #schemaVersion: unknown = null;
+  #schemaVersions: DatabaseVersions | null = null;
   /** Which schema {@link #untrackedTables} was found in. */
   #schema = "";
   #untrackedTables = false;
@@ -63,7 +81,7 @@ export class ChangeTracker {
     if (this.#probes !== null && this.externally() === true) this.#outside = true;
     this.#probes = null;
     this.#token = 0;
-    this.#dataVersion = null;
+    this.#dataVersions = null;
   }
 
   /** Other contents took the place of the handle's. */
@@ -93,8 +111,7 @@ export class ChangeTracker {
     const session = this.#session;
     const { db } = session;
     const probes = session.privately(() => ({
-      dataVersion: prepareOwn(db, "PRAGMA data_version").pluck(),
-      schemaVersion: prepareOwn(db, "PRAGMA schema_version").pluck(),
+      versions: new Versions(db),
       totalChanges: prepareOwn(db, "SELECT total_changes()").pluck(),
       untracked: prepareOwn(db, UNTRACKED).pluck(),
     }));
@@ -106,15 +123,14 @@ export class ChangeTracker {
       for (const [database] of unseenIn) native?.markChanged(this.#token, database, UNSEEN);
       return;
     }
-    this.#schemaVersion = this.#look("schemaVersion");
-    this.#dataVersion = this.#look("dataVersion");
+    this.#schemaVersions = this.#look(({ versions }) => versions.ofSchemas());
+    this.#dataVersions = this.#look(({ versions }) => versions.ofData());
   }
 
   /** Null where another connection's lock is in the way. */
-  #look(probe: keyof Probes): unknown {
-    const statement = this.#probes![probe];
+  #look<T>(at: (probes: Probes) => T): T | null {
     try {
-      return this.#session.privately(() => statement.get());
+      return this.#session.privately(() => at(this.#probes!));
     } catch {
       return null;
     }
@@ -124,26 +140,31 @@ export class ChangeTracker {
   watch<T>(source: Statement | string | null, work: () => T): T {
     if (this.#probes === null) return work();
     this.#stirred = true;
+    if (source !== null && changesUnseen(typeof source === "string" ? source : source.sql)) {
+      const result = work();
+      native?.markChanged(this.#token, "main", UNSEEN);
+      return result;
+    }
     const untracked = source === null ? [] : this.#untracked(source);
     if (untracked.length === 0) return work();
     const session = this.#session;
-    const before = this.#look("totalChanges");
+    const before = this.#look(totalChanges);
     const open = session.inTransaction;
     try {
       return work();
     } finally {
       const rolledBack = (open || session.transactionWasOpen) && !session.inTransaction;
-      if (!rolledBack && this.#look("totalChanges") !== before)
+      if (!rolledBack && this.#look(totalChanges) !== before)
         for (const [database, table] of untracked) native?.markChanged(this.#token, database, table);
     }
   }
 
   /** Which of the tables that `source` writes have to be marked. */
   #untracked(source: Statement | string): readonly Name[] {
-    const schema = `${String(this.#look("schemaVersion"))} ${this.#session.epoch}`;
+    const schema = `${String(this.#look(({ versions }) => versions.ofMainSchema()))} ${this.#session.epoch}`;
     if (schema !== this.#schema) {
       this.#schema = schema;
-      this.#untrackedTables = this.#look("untracked") !== 0;
+      this.#untrackedTables = this.#look(({ untracked }) => untracked.get()) !== 0;
     }
     if (!this.#untrackedTables) return [];
     if (typeof source === "string") return this.#analyze(source)?.untracked ?? [];
@@ -183,7 +204,7 @@ export class ChangeTracker {
       const taken = native?.takeChanges(this.#token) ?? [];
       anything ||= taken.some(({ table }) => table === UNSEEN);
       tables = taken
-        .filter(({ table }) => table !== UNSEEN)
+        .filter(({ database, table }) => table !== UNSEEN && !VACUUM_COPY.test(database))
         .map(({ database, table, rowids }) => ({
           database,
           table,
@@ -197,10 +218,10 @@ export class ChangeTracker {
     let schema = false;
     if (!this.#session.inTransaction) {
       this.#stirred = false;
-      const version = this.#look("schemaVersion");
-      if (version !== null) {
-        schema = this.#schemaVersion !== null && version !== this.#schemaVersion;
-        this.#schemaVersion = version;
+      const versions = this.#look((probes) => probes.versions.ofSchemas());
+      if (versions !== null) {
+        schema = this.#schemaVersions !== null && differ(this.#schemaVersions, versions);
+        this.#schemaVersions = versions;
       }
     }
     return tables.length > 0 || anything || schema ? { tables, schema, anything } : null;
@@ -210,11 +231,11 @@ export class ChangeTracker {
   externally(): boolean | null {
     // Looking would begin a snapshot, or be held up by the one there is.
     if (this.#probes === null || this.#session.inTransaction) return null;
-    const version = this.#look("dataVersion");
-    if (version === null) return null;
-    const changed = this.#outside || version !== this.#dataVersion;
+    const versions = this.#look((probes) => probes.versions.ofData());
+    if (versions === null) return null;
+    const changed = this.#outside || this.#dataVersions === null || differ(this.#dataVersions, versions);
     this.#outside = false;
-    this.#dataVersion = version;
+    this.#dataVersions = versions;
     return changed;
   }
 
@@ -235,12 +256,89 @@ export class ChangeTracker {
     if (/^sqlite_/i.test(table)) return !/^sqlite_(?:temp_)?(?:master|schema)$/i.test(table);
     const { db } = this.#session;
     const sql = this.#session.privately(() =>
-      prepareOwn(db, `SELECT sql FROM ${quoted(database)}.sqlite_schema WHERE type = 'table' AND name = ?`)
+      prepareOwn(
+        db,
+        `SELECT sql FROM ${quoted(database)}.sqlite_schema WHERE type IN ('table', 'view') AND lower(name) = lower(?)`,
+      )
         .pluck()
         .get(table),
     );
-    if (typeof sql !== "string" || !/^\s*CREATE\s+VIRTUAL\b/i.test(sql)) return false;
+    // What is in no schema is a table that a module has by itself, such as dbstat or pragma_page_count.
+    if (typeof sql !== "string") return !PURE_FUNCTIONS.has(table.toLowerCase());
+    if (!/^\s*CREATE\s+VIRTUAL\b/i.test(sql)) return false;
     return !CLOSED_MODULE.test(sql) || OPEN_CONTENT.test(sql);
+  }
+}
+
+/** What a version is of each database, by name and file. */
+type DatabaseVersions = ReadonlyMap<string, unknown>;
+
+/**
+ * Versions of the databases of a handle, which may be attached and detached meanwhile. Without the one for temporary
+ * objects, which nobody else sees, and whose version moves on by itself.
+ */
+class Versions {
+  readonly #db: EngineDatabase;
+  readonly #list: EngineStatement;
+  readonly #main: EngineStatement;
+  /** By pragma and database. */
+  readonly #statements = new Map<string, EngineStatement>();
+
+  constructor(db: EngineDatabase) {
+    this.#db = db;
+    this.#list = prepareOwn(db, "SELECT name, file FROM pragma_database_list WHERE name <> 'temp'").raw();
+    this.#main = prepareOwn(db, "PRAGMA main.schema_version").pluck();
+  }
+
+  /** Changes with every commit of another connection. */
+  ofData(): DatabaseVersions {
+    return this.#each("data_version");
+  }
+
+  ofSchemas(): DatabaseVersions {
+    return this.#each("schema_version");
+  }
+
+  ofMainSchema(): unknown {
+    return this.#main.get();
+  }
+
+  #each(pragma: string): DatabaseVersions {
+    const versions = new Map<string, unknown>();
+    for (const [name, file] of this.#list.all() as [string, string][]) {
+      const key = `${pragma} ${name}`;
+      let statement = this.#statements.get(key);
+      if (statement === undefined) {
+        statement = prepareOwn(this.#db, `PRAGMA ${quoted(name)}.${pragma}`).pluck();
+        this.#statements.set(key, statement);
+      }
+      versions.set(`${name} ${file}`, statement.get());
+    }
+    return versions;
+  }
+}
+
+/** Of a database that both have. */
+function differ(before: DatabaseVersions, after: DatabaseVersions): boolean {
+  return [...after].some(([database, version]) => before.has(database) && before.get(database) !== version);
+}
+
+function totalChanges(probes: Probes): unknown {
+  return probes.totalChanges.get();
+}
+
+/** Whether a statement changes what tables of modules show, and no table of its own. */
+function changesUnseen(sql: string): boolean {
+  switch (statementKeyword(sql)) {
+    case "VACUUM":
+      // It may also give new rowids to what has no primary key.
+      return !/\binto\b/i.test(sql);
+    case "PRAGMA": {
+      const [, name = ""] = /\bpragma\s+(?:\w+\s*\.\s*)?(\w+)\s*[=(]/i.exec(sql) ?? [];
+      return HEADER_PRAGMA.test(name);
+    }
+    default:
+      return false;
   }
 }
 

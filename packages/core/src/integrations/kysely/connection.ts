@@ -8,7 +8,8 @@ import {
 import type { Parameters } from "../../values/bind.js";
 import { NotSupportedError, ProgrammingError } from "../../errors/errors.js";
 import type { CallOptions } from "../../options/connect-options.js";
-import { chunks, BuilderConnection, type SessionPool, type SessionReader } from "../builder-connection.js";
+import { chunks, BuilderConnection } from "../builder-connection.js";
+import type { SessionPool, SessionReader } from "../session-pool.js";
 
 /** What the dialect uses of a pool. */
 export interface KyselyPool extends SessionPool {

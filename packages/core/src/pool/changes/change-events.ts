@@ -177,7 +177,16 @@ export class ChangeEvents {
     const change = { ...merge(this.#gathered, this.#integers), external: this.#external };
     this.#gathered = [];
     this.#external = false;
-    this.#emitter.emit("change", change);
+    for (const listener of this.#emitter.rawListeners("change")) {
+      try {
+        listener(change);
+      } catch (error) {
+        // As an EventTarget does: the others hear of it all the same.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
     // It may have been for once.
     this.#adjust();
   }

@@ -1,5 +1,6 @@
+import { scanParameters } from "@sqlite-aio/worker/sql";
 import type { ChangeReport, TableAccess } from "@sqlite-aio/worker/wire";
-import type { Parameters } from "../../values/bind.js";
+import { bindParameters, type Parameters } from "../../values/bind.js";
 import { ProgrammingError } from "../../errors/errors.js";
 import { type CallOptions, checkSignal } from "../../options/connect-options.js";
 import type { ChangeSubscriber, ChangeEvents } from "./change-events.js";
@@ -73,7 +74,8 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
 
   /** @internal */
   changed({ tables, schema, anything }: ChangeReport): void {
-    if (schema) this.#outdated = true;
+    // Another process may also have put another view in the place of the one that was read.
+    if (schema || anything) this.#outdated = true;
     const reads = this.#reads;
     const touched =
       schema ||
@@ -178,8 +180,14 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
   }
 }
 
-/** Parameters as they are now: they are bound again for every result. */
-export function copyParameters(parameters: Parameters | undefined): Parameters | undefined {
-  if (typeof parameters !== "object" || parameters === null) return parameters;
-  return Array.isArray(parameters) ? parameters.slice() : Object.assign({}, parameters);
+/** Gives the parameters as they are now, whenever they are wanted, or throws what was wrong with them. */
+export function keepParameters(sql: string, given: Parameters | undefined): () => Parameters {
+  try {
+    const values = bindParameters(scanParameters(sql), given);
+    return () => values;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
 }

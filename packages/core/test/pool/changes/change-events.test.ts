@@ -221,6 +221,42 @@ describe.runIf(capabilities.changes)("the event change", () => {
     expect(changes).toEqual([change({ "extra.t": [1] })]);
   });
 
+  it("names no copies that VACUUM makes, and says that any row may have another rowid", async () => {
+    const pool = await openPool();
+    await pool.exec("INSERT INTO t (x) VALUES (1), (2); DELETE FROM t WHERE id = 1");
+    const changes = listen(pool);
+    await pool.exec("VACUUM");
+    expect(changes).toEqual([{ ...change({}), schema: changes[0]?.schema, any: true }]);
+    changes.length = 0;
+    await pool.exec(`VACUUM INTO '${await temporaryPath()}'`);
+    await pool.run("INSERT INTO t (x) VALUES (3)");
+    expect(changes).toEqual([change({ t: [3] })]);
+  });
+
+  it("is heard by all listeners, whichever of them throws, and what that is goes to the process", async () => {
+    const pool = await openPool();
+    const heard: string[] = [];
+    const uncaught: unknown[] = [];
+    const before = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException");
+    process.on("uncaughtException", (error) => uncaught.push(error));
+    onTestFinished(() => {
+      process.removeAllListeners("uncaughtException");
+      for (const listener of before) process.on("uncaughtException", listener);
+    });
+    const broken = new Error("a listener's");
+    pool.once("change", () => {
+      throw broken;
+    });
+    pool.on("change", () => heard.push("second"));
+    pool.once("change", () => heard.push("third"));
+    await pool.run("INSERT INTO t (x) VALUES (1)");
+    await until(() => uncaught.length > 0);
+    await pool.run("INSERT INTO t (x) VALUES (2)");
+    expect(heard).toEqual(["second", "third", "second"]);
+    expect(uncaught).toEqual([broken]);
+  });
+
   it("is heard once with once(), and no more after off()", async () => {
     const pool = await openPool();
     const heard: string[] = [];

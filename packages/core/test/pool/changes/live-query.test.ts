@@ -248,6 +248,27 @@ describe.runIf(capabilities.changes)("watch()", () => {
     expect(await pool.all("SELECT * FROM t")).toEqual([]);
   });
 
+  it("keeps the bytes that it was given", async () => {
+    const pool = await openPool("CREATE TABLE t (x)");
+    const bytes = Buffer.from([1, 2]);
+    const view = new DataView(new ArrayBuffer(1));
+    const memory = new ArrayBuffer(2);
+    await using one = pool.watch("SELECT hex(?) AS a, hex(?) AS b, hex(?) AS c, count(*) AS n FROM t", [
+      bytes,
+      view,
+      memory,
+    ]);
+    await using other = pool.watch("SELECT hex(:a) AS a, count(*) AS n FROM t", { a: bytes });
+    for (const n of [0, 1]) {
+      bytes.fill(9);
+      view.setUint8(0, 9);
+      new Uint8Array(memory).fill(9);
+      expect((await one.next()).value).toEqual([{ a: "0102", b: "00", c: "0000", n }]);
+      expect((await other.next()).value).toEqual([{ a: "0102", n }]);
+      await pool.run("INSERT INTO t VALUES (1)");
+    }
+  });
+
   it("keeps the parameters that it was given", async () => {
     const pool = await openPool("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)");
     const list = [1];
@@ -287,6 +308,77 @@ describe.runIf(capabilities.changes)("watch()", () => {
       await run(process.execPath, [commit, pool.path, `INSERT INTO t VALUES (${found.length})`]);
     }
     expect(found).toEqual([[], [1], [1, 2]]);
+  });
+
+  it("refreshes when another process has committed to an attached database, or changed its schema", async () => {
+    const extra = await temporaryPath();
+    openEngine(extra)
+      .exec("PRAGMA journal_mode = WAL; CREATE TABLE note (x); CREATE TABLE other (x)")
+      .close();
+    const pool = await openPool("CREATE TABLE t (x)", {
+      changePollInterval: 10,
+      onConnect: async (db) => {
+        await db.execute("ATTACH ? AS extra", [extra]);
+      },
+    });
+    await using rows = pool.watch("SELECT count(*) AS n FROM extra.note");
+    expect((await rows.next()).value).toEqual([{ n: 0 }]);
+    const elsewhere = openEngine(extra);
+    const next = rows.next();
+    elsewhere.exec("INSERT INTO note VALUES (1)");
+    expect((await next).value).toEqual([{ n: 1 }]);
+    const further = rows.next();
+    elsewhere.exec("DROP TABLE note; CREATE VIEW note AS SELECT x FROM other");
+    let [{ n: seen } = { n: -1 }] = (await further).value as { n: number }[];
+    while (seen !== 0) [{ n: seen } = { n: -1 }] = (await rows.next()).value as { n: number }[];
+    // What the new view reads, the pool itself changes.
+    const last = rows.next();
+    await pool.run("INSERT INTO extra.other VALUES (1)");
+    expect((await last).value).toEqual([{ n: 1 }]);
+  });
+
+  it("refreshes when the schema of an attached database has changed", async () => {
+    const extra = await temporaryPath();
+    const pool = await openPool("CREATE TABLE t (x)", {
+      onConnect: async (db) => {
+        await db.execute("ATTACH ? AS extra", [extra]);
+      },
+    });
+    await pool.exec(`
+      CREATE TABLE extra.a (x); CREATE TABLE extra.b (x); INSERT INTO extra.a VALUES (1);
+      CREATE VIEW extra.v AS SELECT x FROM a`);
+    await using rows = pool.watch("SELECT x FROM extra.v");
+    expect((await rows.next()).value).toEqual([{ x: 1 }]);
+    const next = rows.next();
+    await pool.exec("DROP VIEW extra.v; CREATE VIEW extra.v AS SELECT x FROM b");
+    expect((await next).value).toEqual([]);
+    const last = rows.next();
+    await pool.run("INSERT INTO extra.b VALUES (2)");
+    expect((await last).value).toEqual([{ x: 2 }]);
+  });
+
+  it("finds what tables of modules show that no statement creates, and knows those that show their arguments", async () => {
+    const pool = await openPool("CREATE TABLE t (id INTEGER PRIMARY KEY, x); CREATE TABLE other (x)");
+    for (const [query, write] of [
+      ["SELECT sum(pgsize) FROM dbstat", "INSERT INTO t (x) VALUES (zeroblob(100000))"],
+      ["SELECT page_count FROM pragma_page_count", "INSERT INTO t (x) VALUES (zeroblob(100000))"],
+      ["SELECT user_version FROM pragma_user_version", "PRAGMA user_version = 5"],
+      ["SELECT count(*) FROM pragma_table_info('t')", "ALTER TABLE t ADD COLUMN y"],
+      ["SELECT freelist_count FROM pragma_freelist_count", "DELETE FROM t"],
+      ["SELECT page_count FROM pragma_page_count", "VACUUM"],
+    ] as const) {
+      await using rows = pool.watch(query);
+      const before = JSON.stringify((await rows.next()).value);
+      if (/^(?:PRAGMA|VACUUM)/.test(write)) await pool.exec(write);
+      else await pool.run(write);
+      // Perhaps it is read once more before, when the writer has said late that it reports.
+      while (JSON.stringify((await rows.next()).value) === before);
+    }
+    await using each = pool.watch("SELECT t.id, value FROM t, json_each('[1]')");
+    await each.next();
+    const next = each.next();
+    await pool.run("INSERT INTO other VALUES (1)");
+    expect(await pends(next)).toBe(true);
   });
 
   it("works on a single connection, and on a database in memory", async () => {
