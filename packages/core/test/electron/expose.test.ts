@@ -737,7 +737,7 @@ describe("signals", () => {
     const answer = bridge.call("wait", [{ "sqlite-aio:signal": "one" }]);
     await vi.waitFor(() => expect(asked).toBe(true));
     const deep = Array.from({ length: 20_000 }).reduce<unknown[]>((inner) => [inner], []);
-    for (const id of [{ toString: 1, valueOf: 1 }, null, ["one"]]) bridge.abort(id as unknown as string);
+    for (const id of [{ toString: 1, valueOf: 1 }, null, ["one"]]) bridge.abort(id as never);
     // Too deep for the fake's structured clone, too.
     page.ipcRenderer.send = () => {};
     const event = { sender: page.webContents, senderFrame: page.frame };
