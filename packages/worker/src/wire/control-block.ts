@@ -2,8 +2,7 @@
  * The control block: a SharedArrayBuffer of words that both sides read without a message, because a thread that is
  * inside SQLite reads no messages.
  */
-// An even number, so that the token behind them is aligned.
-const WORDS = 10;
+const WORDS = 8;
 const TOKEN_BYTES = 8;
 const RING = 4096;
 
@@ -22,9 +21,10 @@ const INTERRUPTS = 5;
 
 /**
  * Number of the first operation of a group commit while the group can still be undone, the same below zero from its COMMIT
- * on. Zero as soon as an operation has begun that belongs to no group.
+ * on. Zero as soon as an operation has begun that belongs to no group. It stands behind the marks, where the companion, which
+ * knows the places of all before it, does not look.
  */
-const GROUP = 8;
+const GROUP = 0;
 
 /** Which side of a connection: the word that counts the messages it has posted. */
 export const Side = { MAIN: 6, THREAD: 7 } as const;
@@ -35,12 +35,13 @@ export interface Control {
   /** All of it, for the native companion, whose `src/control.h` knows where what is. */
   readonly block: Int32Array<SharedArrayBuffer>;
   readonly cancelled: Uint8Array<SharedArrayBuffer>;
+  readonly group: Int32Array<SharedArrayBuffer>;
   /** What the native companion calls the handle; 0 without it. */
   readonly token: Float64Array<SharedArrayBuffer>;
 }
 
 export function createControl(): SharedArrayBuffer {
-  return new SharedArrayBuffer(WORDS * 4 + TOKEN_BYTES + RING);
+  return new SharedArrayBuffer(WORDS * 4 + TOKEN_BYTES + RING + 4);
 }
 
 export function openControl(block: SharedArrayBuffer): Control {
@@ -49,6 +50,7 @@ export function openControl(block: SharedArrayBuffer): Control {
     block: new Int32Array(block),
     token: new Float64Array(block, WORDS * 4, 1),
     cancelled: new Uint8Array(block, WORDS * 4 + TOKEN_BYTES, RING),
+    group: new Int32Array(block, WORDS * 4 + TOKEN_BYTES + RING, 1),
   };
 }
 
@@ -95,17 +97,17 @@ function waitWhileInterrupting(control: Control): void {
 
 /** Thread: the operations from `first` on are run in one transaction, which is undone if one of them is cancelled. */
 export function openGroup(control: Control, first: number): void {
-  Atomics.store(control.words, GROUP, first);
+  Atomics.store(control.group, GROUP, first);
 }
 
 /** Thread: COMMIT comes next. Who cancelled a member before is seen now, who cancels one later sees this. */
 export function commitGroup(control: Control): void {
-  Atomics.store(control.words, GROUP, -Atomics.load(control.words, GROUP));
+  Atomics.store(control.group, GROUP, -Atomics.load(control.group, GROUP));
 }
 
 /** Thread: what runs now belongs to no group. */
 export function closeGroup(control: Control): void {
-  Atomics.store(control.words, GROUP, 0);
+  Atomics.store(control.group, GROUP, 0);
 }
 
 /** Thread: whether operation `sequence` was marked as cancelled since it began. */
@@ -115,13 +117,13 @@ export function isMarked(control: Control, sequence: number): boolean {
 
 /** Main: operation `sequence`, which has begun, belongs to a group that is not committed yet. */
 function canBeUndone(control: Control, sequence: number): boolean {
-  const group = Atomics.load(control.words, GROUP);
+  const group = Atomics.load(control.group, GROUP);
   return group > 0 && follows(group, sequence);
 }
 
 /** Main: operation `sequence`, which has begun, belongs to a group whose COMMIT is under way or over: its answer tells. */
 export function isCommitting(control: Control, sequence: number): boolean {
-  const group = Atomics.load(control.words, GROUP);
+  const group = Atomics.load(control.group, GROUP);
   return group < 0 && follows(-group, sequence);
 }
 
