@@ -152,7 +152,6 @@ describe("a page's calls", () => {
   it("reject also where something else than an error is thrown", async () => {
     const { client } = exposed({
       text: () => {
-        // oxlint-disable-next-line typescript/only-throw-error -- as others may do
         throw "just text";
       },
       plain: () => Promise.reject(new RangeError("too far")),
@@ -509,7 +508,6 @@ describe("the sender", () => {
       {
         allow: () => {
           if (allowing) return true;
-          // oxlint-disable-next-line typescript/only-throw-error -- as others may do
           throw Object.create(null);
         },
       },

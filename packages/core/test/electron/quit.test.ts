@@ -236,7 +236,6 @@ describe("closeOnQuit, when closing goes wrong", () => {
     const app = new FakeApp();
     closeOnQuit(app, {
       close: () => {
-        // oxlint-disable-next-line typescript/only-throw-error -- as others may do
         throw Object.create(null);
       },
     });
