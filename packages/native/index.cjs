@@ -3,7 +3,14 @@
 const { existsSync } = require("node:fs");
 const { join } = require("node:path");
 
-const capabilities = Object.freeze({ interrupt: true, authorizer: true, changes: true, statements: true });
+const capabilities = Object.freeze({
+  interrupt: true,
+  authorizer: true,
+  changes: true,
+  statements: true,
+  limits: true,
+  hooks: true,
+});
 
 function isMusl() {
   const { report } = process;
@@ -53,6 +60,10 @@ const {
   takeChanges,
   markChanged,
   analyze,
+  recordEvents,
+  takeEvents,
+  limit,
+  config,
   setGuard,
   prepare,
   finalize,
@@ -99,6 +110,10 @@ module.exports = {
   takeChanges,
   markChanged,
   analyze,
+  recordEvents,
+  takeEvents,
+  limit,
+  config,
   prepare,
   finalize,
   columns,

@@ -7,6 +7,8 @@ export interface Capabilities {
   readonly authorizer: true;
   readonly changes: true;
   readonly statements: true;
+  readonly limits: true;
+  readonly hooks: true;
 }
 
 /**
@@ -219,3 +221,37 @@ export function guard(
   token: Token,
   on: boolean,
 ): void;
+/** Rows, commits and rollbacks in the order in which they were; see {@link recordEvents}. */
+export interface EventLog {
+  readonly tables: [database: string, table: string][];
+  /**
+   * Int32: an action (`18` SQLITE_INSERT, `9` SQLITE_DELETE, `23` SQLITE_UPDATE) and above it the number of the table
+   * among `tables`, times 256; or `0` for a commit, `1` for a rollback.
+   */
+  readonly events: ArrayBuffer;
+  /** Int64, one for each event; 0 for a commit and a rollback. */
+  readonly rowids: ArrayBuffer;
+}
+
+/**
+ * Records what SQLite's hooks tell: a sum of 1 (https://sqlite.org/c3ref/update_hook.html), 2 (commits, which are told
+ * when they have succeeded) and 4 (rollbacks); 0 ends that. A DELETE without WHERE is told row by row. Errors as
+ * {@link setAuthorizer}.
+ */
+export function recordEvents(token: Token, what: number): void;
+
+/** What was recorded since the last call, `null` if nothing. Errors as {@link takeChanges}. */
+export function takeEvents(token: Token): EventLog | null;
+
+/**
+ * Sets a limit (https://sqlite.org/c3ref/limit.html), unless it is below zero, and gives the one before; -1 where there
+ * is no such category. Errors as {@link setAuthorizer}.
+ */
+export function limit(token: Token, category: number, limit: number): number;
+
+/**
+ * Turns a switch of the handle on or off (https://sqlite.org/c3ref/c_dbconfig_defensive.html) if `enable` is given, and
+ * tells how it is then. An `op` that is no switch throws with the code `SQLITE_ERROR`; other errors as
+ * {@link setAuthorizer}.
+ */
+export function config(token: Token, op: number, enable?: boolean): boolean;

@@ -11,6 +11,10 @@ export interface Capabilities {
   readonly progressHandler: boolean;
   /** Table change events. */
   readonly changes: boolean;
+  /** `setlimit()`, `setconfig()`, and the options `limits` and `doubleQuotedStrings`. */
+  readonly limits: boolean;
+  /** `setUpdateHook()`, `setCommitHook()` and `setRollbackHook()`. */
+  readonly hooks: boolean;
 }
 
 const there = native !== null;
@@ -21,6 +25,8 @@ export const capabilities: Capabilities = {
   authorizer: there,
   progressHandler: there,
   changes: there,
+  limits: there,
+  hooks: there,
 };
 
 /** @internal Why `what` cannot be had. */

@@ -6,13 +6,19 @@
 export type { Authorizer } from "@sqlite-aio/worker";
 export { PARSE_COLNAMES, PARSE_DECLTYPES, registerAdapter, registerConverter } from "./values/adapters.js";
 export * from "./authorizer-codes.js";
+export * from "./dbconfig-codes.js";
+export * from "./limit-codes.js";
 export type { BackupOptions } from "./connection/backup.js";
 export type { Bindable, Parameters } from "./values/bind.js";
 export { capabilities } from "./capabilities.js";
 export { connect } from "./connection/connect.js";
 export { Connection } from "./connection/connection.js";
 export type { PendingCursor } from "./connection/pending-cursor.js";
-export { type ColumnDescription, Cursor } from "./connection/cursor.js";
+export type { UpdateHook } from "./connection/hook-listeners.js";
+export type { RunResult } from "./connection/run-result.js";
+export type { ColumnInfo } from "./values/shape.js";
+export type { StatementInfo } from "./connection/describe.js";
+export { type ColumnDescription, Cursor, type ScriptOptions } from "./connection/cursor.js";
 export {
   ConnectionClosedError,
   type CrashOutcome,
@@ -48,7 +54,6 @@ export {
   type ExecuteResult,
   PoolTransaction,
   ReadTransaction,
-  type RunResult,
 } from "./pool/transaction.js";
 export type { TransactionOptions } from "./connection/transaction.js";
 export { paramstyle, sqliteVersion, sqliteVersionInfo, version } from "./version.js";

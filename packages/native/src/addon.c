@@ -3,7 +3,9 @@
 #include "bind.h"
 #include "bulk.h"
 #include "changes.h"
+#include "hooks.h"
 #include "js.h"
+#include "limits.h"
 #include "points.h"
 #include "rows.h"
 #include "statements.h"
@@ -85,6 +87,10 @@ EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   export_function(env, exports, "takeChanges", take_changes);
   export_function(env, exports, "markChanged", mark_changed);
   export_function(env, exports, "analyze", analyze);
+  export_function(env, exports, "recordEvents", record_events);
+  export_function(env, exports, "takeEvents", take_events);
+  export_function(env, exports, "limit", limit);
+  export_function(env, exports, "config", config);
   export_function(env, exports, "setGuard", set_guard);
   export_function(env, exports, "prepare", prepare);
   export_function(env, exports, "finalize", finalize);

@@ -1,8 +1,9 @@
 #include "analyze.h"
 #include "authorizer.h"
+#include "hooks.h"
 #include "js.h"
 
-static napi_value pairs_of(napi_env env, const Table *t) {
+napi_value pairs_of(napi_env env, const Table *t) {
   napi_value list, pair;
   uint32_t count = 0;
   N(napi_create_array_with_length)(env, 0, &list);
@@ -72,7 +73,7 @@ napi_value analyze(napi_env env, napi_callback_info info) {
   if (!h->analyzed) {
     h->analyzed = 1;
     /* It stays, since taking it out again would make every statement of the handle be prepared anew. */
-    if (!h->authorizing && !h->tracking) install_authorizer(h);
+    if (!h->authorizing && !watches_rows(h)) install_authorizer(h);
   }
 
   Analysis analysis = {NULL, NULL, NULL, 0, 0};

@@ -3,6 +3,9 @@
 #define SQLITE_AIO_ANALYZE_H
 #include "handles.h"
 
+/* The tables as `[database, table]`. */
+napi_value pairs_of(napi_env env, const Table *t);
+
 /* For JavaScript. */
 napi_value analyze(napi_env env, napi_callback_info info);
 

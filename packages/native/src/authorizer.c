@@ -1,4 +1,5 @@
 #include "authorizer.h"
+#include "hooks.h"
 #include "js.h"
 
 /* Runs inside sqlite3_prepare(), inside a call of another addon, on the JavaScript thread. No exception may stay
@@ -72,7 +73,7 @@ static int authorize(void *pointer, int action, const char *a, const char *b, co
   /* A DELETE without WHERE empties the table at once and tells the update hook nothing, unless SQLITE_IGNORE answers
      for its SQLITE_DELETE: then each row is deleted by itself (https://sqlite.org/c3ref/set_authorizer.html). The
      SQLITE_DELETE of a DROP is another matter, IGNORE would skip the DROP; it follows its SQLITE_DROP_* at once. */
-  if (h->tracking && action == SQLITE_DELETE && answer == SQLITE_OK && !h->dropping && a &&
+  if (watches_rows(h) && action == SQLITE_DELETE && answer == SQLITE_OK && !h->dropping && a &&
       strncmp(a, "sqlite_", 7) != 0) {
     answer = SQLITE_IGNORE;
   }
@@ -85,7 +86,7 @@ static int authorize(void *pointer, int action, const char *a, const char *b, co
 /* Also makes SQLite prepare every statement again at its next use, under the rules of now. */
 void install_authorizer(Handle *h) {
   ENGINE_OF(h);
-  int wanted = h->authorizing || h->analyzed || h->tracking;
+  int wanted = h->authorizing || h->analyzed || watches_rows(h);
   sqlite3_set_authorizer(h->db, wanted ? authorize : NULL, wanted ? h : NULL);
 }
 

@@ -1,5 +1,6 @@
 #include "changes.h"
 #include "authorizer.h"
+#include "hooks.h"
 #include "js.h"
 
 static int read_version(Handle *h, const char *database, unsigned *version) {
@@ -37,37 +38,29 @@ static void settle(Handle *h) {
   }
 }
 
-static void on_update(void *pointer, int action, const char *database, const char *name, sqlite3_int64 rowid) {
-  Handle *h = pointer;
-  (void)action;
+void track_update(Handle *h, const char *database, const char *name, sqlite3_int64 rowid) {
   settle(h);
   Table *t = table_in(&h->pending, database, name);
   if (t) add_rowid(t, rowid, h->limit);
   else h->lost = 1;
 }
 
-static int on_commit(void *pointer) {
-  Handle *h = pointer;
+void track_commit(Handle *h) {
   settle(h);
   for (Table *t = h->pending; t; t = t->next) t->versioned = read_version(h, t->database, &t->version);
   h->committing = h->pending != NULL;
-  return 0;
 }
 
-static void on_rollback(void *pointer) {
-  Handle *h = pointer;
+void track_rollback(Handle *h) {
   settle(h);
   free_tables(&h->pending);
 }
 
 void stop_tracking(Handle *h) {
-  ENGINE_OF(h);
-  sqlite3_update_hook(h->db, NULL, NULL);
-  sqlite3_commit_hook(h->db, NULL, NULL);
-  sqlite3_rollback_hook(h->db, NULL, NULL);
   free_tables(&h->pending);
   free_tables(&h->committed);
   h->tracking = h->committing = h->lost = 0;
+  install_hooks(h);
 }
 
 napi_value track_changes(napi_env env, napi_callback_info info) {
@@ -82,14 +75,11 @@ napi_value track_changes(napi_env env, napi_callback_info info) {
   }
   Handle *h = own_handle(env, token);
   if (!h) return NULL;
-  ENGINE_OF(h);
   h->limit = (uint32_t)limit;
   if (on == (h->tracking != 0)) return NULL;
   if (on) {
-    sqlite3_update_hook(h->db, on_update, h);
-    sqlite3_commit_hook(h->db, on_commit, h);
-    sqlite3_rollback_hook(h->db, on_rollback, h);
     h->tracking = 1;
+    install_hooks(h);
   } else {
     stop_tracking(h);
   }

@@ -1,5 +1,6 @@
 #include "authorizer.h"
 #include "changes.h"
+#include "hooks.h"
 #include "packing.h"
 #include "statements.h"
 
@@ -11,7 +12,8 @@ static void drop_handle(void *pointer) {
   finalize_statements(h);
   forget_end(h);
   remove_handle(h);
-  if (h->tracking) stop_tracking(h);
+  free_events(h);
+  stop_tracking(h);
   sqlite3_set_authorizer(h->db, NULL, NULL);
   replace_reference(h, NULL, &h->authorizer, NULL);
   replace_reference(h, NULL, &h->guard, NULL);

@@ -7,6 +7,7 @@ typedef struct Statement Statement;
 typedef struct Work Work;
 typedef struct Scratch Scratch;
 typedef struct EndOfThread EndOfThread;
+typedef struct EventLog EventLog;
 
 /* What a statement touches, noted while it is prepared. */
 typedef struct {
@@ -33,6 +34,7 @@ typedef struct {
   int tracking, committing, lost;
   uint32_t limit;
   Table *pending, *committed;
+  EventLog *events;         /* NULL unless they are recorded */
 
   Statement **statements;
   uint32_t statement_count; /* places in it */

@@ -44,7 +44,7 @@ int same_thread(Thread a, Thread b);
   X(napi_create_string_utf8) X(napi_delete_reference) X(napi_get_and_clear_last_exception) \
   X(napi_get_array_length) X(napi_get_boolean) X(napi_get_cb_info) X(napi_get_element) X(napi_get_null) \
   X(napi_get_reference_value) X(napi_get_typedarray_info) X(napi_get_undefined) X(napi_get_value_bigint_int64) \
-  X(napi_get_value_bool) X(napi_get_value_double) X(napi_get_value_string_utf8) X(napi_get_value_string_utf16) \
+  X(napi_get_value_bool) X(napi_get_value_double) X(napi_get_value_int32) X(napi_get_value_string_utf8) X(napi_get_value_string_utf16) \
   X(napi_is_array) X(napi_is_exception_pending) X(napi_is_typedarray) X(napi_open_handle_scope) \
   X(napi_remove_env_cleanup_hook) X(napi_set_element) X(napi_set_instance_data) X(napi_set_named_property) \
   X(napi_throw) X(napi_throw_error) X(napi_throw_type_error) X(napi_typeof)

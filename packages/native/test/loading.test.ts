@@ -35,6 +35,8 @@ test("the package tells its version and what it can do", () => {
     authorizer: true,
     changes: true,
     statements: true,
+    limits: true,
+    hooks: true,
   });
   expect(native.path).toBe(join(root, "build", "sqlite-aio.node"));
 });

@@ -1,6 +1,7 @@
 import { WorkerThread } from "../thread/worker-thread.js";
 import { Connection } from "./connection.js";
 import { type ConnectOptions, type ConnectionOptions, resolveOptions } from "../options/connect-options.js";
+import { HookListeners } from "./hook-listeners.js";
 import { Lane } from "./lane.js";
 import { type Origin, placed, Handle } from "./handle.js";
 import { foundSqliteVersion } from "../version.js";
@@ -60,6 +61,7 @@ function makeConnection(channel: WorkerThread, options: ConnectionOptions): Conn
     slowQueryMs: options.slowQueryMs,
     warnOnRollback: options.warnOnRollback,
     lasting: true,
+    hooks: new HookListeners(options.thread.open.integers),
     interrupts: 0,
   });
   return new Connection(runner, options.thread.open.path);

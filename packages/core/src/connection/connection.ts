@@ -1,21 +1,20 @@
 import { Mode, Verb } from "@sqlite-aio/worker/wire";
 import { type BackupOptions, backUp, backupPath } from "./backup.js";
-import type { Authorizer } from "@sqlite-aio/worker";
 import type { Parameters } from "../values/bind.js";
-import { capabilities, needsNative } from "../capabilities.js";
 import { ErrorReason } from "../errors/rejection.js";
 import type { Call } from "../thread/call.js";
-import { Cursor } from "./cursor.js";
+import { Cursor, type ScriptOptions } from "./cursor.js";
 import { OperationalError, ProgrammingError } from "../errors/errors.js";
-import { authorizerSpec, type FunctionOptions, functionSpec, type SqlFunction } from "./sql-functions.js";
+import { HandleControls } from "./handle-controls.js";
+import { describe, type StatementInfo } from "./describe.js";
 import {
+  boolean,
   type CallOptions,
   checkIsolationLevel,
-  integer,
+  checkOptions,
   type IsolationLevel,
-  resolveExtension,
 } from "../options/connect-options.js";
-import { alone, closeAfterAll, refuseScoped } from "./turns.js";
+import { closeAfterAll, refuseScoped } from "./turns.js";
 import { dumpLines } from "./dump-lines.js";
 import { iterable, type PendingCursor } from "./pending-cursor.js";
 import type { RowFactory } from "./cursor.js";
@@ -26,77 +25,76 @@ import {
   rowSettings,
   type TextFactory,
 } from "../values/row-maker.js";
-import { type Origin, placed, type Handle, toError } from "./handle.js";
-import { traceCallback } from "./trace-callback.js";
+import { type Handle, toError } from "./handle.js";
+import { type RunResult, runResult } from "./run-result.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
 
 /**
  * One SQLite handle in a thread of its own, with aiosqlite's methods in camelCase. Calls are run in the order in
  * which they were made; each rejects with an error of section "Errors" of the README.
  */
-export class Connection {
-  readonly #runner: Handle;
+export class Connection extends HandleControls {
   readonly #path: string;
   readonly #release: (() => Promise<void>) | undefined;
   #closing: Promise<void> | null = null;
 
   /** @internal Use `connect()`, or `acquire()` of a pool, whose lease `close()` then gives back by `release`. */
   constructor(runner: Handle, path: string, release?: () => Promise<void>) {
-    this.#runner = runner;
+    super(runner);
     this.#path = path;
     this.#release = release;
   }
 
   /** A transaction is open, as of the latest answer. */
   get inTransaction(): boolean {
-    return this.#runner.channel.inTransaction;
+    return this.runner.channel.inTransaction;
   }
 
   /** Rows changed since the connection was opened, as of the latest answer. */
   get totalChanges(): number {
-    return this.#runner.channel.totalChanges;
+    return this.runner.channel.totalChanges;
   }
 
   /** Which BEGIN comes before the first INSERT, UPDATE, DELETE or REPLACE; null is autocommit. */
   get isolationLevel(): IsolationLevel {
-    return this.#runner.settings.isolationLevel;
+    return this.runner.settings.isolationLevel;
   }
 
   /** For the calls after it. Null also commits, as in CPython; should that fail, there is a warning and it stays open. */
   set isolationLevel(level: IsolationLevel) {
     const checked = checkIsolationLevel(level);
-    this.#runner.settings.isolationLevel = checked;
-    if (checked === null && !this.#runner.scoped && !this.#runner.closed) this.commit().catch(warnOfCommit);
+    this.runner.settings.isolationLevel = checked;
+    if (checked === null && !this.runner.scoped && !this.runner.closed) this.commit().catch(warnOfCommit);
   }
 
   /** How rows are made: null for arrays, `Row` for objects, or a function; for cursors made from now on. */
   get rowFactory(): RowFactory {
-    return this.#runner.settings.rowFactory;
+    return this.runner.settings.rowFactory;
   }
 
   /** Holds for cursors made from now on. */
   set rowFactory(factory: RowFactory) {
     if (factory !== null && typeof factory !== "function")
       throw new TypeError("rowFactory must be null or a function");
-    this.#runner.settings.rowFactory = factory;
+    this.runner.settings.rowFactory = factory;
   }
 
   /** How TEXT is read: `String`, `Buffer`, or a function of its UTF-8 bytes. */
   get textFactory(): TextFactory {
-    return this.#runner.settings.textFactory;
+    return this.runner.settings.textFactory;
   }
 
   /** Holds for rows that are fetched from now on. */
   set textFactory(factory: TextFactory) {
     if (typeof factory !== "function")
       throw new TypeError("textFactory must be String, Buffer or a function");
-    this.#runner.settings.textFactory = factory;
+    this.runner.settings.textFactory = factory;
   }
 
   /** A cursor that has run nothing yet. */
   async cursor(): Promise<Cursor> {
-    if (this.#runner.closed) throw this.#runner.closedReason();
-    return new Cursor(this, this.#runner);
+    if (this.runner.closed) throw this.runner.closedReason();
+    return new Cursor(this, this.runner);
   }
 
   /**
@@ -108,7 +106,7 @@ export class Connection {
   execute(sql: string, parameters?: Parameters, options?: CallOptions): PendingCursor {
     // Read first: should that throw, nothing has been begun.
     const signal = options?.signal;
-    const cursor = new Cursor(this, this.#runner);
+    const cursor = new Cursor(this, this.runner);
     return iterable(cursor.execute(sql, parameters, options), cursor, signal);
   }
 
@@ -118,12 +116,12 @@ export class Connection {
     parameterSets: Iterable<Parameters> | AsyncIterable<Parameters>,
     options?: CallOptions,
   ): Promise<Cursor> {
-    return await new Cursor(this, this.#runner).executemany(sql, parameterSets, options);
+    return await new Cursor(this, this.runner).executemany(sql, parameterSets, options);
   }
 
-  /** Commits an open transaction, then runs the statements of a script. */
-  async executescript(sql: string, options?: CallOptions): Promise<Cursor> {
-    return await new Cursor(this, this.#runner).executescript(sql, options);
+  /** Commits an open transaction, unless told otherwise, then runs the statements of a script. */
+  async executescript(sql: string, options?: ScriptOptions): Promise<Cursor> {
+    return await new Cursor(this, this.runner).executescript(sql, options);
   }
 
   /** Runs one statement and gives all its rows, in one round trip. */
@@ -132,7 +130,7 @@ export class Connection {
     parameters?: Parameters,
     options?: CallOptions,
   ): Promise<R[]> {
-    const runner = this.#runner;
+    const runner = this.runner;
     const call = runner.query(Mode.ALL, sql, parameters, 0);
     // Taken now: the factories may be others when the rows are there.
     const settings = rowSettings(runner.settings);
@@ -145,13 +143,37 @@ export class Connection {
     return this.#rows(call, settings) as R[];
   }
 
+  /** Runs one statement and gives its first row, undefined when there is none, in one round trip. */
+  async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
+    const { runner } = this;
+    const call = runner.query(Mode.GET, sql, parameters, 0);
+    const settings = rowSettings(runner.settings);
+    await runner.perform(call, options, this.get);
+    return this.#rows(call, settings)[0] as R | undefined;
+  }
+
+  /** Runs one statement and gives its counts, no rows, in one round trip. */
+  async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+    return runResult(
+      await this.runner.perform(this.runner.query(Mode.RUN, sql, parameters, 0), options, this.run),
+    );
+  }
+
+  /**
+   * Compiles one statement, runs nothing, and tells what it would give. Rejects with SQLite's error for a text that
+   * cannot be compiled.
+   */
+  async describe(sql: string, options?: CallOptions): Promise<StatementInfo> {
+    return await describe(this.runner, sql, options, this.describe);
+  }
+
   /** Runs one INSERT and gives the row of `SELECT last_insert_rowid()`, in one round trip. */
   async executeInsert<R = AnyRow>(
     sql: string,
     parameters?: Parameters,
     options?: CallOptions,
   ): Promise<R | null> {
-    const runner = this.#runner;
+    const runner = this.runner;
     const insert = runner.query(Mode.RUN, sql, parameters, 0);
     const rowid = runner.query(Mode.GET, "SELECT last_insert_rowid()", undefined, 0);
     runner.submit(insert, options, this.executeInsert);
@@ -165,19 +187,19 @@ export class Connection {
   }
 
   #rows(call: Call, settings: RowSettings): unknown[] {
-    return makeRows(call, settings, () => new Cursor(this, this.#runner).describe(call.shape));
+    return makeRows(call, settings, () => new Cursor(this, this.runner).describe(call.shape));
   }
 
   /** Commits the open transaction, if there is one. */
   async commit(options?: CallOptions): Promise<void> {
-    refuseScoped(this.#runner, "commit");
-    await this.#runner.perform(this.#runner.control(Verb.COMMIT), options, this.commit);
+    refuseScoped(this.runner, "commit");
+    await this.runner.perform(this.runner.control(Verb.COMMIT), options, this.commit);
   }
 
   /** Rolls the open transaction back, if there is one. */
   async rollback(options?: CallOptions): Promise<void> {
-    refuseScoped(this.#runner, "rollback");
-    await this.#runner.perform(this.#runner.control(Verb.ROLLBACK), options, this.rollback);
+    refuseScoped(this.runner, "rollback");
+    await this.runner.perform(this.runner.control(Verb.ROLLBACK), options, this.rollback);
   }
 
   /**
@@ -191,123 +213,47 @@ export class Connection {
    * }, { mode: "immediate" });
    */
   async transaction<T>(fn: (tx: Connection) => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    return await inTransaction(this.#runner, (runner) => new Connection(runner, this.#path), fn, options);
+    return await inTransaction(this.runner, (runner) => new Connection(runner, this.#path), fn, options);
   }
 
-  /** Gives up every call that waits or runs, with an OperationalError of code `SQLITE_INTERRUPT`. */
-  async interrupt(): Promise<void> {
-    const { channel, root, settings, scoped, closed, over } = this.#runner;
-    if (over || (scoped && closed)) return;
+  /**
+   * Gives up every call that waits or runs, with an OperationalError of code `SQLITE_INTERRUPT`; with `{ waiting: false }`
+   * only what runs, and cursors that are half read, as `sqlite3_interrupt()` does. Rejects when the connection is closed.
+   */
+  async interrupt(options: { waiting?: boolean | undefined } = {}): Promise<void> {
+    const { channel, root, settings, scoped, closed, over } = this.runner;
+    const waiting = checkOptions(options).waiting === undefined || boolean(options.waiting, "waiting");
+    // While it is being closed what it still runs can be stopped.
+    if (over || (closed && (scoped || !channel.alive))) throw this.runner.closedReason();
     settings.interrupts++;
     const reason = (): Error => new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" });
+    if (!waiting) {
+      channel.cancelRunning(new ErrorReason(reason));
+      return;
+    }
     root.cancelWaiting(reason);
     channel.cancelAll(new ErrorReason(reason));
-  }
-
-  /**
-   * Makes a JavaScript function callable from SQL. A closure runs on the main thread while the connection's thread
-   * waits; a module's export runs in that thread. `parameters` is -1 for any number.
-   *
-   * @example
-   * await db.createFunction("slug", 1, (text: string) => text.toLowerCase().replaceAll(" ", "-"));
-   * await db.createFunction("slug", 1, new URL("./slug.js", import.meta.url), { export: "slug" });
-   */
-  async createFunction(
-    name: string,
-    parameters: number,
-    fn: SqlFunction | URL,
-    options: FunctionOptions = {},
-  ): Promise<void> {
-    const { channel } = this.#runner;
-    const spec = functionSpec(name, parameters, fn, options, channel.closures);
-    const origin: Origin = {};
-    Error.captureStackTrace(origin, this.createFunction);
-    try {
-      await alone(this.#runner, () => channel.createFunction(spec, this.#runner.settings.lasting));
-    } catch (error) {
-      channel.closures.forget(spec.source);
-      throw placed(error, origin);
-    }
-  }
-
-  /** Allows {@link loadExtension}. Off until then. */
-  async enableLoadExtension(enabled: boolean, options?: CallOptions): Promise<void> {
-    if (typeof enabled !== "boolean") throw new TypeError("enableLoadExtension takes true or false");
-    await this.#runner.perform(
-      this.#runner.method("enableLoadExtension", enabled),
-      options,
-      this.enableLoadExtension,
-    );
-  }
-
-  /** Loads a SQLite extension. Rejects with "not authorized" unless that is enabled. */
-  async loadExtension(path: string, entryPoint?: string, options?: CallOptions): Promise<void> {
-    const extension = resolveExtension(path, entryPoint);
-    const args = extension.entryPoint === null ? [extension.path] : [extension.path, extension.entryPoint];
-    await this.#runner.perform(this.#runner.method("loadExtension", ...args), options, this.loadExtension);
-  }
-
-  /** Calls `callback` with the text of each statement that runs, its parameters filled in; null ends that. */
-  async setTraceCallback(callback: ((sql: string) => void) | null): Promise<void> {
-    if (callback !== null && typeof callback !== "function")
-      throw new TypeError("the callback must be a function or null");
-    const { channel } = this.#runner;
-    await this.#runner.perform(this.#runner.method("trace", callback !== null));
-    channel.onTrace = callback === null ? null : traceCallback(callback);
-  }
-
-  /**
-   * Calls `handler` on the main thread every `n` milliseconds while a statement runs; when it returns something truthy,
-   * or throws, the statement stops with "interrupted". Null removes it. Needs `@sqlite-aio/native`.
-   */
-  async setProgressHandler(handler: (() => unknown) | null, n: number): Promise<void> {
-    if (!capabilities.progressHandler) throw needsNative("setProgressHandler()");
-    if (handler !== null && typeof handler !== "function")
-      throw new TypeError("the handler must be a function or null");
-    const { channel, closed } = this.#runner;
-    if (closed) throw this.#runner.closedReason();
-    channel.setProgress(handler === null ? null : { handler, ms: integer(n, "n", 1, 1) });
-  }
-
-  /**
-   * Asks `authorizer` about everything that a statement being prepared would do: it answers SQLITE_OK, SQLITE_DENY or
-   * SQLITE_IGNORE, and denies by throwing. A closure is asked on the main thread, a module's export in the connection's.
-   * Null removes it. Needs `@sqlite-aio/native`; see https://sqlite.org/c3ref/set_authorizer.html.
-   *
-   * @example
-   * await db.setAuthorizer((action) => (action === SQLITE_DROP_TABLE ? SQLITE_DENY : SQLITE_OK));
-   */
-  async setAuthorizer(authorizer: Authorizer | URL | null, options: { export?: string } = {}): Promise<void> {
-    if (!capabilities.authorizer) throw needsNative("setAuthorizer()");
-    const { channel, settings } = this.#runner;
-    const spec = authorizerSpec(authorizer, options, channel.closures);
-    try {
-      await alone(this.#runner, () => channel.setAuthorizer(spec, settings.lasting));
-    } catch (error) {
-      channel.closures.forget(spec);
-      throw error;
-    }
   }
 
   /** The database as lines of SQL, the same text as CPython's `iterdump()`. */
   async *iterdump(): AsyncGenerator<string, void, undefined> {
     // A generator of this class keeps the connection, which is closed when it is forgotten.
-    yield* dumpLines(this.#runner);
+    yield* dumpLines(this.runner);
   }
 
   /** Copies the database into a file or another connection, in steps between which other work goes on. */
   async backup(target: Connection | string | URL | Buffer, options: BackupOptions = {}): Promise<void> {
     if (target === this) throw new ProgrammingError("target cannot be the same connection instance");
     const to =
-      typeof target === "object" && target !== null && #runner in target
-        ? { runner: target.#runner, path: target.#path }
+      typeof target === "object" && target !== null && #path in target
+        ? { runner: target.runner, path: target.#path }
         : backupPath(target);
-    await this.#runner.channel.drained(backUp(this.#runner, to, options));
+    await this.runner.channel.drained(backUp(this.runner, to, options));
   }
 
   /** The database as the bytes of its file. */
   async serialize(options?: CallOptions): Promise<Uint8Array> {
-    const call = await this.#runner.perform(this.#runner.method("serialize"), options, this.serialize);
+    const call = await this.runner.perform(this.runner.method("serialize"), options, this.serialize);
     return call.value as Uint8Array;
   }
 
@@ -330,8 +276,8 @@ export class Connection {
   }
 
   async #close(): Promise<void> {
-    refuseScoped(this.#runner, "close");
-    const runner = this.#runner;
+    refuseScoped(this.runner, "close");
+    const runner = this.runner;
     try {
       runner.root.refuseDeadlock();
     } catch (error) {

@@ -6,7 +6,7 @@ import type { Call } from "../thread/call.js";
 import type { Connection } from "./connection.js";
 import { CursorRows } from "./cursor-rows.js";
 import { OperationalError, ProgrammingError } from "../errors/errors.js";
-import { type CallOptions, integer } from "../options/connect-options.js";
+import { boolean, type CallOptions, integer } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import {
   type AnyRow,
@@ -18,7 +18,13 @@ import {
   rowSettings,
 } from "../values/row-maker.js";
 import { type Handle, toError } from "./handle.js";
-import type { Shape } from "../values/shape.js";
+import { type ColumnInfo, columnsOf, type Shape } from "../values/shape.js";
+
+/** Options of `executescript()`. */
+export interface ScriptOptions extends CallOptions {
+  /** Commit an open transaction first, as CPython does. Default true; a `transaction()` never does. */
+  commit?: boolean | undefined;
+}
 
 /** PEP 249's description of a column: its name, and six values that SQLite does not know. */
 export type ColumnDescription = readonly [string, null, null, null, null, null, null];
@@ -86,6 +92,14 @@ export class Cursor {
       this.#shape?.names.map((name) => [columnName(detectTypes, name), null, null, null, null, null, null]) ??
       null;
     return this.#description;
+  }
+
+  /** Where each column comes from, and how it is declared; null if the last statement gives no rows. */
+  columns(): ColumnInfo[] | null {
+    const { detectTypes } = this.#runner.settings;
+    if (this.#shape === null) return null;
+    const names = this.#shape.names.map((name) => columnName(detectTypes, name));
+    return columnsOf({ ...this.#shape, names });
   }
 
   /** Rows that `fetchmany()` gives by default. */
@@ -177,11 +191,12 @@ export class Cursor {
     return this;
   }
 
-  /** Commits an open transaction, then runs the statements of a script. */
-  async executescript(sql: string, options?: CallOptions): Promise<this> {
+  /** Commits an open transaction, unless told otherwise, then runs the statements of a script. */
+  async executescript(sql: string, options?: ScriptOptions): Promise<this> {
     this.#check();
+    const commits = options?.commit === undefined || boolean(options.commit, "commit");
     this.#reset();
-    const flags = this.#runner.scoped ? 0 : Flag.COMMIT_FIRST;
+    const flags = this.#runner.scoped || !commits ? 0 : Flag.COMMIT_FIRST;
     await this.#runner.perform(this.#runner.script(sql, flags), options, this.executescript);
     return this;
   }

@@ -7,6 +7,7 @@ import { fromFault, QueueFullError, SqliteError } from "../errors/errors.js";
 import type { CallOptions, IsolationLevel } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { isWatched, QueryTrace, type Watched } from "../tracing/query-trace.js";
+import type { HookListeners } from "./hook-listeners.js";
 import { closedReason, type Lane } from "./lane.js";
 import type { RowFactory } from "./cursor.js";
 import { buildsObjects, type TextFactory } from "../values/row-maker.js";
@@ -26,6 +27,8 @@ export interface Settings extends Watched {
   readonly warnOnRollback: boolean;
   /** Functions that are created stay when the handle is reopened: false for a lease. */
   readonly lasting: boolean;
+  /** Who is told what SQLite's hooks tell. */
+  readonly hooks: HookListeners;
   /** How often `interrupt()` was called: a cursor half read at the time is over. */
   interrupts: number;
 }
@@ -106,6 +109,12 @@ export class Handle {
     ]);
     call.objects = buildsObjects(this.settings);
     return call;
+  }
+
+  /** A statement to be compiled and not run. */
+  compile(sql: string): Call {
+    const flags = this.scoped ? Flag.IN_TRANSACTION : 0;
+    return new Call(Op.QUERY, this.statement(sql), [Mode.DESCRIBE, flags, 0, -1, 0]);
   }
 
   control(verb: number, argument = 0): Call {

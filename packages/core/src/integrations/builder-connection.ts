@@ -5,7 +5,7 @@ import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { OpenTransaction } from "./open-transaction.js";
 import type { SessionLease, SessionPool, TransactionMode } from "./session-pool.js";
-import type { RunResult } from "../pool/transaction.js";
+import type { RunResult } from "../connection/run-result.js";
 import { Row } from "../values/row.js";
 import { statementKind } from "./statement-kind.js";
 import { transactionStatement } from "./transaction-statement.js";

@@ -4,7 +4,9 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { types } from "node:util";
 import type { ResourceLimits, Worker, WorkerOptions } from "node:worker_threads";
 import type { IntegerMode, OpenOptions } from "@sqlite-aio/worker/wire";
+import { capabilities, needsNative } from "../capabilities.js";
 import { NotSupportedError } from "../errors/errors.js";
+import { type Limits, resolveLimits } from "./limits.js";
 
 /** Which BEGIN comes before the first INSERT, UPDATE, DELETE or REPLACE; `null` is autocommit. */
 export type IsolationLevel = "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE" | null;
@@ -37,6 +39,16 @@ export interface ConnectOptions {
   integers?: IntegerMode | undefined;
   /** Set on every open, in this order, after `foreign_keys = ON` and `synchronous = FULL`. */
   pragmas?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /**
+   * Limits set on every open, see https://sqlite.org/c3ref/c_limit_attached.html: by node:sqlite's names, or by the numbers
+   * SQLITE_LIMIT_LENGTH and so on. Needs `@sqlite-aio/native`.
+   */
+  limits?: Limits | undefined;
+  /**
+   * A name in double quotes that is no column is a string, as in stock SQLite; the engine is built without that. Needs
+   * `@sqlite-aio/native`. Default false.
+   */
+  doubleQuotedStrings?: boolean | undefined;
   /** SQLite extensions loaded on every open. */
   extensions?:
     | readonly {
@@ -102,6 +114,8 @@ const KNOWN = new Set([
   "fileMustExist",
   "integers",
   "pragmas",
+  "limits",
+  "doubleQuotedStrings",
   "extensions",
   "setup",
   "engine",
@@ -141,6 +155,8 @@ export function resolveOptions(database: string | URL | Buffer, options: Connect
         timeout: integer(options.timeout, "timeout", 5000, 0),
         integers: oneOf(options.integers, "integers", "auto", ["auto", "bigint", "number"]),
         pragmas: resolvePragmas(options.pragmas),
+        limits: resolveLimits(options.limits),
+        doubleQuotedStrings: resolveDoubleQuotes(options.doubleQuotedStrings),
         extensions: resolveExtensions(options.extensions),
         setup: options.setup === undefined ? null : moduleUrl(options.setup, "setup"),
         engine: resolveEngine(options.engine),
@@ -244,6 +260,12 @@ function pragmaLiteral(name: string, value: unknown): string {
   if (typeof value === "number" && Number.isFinite(value)) return String(value);
   if (typeof value === "string" && !value.includes("\0")) return `'${value.replaceAll("'", "''")}'`;
   throw new TypeError(`the pragma "${name}" must be a string, a finite number or a boolean`);
+}
+
+function resolveDoubleQuotes(option: boolean | undefined): boolean {
+  const on = boolean(option, "doubleQuotedStrings");
+  if (on && !capabilities.limits) throw needsNative('option "doubleQuotedStrings"');
+  return on;
 }
 
 function resolveExtensions(

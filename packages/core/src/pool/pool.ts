@@ -3,6 +3,7 @@ import type { Parameters } from "../values/bind.js";
 import type { Connection } from "../connection/connection.js";
 import { checkFunction, type FunctionOptions, type SqlFunction } from "../connection/sql-functions.js";
 import { type CallOptions, checkOptions, integer } from "../options/connect-options.js";
+import { type RunResult, runResult } from "../connection/run-result.js";
 import { Deadline } from "../options/deadline.js";
 import { type ChangeListener, ChangeEvents } from "./changes/change-events.js";
 import { closePool, type PoolParts } from "./close.js";
@@ -22,8 +23,6 @@ import {
   objectRows,
   type PoolTransaction,
   type ReadTransaction,
-  type RunResult,
-  runResult,
 } from "./transaction.js";
 import { Maintenance } from "./maintenance.js";
 import { keepParameters, type LiveQuery, Watch } from "./changes/live-query.js";

@@ -1,6 +1,7 @@
 import type { OpenOptions } from "@sqlite-aio/worker/wire";
 import type { ResolvedPoolOptions } from "./options.js";
 import { Row } from "../values/row.js";
+import { HookListeners } from "../connection/hook-listeners.js";
 import type { Settings } from "../connection/handle.js";
 
 /** What the calls of the pool itself, or those of a lease, have in common. */
@@ -18,6 +19,7 @@ export function settingsOf(options: ResolvedPoolOptions, kind: "pool" | "mirror"
     slowQueryMs: connection.slowQueryMs,
     warnOnRollback: connection.warnOnRollback,
     lasting: false,
+    hooks: new HookListeners(connection.thread.open.integers),
     interrupts: 0,
   };
 }

@@ -5,17 +5,10 @@ import { Cursor } from "../connection/cursor.js";
 import { OperationalError } from "../errors/errors.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { RowIterator } from "../connection/row-iterator.js";
+import { type RunResult, runResult } from "../connection/run-result.js";
 import { type AnyRow, makeRows, type RowSettings } from "../values/row-maker.js";
 import { type Handle, toError } from "../connection/handle.js";
 import { inTransaction, type TransactionOptions } from "../connection/transaction.js";
-
-/** Result of `run`, as in better-sqlite3. */
-export interface RunResult {
-  /** Rows changed by an INSERT, UPDATE or DELETE; 0 for other statements. */
-  changes: number;
-  /** `last_insert_rowid()` of the connection that has written; see https://sqlite.org/c3ref/last_insert_rowid.html. */
-  lastInsertRowid: number | bigint;
-}
 
 /** Options of `execute`. */
 export interface ExecuteOptions extends CallOptions {
@@ -27,6 +20,8 @@ export interface ExecuteOptions extends CallOptions {
 export interface ExecuteResult extends RunResult {
   /** Names of the columns, in order; none for a statement without rows. */
   columns: readonly string[];
+  /** Their types as declared, null for an expression. */
+  types: readonly (string | null)[];
   /** Each row as an array in column order. */
   rows: unknown[][];
 }
@@ -142,13 +137,13 @@ export function objectRows<R>(call: Call, settings: RowSettings): R[] {
 }
 
 /** @internal */
-export function runResult(call: Call): RunResult {
-  return { changes: Math.max(0, call.changes), lastInsertRowid: call.lastInsertRowid };
-}
-
-/** @internal */
 export function executeResult(call: Call): ExecuteResult {
-  return { ...runResult(call), columns: call.shape?.names ?? [], rows: call.rows as unknown[][] };
+  return {
+    ...runResult(call),
+    columns: call.shape?.names ?? [],
+    types: call.shape?.types ?? [],
+    rows: call.rows as unknown[][],
+  };
 }
 
 /** @internal */

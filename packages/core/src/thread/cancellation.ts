@@ -162,6 +162,16 @@ export class Cancellation {
     after(GROUP_TICK_MS, look);
   }
 
+  /** Gives up what the thread is running at this moment, but for what must run; what waits goes on waiting. */
+  cancelRunning(reason: unknown): void {
+    const inside = ({ stage, sequence }: Call): boolean =>
+      stage === Stage.SENT && isInside(this.#control, sequence);
+    const call = this.#exchange.underWay.find(inside);
+    if (call === undefined) return;
+    if (!call.essential) this.cancel(call, reason);
+    else if (call.begins) this.discourage(call);
+  }
+
   /** Stops what the thread is running, again and again until the function that it gives is called. */
   hammer(): () => void {
     if (!this.#interruptible) return () => {};

@@ -9,6 +9,7 @@ import {
   errorOf,
   type Fault,
   type Frame,
+  type HookEvents,
   malformed,
   MAX_FRAME_OPS,
   MAX_UNDER_WAY,
@@ -16,6 +17,7 @@ import {
   MORE_COMING,
   nextSequence,
   Op,
+  type Origins,
   type Packet,
   type Reply,
   SPENT_SHIFT,
@@ -84,6 +86,7 @@ export class Pipeline {
   housekeeping = 0;
   onTrace: ((sql: string) => void) | null = null;
   onChange: ((report: ChangeReport) => void) | null = null;
+  onHooks: ((events: HookEvents) => void) | null = null;
 
   constructor(host: PipelineHost, cachedStatements: number) {
     this.#host = host;
@@ -292,10 +295,14 @@ export class Pipeline {
     this.tainted = ((reply[0] as number) & State.TAINTED) !== 0;
     this.totalChanges = reply[1] as number;
     let at = 3;
-    for (let shapes = reply[2] as number; shapes > 0; shapes--, at += 3) {
+    for (let shapes = reply[2] as number; shapes > 0; shapes--, at += 4) {
       const statement = this.statements.byId(reply[at] as number);
       if (statement === undefined) continue;
-      statement.shape = { names: reply[at + 1] as string[], types: reply[at + 2] as (string | null)[] };
+      statement.shape = {
+        names: reply[at + 1] as string[],
+        types: reply[at + 2] as (string | null)[],
+        origins: reply[at + 3] as Origins,
+      };
     }
     this.#streaming = false;
     while (at < reply.length) {
@@ -310,6 +317,10 @@ export class Pipeline {
     const code = reply[at] as number;
     if (code === Answer.CHANGES) {
       this.onChange?.(reply[at + 1] as ChangeReport);
+      return;
+    }
+    if (code === Answer.HOOKS) {
+      this.onHooks?.(reply[at + 1] as HookEvents);
       return;
     }
     const call = this.#sent[0];

@@ -8,6 +8,7 @@ import {
   errorOf,
   functionKey,
   type FunctionSpec,
+  type HookEvents,
   type Opened,
   type Outcome,
   stop,
@@ -206,6 +207,10 @@ export class WorkerThread {
     this.#exchange.onChange = listener;
   }
 
+  set onHooks(listener: ((events: HookEvents) => void) | null) {
+    this.#exchange.onHooks = listener;
+  }
+
   /** The thread runs something that its caller gave up. */
   get abandoned(): boolean {
     return this.#exchange.head?.abandoned === true;
@@ -242,6 +247,11 @@ export class WorkerThread {
   /** See {@link Cancellation.recall}. */
   recall(reason: unknown): void {
     this.#cancellation.recall(reason);
+  }
+
+  /** See {@link Cancellation.cancelRunning}. */
+  cancelRunning(reason: unknown): void {
+    this.#cancellation.cancelRunning(reason);
   }
 
   /** See {@link Cancellation.expire}. */

@@ -398,12 +398,33 @@ describe("interrupt()", () => {
     expect(await cursor.fetchone()).toEqual([7]);
   });
 
-  it("changes nothing when nothing is under way, nor when the connection is closed", async () => {
+  it("changes nothing when nothing is under way, and rejects when the connection is closed, as in aiosqlite", async () => {
     await db.interrupt();
     await db.execute(INSERT, [1]);
     expect(stored()).toEqual([1]);
     await db.close();
-    await db.interrupt();
+    expect(await rejection(db.interrupt())).toMatchObject({ name: "ConnectionClosedError" });
+    expect(await rejection(db.interrupt({ waiting: 1 as never }))).toBeInstanceOf(TypeError);
+  });
+
+  it("with { waiting: false } gives up what runs and leaves what waits", async () => {
+    const calls: Promise<unknown>[] = [];
+    const sql = await calling((i) => {
+      if (i === 2) void db.interrupt({ waiting: false });
+    });
+    const running = rejection(db.executeFetchall(`SELECT sum(v) FROM (${sql})`));
+    calls.push(db.executemany(INSERT, [[2], [3]]));
+    calls.push(db.commit());
+    calls.push(db.executescript("INSERT INTO t (x) VALUES (4)"));
+    expect(await running).toMatchObject(INTERRUPTED);
+    await Promise.all(calls);
+    expect(stored()).toEqual([2, 3, 4]);
+  });
+
+  it("with { waiting: false } leaves calls alone that have not begun", async () => {
+    const calls = [db.executeFetchall("SELECT 1"), db.executeFetchall("SELECT 2")];
+    void db.interrupt({ waiting: false });
+    expect(await Promise.all(calls)).toEqual([[[1]], [[2]]]);
   });
 });
 

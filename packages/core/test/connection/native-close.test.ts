@@ -149,7 +149,7 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
       )
       .finally(() => (state.over = true));
     while (!state.over) {
-      await stale.interrupt();
+      expect(await rejection(stale.interrupt())).toMatchObject({ name: "ConnectionClosedError" });
       await sleep(1);
     }
     await call;

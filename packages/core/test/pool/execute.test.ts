@@ -2,7 +2,7 @@ import { createPool } from "@sqlite-aio/core";
 import { expect, it, onTestFinished } from "vitest";
 import { rejection, temporaryPath } from "../support/database.ts";
 
-const noRows = { columns: [], rows: [] };
+const noRows = { columns: [], types: [], rows: [] };
 
 it("execute() gives rows as arrays, column names and counts, on the pool and in its transactions", async () => {
   const pool = await createPool(await temporaryPath(), { readers: 1 });
@@ -18,6 +18,7 @@ it("execute() gives rows as arrays, column names and counts, on the pool and in 
   });
   expect(await pool.execute("SELECT id, a AS id FROM t ORDER BY t.id")).toMatchObject({
     columns: ["id", "id"],
+    types: ["INTEGER", null],
     rows: [
       [1, "x"],
       [2, null],
@@ -30,6 +31,7 @@ it("execute() gives rows as arrays, column names and counts, on the pool and in 
       changes: 1,
       lastInsertRowid: 3,
       columns: ["id", "a"],
+      types: ["INTEGER", null],
       rows: [[3, 7]],
     });
   });

@@ -28,7 +28,13 @@ export const FOLDERS = {
 export type LayeredPackage = keyof typeof FOLDERS;
 
 /** Files at the top of core's `src` that everybody may import. */
-const LEAVES = new Set(["version.ts", "capabilities.ts", "authorizer-codes.ts"]);
+const LEAVES = new Set([
+  "version.ts",
+  "capabilities.ts",
+  "authorizer-codes.ts",
+  "dbconfig-codes.ts",
+  "limit-codes.ts",
+]);
 
 export interface Import {
   /** The file that imports, from the root of the workspace, such as `packages/core/src/connection/cursor.ts`. */

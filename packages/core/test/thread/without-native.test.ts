@@ -17,6 +17,8 @@ it("says what it cannot do", () => {
     authorizer: false,
     progressHandler: false,
     changes: false,
+    limits: false,
+    hooks: false,
   });
 });
 

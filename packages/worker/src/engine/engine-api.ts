@@ -14,7 +14,16 @@ export interface EngineStatement {
   iterate(...args: unknown[]): IterableIterator<SqlValue[]>;
   /** The text with its bound parameters filled in. */
   toString(): string;
-  columns(): { name: string; type: string | null }[];
+  columns(): EngineColumn[];
+}
+
+/** A column of a result; null where it is an expression, and what an engine does not tell is missing. */
+export interface EngineColumn {
+  readonly name: string;
+  readonly type: string | null;
+  readonly database?: string | null;
+  readonly table?: string | null;
+  readonly column?: string | null;
 }
 
 /** The part of better-sqlite3's Database that is used here. */

@@ -12,6 +12,12 @@ export interface Native {
   trackChanges(token: number, on: boolean, rowidLimit?: number): void;
   takeChanges(token: number): { database: string; table: string; rowids: bigint[] | null }[] | null;
   markChanged(token: number, database: string, table: string): void;
+  recordEvents(token: number, what: number): void;
+  takeEvents(
+    token: number,
+  ): { tables: [database: string, table: string][]; events: ArrayBuffer; rowids: ArrayBuffer } | null;
+  limit(token: number, category: number, limit: number): number;
+  config(token: number, op: number, enable?: boolean): boolean;
   analyze(
     token: number,
     sql: string,

@@ -105,6 +105,12 @@ export class Executor {
     const { mode, flags, values } = operation;
     this.#transactions.require(flags);
     statement.prepare(db, this.#session.schema);
+    if (mode === Mode.DESCRIBE) {
+      // Compiling a pragma may be all that it takes.
+      if (statement.taint === Taint.SURE) this.#session.taintBy(Taint.SURE);
+      out.value(statement.describe());
+      return Step.DONE;
+    }
     if (statement.empty) {
       out.done(-1, this.#session.lastInsertRowid);
       return Step.DONE;

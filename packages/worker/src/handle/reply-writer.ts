@@ -1,8 +1,11 @@
 import { types } from "node:util";
-import type { Statement } from "./statement.js";
+import type { EngineColumn } from "../engine/engine-api.js";
+import { originsOf, type Statement } from "./statement.js";
 import type { ChangeReport } from "../wire/change-report.js";
+import type { HookEvents } from "../wire/hook-events.js";
 import { type Fault, toFault } from "../wire/fault.js";
 import { encodePacket, pushTransfer } from "../wire/row-encode.js";
+import type { Origins } from "../wire/statement-info.js";
 import { Answer, Flag, type Reply, type SqlValue } from "../wire/protocol.js";
 import { fromEngine, type IntegerMode } from "../wire/integers.js";
 
@@ -87,6 +90,11 @@ export class ReplyWriter {
     this.#answers.push(Answer.CHANGES, report);
   }
 
+  /** Not an answer: what hooks told up to here. */
+  hooked(events: HookEvents): void {
+    this.#answers.push(Answer.HOOKS, events);
+  }
+
   /** Not an answer: that an operation was begun, and a place for how long it ran, which {@link ran} fills. */
   timing(begun: number): number {
     return this.#answers.push(Answer.TIMING, begun, 0) - 1;
@@ -136,11 +144,13 @@ export class ReplyWriter {
       if (statement.epoch === epoch) continue;
       statement.epoch = epoch;
       const columns = statement.columns();
-      if (sameShape(statement, columns)) continue;
+      const origins = originsOf(columns);
+      if (sameShape(statement, columns, origins)) continue;
       statement.names = columns.map((column) => column.name);
       statement.types = columns.map((column) => column.type);
+      statement.origins = origins;
       reply[2] = (reply[2] as number) + 1;
-      reply.push(statement.id, statement.names, statement.types);
+      reply.push(statement.id, statement.names, statement.types, origins);
     }
     this.#shapes.clear();
     this.#sealed.clear();
@@ -152,8 +162,12 @@ export class ReplyWriter {
   }
 }
 
-function sameShape(statement: Statement, columns: { name: string; type: string | null }[]): boolean {
-  const { names, types: declared } = statement;
-  if (names === null || declared === null || names.length !== columns.length) return false;
-  return columns.every((column, c) => column.name === names[c] && column.type === declared[c]);
+function sameShape(statement: Statement, columns: EngineColumn[], now: Origins): boolean {
+  const { names, types: declared, origins } = statement;
+  if (names === null || declared === null || origins === null) return false;
+  if (names.length !== columns.length || origins.length !== now.length) return false;
+  return (
+    columns.every((column, c) => column.name === names[c] && column.type === declared[c]) &&
+    origins.every((origin, at) => origin === now[at])
+  );
 }

@@ -2,10 +2,12 @@ import { backUp, type BackupReport, requireDatabase } from "./backup.js";
 import { ChangeTracker } from "./change-tracker.js";
 import { type EngineDatabase, type EngineStatement, prepareOwn } from "../engine/engine-api.js";
 import { Executor } from "./executor.js";
+import { Hooks } from "./hooks.js";
 import { type Callbacks, defineFunction, loadAuthorizer, rereadSchema } from "./functions.js";
 import { explained } from "../engine/cannot-open.js";
 import { attachNative, type Authorizer, native } from "../engine/native.js";
 import { BUSY_SLICE_MS } from "../engine/lock-codes.js";
+import { Limits } from "./limits.js";
 import { LockWait } from "./lock-wait.js";
 import { NativeStatements } from "./native-statements.js";
 import { configureHandle, openHandle, setUp } from "../engine/opening.js";
@@ -37,6 +39,7 @@ export class Session {
   readonly out = new ReplyWriter();
   readonly executor = new Executor(this);
   readonly changes = new ChangeTracker(this);
+  readonly hooks = new Hooks();
   readonly schema = new SchemaWatch(
     (work) => this.privately(work),
     () => this.inTransaction,
@@ -50,6 +53,7 @@ export class Session {
   #options: OpenOptions | null = null;
   #counters: Counters | null = null;
   readonly #patience: LockWait;
+  readonly #limits = new Limits();
   #totalChanges = 0;
   #wrote = false;
   #tracing = false;
@@ -128,6 +132,8 @@ export class Session {
     this.schemaMayHaveChanged();
     const sqliteVersion = String(prepareOwn(db, "SELECT sqlite_version()").pluck().get());
     this.changes.attached(this.#token);
+    this.hooks.attached(this.#token);
+    this.#limits.attached(this.#token, options);
     // Last: it is not asked about statements of our own.
     if (this.#authorizer !== null) this.#install(this.#authorizer);
     return { sqliteVersion, serializes: db.serializes !== false };
@@ -139,6 +145,8 @@ export class Session {
     this.executor.reset();
     this.nativeStatements.detached();
     this.changes.detached();
+    this.hooks.detached();
+    this.#limits.detached();
     this.schema.close();
     this.#counters = null;
     this.#db = null;
@@ -152,6 +160,8 @@ export class Session {
     // What is only in memory moves over.
     const image = this.db.memory ? new Uint8Array(this.db.serialize()) : null;
     this.close();
+    this.hooks.forget();
+    this.#limits.forget();
     return this.open({ ...options, image });
   }
 
@@ -207,9 +217,9 @@ export class Session {
     return this.privately(() => this.#counters?.[counter].get());
   }
 
-  /** Runs a statement of our own, which no authorizer is asked about. */
+  /** Runs a statement of our own, which no authorizer is asked about and no limit holds for. */
   privately<T>(work: () => T): T {
-    this.#private++;
+    if (this.#private++ === 0) this.#limits.lift();
     try {
       for (let attempts = 0; ; attempts++) {
         try {
@@ -221,7 +231,7 @@ export class Session {
         }
       }
     } finally {
-      this.#private--;
+      if (--this.#private === 0) this.#limits.restore();
     }
   }
 
@@ -245,6 +255,24 @@ export class Session {
         this.#tainted = true;
         this.schemaMayHaveChanged();
         break;
+      case "hooks":
+        this.hooks.record(args[0] as number);
+        this.#tainted = true;
+        break;
+      case "limit": {
+        const [category, limit] = args as [number, number];
+        if (limit >= 0) this.#tainted = true;
+        this.out.value(this.#limits.limit(category, limit));
+        return;
+      }
+      case "setconfig":
+        this.#limits.setSwitch(args[0] as number, args[1] as boolean);
+        this.#tainted = true;
+        this.schemaMayHaveChanged();
+        break;
+      case "getconfig":
+        this.out.value(this.#limits.getSwitch(args[0] as number));
+        return;
       case "trackChanges":
         this.changes.track(args[0] === true);
         break;
@@ -286,6 +314,7 @@ export class Session {
     } finally {
       this.db.unsafeMode(false);
       this.#unsafe = false;
+      this.#limits.restoreDefensive();
     }
   }
 
@@ -392,6 +421,8 @@ export class Session {
     }
     const report = this.changes.take();
     if (report !== null) this.out.changed(report);
+    const events = this.hooks.take();
+    if (events !== null) this.out.hooked(events);
     const state = (db.inTransaction ? State.IN_TRANSACTION : 0) | (this.#tainted ? State.TAINTED : 0);
     return this.out.take(state, this.#totalChanges, this.epoch);
   }

@@ -1,4 +1,4 @@
-import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
+import type { EngineColumn, EngineDatabase, EngineStatement } from "../engine/engine-api.js";
 import type { SchemaWatch } from "./schema-watch.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import { messageOf } from "../wire/thrown.js";
@@ -6,6 +6,7 @@ import { endsTransaction } from "../sql/script.js";
 import { statementKeyword } from "../sql/parameters.js";
 import type { SqlValue } from "../wire/protocol.js";
 import { busyTimeoutIn, Taint, taintOf } from "../sql/taint.js";
+import type { Origins, StatementInfo } from "../wire/statement-info.js";
 import { toBinding } from "../wire/integers.js";
 
 const DML = new Set(["INSERT", "UPDATE", "DELETE", "REPLACE"]);
@@ -79,6 +80,7 @@ export class Statement {
   /** Column names and declared types as last sent, and the schema epoch they belong to. */
   names: readonly string[] | null = null;
   types: readonly (string | null)[] | null = null;
+  origins: Origins | null = null;
   epoch = -1;
   /** Tables it may write of which change tracking says nothing, and the schema they were found in. */
   untracked: readonly (readonly [database: string, table: string])[] = [];
@@ -123,8 +125,19 @@ export class Statement {
   }
 
   /** Columns of the last execution. */
-  columns(): { name: string; type: string | null }[] {
+  columns(): EngineColumn[] {
     return this.#latest!.columns();
+  }
+
+  /** What a compiled statement would give. */
+  describe(): StatementInfo {
+    const columns = this.reader ? this.#handle!.columns() : [];
+    return {
+      names: columns.map(({ name }) => name),
+      types: columns.map(({ type }) => type),
+      origins: originsOf(columns),
+      readonly: this.empty || this.readonly,
+    };
   }
 
   /** Compiles the text, unless that is done; what is refused is tried again when `schema` is fresh. */
@@ -210,6 +223,14 @@ export class Statement {
       .toString();
   }
 }
+
+/** None where all are expressions. */
+export function originsOf(columns: readonly EngineColumn[]): Origins {
+  if (columns.every(({ column }) => column === undefined || column === null)) return NO_ORIGINS;
+  return columns.flatMap(({ database = null, table = null, column = null }) => [database, table, column]);
+}
+
+const NO_ORIGINS: Origins = [];
 
 /** Null if `sql` has no statement; its own error if it has several. */
 function prepareOne(

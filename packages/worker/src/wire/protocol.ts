@@ -38,6 +38,8 @@ export const Mode = {
   GET: 2,
   /** Send no row, only the counts. */
   RUN: 3,
+  /** Compile the statement and run nothing; answered by a VALUE, see {@link StatementInfo}. */
+  DESCRIBE: 4,
 } as const;
 
 /** Bits of the `flags` field of QUERY, SCRIPT, MANY and CALL. */
@@ -105,6 +107,8 @@ export const Answer = {
   TIMING: 10,
   /** `from, to`: answers nothing; of the operations that are to be answered the one at `from` is answered at `to`, both counted from 0. */
   POSTPONED: 11,
+  /** `events`: answers nothing; see {@link HookEvents}. */
+  HOOKS: 12,
 } as const;
 
 /** Bit of the `more` field: rows follow in further answers to the same operation. */
@@ -113,7 +117,7 @@ export const MORE_COMING = 1;
 export const MORE_WAITING = 2;
 
 /**
- * The head of a reply: `[state, totalChanges, shape count, ...(id, names, declared types)]`, then the answers.
+ * The head of a reply: `[state, totalChanges, shape count, ...(id, names, declared types, origins)]`, then the answers.
  * A shape travels when a statement first gives rows and when its columns have changed since.
  */
 export const State = {

@@ -11,17 +11,20 @@ export function checkHead(reply: unknown): asserts reply is Reply {
   if (!Array.isArray(reply) || !isCount(reply[0]) || typeof reply[1] !== "number" || !isCount(reply[2])) {
     throw malformed("a reply");
   }
-  const end = 3 + 3 * reply[2];
+  const end = 3 + 4 * reply[2];
   if (end > reply.length) throw malformed("a reply");
-  for (let at = 3; at < end; at += 3) {
-    const [id, names, declared] = [reply[at], reply[at + 1], reply[at + 2]] as unknown[];
+  for (let at = 3; at < end; at += 4) {
+    const [id, names, declared, origins] = reply.slice(at, at + 4) as unknown[];
     const right =
       isCount(id) &&
       Array.isArray(names) &&
       names.every((name) => typeof name === "string") &&
       Array.isArray(declared) &&
       declared.length === names.length &&
-      declared.every((type) => type === null || typeof type === "string");
+      declared.every(isNameOrNull) &&
+      Array.isArray(origins) &&
+      (origins.length === 0 || origins.length === 3 * names.length) &&
+      origins.every(isNameOrNull);
     if (!right) throw malformed("a shape");
   }
 }
@@ -62,6 +65,8 @@ function lengthOf(reply: Reply, at: number): number {
       return typeof first === "string" ? 2 : NaN;
     case Answer.CHANGES:
       return isReport(first) ? 2 : NaN;
+    case Answer.HOOKS:
+      return isHookEvents(first) ? 2 : NaN;
     case Answer.TIMING:
       return typeof first === "number" && typeof second === "number" ? 3 : NaN;
     case Answer.POSTPONED:
@@ -71,8 +76,26 @@ function lengthOf(reply: Reply, at: number): number {
   }
 }
 
+function isNameOrNull(value: unknown): boolean {
+  return value === null || typeof value === "string";
+}
+
 function isMore(more: unknown): boolean {
   return isCount(more, MORE_COMING | MORE_WAITING);
+}
+
+function isHookEvents(events: unknown): boolean {
+  if (typeof events !== "object" || events === null) return false;
+  const { tables, events: whats, rowids } = events as Record<string, unknown>;
+  const names = (pair: unknown): boolean =>
+    Array.isArray(pair) && pair.every((name) => typeof name === "string");
+  return (
+    Array.isArray(tables) &&
+    tables.every(names) &&
+    types.isInt32Array(whats) &&
+    types.isBigInt64Array(rowids) &&
+    whats.length === rowids.length
+  );
 }
 
 function isReport(report: unknown): boolean {

@@ -20,6 +20,10 @@ export interface OpenOptions {
   /** Specifier of a module with better-sqlite3's API. */
   readonly engine: string;
   readonly functions: readonly FunctionSpec[];
+  /** See https://sqlite.org/c3ref/limit.html. */
+  readonly limits: readonly (readonly [category: number, limit: number])[];
+  /** A name in double quotes that is no column is a string. */
+  readonly doubleQuotedStrings: boolean;
   /** Set `query_only` at the end. */
   readonly queryOnly: boolean;
 }

@@ -20,7 +20,7 @@ import { BaseSQLiteDatabase, SQLiteAsyncDialect } from "drizzle-orm/sqlite-core"
 import { DatabaseCache } from "./cache.js";
 import type { DrizzlePool } from "./migrator.js";
 import { SqliteAioSession } from "./session.js";
-import type { RunResult } from "../../pool/transaction.js";
+import type { RunResult } from "../../connection/run-result.js";
 
 export { type DrizzleLease, type DrizzlePool, migrate, type MigrateConfig } from "./migrator.js";
 export type { DrizzleExecutor } from "./session.js";

@@ -22,7 +22,7 @@ import {
 import * as drizzleUtils from "drizzle-orm/utils";
 import type { Parameters } from "../../values/bind.js";
 import { type SessionCache, TransactionCache } from "./cache.js";
-import type { RunResult } from "../../pool/transaction.js";
+import type { RunResult } from "../../connection/run-result.js";
 
 /** What runs statements: a pool, or a transaction of one. */
 export interface DrizzleExecutor {

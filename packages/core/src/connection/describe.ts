@@ -1,0 +1,36 @@
+import type { StatementInfo as Compiled } from "@sqlite-aio/worker/wire";
+import type { ParameterList } from "@sqlite-aio/worker/sql";
+import type { CallOptions } from "../options/connect-options.js";
+import { type ColumnInfo, columnsOf } from "../values/shape.js";
+import type { Handle } from "./handle.js";
+
+/** What is known of a statement that was compiled and not run. */
+export interface StatementInfo {
+  /** None for a statement that gives no rows. */
+  readonly columns: readonly ColumnInfo[];
+  /** Names of the parameters, in the order of their numbers, with their `:`, `@` or `$`; null for `?`. */
+  readonly parameters: readonly (string | null)[];
+  /** It writes nothing, see https://sqlite.org/c3ref/stmt_readonly.html. */
+  readonly readonly: boolean;
+}
+
+/** Compiles a statement, which the thread keeps for when it is run. */
+export async function describe(
+  runner: Handle,
+  sql: string,
+  options: CallOptions | undefined,
+  caller: (...args: never[]) => unknown,
+): Promise<StatementInfo> {
+  const call = runner.compile(sql);
+  await runner.perform(call, options, caller);
+  const { names, types, origins, readonly } = call.value as Compiled;
+  return {
+    columns: columnsOf({ names, types, origins }),
+    parameters: parameterNames(call.statement!.parameters),
+    readonly,
+  };
+}
+
+function parameterNames({ count, names }: ParameterList): readonly (string | null)[] {
+  return names ?? Array.from({ length: count }, () => null);
+}

@@ -1,0 +1,200 @@
+import type { Authorizer } from "@sqlite-aio/worker";
+import { capabilities, needsNative } from "../capabilities.js";
+import * as switches from "../dbconfig-codes.js";
+import { boolean, type CallOptions, integer, resolveExtension } from "../options/connect-options.js";
+import { type Handle, type Origin, placed } from "./handle.js";
+import type { HookKind, UpdateHook } from "./hook-listeners.js";
+import { authorizerSpec, type FunctionOptions, functionSpec, type SqlFunction } from "./sql-functions.js";
+import { traceCallback } from "./trace-callback.js";
+import { alone } from "./turns.js";
+
+/** What a program can set on a SQLite handle: functions, extensions, hooks, limits. */
+export abstract class HandleControls {
+  protected readonly runner: Handle;
+
+  /** @internal */
+  constructor(runner: Handle) {
+    this.runner = runner;
+  }
+
+  /**
+   * Makes a JavaScript function callable from SQL. A closure runs on the main thread while the connection's thread
+   * waits; a module's export runs in that thread. `parameters` is -1 for any number.
+   *
+   * @example
+   * await db.createFunction("slug", 1, (text: string) => text.toLowerCase().replaceAll(" ", "-"));
+   * await db.createFunction("slug", 1, new URL("./slug.js", import.meta.url), { export: "slug" });
+   */
+  async createFunction(
+    name: string,
+    parameters: number,
+    fn: SqlFunction | URL,
+    options: FunctionOptions = {},
+  ): Promise<void> {
+    const { channel } = this.runner;
+    const spec = functionSpec(name, parameters, fn, options, channel.closures);
+    const origin: Origin = {};
+    Error.captureStackTrace(origin, this.createFunction);
+    try {
+      await alone(this.runner, () => channel.createFunction(spec, this.runner.settings.lasting));
+    } catch (error) {
+      channel.closures.forget(spec.source);
+      throw placed(error, origin);
+    }
+  }
+
+  /** Allows {@link loadExtension}. Off until then. */
+  async enableLoadExtension(enabled: boolean, options?: CallOptions): Promise<void> {
+    if (typeof enabled !== "boolean") throw new TypeError("enableLoadExtension takes true or false");
+    await this.runner.perform(
+      this.runner.method("enableLoadExtension", enabled),
+      options,
+      this.enableLoadExtension,
+    );
+  }
+
+  /** Loads a SQLite extension. Rejects with "not authorized" unless that is enabled. */
+  async loadExtension(path: string, entryPoint?: string, options?: CallOptions): Promise<void> {
+    const extension = resolveExtension(path, entryPoint);
+    const args = extension.entryPoint === null ? [extension.path] : [extension.path, extension.entryPoint];
+    await this.runner.perform(this.runner.method("loadExtension", ...args), options, this.loadExtension);
+  }
+
+  /** Calls `callback` with the text of each statement that runs, its parameters filled in; null ends that. */
+  async setTraceCallback(callback: ((sql: string) => void) | null): Promise<void> {
+    if (callback !== null && typeof callback !== "function")
+      throw new TypeError("the callback must be a function or null");
+    const { channel } = this.runner;
+    await this.runner.perform(this.runner.method("trace", callback !== null));
+    channel.onTrace = callback === null ? null : traceCallback(callback);
+  }
+
+  /**
+   * Calls `handler` on the main thread every `n` milliseconds while a statement runs; when it returns something truthy,
+   * or throws, the statement stops with "interrupted". Null removes it. Needs `@sqlite-aio/native`.
+   */
+  async setProgressHandler(handler: (() => unknown) | null, n: number): Promise<void> {
+    if (!capabilities.progressHandler) throw needsNative("setProgressHandler()");
+    if (handler !== null && typeof handler !== "function")
+      throw new TypeError("the handler must be a function or null");
+    const { channel, closed } = this.runner;
+    if (closed) throw this.runner.closedReason();
+    channel.setProgress(handler === null ? null : { handler, ms: integer(n, "n", 1, 1) });
+  }
+
+  /**
+   * Asks `authorizer` about everything that a statement being prepared would do: it answers SQLITE_OK, SQLITE_DENY or
+   * SQLITE_IGNORE, and denies by throwing. A closure is asked on the main thread, a module's export in the connection's.
+   * Null removes it. Needs `@sqlite-aio/native`; see https://sqlite.org/c3ref/set_authorizer.html.
+   *
+   * @example
+   * await db.setAuthorizer((action) => (action === SQLITE_DROP_TABLE ? SQLITE_DENY : SQLITE_OK));
+   */
+  async setAuthorizer(authorizer: Authorizer | URL | null, options: { export?: string } = {}): Promise<void> {
+    if (!capabilities.authorizer) throw needsNative("setAuthorizer()");
+    const { channel, settings } = this.runner;
+    const spec = authorizerSpec(authorizer, options, channel.closures);
+    try {
+      await alone(this.runner, () => channel.setAuthorizer(spec, settings.lasting));
+    } catch (error) {
+      channel.closures.forget(spec);
+      throw error;
+    }
+  }
+
+  /**
+   * Calls `hook` for each row that is inserted, updated or deleted, with the action (SQLITE_INSERT, SQLITE_UPDATE or
+   * SQLITE_DELETE), the database, the table and the rowid, before the statement's own call resolves; null ends that.
+   * Tables without rowid are not told of, see https://sqlite.org/c3ref/update_hook.html. Needs `@sqlite-aio/native`.
+   */
+  async setUpdateHook(hook: UpdateHook | null, options?: CallOptions): Promise<void> {
+    await this.#setHook("update", hook, options, this.setUpdateHook);
+  }
+
+  /**
+   * Calls `hook` after each commit; null ends that. It is told on the main thread when the commit is done, so it cannot
+   * veto it, whatever it returns or throws. Needs `@sqlite-aio/native`.
+   */
+  async setCommitHook(hook: (() => void) | null, options?: CallOptions): Promise<void> {
+    await this.#setHook("commit", hook, options, this.setCommitHook);
+  }
+
+  /** Calls `hook` after each rollback; null ends that. Needs `@sqlite-aio/native`. */
+  async setRollbackHook(hook: (() => void) | null, options?: CallOptions): Promise<void> {
+    await this.#setHook("rollback", hook, options, this.setRollbackHook);
+  }
+
+  async #setHook(
+    kind: HookKind,
+    hook: UpdateHook | (() => void) | null,
+    options: CallOptions | undefined,
+    caller: (...args: never[]) => unknown,
+  ): Promise<void> {
+    if (!capabilities.hooks) throw needsNative(`${caller.name}()`);
+    if (hook !== null && typeof hook !== "function")
+      throw new TypeError("the hook must be a function or null");
+    const { runner } = this;
+    const { hooks } = runner.settings;
+    const wanted = hooks.wantedWith(kind, hook !== null);
+    await runner.perform(runner.method("hooks", wanted), options, caller);
+    hooks.set(kind, hook);
+    runner.channel.onHooks = (events) => hooks.tell(events);
+  }
+
+  /**
+   * Sets one of the limits of https://sqlite.org/c3ref/c_limit_attached.html and gives the one before; below zero it only
+   * tells. A value above SQLite's own bound is cut to that. Needs `@sqlite-aio/native`.
+   *
+   * @example
+   * await db.setlimit(SQLITE_LIMIT_SQL_LENGTH, 1_000_000);
+   */
+  async setlimit(category: number, limit: number, options?: CallOptions): Promise<number> {
+    if (!capabilities.limits) throw needsNative("setlimit()");
+    const args = [int32(category, "category"), int32(limit, "limit")];
+    const call = await this.runner.perform(this.runner.method("limit", ...args), options, this.setlimit);
+    return call.value as number;
+  }
+
+  /** One of the limits of https://sqlite.org/c3ref/c_limit_attached.html. Needs `@sqlite-aio/native`. */
+  async getlimit(category: number, options?: CallOptions): Promise<number> {
+    if (!capabilities.limits) throw needsNative("getlimit()");
+    const args = [int32(category, "category"), -1];
+    const call = await this.runner.perform(this.runner.method("limit", ...args), options, this.getlimit);
+    return call.value as number;
+  }
+
+  /**
+   * Turns one of the switches of https://sqlite.org/c3ref/c_dbconfig_defensive.html on or off. Throws RangeError for a
+   * code that is no switch. Needs `@sqlite-aio/native`.
+   *
+   * @example
+   * await db.setconfig(SQLITE_DBCONFIG_ENABLE_TRIGGER, false);
+   */
+  async setconfig(op: number, enable = true, options?: CallOptions): Promise<void> {
+    if (!capabilities.limits) throw needsNative("setconfig()");
+    const args = [switchCode(op), boolean(enable, "enable")];
+    await this.runner.perform(this.runner.method("setconfig", ...args), options, this.setconfig);
+  }
+
+  /** Whether a switch is on; see {@link setconfig}. */
+  async getconfig(op: number, options?: CallOptions): Promise<boolean> {
+    if (!capabilities.limits) throw needsNative("getconfig()");
+    const method = this.runner.method("getconfig", switchCode(op));
+    return (await this.runner.perform(method, options, this.getconfig)).value as boolean;
+  }
+}
+
+function int32(value: number, name: string): number {
+  if (typeof value !== "number" || !Number.isInteger(value))
+    throw new TypeError(`${name} must be an integer`);
+  if (value !== (value | 0)) throw new RangeError(`${name} must have 32 bits at the most`);
+  return value;
+}
+
+const SWITCHES: ReadonlySet<unknown> = new Set(Object.values(switches));
+
+function switchCode(op: number): number {
+  if (typeof op !== "number") throw new TypeError("the config must be a number");
+  if (!SWITCHES.has(op)) throw new RangeError(`unknown config 'op': ${op}`);
+  return op;
+}
