@@ -163,8 +163,8 @@ export function bind(token: Token, statement: StatementId, values: readonly Valu
 /**
  * Steps, and packs up to `limit` rows, fewer where they have about `bytes` bytes, at least one. The layout of the block
  * is described in `src/packing.h`. `only` ends the run behind them. What a step throws behind rows is thrown by the next
- * call; where it throws at once, with a lock for example, the parameters stay bound and the next call begins anew. While it steps, every 64
- * rows it looks for the mark of operation `sequence` in the worker's `control` block, and throws SQLITE_INTERRUPT.
+ * call; where it throws at once, with a lock for example, the parameters stay bound and the next call begins anew. Between
+ * two rows it looks for the mark of operation `sequence` in the worker's `control` block, and throws SQLITE_INTERRUPT.
  */
 export function rows(
   token: Token,

@@ -1,8 +1,10 @@
 import {
   Answer,
   answerEnd,
+  appendBlock,
   appendCells,
   appendPacket,
+  blockColumns,
   type ChangeReport,
   checkHead,
   type Control,
@@ -359,6 +361,14 @@ export class Pipeline {
           const packet = reply[at + 2] as Packet;
           const names = namesOf(call, packet.length - 1);
           appendPacket(call.rows, packet, names);
+        }
+        this.#more(call, reply[at + 1] as number);
+        break;
+      }
+      case Answer.BLOCK: {
+        if (!call.settled) {
+          const block: unknown = reply[at + 2];
+          appendBlock(call.rows, block, namesOf(call, blockColumns(block)));
         }
         this.#more(call, reply[at + 1] as number);
         break;

@@ -1,4 +1,5 @@
 import type { EngineStatement } from "../engine/engine-api.js";
+import type { ReplyWriter } from "./reply-writer.js";
 import type { Statement } from "./statement.js";
 import { UsageError } from "../wire/fault.js";
 import { sizeOf } from "../wire/row-encode.js";
@@ -14,11 +15,33 @@ export interface RowSource {
 export const SMALL_RESULT = 512;
 
 /** Bounds of one packet: what the receiving loop builds in about a millisecond. */
-export const PACKET_ROWS = 2048;
-const PACKET_BYTES = 256 * 1024;
+const PACKET_ROWS = 2048;
+export const PACKET_BYTES = 256 * 1024;
 
-/** A result that is not read to its end. It reads one row ahead, so that the last chunk says that it is the last. */
-export class ThreadCursor {
+/** How many rows one answer may hold for a limit, of which a negative one means all. */
+export function chunkRows(limit: number): number {
+  return limit < 0 ? PACKET_ROWS : Math.min(limit, PACKET_ROWS);
+}
+
+/** A result that is not read to its end. */
+export interface ResultCursor {
+  /** Those of the operation that opened it. */
+  readonly flags: number;
+  /** It has no more rows. */
+  readonly done: boolean;
+  /**
+   * Answers with up to `limit` rows (all, if negative), fewer where a packet is full, and with `more` unless these are
+   * the last. Gives their number. Throws what a step throws, and an error of its own between two rows when
+   * `interrupted` says so; the cursor is closed then.
+   */
+  answer(out: ReplyWriter, limit: number, more: number, interrupted: () => boolean): number;
+  /** Ends it with an error that the next {@link answer} throws. */
+  interrupt(): void;
+  close(): void;
+}
+
+/** A result whose rows are values of the engine's. It reads one row ahead, so that the last chunk says that it is the last. */
+export class ThreadCursor implements ResultCursor {
   readonly columns: number;
   readonly flags: number;
   readonly #source: RowSource;
@@ -39,18 +62,20 @@ export class ThreadCursor {
     return this.#ahead.done === true && this.#failure === null;
   }
 
-  /**
-   * Up to `limit` rows (all, if negative), fewer where a packet is full. Throws what a step throws, and an error of
-   * its own between two rows when `interrupted` says so; the cursor is closed then.
-   */
-  take(limit: number, interrupted: () => boolean): SqlValue[][] {
+  answer(out: ReplyWriter, limit: number, more: number, interrupted: () => boolean): number {
+    const rows = this.#take(limit, interrupted);
+    out.rows(rows, this.columns, this.done ? 0 : more, this.flags);
+    return rows.length;
+  }
+
+  #take(limit: number, interrupted: () => boolean): SqlValue[][] {
     if (this.#failure !== null) {
       const failure = this.#failure;
       this.#failure = null;
       throw failure;
     }
     const rows: SqlValue[][] = [];
-    const most = limit < 0 ? PACKET_ROWS : Math.min(limit, PACKET_ROWS);
+    const most = chunkRows(limit);
     let bytes = 0;
     while (rows.length < most && bytes < PACKET_BYTES && this.#ahead.done !== true) {
       const row = this.#ahead.value;
@@ -69,7 +94,6 @@ export class ThreadCursor {
     return rows;
   }
 
-  /** Ends it with an error that the next {@link take} throws. */
   interrupt(): void {
     if (!this.#open) return;
     this.close();

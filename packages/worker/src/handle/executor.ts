@@ -1,6 +1,14 @@
 import { runMany, runScript } from "./bulk.js";
-import { arraySource, lineSource, statementSource, ThreadCursor, SMALL_RESULT } from "./cursors.js";
+import {
+  arraySource,
+  lineSource,
+  type ResultCursor,
+  SMALL_RESULT,
+  statementSource,
+  ThreadCursor,
+} from "./cursors.js";
 import { dump } from "./dump.js";
+import { NativeCursor } from "./native-cursor.js";
 import { type Operation, Step } from "./operation.js";
 import type { Session } from "./session.js";
 import { Statement } from "./statement.js";
@@ -14,7 +22,7 @@ export class Executor {
   readonly #session: Session;
   readonly #transactions: TransactionControl;
   readonly #statements = new Map<number, Statement>();
-  readonly #cursors = new Map<number, ThreadCursor>();
+  readonly #cursors = new Map<number, ResultCursor>();
   /** Numbers of executemany calls that have failed, whose next batch may be here already. */
   readonly #failedJobs = new Set<number>();
   readonly #interrupted: () => boolean;
@@ -125,6 +133,10 @@ export class Executor {
     if (statement.busyTimeout !== null && statement.reader) return this.#busyTimeout(operation, statement);
     if (statement.begins) this.#transactions.beginFor(flags);
     this.#session.trace(statement, values);
+    if (statement.reader && statement.readonly && mode !== Mode.RUN && mode !== Mode.GET) {
+      const cursor = this.#nativeCursor(operation);
+      if (cursor !== null) return this.#begin(operation, cursor);
+    }
     const bindings = statement.bindings(values);
     if (!statement.reader || mode === Mode.RUN) {
       this.#run(statement, bindings);
@@ -151,7 +163,20 @@ export class Executor {
       return this.#stream(operation);
     }
     const cursor = new ThreadCursor(statementSource(statement, handle, bindings), null, flags);
-    if (mode === Mode.CURSOR) return this.#open(cursor, operation.target, operation.limit, flags);
+    return this.#begin(operation, cursor);
+  }
+
+  /** A cursor of the companion's for a result that may be large; null where the engine's own functions are as fast. */
+  #nativeCursor({ statement, mode, limit, values, flags }: Operation): NativeCursor | null {
+    const { nativeStatements } = this.#session;
+    const small = mode === Mode.ALL ? SMALL_RESULT : limit;
+    if (statement!.lastRows <= small || !statement!.keepsSchema) return null;
+    const compiled = nativeStatements.take(statement!);
+    return compiled === null ? null : new NativeCursor(nativeStatements, statement!, compiled, values, flags);
+  }
+
+  #begin(operation: Operation, cursor: ResultCursor): number {
+    if (operation.mode === Mode.CURSOR) return this.#open(cursor, operation);
     operation.cursor = cursor;
     return this.#stream(operation);
   }
@@ -182,10 +207,7 @@ export class Executor {
       out.rows(rows.slice(0, 1), rows[0]?.length ?? 0, 0, flags);
       return Step.DONE;
     }
-    const cursor = new ThreadCursor(arraySource(rows), null, flags);
-    if (mode === Mode.CURSOR) return this.#open(cursor, operation.target, operation.limit, flags);
-    operation.cursor = cursor;
-    return this.#stream(operation);
+    return this.#begin(operation, new ThreadCursor(arraySource(rows), null, flags));
   }
 
   #run(statement: Statement, bindings: unknown[]): void {
@@ -198,18 +220,27 @@ export class Executor {
     session.out.done(statement.dml ? info.changes : -1, info.lastInsertRowid);
   }
 
-  #open(cursor: ThreadCursor, id: number, limit: number, flags: number): number {
-    const rows = cursor.take(limit, this.#interrupted);
-    if (!cursor.done) this.#cursors.set(id, cursor);
-    this.#session.out.rows(rows, cursor.columns, cursor.done ? 0 : MORE_WAITING, flags);
+  #open(cursor: ResultCursor, { statement, target, limit }: Operation): number {
+    const count = this.#answerWith(cursor, target, limit);
+    if (statement !== null) statement.lastRows = cursor.done ? count : Number.POSITIVE_INFINITY;
     return Step.DONE;
+  }
+
+  /** The first rows of a cursor, which is kept if it has more. */
+  #answerWith(cursor: ResultCursor, id: number, limit: number): number {
+    try {
+      return cursor.answer(this.#session.out, limit, MORE_WAITING, this.#interrupted);
+    } catch (error) {
+      cursor.close();
+      throw error;
+    } finally {
+      if (!cursor.done) this.#cursors.set(id, cursor);
+    }
   }
 
   #stream(operation: Operation): number {
     const cursor = operation.cursor!;
-    const rows = cursor.take(-1, this.#interrupted);
-    operation.at += rows.length;
-    this.#session.out.rows(rows, cursor.columns, cursor.done ? 0 : MORE_COMING, cursor.flags);
+    operation.at += cursor.answer(this.#session.out, -1, MORE_COMING, this.#interrupted);
     if (!cursor.done) return Step.MORE;
     operation.statement!.lastRows = operation.at;
     return Step.DONE;
@@ -223,24 +254,25 @@ export class Executor {
       return Step.DONE;
     }
     this.#transactions.require(cursor.flags);
-    let rows: SqlValue[][];
+    const more = limit < 0 ? MORE_COMING : MORE_WAITING;
     try {
-      rows = cursor.take(limit, this.#interrupted);
+      cursor.answer(out, limit, more, this.#interrupted);
     } catch (error) {
       this.release(id);
       throw error;
     }
-    if (cursor.done) this.#cursors.delete(id);
-    const more = cursor.done ? 0 : limit < 0 ? MORE_COMING : MORE_WAITING;
-    out.rows(rows, cursor.columns, more, cursor.flags);
-    return more === MORE_COMING ? Step.MORE : Step.DONE;
+    if (!cursor.done) return more === MORE_COMING ? Step.MORE : Step.DONE;
+    this.#cursors.delete(id);
+    return Step.DONE;
   }
 
   #call(method: string, args: readonly unknown[], flags: number): number {
     this.#transactions.require(flags);
     if (method === "dump") {
       const [id, limit] = args as [number, number];
-      return this.#open(new ThreadCursor(lineSource(dump(this.#session.db)), 1, flags), id, limit, flags);
+      const cursor = new ThreadCursor(lineSource(dump(this.#session.db)), 1, flags);
+      this.#answerWith(cursor, id, limit);
+      return Step.DONE;
     }
     this.#session.call(method, args);
     return Step.DONE;

@@ -82,9 +82,12 @@ export class NativeStatements {
     return compiled;
   }
 
+  /** Ends its run, so that it holds no lock. */
   giveBack(statement: Statement, compiled: NativeStatement): void {
-    if (this.#compiled.get(statement) === compiled) compiled.lent = false;
-    else this.#native?.finalize(this.#token, compiled.id);
+    if (this.#compiled.get(statement) === compiled) {
+      compiled.lent = false;
+      this.#native?.reset(this.#token, compiled.id);
+    } else this.#native?.finalize(this.#token, compiled.id);
   }
 
   forget(statement: Statement): void {
@@ -96,7 +99,7 @@ export class NativeStatements {
 
   #compile(statement: Statement): NativeStatement | null {
     const prepared = this.#native!.prepare(this.#token, statement.sql);
-    return prepared === null ? null : { id: prepared.id, parameters: prepared.parameters, lent: false };
+    return prepared === null ? null : { id: prepared.id, lent: false, columns: null };
   }
 
   bind(compiled: NativeStatement, values: SqlValue[]): void {
@@ -117,13 +120,10 @@ export class NativeStatements {
     );
   }
 
-  /** Ends a run; nothing to do where the handle is closed. */
-  reset(compiled: NativeStatement): void {
-    this.#native?.reset(this.#token, compiled.id);
-  }
-
-  columns(compiled: NativeStatement): readonly ColumnOf[] {
-    return this.#native!.columns(this.#token, compiled.id);
+  /** The columns of what was read last; `renamed` if the engine has compiled the statement anew for it. */
+  columns(compiled: NativeStatement, renamed: boolean): readonly ColumnOf[] {
+    if (renamed) compiled.columns = null;
+    return (compiled.columns ??= this.#native!.columns(this.#token, compiled.id));
   }
 
   /** Runs the statement for the sets of `packet` from `progress.at` on, and gives the last rowid. */
@@ -148,7 +148,7 @@ export class NativeStatements {
 /** A statement as the companion knows it. */
 export interface NativeStatement {
   readonly id: number;
-  readonly parameters: number;
   /** Somebody is stepping it. */
   lent: boolean;
+  columns: readonly ColumnOf[] | null;
 }

@@ -1,4 +1,4 @@
-import type { ThreadCursor } from "./cursors.js";
+import type { ResultCursor } from "./cursors.js";
 import type { Statement } from "./statement.js";
 import type { SqlValue } from "../wire/protocol.js";
 import type { Packet } from "../wire/row-encode.js";
@@ -27,7 +27,7 @@ export interface Operation {
   /** The fields of any other. */
   readonly fields: readonly unknown[];
   /** What the operation keeps between steps. */
-  cursor: ThreadCursor | null;
+  cursor: ResultCursor | null;
   script: Generator<string> | null;
   piece: string | null;
   batch: Packet | SqlValue[][] | null;

@@ -1,5 +1,6 @@
 import { types } from "node:util";
 import type { EngineColumn } from "../engine/engine-api.js";
+import { appendBlock, blockColumns, blockRows, type RowBlock } from "../wire/row-block.js";
 import { originsOf, type Statement } from "./statement.js";
 import type { ChangeReport } from "../wire/change-report.js";
 import type { HookEvents } from "../wire/hook-events.js";
@@ -17,7 +18,8 @@ export class ReplyWriter {
   integers: IntegerMode = "auto";
   #answers: unknown[] = [];
   #transfer: ArrayBuffer[] = [];
-  readonly #shapes = new Set<Statement>();
+  /** Statements that gave rows, and their columns where they are known. */
+  readonly #shapes = new Map<Statement, readonly EngineColumn[] | null>();
   /** Those of them whose rows are of a moment that is over, and the schema's version then; null: not known. */
   readonly #sealed = new Set<Statement>();
   #sealedVersion: unknown = null;
@@ -56,6 +58,26 @@ export class ReplyWriter {
     for (const row of rows) {
       for (let c = 0; c < columns; c++) {
         const value = fromEngine(row[c]!, mode);
+        if (types.isUint8Array(value)) pushTransfer(value, this.#transfer);
+        answers.push(value);
+      }
+    }
+  }
+
+  /** Rows that the companion has packed; few of them travel as any others. */
+  block(block: RowBlock, more: number): void {
+    const columns = blockColumns(block);
+    const answers = this.#answers;
+    if (blockRows(block) * columns > FLAT_CELLS) {
+      answers.push(Answer.BLOCK, more, block);
+      this.#transfer.push(block);
+      return;
+    }
+    const rows: SqlValue[][] = [];
+    appendBlock(rows, block, null);
+    answers.push(Answer.ROWS, more, rows.length, columns);
+    for (const row of rows) {
+      for (const value of row) {
         if (types.isUint8Array(value)) pushTransfer(value, this.#transfer);
         answers.push(value);
       }
@@ -109,8 +131,8 @@ export class ReplyWriter {
   }
 
   /** The statement gave rows: its column names must be known to the main side before this reply is read. */
-  gaveRows(statement: Statement): void {
-    this.#shapes.add(statement);
+  gaveRows(statement: Statement, columns: readonly EngineColumn[] | null = null): void {
+    this.#shapes.set(statement, columns);
   }
 
   get anyRows(): boolean {
@@ -121,7 +143,7 @@ export class ReplyWriter {
   seal(version: unknown): void {
     if (this.#shapes.size === 0) return;
     this.#sealedVersion = this.#sealed.size === 0 || this.#sealedVersion === version ? version : null;
-    for (const statement of this.#shapes) this.#sealed.add(statement);
+    for (const statement of this.#shapes.keys()) this.#sealed.add(statement);
   }
 
   /** Rows that come now are of this version of the schema. */
@@ -140,10 +162,10 @@ export class ReplyWriter {
   /** The reply: head, shapes that are new, answers. Column names are looked at only where `epoch` moved on. */
   take(state: number, totalChanges: number, epoch: number): { reply: Reply; transfer: ArrayBuffer[] } {
     const reply: Reply = [state, totalChanges, 0];
-    for (const statement of this.#shapes) {
+    for (const [statement, known] of this.#shapes) {
       if (statement.epoch === epoch) continue;
       statement.epoch = epoch;
-      const columns = statement.columns();
+      const columns = known ?? statement.columns();
       const origins = originsOf(columns);
       if (sameShape(statement, columns, origins)) continue;
       statement.names = columns.map((column) => column.name);
@@ -162,7 +184,7 @@ export class ReplyWriter {
   }
 }
 
-function sameShape(statement: Statement, columns: EngineColumn[], now: Origins): boolean {
+function sameShape(statement: Statement, columns: readonly EngineColumn[], now: Origins): boolean {
   const { names, types: declared, origins } = statement;
   if (names === null || declared === null || origins === null) return false;
   if (names.length !== columns.length || origins.length !== now.length) return false;

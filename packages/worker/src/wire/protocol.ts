@@ -109,6 +109,8 @@ export const Answer = {
   POSTPONED: 11,
   /** `events`: answers nothing; see {@link HookEvents}. */
   HOOKS: 12,
+  /** `more, block`: rows that the native companion has packed, see row-block.ts */
+  BLOCK: 13,
 } as const;
 
 /** Bit of the `more` field: rows follow in further answers to the same operation. */

@@ -57,6 +57,8 @@ function lengthOf(reply: Reply, at: number): number {
     }
     case Answer.PACKET:
       return isMore(first) && Array.isArray(second) ? 3 : NaN;
+    case Answer.BLOCK:
+      return isMore(first) ? 3 : NaN;
     case Answer.FAULT:
       return isFault(first) ? 2 : NaN;
     case Answer.VALUE:

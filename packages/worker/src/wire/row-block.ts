@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { malformed, MAX_ROWS } from "./malformed.js";
 import type { SqlValue } from "./protocol.js";
 import { objectBuilder, objectLiteral, rememberShape } from "./row-decode.js";
@@ -92,7 +93,7 @@ export function appendBlock(out: unknown[], block: unknown, names: readonly stri
 
 /** The words of the head, which is there to its end. */
 function headOf(block: unknown): Int32Array {
-  if (!(block instanceof ArrayBuffer) || block.byteLength < HEAD_WORDS * 4 || block.byteLength % 8 !== 0)
+  if (!types.isArrayBuffer(block) || block.byteLength < HEAD_WORDS * 4 || block.byteLength % 8 !== 0)
     throw malformed("a block of rows");
   const words = new Int32Array(block);
   const [rows = -1, , columns = -1] = words;
