@@ -131,12 +131,11 @@ test("sets that meet a lock go on where they were when it is gone", () => {
 test("a cancelled operation ends between two sets", () => {
   using handle = open();
   handle.db.exec("create table t (a)");
-  const control = new Int32Array(wire.createControl());
-  const marks = new Uint8Array(control.buffer, 40);
-  handle.db.function("mark", {}, (a: number) => {
+  const { block: control, cancelled: marks } = wire.openControl(wire.createControl());
+  handle.db.function("mark", {}, ((a: number) => {
     if (a === 2) marks[5] = 1;
     return a;
-  });
+  }) as never);
   native.guard(handle.db, handle.token, true);
   const { id } = native.prepare(handle.token, "insert into t values (mark(?))")!;
   const progress = new Float64Array(2);

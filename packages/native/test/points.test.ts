@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { codeOf, native, open } from "./engine.ts";
 import { wire } from "./reading.ts";
@@ -246,8 +247,7 @@ test("a table that was altered is read by its new columns, which is told once", 
 
 test("the control block says what is running, and a cancelled operation is not begun", () => {
   using handle = open();
-  const control = new Int32Array(wire.createControl());
-  const marks = new Uint8Array(control.buffer, 40);
+  const { block: control, cancelled: marks } = wire.openControl(wire.createControl());
   const { id } = native.prepare(handle.token, "select 1")!;
   const points = [1, 2, 3].map(() => ({ id, limit: 1 }));
   expect(new Run(handle.token, points, control, 2 ** 31 - 2).done).toBe(3);
@@ -261,6 +261,19 @@ test("the control block says what is running, and a cancelled operation is not b
   control[1] = 0;
   control[3] = 1;
   expect(new Run(handle.token, points, control, 8).done).toBe(0);
+});
+
+test("the companion and the worker agree on where what is in the control block", () => {
+  const header = readFileSync(new URL("../src/control.h", import.meta.url), "utf8");
+  const constant = (name: string): number => Number(new RegExp(`${name} = (\\d+)`).exec(header)![1]);
+  const { cancelled } = wire.openControl(wire.createControl());
+  expect(constant("CONTROL_MARKS")).toBe(cancelled.byteOffset);
+  expect(constant("CONTROL_RING")).toBe(cancelled.length);
+  const worker = readFileSync(new URL("../../worker/src/wire/control-block.ts", import.meta.url), "utf8");
+  for (const name of ["RUNNING", "INTERRUPTING", "STOPPED", "ENDED", "INTERRUPTS"]) {
+    const place = Number(new RegExp(`^const ${name} = (\\d+);`, "m").exec(worker)![1]);
+    expect(constant(`CONTROL_${name}`), name).toBe(place);
+  }
 });
 
 test("what is no input is refused", () => {

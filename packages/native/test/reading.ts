@@ -7,6 +7,7 @@ interface Wire {
   blockFlags(block: ArrayBuffer): number;
   blockRows(block: ArrayBuffer): number;
   createControl(): SharedArrayBuffer;
+  openControl(control: SharedArrayBuffer): { readonly block: Int32Array; readonly cancelled: Uint8Array };
   encodePacket(rows: unknown[][], columns: number, mode: string, transfer: ArrayBuffer[]): unknown[];
 }
 

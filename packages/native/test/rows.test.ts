@@ -231,8 +231,7 @@ test("a table that another connection alters is read by its new columns, and the
 
 test("a cancelled operation ends a read between two rows, and another does not", () => {
   using handle = open();
-  const control = new Int32Array(wire.createControl());
-  const marks = new Uint8Array(control.buffer, 40);
+  const { block: control, cancelled: marks } = wire.openControl(wire.createControl());
   const { id } = native.prepare(
     handle.token,
     "with recursive n(i) as (select 1 union all select i + 1 from n limit 1000) select i from n",
