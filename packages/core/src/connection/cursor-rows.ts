@@ -12,12 +12,18 @@ const dropped = new FinalizationRegistry<{ readonly runner: Handle; readonly id:
   },
 );
 
+/** Rows of the largest chunk that is asked for by itself: what the thread packs at a time. */
+const MAX_CHUNK = 2048;
+
 /** One result on its way here, as arrays of cells: a chunk that is here, and the next one asked for ahead. */
 export class CursorRows {
   readonly shape: Shape | null;
   readonly #runner: Handle;
   readonly #id: number;
-  readonly #chunk: number;
+  /** How many rows are asked for next. */
+  #chunk: number;
+  /** How many chunks the reader has waited for. */
+  #waits = 0;
   readonly #sql: string | undefined;
   readonly #interrupts: number;
   #rows: unknown[][];
@@ -26,7 +32,7 @@ export class CursorRows {
   #ahead: Call | null = null;
   #closed = false;
 
-  /** `query` is the answered call that opened the cursor; further rows come `chunk` at a time. */
+  /** `query` is the answered call that opened the cursor; further rows come `chunk` at a time at first. */
   constructor(runner: Handle, query: Call, chunk: number) {
     this.shape = query.shape;
     this.#runner = runner;
@@ -68,6 +74,7 @@ export class CursorRows {
       this.#ahead = this.#fetch(this.#chunk, patience);
     } else if (patience !== undefined) this.#runner.watch(this.#ahead, patience);
     const call = this.#ahead;
+    const waited = !call.settled;
     try {
       await this.#runner.settle(call);
     } catch (error) {
@@ -81,11 +88,17 @@ export class CursorRows {
     // Of several fetches that waited for this chunk, the first makes it current.
     if (this.#ahead === call) {
       this.#ahead = null;
+      if (waited) this.#grow();
       if (!call.more) this.#ended();
       this.#rows = call.rows as unknown[][];
       this.#at = 0;
     }
     return true;
+  }
+
+  /** Who waits for rows again and again gets more of them at a time: each chunk wakes both threads. */
+  #grow(): void {
+    if (++this.#waits > 1 && this.#chunk < MAX_CHUNK) this.#chunk = Math.min(this.#chunk * 2, MAX_CHUNK);
   }
 
   /** Gives up the chunk that is under way. */

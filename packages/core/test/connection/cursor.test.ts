@@ -154,6 +154,21 @@ describe("rows", () => {
     }
   });
 
+  it("come in larger chunks, of 2,048 at the most, to a reader that waits for them again and again", async () => {
+    const db = await open();
+    const steps = await countSteps(db);
+    const ahead: number[] = [];
+    let read = 0;
+    for await (const [value] of db.execute(numbers(9000, "step(i)")) as AsyncIterable<[number]>) {
+      expect(value).toBe(read++);
+      ahead.push(steps() - read);
+    }
+    expect(read).toBe(9000);
+    expect(Math.max(...ahead.slice(0, 128))).toBeLessThanOrEqual(64 * 3);
+    expect(Math.max(...ahead)).toBeGreaterThan(1024);
+    expect(Math.max(...ahead)).toBeLessThanOrEqual(2 * 2048 + 1);
+  });
+
   it.each([1, 2, 63, 64, 65, 66, 128, 129, 130, 1000])("are all there when there are %d", async (count) => {
     const db = await open();
     const rows: unknown[] = [];
