@@ -1,5 +1,5 @@
 import type { CallOptions } from "../options/connect-options.js";
-import type { RunResult } from "../pool/transaction.js";
+import type { RunResult } from "../connection/run-result.js";
 import type { Parameters } from "../values/bind.js";
 
 /** What reads: the pool, and the snapshot of its `read()`. */
