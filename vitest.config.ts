@@ -1,4 +1,7 @@
 import { defineConfig } from "vitest/config";
+import { timeFactor } from "./packages/core/test/support/time-factor.ts";
+
+const factor = timeFactor();
 
 export default defineConfig(({ mode }) => ({
   test: {
@@ -10,8 +13,8 @@ export default defineConfig(({ mode }) => ({
     // Real processes: a test that ends a worker thread or crashes the engine must not take the others with it.
     // `other-realm`: each file in a context of its own, with built-in classes of its own, as under Jest.
     pool: mode === "other-realm" ? "vmForks" : "forks",
-    testTimeout: mode === "soak" ? 30 * 60_000 : 20_000,
-    hookTimeout: mode === "soak" ? 10 * 60_000 : 20_000,
+    testTimeout: mode === "soak" ? 30 * 60_000 : 20_000 * factor,
+    hookTimeout: mode === "soak" ? 10 * 60_000 : 20_000 * factor,
     // Most of the time is spent waiting; but in a soak one test would spoil the figures of another.
     maxWorkers: "100%",
     fileParallelism: mode !== "soak",
@@ -26,9 +29,10 @@ const CORE = ["values", "options", "errors", "connection", "pool"].map(
 
 /** Of the tests, and of their threads and child processes. */
 function environment(mode: string): Record<string, string> {
+  const limits = { SQLITE_AIO_TIME_FACTOR: String(factor) };
   // As where the companion is not installed.
-  if (mode === "without-native") return { SQLITE_AIO_NATIVE: "off" };
+  if (mode === "without-native") return { ...limits, SQLITE_AIO_NATIVE: "off" };
   // `pnpm test:soak`: packages/core/test/reliability/scale.ts.
-  if (mode === "soak") return { SQLITE_AIO_SOAK: "1" };
-  return {};
+  if (mode === "soak") return { ...limits, SQLITE_AIO_SOAK: "1" };
+  return limits;
 }

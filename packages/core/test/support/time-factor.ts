@@ -1,0 +1,28 @@
+import { spawnSync } from "node:child_process";
+
+const NAME = "SQLITE_AIO_TIME_FACTOR";
+
+/** Milliseconds that Node needs to start and end where nothing else runs. */
+const QUIET_START_MS = 45;
+
+/**
+ * By how much all time limits of the tests are longer than on a quiet machine: the variable `SQLITE_AIO_TIME_FACTOR`, or else
+ * how long a process takes to start now. What else the machine does may grow while the tests run, so twice of that.
+ */
+export function timeFactor(): number {
+  const given = process.env[NAME];
+  if (given === undefined) return calibrated();
+  const factor = Number(given);
+  if (!(factor >= 1)) throw new RangeError(`${NAME} must be a number of at least 1, not "${given}"`);
+  return factor;
+}
+
+function calibrated(): number {
+  const times = [1, 2, 3].map(() => {
+    const began = performance.now();
+    spawnSync(process.execPath, ["-e", "0"]);
+    return performance.now() - began;
+  });
+  const ratio = Math.min(...times) / QUIET_START_MS;
+  return Math.min(20, Math.max(1, Math.ceil(2 * ratio)));
+}
