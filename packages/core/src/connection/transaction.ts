@@ -1,7 +1,7 @@
 import { Verb } from "@sqlite-aio/worker/wire";
 import type { Call } from "../thread/call.js";
 import { OperationalError, ProgrammingError } from "../errors/errors.js";
-import { checkSignal, oneOf } from "../options/connect-options.js";
+import { checkOptions, checkSignal, oneOf } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import type { Lane } from "./lane.js";
 import type { Handle } from "./handle.js";
@@ -28,7 +28,7 @@ export function inTransaction<X, T>(
   options: TransactionOptions,
 ): Promise<T> {
   if (typeof fn !== "function") throw new TypeError("transaction: the first argument must be a function");
-  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  checkOptions(options, ["mode", "signal"]);
   const mode = oneOf(options.mode, "mode", "deferred", ["deferred", "immediate", "exclusive"]);
   const signal = checkSignal(options.signal);
   return traceTransaction(runner.scoped ? "savepoint" : mode, runner.settings.database, (trace) =>

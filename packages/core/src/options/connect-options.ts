@@ -162,6 +162,7 @@ export function resolveOptions(database: string | URL | Buffer, options: Connect
         engine: resolveEngine(options.engine),
         functions: [],
         queryOnly: false,
+        pooled: false,
       },
       cachedStatements: integer(options.cachedStatements, "cachedStatements", 128, 0),
       createWorker: optional(options.createWorker, "createWorker", "function"),
@@ -353,10 +354,26 @@ export function integer(value: unknown, name: string, fallback: number, least: n
   return value;
 }
 
-/** Throws TypeError unless they are an object. */
-export function checkOptions<T>(options: T): T {
-  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+/** Throws TypeError unless they are an object that has no other than the `known` names. */
+export function checkOptions<T>(options: T, known: readonly string[]): T {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    const what = Array.isArray(options) ? "an array" : options === null ? "null" : `a ${typeof options}`;
+    throw new TypeError(
+      `the options must be an object, not ${what}; parameters come before them, all in one array or object`,
+    );
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name))
+      throw new TypeError(
+        `unknown option "${name}"; there is ${known.map((each) => `"${each}"`).join(", ")}`,
+      );
+  }
   return options;
+}
+
+/** Throws TypeError if a method was called with more arguments than `form` has. */
+export function refuseSurplus(given: number, most: number, form: string): void {
+  if (given > most) throw new TypeError(`too many arguments: ${form}`);
 }
 
 export function boolean(value: unknown, name: string): boolean {

@@ -1,6 +1,8 @@
 import { ErrorReason } from "../errors/rejection.js";
 import { OperationalError } from "../errors/errors.js";
-import { type CallOptions, checkSignal, integer } from "./connect-options.js";
+import { type CallOptions, checkOptions, checkSignal, integer } from "./connect-options.js";
+
+const CALL_OPTIONS = ["signal", "timeout"];
 
 /** How long a caller waits, over all that one call of his needs: until his signal is aborted or his timeout is over. */
 export class Deadline {
@@ -22,8 +24,8 @@ export class Deadline {
   /** Throws TypeError or RangeError for wrong options, and the signal's reason if that is aborted. */
   static of(options: CallOptions | Deadline | undefined): Deadline | undefined {
     if (options === undefined) return undefined;
-    if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
-    const patience = options instanceof Deadline ? options : new Deadline(options);
+    const patience =
+      options instanceof Deadline ? options : new Deadline(checkOptions(options, CALL_OPTIONS));
     if (patience.over) throw patience.reason();
     return patience;
   }

@@ -62,6 +62,7 @@ export class Dispatcher {
    */
   async perform(group: MemberGroup, want: Want, patience: Deadline | undefined, make: Make): Promise<Call> {
     this.#pending++;
+    let again = false;
     try {
       for (;;) {
         const picked = group.pick(want);
@@ -69,10 +70,17 @@ export class Dispatcher {
           picked === null
             ? await this.#wait(group, want, patience, make)
             : { call: group.track(picked, make(picked.runner, false), want.cost), member: picked };
+        call.again = again;
         try {
-          return await call.promise;
+          await call.promise;
+          // Rows of a temporary table are nobody's business but the caller's.
+          if (member.channel.tainted && member.free) this.#renew(group, member);
+          return call;
         } catch (reason) {
-          if (reason === ELSEWHERE) continue;
+          if (reason === ELSEWHERE) {
+            again = true;
+            continue;
+          }
           const error = toError(reason, call);
           if (isUnbegun(error)) continue;
           if (call.abandoned && !call.finished) group.setAside(member, call);
@@ -133,6 +141,12 @@ export class Dispatcher {
       () => this.#lease(group, `${method}()`, place, patience),
       (lease) => lease.member.channel.thread,
     );
+  }
+
+  /** Gives a member that a single call has changed to nobody before it is as it was. */
+  #renew(group: MemberGroup, member: Member): void {
+    this.#pending++;
+    void this.#leases.grant(member, group, "the pool itself", {}, () => this.#over()).end();
   }
 
   async #lease(

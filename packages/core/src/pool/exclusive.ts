@@ -47,7 +47,7 @@ export class Exclusive {
     caller: Caller,
   ): Promise<T> {
     if (typeof fn !== "function") throw new TypeError("transaction: the first argument must be a function");
-    const { signal } = checkOptions(options);
+    const { signal } = checkOptions(options, ["mode", "retries", "signal"]);
     const mode = oneOf(options.mode, "mode", "immediate", ["deferred", "immediate", "exclusive"]);
     let retries = integer(options.retries, "retries", 0, 0);
     this.#dispatcher.check();
@@ -96,7 +96,7 @@ export class Exclusive {
   }
 
   async acquire(options: AcquireOptions, caller: Caller): Promise<Connection> {
-    const { signal } = checkOptions(options);
+    const { signal } = checkOptions(options, ["mode", "signal"]);
     const mode = oneOf(options.mode, "mode", "write", ["read", "write"]);
     this.#dispatcher.check();
     const group = mode === "read" ? this.#readers : this.#writers;

@@ -2,7 +2,7 @@ import { Mode, Verb } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
 import type { Connection } from "../connection/connection.js";
 import { checkFunction, type FunctionOptions, type SqlFunction } from "../connection/sql-functions.js";
-import { type CallOptions, checkOptions, integer } from "../options/connect-options.js";
+import { type CallOptions, checkOptions, integer, refuseSurplus } from "../options/connect-options.js";
 import { type RunResult, runResult } from "../connection/run-result.js";
 import { Deadline } from "../options/deadline.js";
 import { type ChangeListener, ChangeEvents } from "./changes/change-events.js";
@@ -18,6 +18,7 @@ import { type AcquireOptions, type PoolTransactionOptions, Exclusive } from "./e
 import { poolStats, type PoolStats } from "./stats.js";
 import {
   type ExecuteOptions,
+  executeMode,
   type ExecuteResult,
   executeResult,
   objectRows,
@@ -99,29 +100,34 @@ export class Pool {
 
   /** Runs a statement on the writer and gives its counts. */
   async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+    refuseSurplus(arguments.length, 3, "run(sql, [a, b], options)");
     return runResult(await this.#router.query(Mode.RUN, sql, parameters, options, this.run));
   }
 
   /** The first row as an object; undefined when there is none. */
   async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
+    refuseSurplus(arguments.length, 3, "get(sql, [a, b], options)");
     const call = await this.#router.query(Mode.GET, sql, parameters, options, this.get);
     return objectRows<R>(call, this.#rows)[0];
   }
 
   /** All rows as objects. */
   async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
+    refuseSurplus(arguments.length, 3, "all(sql, [a, b], options)");
     const call = await this.#router.query(Mode.ALL, sql, parameters, options, this.all);
     return objectRows(call, this.#rows);
   }
 
   /** All there is to know of a statement, wherever it belongs: for query builders, which make rows of their own. */
   async execute(sql: string, parameters?: Parameters, options?: ExecuteOptions): Promise<ExecuteResult> {
-    const mode = options?.firstRow === true ? Mode.GET : Mode.ALL;
-    return executeResult(await this.#router.query(mode, sql, parameters, options, this.execute, false));
+    refuseSurplus(arguments.length, 3, "execute(sql, [a, b], options)");
+    const { mode, call } = executeMode(options);
+    return executeResult(await this.#router.query(mode, sql, parameters, call, this.execute, false));
   }
 
   /** Rows as objects, read as they are wanted. The connection is held until the loop ends. */
   iterate<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
+    refuseSurplus(arguments.length, 3, "iterate(sql, [a, b], options)");
     const rows = this.#router.iterate(sql, parameters, options, this.iterate);
     kept.set(rows, this);
     return rows;
@@ -132,6 +138,7 @@ export class Pool {
    * unless the script has BEGIN and COMMIT; what an error leaves open is rolled back.
    */
   async exec(script: string, options?: CallOptions): Promise<void> {
+    refuseSurplus(arguments.length, 2, "exec(script, options)");
     await this.#router.script(script, options, this.exec);
   }
 
@@ -257,7 +264,7 @@ export class Pool {
    * `timeout` ms (default 30000) rejects. A second call is the first.
    */
   async close(options: { timeout?: number | undefined } = {}): Promise<void> {
-    const timeout = integer(checkOptions(options).timeout, "timeout", 30_000, 0);
+    const timeout = integer(checkOptions(options, ["timeout"]).timeout, "timeout", 30_000, 0);
     this.#leases.refuseInside();
     forgotten.unregister(this.#upkeep);
     this.#closing ??= closePool(this.#parts, timeout);

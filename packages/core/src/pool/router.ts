@@ -1,3 +1,4 @@
+import { type Setting, settingOf, splitScript, statementKeyword } from "@sqlite-aio/worker/sql";
 import { Flag, Mode, Op, type SqlValue, type TableAccess } from "@sqlite-aio/worker/wire";
 import { bindParameters, type Parameters } from "../values/bind.js";
 import type { Call } from "../thread/call.js";
@@ -188,6 +189,7 @@ export class Router {
   ): Promise<void> {
     this.#dispatcher.check();
     checkSql(sql);
+    refuseInVain(sql);
     const place: Place = {};
     Error.captureStackTrace(place, caller);
     const patience = Deadline.of(options);
@@ -213,7 +215,8 @@ export class Router {
 
   #profile(sql: string): Profile {
     const profile = this.#profiles.get(sql);
-    if (profile.kind !== "control") return profile;
+    if (profile.kind === "plain" || profile.kind === "alone") return profile;
+    if (profile.kind !== "control") throw inVain(profile.kind, sql);
     throw new ProgrammingError(
       "a call of the pool is a transaction of its own: use transaction(), or acquire() for a connection of one's own",
       { code: "SQLITE_MISUSE", sql },
@@ -245,6 +248,35 @@ function resultOf<T>(work: () => T): () => T {
       throw error;
     };
   }
+}
+
+const IN_VAIN = {
+  ATTACH: "a database that is attached by a single call is detached again when that is over",
+  PRAGMA: "a pragma that is set by a single call is set back when that is over",
+  TEMP: "a temporary object that is created by a single call is gone when that is over",
+} as const;
+
+const FOR_ALL = {
+  ATTACH: "in onConnect for every connection",
+  PRAGMA: "by the option pragmas for every connection",
+  TEMP: "in onConnect for every connection",
+} as const;
+
+function inVain(kind: Setting, sql: string): ProgrammingError {
+  return new ProgrammingError(
+    `${IN_VAIN[kind]}: do it ${FOR_ALL[kind]}, or together with what needs it on a connection of acquire()`,
+    { code: "SQLITE_MISUSE", sql },
+  );
+}
+
+/** Throws for a script that sets something and then does nothing with it. */
+function refuseInVain(script: string): void {
+  let kind: Setting | null = null;
+  for (const piece of splitScript(script)) {
+    kind = settingOf(statementKeyword(piece), piece);
+    if (kind === null) return;
+  }
+  if (kind !== null) throw inVain(kind, script);
 }
 
 async function openCursor(

@@ -39,5 +39,6 @@ export function openOptions(role: "reader" | "writer", options: ResolvedPoolOpti
     if (options.checkpoint === "external") pragmas.push(["wal_autocheckpoint", "0"]);
   }
   pragmas.push(...(open.pragmas as [string, string][]));
-  return role === "reader" ? { ...open, readonly: true, queryOnly: true, pragmas } : { ...open, pragmas };
+  const pooled = { ...open, pooled: true, pragmas };
+  return role === "reader" ? { ...pooled, readonly: true, queryOnly: true } : pooled;
 }

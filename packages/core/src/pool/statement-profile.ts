@@ -1,10 +1,21 @@
-import { type ParameterList, scanParameters, statementKeyword, Taint, taintOf } from "@sqlite-aio/worker/sql";
+import {
+  type ParameterList,
+  scanParameters,
+  type Setting,
+  settingOf,
+  statementKeyword,
+  Taint,
+  taintOf,
+} from "@sqlite-aio/worker/sql";
 import { checkSql } from "../thread/statement-cache.js";
 
 /** What a pool knows of a SQL text. */
 export interface Profile {
-  /** `control` would begin or end a transaction, `alone` may leave something behind on its connection. */
-  readonly kind: "plain" | "alone" | "control";
+  /**
+   * `control` would begin or end a transaction, `alone` may leave something behind on its connection, the others set
+   * something there that no other call would find.
+   */
+  readonly kind: "plain" | "alone" | "control" | Setting;
   readonly parameters: ParameterList;
   /** It writes, so that a reader refused it. */
   writes: boolean;
@@ -15,6 +26,9 @@ export interface Profile {
 /** Below this many milliseconds a statement is quick. */
 const QUICK_MS = 2;
 
+/** Characters of texts in one generation: a program that writes its values into the text has texts of any length. */
+const MAX_LENGTH = 2 * 1024 * 1024;
+
 const CONTROL = new Set(["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"]);
 
 /** Remembers the texts used of late; what it forgets is learned again. */
@@ -22,6 +36,8 @@ export class StatementProfiles {
   readonly #capacity: number;
   #young = new Map<string, Profile>();
   #old = new Map<string, Profile>();
+  /** Characters of the young texts together. */
+  #length = 0;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
@@ -33,10 +49,12 @@ export class StatementProfiles {
     if (profile !== undefined) return profile;
     profile = this.#old.get(sql) ?? profileOf(sql);
     // Two generations instead of an order: a look-up moves nothing.
-    if (this.#young.size >= this.#capacity) {
+    if (this.#young.size >= this.#capacity || this.#length + sql.length > MAX_LENGTH) {
       this.#old = this.#young;
       this.#young = new Map();
+      this.#length = 0;
     }
+    this.#length += sql.length;
     this.#young.set(sql, profile);
     return profile;
   }
@@ -55,6 +73,8 @@ export function isQuick(cost: number): boolean {
 function profileOf(sql: string): Profile {
   checkSql(sql);
   const keyword = statementKeyword(sql);
-  const kind = CONTROL.has(keyword) ? "control" : taintOf(keyword, sql) === Taint.NONE ? "plain" : "alone";
+  const kind = CONTROL.has(keyword)
+    ? "control"
+    : (settingOf(keyword, sql) ?? (taintOf(keyword, sql) === Taint.NONE ? "plain" : "alone"));
   return { kind, parameters: scanParameters(sql), writes: false, cost: Number.POSITIVE_INFINITY };
 }

@@ -3,7 +3,7 @@ import type { Parameters } from "../values/bind.js";
 import type { Call } from "../thread/call.js";
 import { Cursor } from "../connection/cursor.js";
 import { OperationalError } from "../errors/errors.js";
-import type { CallOptions } from "../options/connect-options.js";
+import { boolean, type CallOptions, refuseSurplus } from "../options/connect-options.js";
 import { RowIterator } from "../connection/row-iterator.js";
 import { type RunResult, runResult } from "../connection/run-result.js";
 import { type AnyRow, makeRows, type RowSettings } from "../values/row-maker.js";
@@ -43,24 +43,28 @@ export class ReadTransaction {
 
   /** The first row as an object; undefined when there is none. */
   async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
+    refuseSurplus(arguments.length, 3, "get(sql, [a, b], options)");
     const call = await this.query(Mode.GET, sql, parameters, options, this.get);
     return objectRows<R>(call, this.runner.settings)[0];
   }
 
   /** All rows as objects. */
   async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
+    refuseSurplus(arguments.length, 3, "all(sql, [a, b], options)");
     const call = await this.query(Mode.ALL, sql, parameters, options, this.all);
     return objectRows(call, this.runner.settings);
   }
 
   /** All there is to know of a statement: for query builders, which make rows of their own. */
   async execute(sql: string, parameters?: Parameters, options?: ExecuteOptions): Promise<ExecuteResult> {
-    const mode = options?.firstRow === true ? Mode.GET : Mode.ALL;
-    return executeResult(await this.query(mode, sql, parameters, options, this.execute, false));
+    refuseSurplus(arguments.length, 3, "execute(sql, [a, b], options)");
+    const { mode, call } = executeMode(options);
+    return executeResult(await this.query(mode, sql, parameters, call, this.execute, false));
   }
 
   /** Rows as objects, read as they are wanted. */
   iterate<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
+    refuseSurplus(arguments.length, 3, "iterate(sql, [a, b], options)");
     const cursor = new Cursor(null, this.runner, this.flags);
     return new RowIterator(
       {
@@ -102,11 +106,13 @@ export class PoolTransaction extends ReadTransaction {
 
   /** Runs a statement and gives its counts. */
   async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+    refuseSurplus(arguments.length, 3, "run(sql, [a, b], options)");
     return runResult(await this.query(Mode.RUN, sql, parameters, options, this.run));
   }
 
   /** Runs the statements of a script. */
   async exec(script: string, options?: CallOptions): Promise<void> {
+    refuseSurplus(arguments.length, 2, "exec(script, options)");
     await this.runner.perform(this.runner.script(script, this.runner.flags), options, this.exec);
   }
 
@@ -134,6 +140,17 @@ export async function pinSnapshot(runner: Handle): Promise<void> {
 export function objectRows<R>(call: Call, settings: RowSettings): R[] {
   // Without types to detect the channel has built the objects.
   return makeRows(call, settings) as R[];
+}
+
+/** @internal What `execute` reads, and the options that it has in common with other calls. */
+export function executeMode(options: ExecuteOptions | undefined): {
+  mode: number;
+  call: CallOptions | undefined;
+} {
+  if (options === undefined || options === null || !Object.hasOwn(options, "firstRow"))
+    return { mode: Mode.ALL, call: options };
+  const { firstRow, ...call } = options;
+  return { mode: boolean(firstRow, "firstRow") ? Mode.GET : Mode.ALL, call };
 }
 
 /** @internal */

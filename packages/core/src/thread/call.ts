@@ -47,6 +47,8 @@ export class Call {
   housekeeping = false;
   /** May share a transaction with its neighbours. */
   readonly grouped: boolean;
+  /** Was taken back once, and is not again: on a machine that is busy everybody looks slow. */
+  again = false;
   /** Waits for a lock that it need not have. */
   begins = false;
   /** Where the caller is, if it was worth taking. */

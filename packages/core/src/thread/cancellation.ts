@@ -92,7 +92,7 @@ export class Cancellation {
   recall(reason: unknown): void {
     for (const call of this.#exchange.underWay.filter((other) => other !== this.#exchange.head)) {
       const again = call.code === Op.QUERY && !call.fields.some((field) => types.isUint8Array(field));
-      if (!again || call.settled || call.giveUp !== null || call.essential) continue;
+      if (!again || call.settled || call.giveUp !== null || call.essential || call.again) continue;
       if (call.stage !== Stage.SENT) this.cancel(call, reason);
       else if (!hasBegun(this.#control, call.sequence)) {
         call.housekeeping = true;

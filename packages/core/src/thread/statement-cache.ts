@@ -19,6 +19,9 @@ export interface CachedStatement {
   evicted: boolean;
 }
 
+/** Characters of texts that are remembered, of which the thread has a copy and SQLite another. */
+const MAX_LENGTH = 4 * 1024 * 1024;
+
 /** Least recently used statements by text. What is evicted is forgotten by the thread once nothing waits for it. */
 export class StatementCache {
   readonly #byText = new Map<string, CachedStatement>();
@@ -26,6 +29,8 @@ export class StatementCache {
   readonly #capacity: number;
   #forgotten: number[] = [];
   #lastId = 0;
+  /** Characters of all texts together. */
+  #length = 0;
 
   constructor(capacity: number) {
     this.#capacity = Math.max(1, capacity);
@@ -35,8 +40,8 @@ export class StatementCache {
   get(sql: string): CachedStatement {
     const known = this.#byText.get(sql);
     if (known !== undefined) {
-      if (this.#byText.size >= this.#capacity >> 1) {
-        // Move to the end. Below half of the capacity nothing is about to be evicted, so order does not matter yet.
+      if (this.#byText.size >= this.#capacity >> 1 || this.#length >= MAX_LENGTH >> 1) {
+        // Move to the end. Below half of the bounds nothing is about to be evicted, so order does not matter yet.
         this.#byText.delete(sql);
         this.#byText.set(sql, known);
       }
@@ -56,7 +61,9 @@ export class StatementCache {
     };
     this.#byText.set(sql, statement);
     this.#byId.set(statement.id, statement);
-    if (this.#byText.size > this.#capacity) this.#evict();
+    this.#length += sql.length;
+    while (this.#byText.size > this.#capacity || (this.#length > MAX_LENGTH && this.#byText.size > 1))
+      this.#evict();
     return statement;
   }
 
@@ -86,6 +93,7 @@ export class StatementCache {
   #evict(): void {
     const oldest = this.#byText.values().next().value!;
     this.#byText.delete(oldest.sql);
+    this.#length -= oldest.sql.length;
     oldest.evicted = true;
     if (oldest.pending === 0) this.#forget(oldest);
   }

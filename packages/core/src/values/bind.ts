@@ -168,9 +168,14 @@ function countError(wanted: number, given: number): ProgrammingError {
 
 function typeError(value: unknown, where: number | string): ProgrammingError {
   return new ProgrammingError(
-    `Error binding parameter ${where}: type '${describe(value)}' is not supported`,
+    `Error binding parameter ${where}: type '${describe(value)}' is not supported${hintFor(value)}`,
     MISUSE,
   );
+}
+
+function hintFor(value: unknown): string {
+  if (Object.prototype.toString.call(value) !== "[object Date]") return "";
+  return "; registerAdapter(Date, (date) => date.toISOString()) says how dates are stored";
 }
 
 function tooBig(where: number | string): DataError {

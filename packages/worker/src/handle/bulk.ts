@@ -7,14 +7,17 @@ import { busyTimeoutIn, Taint, taintOf } from "../sql/taint.js";
 import { refuseEnding, type TransactionControl } from "./transaction-control.js";
 import { UsageError } from "../wire/fault.js";
 import type { Packet } from "../wire/row-encode.js";
-import { statementKeyword } from "../sql/parameters.js";
+import { scanParameters, statementKeyword } from "../sql/parameters.js";
 import { Flag, type SqlValue } from "../wire/protocol.js";
 import { packetRows } from "../wire/row-decode.js";
 
 /** The statements of a script, one after the other. */
 export function runScript(session: Session, transactions: TransactionControl, operation: Operation): number {
   const [sql, flags] = operation.fields as [string, number];
-  operation.script ??= splitScript(sql);
+  if (operation.script === null) {
+    refuseParameters(sql);
+    operation.script = splitScript(sql);
+  }
   if ((flags & Flag.COMMIT_FIRST) !== 0 && operation.at === 0 && session.db.inTransaction)
     transactions.exec("COMMIT");
   for (;;) {
@@ -30,13 +33,16 @@ export function runScript(session: Session, transactions: TransactionControl, op
     const { piece } = operation;
     const keyword = statementKeyword(piece);
     if (endsTransaction(keyword, piece)) refuseEnding(flags);
+    const taint = taintOf(keyword, piece);
+    session.check(keyword, piece, taint, flags);
     session.trace(null, [], piece);
     const busyTimeout = busyTimeoutIn(keyword, piece);
     if (busyTimeout !== null) session.busyTimeout(busyTimeout, piece);
     else session.mutate(piece, () => session.db.exec(piece));
     session.wrote();
     session.transactionWasOpen = session.inTransaction;
-    session.taintBy(taintOf(keyword, piece));
+    session.taintBy(taint);
+    session.scriptWrote(keyword, piece);
     operation.piece = null;
   }
   session.schemaMayHaveChanged();
@@ -45,11 +51,26 @@ export function runScript(session: Session, transactions: TransactionControl, op
   return Step.DONE;
 }
 
+/** Before anything is run: the engine takes a parameter that nobody has bound for NULL. */
+function refuseParameters(script: string): void {
+  if (!/[?:@$#]/.test(script)) return;
+  for (const piece of splitScript(script)) {
+    const { count, names } = scanParameters(piece);
+    if (count === 0) continue;
+    const name = names?.find((known) => known !== null) ?? "?";
+    throw new UsageError(
+      "PARAMETERS",
+      `a script takes no parameters, and has ${name}: run a statement with parameters by itself`,
+    );
+  }
+}
+
 /** A statement for each parameter set of a batch. */
 export function runMany(session: Session, transactions: TransactionControl, operation: Operation): number {
   const statement = operation.statement!;
   const [, flags, batch] = operation.fields as [number, number, Packet | SqlValue[][]];
   transactions.require(flags);
+  session.check(statement.keyword, statement.sql, statement.taint, flags);
   statement.prepare(session.db, session.schema);
   if (statement.taint === Taint.SURE) session.taintBy(Taint.SURE);
   if (statement.empty || statement.readonly) {
@@ -70,6 +91,7 @@ export function runMany(session: Session, transactions: TransactionControl, oper
   session.wrote();
   if (!statement.keepsSchema) session.schemaMayHaveChanged();
   if (statement.taint !== Taint.NONE) session.taintBy(statement.taint);
+  session.wroteBy(statement);
   session.out.done(statement.dml ? operation.changes : -1, session.lastInsertRowid);
   return Step.DONE;
 }

@@ -112,6 +112,7 @@ export class Executor {
     const statement = operation.statement!;
     const { mode, flags, values } = operation;
     this.#transactions.require(flags);
+    this.#session.check(statement.keyword, statement.sql, statement.taint, flags);
     statement.prepare(db, this.#session.schema);
     if (mode === Mode.DESCRIBE) {
       // Compiling a pragma may be all that it takes.
@@ -201,6 +202,7 @@ export class Executor {
     const rows = this.#session.mutate(statement, () => statement.handle(this.#session.db).all(...bindings));
     this.#session.wrote();
     if (!statement.keepsSchema) this.#session.schemaMayHaveChanged();
+    this.#session.wroteBy(statement);
     out.gaveRows(statement);
     this.#session.writeCounts(statement.dml);
     if (mode === Mode.GET) {
@@ -216,6 +218,7 @@ export class Executor {
     if (!statement.readonly) session.wrote();
     if (!statement.keepsSchema) session.schemaMayHaveChanged();
     if (statement.taint !== Taint.NONE) session.taintBy(statement.taint);
+    session.wroteBy(statement);
     session.lastInsertRowid = info.lastInsertRowid;
     session.out.done(statement.dml ? info.changes : -1, info.lastInsertRowid);
   }

@@ -6,7 +6,8 @@ type Privately = <T>(work: () => T) => T;
 interface Probes {
   readonly schemaVersion: EngineStatement;
   readonly databases: EngineStatement;
-  readonly tempObjects: EngineStatement;
+  readonly tempVersion: EngineStatement;
+  readonly tempTables: EngineStatement;
   /** What of the schema would not keep its effect to its own statement. */
   readonly reachingOut: EngineStatement;
 }
@@ -37,7 +38,9 @@ export class SchemaWatch {
       schemaVersion: prepareOwn(db, "PRAGMA schema_version").pluck(),
       databases: prepareOwn(db, "PRAGMA database_list").raw(),
       reachingOut: prepareOwn(db, REACHING_OUT).pluck(),
-      tempObjects: prepareOwn(db, "SELECT count(*) FROM sqlite_temp_schema").pluck(),
+      // Moves on with each object that is created, altered or dropped; what is rolled back takes it back.
+      tempVersion: prepareOwn(db, "PRAGMA temp.schema_version").pluck(),
+      tempTables: prepareOwn(db, "SELECT count(*) FROM sqlite_temp_schema WHERE type = 'table'").pluck(),
     };
   }
 
@@ -56,9 +59,13 @@ export class SchemaWatch {
     }
   }
 
-  /** How many temporary objects belong to the connection. */
-  get tempObjects(): unknown {
-    return this.#ask("tempObjects");
+  /** Another one as soon as the connection has other temporary objects. */
+  get tempVersion(): unknown {
+    return this.#ask("tempVersion");
+  }
+
+  get hasTempTables(): boolean {
+    return this.#ask("tempTables") !== 0;
   }
 
   /**

@@ -13,8 +13,8 @@ import { NativeStatements } from "./native-statements.js";
 import { configureHandle, openHandle, setUp } from "../engine/opening.js";
 import { ReplyWriter } from "./reply-writer.js";
 import { SchemaWatch } from "./schema-watch.js";
-import type { Statement } from "./statement.js";
-import { Taint } from "../sql/taint.js";
+import { isDml, type Statement, writesTemp } from "./statement.js";
+import { setsForeignKeys, Taint } from "../sql/taint.js";
 import { type Control, isCancelled } from "../wire/control-block.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import { withoutKeys } from "../sql/redact-keys.js";
@@ -26,7 +26,7 @@ import {
   type Opened,
   type OpenOptions,
 } from "../wire/thread-api.js";
-import { type Reply, type SqlValue, State } from "../wire/protocol.js";
+import { Flag, type Reply, type SqlValue, State } from "../wire/protocol.js";
 
 /** Statements of our own that count. */
 interface Counters {
@@ -60,8 +60,9 @@ export class Session {
   #tainted = false;
   /** The engine is told to allow work beside open cursors at this moment. */
   #unsafe = false;
-  /** How many temporary objects belong to the connection. */
-  #tempObjects: unknown = 0;
+  /** Of the temporary objects that belong to the connection, and whether some have rows. */
+  #tempVersion: unknown = 0;
+  #tempTables = false;
   #loadExtension = false;
   /** What the native companion calls the handle; 0 without it. */
   #token = 0;
@@ -342,14 +343,45 @@ export class Session {
 
   /** Notes what a statement leaves behind beside its transaction. */
   taintBy(taint: number): void {
-    if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.schema.tempObjects !== this.#tempObjects))
+    if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.schema.tempVersion !== this.#tempVersion))
       this.#tainted = true;
+  }
+
+  /** As {@link taintBy}, for one that writes: rows of a temporary table are left behind too. */
+  wroteBy(statement: Statement): void {
+    if (!this.#tempTables || this.#tainted || !statement.dml) return;
+    if (this.privately(() => statement.writesTemp(this.db, this.epoch))) this.#tainted = true;
+  }
+
+  /** The same for a text that is one of a script. */
+  scriptWrote(keyword: string, sql: string): void {
+    if (!this.#tempTables || this.#tainted || !isDml(keyword)) return;
+    if (this.privately(() => writesTemp(this.db, sql))) this.#tainted = true;
+  }
+
+  /** Throws for what is to have no effect, or one on others: see {@link OpenOptions.pooled}. */
+  check(keyword: string, sql: string, taint: number, flags: number): void {
+    if (taint < Taint.SURE) return;
+    const { pooled } = this.#options!;
+    if (pooled && taint === Taint.PROCESS) {
+      throw new UsageError(
+        "SETTING",
+        'this pragma holds for the whole process, and would outlive the lease: set it by the pool\'s option "pragmas"',
+      );
+    }
+    if (!this.inTransaction || !(pooled || (flags & Flag.IN_TRANSACTION) !== 0)) return;
+    if (!setsForeignKeys(keyword, sql)) return;
+    throw new UsageError(
+      "SETTING",
+      "SQLite ignores PRAGMA foreign_keys inside a transaction: set it before BEGIN on a connection that pool.acquire() gives, or put PRAGMA defer_foreign_keys = ON into the transaction",
+    );
   }
 
   /** The connection is as it is meant to be. */
   settle(): void {
     this.#tainted = false;
-    this.#tempObjects = this.schema.tempObjects;
+    this.#tempVersion = this.schema.tempVersion;
+    this.#tempTables = this.schema.hasTempTables;
   }
 
   wrote(): void {

@@ -1,9 +1,9 @@
-import type { EngineColumn, EngineDatabase, EngineStatement } from "../engine/engine-api.js";
+import { type EngineColumn, type EngineDatabase, type EngineStatement, prepareOwn } from "../engine/engine-api.js";
 import type { SchemaWatch } from "./schema-watch.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import { messageOf } from "../wire/thrown.js";
 import { endsTransaction } from "../sql/script.js";
-import { statementKeyword } from "../sql/parameters.js";
+import { scanParameters, statementKeyword } from "../sql/parameters.js";
 import type { SqlValue } from "../wire/protocol.js";
 import { busyTimeoutIn, Taint, taintOf } from "../sql/taint.js";
 import type { Origins, StatementInfo } from "../wire/statement-info.js";
@@ -64,8 +64,12 @@ export class Statement {
   groupable = false;
   /** COMMIT, END, or a ROLLBACK that goes to no savepoint. */
   endsTransaction = false;
-  /** What it leaves behind on the connection; see {@link Taint}. */
-  taint: number = Taint.NONE;
+  readonly keyword: string;
+  /** What it leaves behind on the connection; see {@link Taint}. Known before it is compiled, which may be all it takes. */
+  readonly taint: number;
+  /** Whether it writes rows of the temp schema, and the schema epoch that this belongs to. */
+  #writesTemp = false;
+  #writesTempIn = -1;
   /** It is `PRAGMA busy_timeout`, which is answered here. */
   busyTimeout: "reads" | "sets" | null = null;
   /** It has called a function that was created through the main side. */
@@ -92,6 +96,17 @@ export class Statement {
     this.id = id;
     this.sql = sql;
     this.#names = names;
+    this.keyword = statementKeyword(sql);
+    this.taint = taintOf(this.keyword, sql);
+  }
+
+  /** It may have written rows of temporary tables, by triggers too. */
+  writesTemp(db: EngineDatabase, epoch: number): boolean {
+    if (this.#writesTempIn !== epoch) {
+      this.#writesTemp = writesTemp(db, this.sql);
+      this.#writesTempIn = epoch;
+    }
+    return this.#writesTemp;
   }
 
   get prepared(): boolean {
@@ -148,7 +163,7 @@ export class Statement {
       this.empty = true;
       return;
     }
-    const keyword = statementKeyword(this.sql);
+    const { keyword } = this;
     this.reader = handle.reader;
     this.readonly = handle.readonly;
     this.dml = DML.has(keyword) || (keyword === "WITH" && !handle.readonly);
@@ -156,7 +171,6 @@ export class Statement {
     this.keepsSchema = KEEPS_SCHEMA.has(keyword);
     this.groupable = this.dml && !REACHES_OUT.test(this.sql);
     this.endsTransaction = endsTransaction(keyword, this.sql);
-    this.taint = taintOf(keyword, this.sql);
     this.busyTimeout = busyTimeoutIn(keyword, this.sql);
     this.#handle = handle;
   }
@@ -231,6 +245,30 @@ export function originsOf(columns: readonly EngineColumn[]): Origins {
 }
 
 const NO_ORIGINS: Origins = [];
+export function isDml(keyword: string): boolean {
+  return DML.has(keyword) || keyword === "WITH";
+}
+
+/** Whether the program of a statement opens a write transaction on the temp schema, the second of a connection's. */
+export function writesTemp(db: EngineDatabase, sql: string): boolean {
+  const { count, names } = scanParameters(sql);
+  const explain = new Statement(0, `EXPLAIN ${sql}`, names);
+  // The engine wants a value for each; which one makes no difference to the tables.
+  const bindings = explain.bindings(Array.from({ length: count }, () => null));
+  try {
+    const program = prepareOwn(db, explain.sql).all(...bindings) as unknown[] as ExplainedStep[];
+    return program.some(({ opcode, p1, p2 }) => opcode === "Transaction" && p1 === 1 && p2 !== 0);
+  } catch {
+    // Not known: as if it did.
+    return true;
+  }
+}
+
+interface ExplainedStep {
+  readonly opcode: string;
+  readonly p1: number;
+  readonly p2: number;
+}
 
 /** Null if `sql` has no statement; its own error if it has several. */
 function prepareOne(

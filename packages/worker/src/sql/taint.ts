@@ -36,40 +36,76 @@ export const Taint = {
   PERHAPS: 1,
   /** A pragma or an attached database. */
   SURE: 2,
+  /** A pragma that every connection of the process heeds, and that opening this one afresh does not undo. */
+  PROCESS: 3,
 } as const;
+
+/** Settings of the library, not of a connection: https://sqlite.org/pragma.html. */
+const PROCESS_PRAGMAS = new Set([
+  "data_store_directory",
+  "hard_heap_limit",
+  "soft_heap_limit",
+  "temp_store_directory",
+]);
+
+/** Settings that the file keeps, so that setting them on one connection is not in vain. */
+const LASTING_PRAGMAS = new Set(["hexrekey", "journal_mode", "rekey", "textrekey"]);
 
 /** What `sql`, a statement that starts with `keyword`, leaves behind on its connection beside its transaction. */
 export function taintOf(keyword: string, sql: string): number {
   if (keyword === "ATTACH" || keyword === "DETACH") return Taint.SURE;
-  if (keyword === "CREATE" || keyword === "ALTER") return Taint.PERHAPS;
+  if (keyword === "CREATE" || keyword === "ALTER" || keyword === "DROP") return Taint.PERHAPS;
+  const pragma = pragmaOf(keyword, sql);
+  if (pragma === null || !pragma.sets) return Taint.NONE;
+  if (PROCESS_PRAGMAS.has(pragma.name)) return Taint.PROCESS;
+  // It is how a change of the temporary schema is noticed.
+  if (pragma.name === "schema_version" && pragma.schema === "temp") return Taint.SURE;
+  return HARMLESS_PRAGMAS.has(pragma.name) ? Taint.NONE : Taint.SURE;
+}
+
+export type Setting = "ATTACH" | "TEMP" | "PRAGMA";
+
+/** What `sql` sets on its connection and nowhere else: where the connection is opened afresh it has had no effect. */
+export function settingOf(keyword: string, sql: string): Setting | null {
+  if (keyword === "ATTACH" || keyword === "DETACH") return "ATTACH";
+  if (keyword === "CREATE") return /^(?:TEMP|TEMPORARY)$/i.test(wordsOf(sql, 2)[1] ?? "") ? "TEMP" : null;
+  const pragma = pragmaOf(keyword, sql);
+  if (pragma === null || LASTING_PRAGMAS.has(pragma.name)) return null;
+  return taintOf(keyword, sql) === Taint.NONE ? null : "PRAGMA";
+}
+
+/** Whether `sql` is a `PRAGMA foreign_keys` with a value. */
+export function setsForeignKeys(keyword: string, sql: string): boolean {
+  const pragma = pragmaOf(keyword, sql);
+  return pragma !== null && pragma.sets && pragma.name === "foreign_keys";
+}
+
+function pragmaOf(keyword: string, sql: string): { name: string; schema: string; sets: boolean } | null {
   // Some pragmas take effect when they are compiled, which EXPLAIN does too.
-  if (keyword !== "PRAGMA" && keyword !== "EXPLAIN") return Taint.NONE;
-  const words = wordsOf(sql);
-  if (words[0] !== "pragma") return Taint.NONE;
-  const at = 1;
-  const name = words[at + 1] === "." ? at + 2 : at;
-  const sets = words[name + 1] === "=" || words[name + 1] === "(";
-  return sets && !HARMLESS_PRAGMAS.has(words[name]!) ? Taint.SURE : Taint.NONE;
+  if (keyword !== "PRAGMA" && keyword !== "EXPLAIN") return null;
+  const words = wordsOf(sql, 10);
+  if (words[0] === "explain") words.splice(0, words[1] === "query" ? 3 : 1);
+  if (words[0] !== "pragma") return null;
+  const at = words[2] === "." ? 3 : 1;
+  const sets = words[at + 1] === "=" || words[at + 1] === "(";
+  return { name: words[at] ?? "", schema: at === 3 ? words[1]! : "", sets };
 }
 
 /** Whether a statement that starts with `keyword` is `PRAGMA busy_timeout`, and if so whether it sets that. */
 export function busyTimeoutIn(keyword: string, sql: string): "reads" | "sets" | null {
-  if (keyword !== "PRAGMA" && keyword !== "EXPLAIN") return null;
-  const words = wordsOf(sql);
-  const name = words[2] === "." ? 3 : 1;
-  if (words[0] !== "pragma" || words[name]?.replace(/^["'`[]|["'`\]]$/g, "") !== "busy_timeout") return null;
-  return words[name + 1] === undefined ? "reads" : "sets";
+  const pragma = pragmaOf(keyword, sql);
+  if (pragma?.name !== "busy_timeout") return null;
+  return pragma.sets ? "sets" : "reads";
 }
 
-/** The first words of a statement in lower case, without those of EXPLAIN. */
-function wordsOf(sql: string): string[] {
+/** The first tokens in lower case, without quotes around names. */
+function wordsOf(sql: string, most: number): string[] {
   const words: string[] = [];
-  for (let at = skipBlank(sql, 0); at < sql.length && words.length < 10; at = skipBlank(sql, at)) {
+  for (let at = skipBlank(sql, 0); at < sql.length && words.length < most; ) {
     const end = tokenEnd(sql, at);
     const word = sql.slice(at, end).toLowerCase();
-    if (word !== ";") words.push(word);
-    at = end;
+    if (word !== ";") words.push(word.replace(/^(["'`[])(.*)["'`\]]$/s, "$2"));
+    at = skipBlank(sql, end);
   }
-  if (words[0] === "explain") words.splice(0, words[1] === "query" ? 3 : 1);
   return words;
 }

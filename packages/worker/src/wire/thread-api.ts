@@ -26,6 +26,8 @@ export interface OpenOptions {
   readonly doubleQuotedStrings: boolean;
   /** Set `query_only` at the end. */
   readonly queryOnly: boolean;
+  /** A connection of a pool, which different callers get one after the other. */
+  readonly pooled: boolean;
 }
 
 export interface ExtensionSpec {

@@ -118,7 +118,14 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
     }
 
     async ["_stream"](connection: KnexConnection, query: KnexQuery, stream: Writable): Promise<void> {
-      const rows = connection.stream<unknown>(query.sql, bindingsOf(query), STREAM_CHUNK, connection.options);
+      // Also while the first row is being computed, which nobody waits for once the stream is destroyed.
+      const over = new AbortController();
+      stream.once("close", () => over.abort());
+      const { signal } = connection.options;
+      const rows = connection.stream<unknown>(query.sql, bindingsOf(query), STREAM_CHUNK, {
+        ...connection.options,
+        signal: signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]),
+      });
       try {
         for await (const chunk of rows) {
           for (const row of chunk) {
@@ -128,6 +135,7 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
         }
         stream.end();
       } catch (error) {
+        if (over.signal.aborted) return;
         stream.emit("error", error);
         throw error;
       }
