@@ -36,7 +36,7 @@ export function checkFunction(
   if (integer(parameters, "parameters", -1, -1) > 100) {
     throw new RangeError("a function can have at most 100 parameters");
   }
-  checkOptions(options);
+  checkOptions(options, ["deterministic", "directOnly", "export", "innocuous"]);
   boolean(options.deterministic, "deterministic");
   boolean(options.directOnly, "directOnly");
   if (typeof fn === "function") return;
@@ -67,7 +67,7 @@ export function authorizerSpec(
   options: { export?: string },
   closures: Callbacks,
 ): AuthorizerSpec | null {
-  checkOptions(options);
+  checkOptions(options, ["export"]);
   if (authorizer === null) return null;
   if (typeof authorizer === "function") return { closure: closures.add(authorizer) };
   return { module: moduleUrl(authorizer, "the authorizer's module"), export: exportName(options.export) };

@@ -186,7 +186,7 @@ describe("onConnect", () => {
       ":memory:",
     );
     await pool.run("INSERT INTO t VALUES (2)");
-    await pool.run("PRAGMA cache_size = 9");
+    await pool.exec("PRAGMA cache_size = 9; SELECT 1");
     expect(calls).toBe(2);
     expect(await pool.all("SELECT a FROM t")).toEqual([{ a: 1 }, { a: 2 }]);
     await until(() => warnings.length === 1);

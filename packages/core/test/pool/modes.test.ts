@@ -152,7 +152,7 @@ describe("a pool in memory", () => {
 
   it("survives a changed connection also while it is empty", async () => {
     const pool = await openPool({}, ":memory:");
-    await pool.run("PRAGMA cache_size = 77");
+    await pool.exec("PRAGMA cache_size = 77; SELECT 1");
     await pool.run("CREATE TABLE t (a)");
     expect(await pool.all("SELECT name FROM sqlite_schema")).toEqual([{ name: "t" }]);
   });
