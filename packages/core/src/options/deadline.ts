@@ -24,10 +24,14 @@ export class Deadline {
   /** Throws TypeError or RangeError for wrong options, and the signal's reason if that is aborted. */
   static of(options: CallOptions | Deadline | undefined): Deadline | undefined {
     if (options === undefined) return undefined;
-    const patience =
-      options instanceof Deadline ? options : new Deadline(checkOptions(options, CALL_OPTIONS));
+    const patience = options instanceof Deadline ? options : new Deadline(Deadline.check(options));
     if (patience.over) throw patience.reason();
     return patience;
+  }
+
+  /** Throws TypeError for options that no call has. */
+  static check(options: CallOptions): CallOptions {
+    return checkOptions(options, CALL_OPTIONS);
   }
 
   get over(): boolean {

@@ -139,13 +139,13 @@ export class Router {
     // Now, and not when the first row is asked for; what is wrong with them is said then.
     const taken = resultOf(() => {
       const profile = this.#profile(sql);
-      return { profile, values: bindParameters(profile.parameters, parameters) };
+      const limits = options === undefined ? {} : { ...Deadline.check(options) };
+      return { profile, values: bindParameters(profile.parameters, parameters), limits };
     });
-    const limits = { ...options };
     let patience: Deadline | undefined;
     const open = async (): Promise<Cursor> => {
       this.#dispatcher.check();
-      const { profile, values } = taken();
+      const { profile, values, limits } = taken();
       patience = Deadline.of(limits)!;
       for (;;) {
         const guarded = this.#splits && !profile.writes;

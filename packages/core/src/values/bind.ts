@@ -32,7 +32,10 @@ export function bindParameters(list: ParameterList, given: Parameters | null | u
   }
   if (Array.isArray(given)) return bindArray(list, given);
   if (typeof given !== "object" || ArrayBuffer.isView(given) || types.isAnyArrayBuffer(given)) {
-    throw new ProgrammingError(`parameters must be an array or an object, not ${describe(given)}`, MISUSE);
+    throw new ProgrammingError(
+      `parameters must be an array or an object, not ${describe(given)}; several values go into one array: (sql, [a, b])`,
+      MISUSE,
+    );
   }
   if (Symbol.iterator in given) return bindArray(list, [...(given as Iterable<Bindable>)]);
   return bindObject(list, given);

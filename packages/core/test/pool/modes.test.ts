@@ -138,8 +138,8 @@ describe("a pool in memory", () => {
       if (i === 0) await conn.execute("CREATE TABLE t (a)");
       await conn.execute("INSERT INTO t VALUES (twice(?))", [i]);
       await conn.commit();
-      await conn.execute("INSERT INTO t VALUES (100)");
       await conn.execute("PRAGMA foreign_keys = OFF");
+      await conn.execute("INSERT INTO t VALUES (100)");
       await conn.executescript("CREATE TEMP TABLE u (a)");
       await conn.execute("INSERT INTO t VALUES (200)");
     }

@@ -5,7 +5,7 @@ import { messageOf } from "../wire/thrown.js";
 import { endsTransaction } from "../sql/script.js";
 import { scanParameters, statementKeyword } from "../sql/parameters.js";
 import type { SqlValue } from "../wire/protocol.js";
-import { busyTimeoutIn, Taint, taintOf } from "../sql/taint.js";
+import { busyTimeoutIn, taintOf } from "../sql/taint.js";
 import type { Origins, StatementInfo } from "../wire/statement-info.js";
 import { toBinding } from "../wire/integers.js";
 
