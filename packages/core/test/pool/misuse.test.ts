@@ -49,7 +49,9 @@ describe("wrong arguments are refused before anything is run", () => {
   it("parameters one by one", async () => {
     const error = await rejection(pool.get("SELECT ?, ?", 1 as never, 2 as never));
     expect(error).toBeInstanceOf(ProgrammingError);
-    expect((error as Error).message).toMatch(/not number; several values go into one array: \(sql, \[a, b\]\)/);
+    expect((error as Error).message).toMatch(
+      /not number; several values go into one array: \(sql, \[a, b\]\)/,
+    );
   });
 
   it("parameters in a script, of which nothing is run then", async () => {
