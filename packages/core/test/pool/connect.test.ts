@@ -75,6 +75,74 @@ describe("onConnect", () => {
     expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 55 });
   });
 
+  it("makes temporary objects of which a caller's changes and rows end with his lease", async () => {
+    const pool = await openPool({
+      readers: 1,
+      onConnect: (conn) =>
+        conn.executescript(`
+          CREATE TABLE IF NOT EXISTS main.t (a);
+          CREATE TEMP TABLE session (k PRIMARY KEY, v);
+          INSERT INTO session VALUES ('user', 'nobody');
+          CREATE TEMP VIEW one AS SELECT 1 AS a;
+          CREATE TEMP TRIGGER audit AFTER INSERT ON main.t WHEN new.a = 'audited' BEGIN
+            UPDATE session SET v = new.a;
+          END`),
+    });
+    const rest = async (mode: "read" | "write"): Promise<unknown> => {
+      await using conn = await pool.acquire({ mode });
+      return [
+        await conn.executeFetchall("SELECT k, v FROM temp.session"),
+        await conn.executeFetchall("SELECT name FROM sqlite_temp_schema WHERE name NOT LIKE 'sqlite_%'"),
+      ];
+    };
+    const asMade = [[["user", "nobody"]], [["session"], ["one"], ["audit"]]];
+    expect(await rest("write")).toEqual(asMade);
+    const lease = (work: (conn: Connection) => Promise<unknown>) => async (): Promise<void> => {
+      const conn = await pool.acquire();
+      await work(conn);
+      await conn.commit();
+      await conn.close();
+    };
+    const changes: Record<string, () => Promise<unknown>> = {
+      "a row in a lease": lease((conn) => conn.execute("UPDATE temp.session SET v = 'alice'")),
+      "rows with RETURNING": lease((conn) =>
+        conn.executeFetchall("INSERT INTO session VALUES ('a', 1) RETURNING k"),
+      ),
+      "rows of executemany()": lease((conn) =>
+        conn.executemany("INSERT INTO session VALUES (?, ?)", [
+          ["a", 1],
+          ["b", 2],
+        ]),
+      ),
+      "rows of a script": lease((conn) => conn.executescript("DELETE FROM session")),
+      "rows of a WITH": lease((conn) =>
+        conn.execute("WITH x (k) AS (VALUES ('a')) INSERT INTO session SELECT k, 1 FROM x"),
+      ),
+      "a row in a transaction": () => pool.transaction((tx) => tx.run("UPDATE session SET v = 'alice'")),
+      "a row by a single call": () => pool.run("UPDATE session SET v = ?", ["alice"]),
+      "a row by a trigger": () => pool.run("INSERT INTO t VALUES ('audited')"),
+      "dropped objects": () =>
+        pool.transaction(async (tx) => {
+          await tx.run("DROP VIEW temp.one");
+          await tx.run("DROP TABLE temp.session");
+        }),
+      "another trigger, of the same count": lease((conn) =>
+        conn.executescript(
+          "DROP TRIGGER audit; CREATE TEMP TRIGGER audit AFTER INSERT ON main.t BEGIN DELETE FROM session; END",
+        ),
+      ),
+      "another table, of the same count": lease((conn) =>
+        conn.executescript("DROP TABLE session; CREATE TABLE temp.other (secret)"),
+      ),
+    };
+    for (const [what, change] of Object.entries(changes)) {
+      await change();
+      await pool.run("INSERT INTO t VALUES ('plain')");
+      expect(await rest("write"), what).toEqual(asMade);
+    }
+    expect(await rest("read")).toEqual(asMade);
+  });
+
   it("may not keep a reader from being one", async () => {
     const pool = await openPool({
       readers: 1,

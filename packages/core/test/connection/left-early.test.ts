@@ -1,0 +1,169 @@
+import { Readable } from "node:stream";
+import { setImmediate as turn } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { Worker } from "node:worker_threads";
+import { capabilities, createPool } from "@sqlite-aio/core";
+import { knexClient } from "@sqlite-aio/core/knex";
+import knex from "knex";
+import { describe, expect, it } from "vitest";
+import { open, temporaryPath } from "../support/database.ts";
+import { holds, openPool, until } from "../support/pool-support.ts";
+
+/** Tells when it has begun, and never ends by itself. */
+const ENDLESS =
+  "WITH RECURSIVE n (i) AS (SELECT hold(?) UNION ALL SELECT 1 FROM n) SELECT count(*) AS c FROM n";
+
+const NUMBERS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT i FROM n";
+
+function collector(): () => void {
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as () => void;
+}
+
+describe.runIf(capabilities.interrupt)("an iteration that is left while its first row is computed", () => {
+  it("stops the statement of a connection", async () => {
+    const db = await open();
+    const { name, entered, release } = await holds(db);
+    await release(1);
+    const iterator = db.execute(ENDLESS, [name(1)])[Symbol.asyncIterator]();
+    const first = iterator.next();
+    await entered(1);
+    await iterator.return!();
+    expect(await first).toEqual({ value: undefined, done: true });
+    expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
+  });
+
+  it("stops the statement of a pool, and the connection is there for others", async () => {
+    const pool = await openPool({ readers: 1, readLeases: 1 });
+    const { name, entered, release } = await holds(pool);
+    await release(1);
+    const rows = pool.iterate(ENDLESS, [name(1)]);
+    const first = rows.next();
+    await entered(1);
+    expect(await rows.return!()).toEqual({ value: undefined, done: true });
+    expect(await first).toEqual({ value: undefined, done: true });
+    expect(await rows.next()).toEqual({ value: undefined, done: true });
+    expect(pool.stats()).toMatchObject({ busy: 0, pending: 0, waiting: 0, respawned: 0 });
+    expect(await pool.read((tx) => tx.get("SELECT 1 AS one"))).toEqual({ one: 1 });
+  });
+
+  it("stops the statement of a transaction, which goes on", async () => {
+    const pool = await openPool();
+    const { name, entered, release } = await holds(pool);
+    await release(1);
+    await pool.exec("CREATE TABLE t (a)");
+    await pool.transaction(async (tx) => {
+      await tx.run("INSERT INTO t VALUES (1)");
+      const rows = tx.iterate(ENDLESS, [name(1)]);
+      const first = rows.next();
+      await entered(1);
+      await rows.return!();
+      expect(await first).toEqual({ value: undefined, done: true });
+      await tx.run("INSERT INTO t VALUES (2)");
+    });
+    expect(await pool.all("SELECT a FROM t")).toEqual([{ a: 1 }, { a: 2 }]);
+  });
+
+  it("stops it when a stream of its rows is destroyed", async () => {
+    const pool = await openPool({ readers: 1, readLeases: 1 });
+    const { name, entered, release } = await holds(pool);
+    await release(1);
+    const stream = Readable.from(pool.iterate(ENDLESS, [name(1)]));
+    stream.resume();
+    await entered(1);
+    stream.destroy();
+    await until(() => pool.stats().busy === 0);
+    expect(pool.stats()).toMatchObject({ pending: 0, respawned: 0 });
+  });
+
+  it("stops it when a stream of Knex's is destroyed", async () => {
+    const pool = await openPool({ readers: 1, readLeases: 1 });
+    const { name, entered, release } = await holds(pool);
+    await release(1);
+    const stream = knex({ client: knexClient(pool) })
+      .raw(ENDLESS, [name(1)])
+      .stream();
+    const errors: unknown[] = [];
+    stream.on("error", (error) => errors.push(error));
+    stream.resume();
+    await entered(1);
+    stream.destroy();
+    await until(() => pool.stats().busy === 0);
+    expect(pool.stats()).toMatchObject({ pending: 0, respawned: 0 });
+    expect(errors).toEqual([]);
+  });
+});
+
+describe("an iteration that is left while it waits for a connection", () => {
+  it("leaves the line, and nothing is run for it", async () => {
+    const pool = await openPool({ readers: 1, readLeases: 1 });
+    let called = 0;
+    await pool.createFunction("called", 0, () => ++called);
+    const holder = await pool.acquire({ mode: "read" });
+    const rows = pool.iterate("SELECT called()");
+    const first = rows.next();
+    const stream = Readable.from(pool.iterate("SELECT called()"));
+    stream.resume();
+    await turn();
+    expect(pool.stats()).toMatchObject({ waiting: 2 });
+    await rows.return!();
+    stream.destroy();
+    expect(await first).toEqual({ value: undefined, done: true });
+    expect(pool.stats()).toMatchObject({ waiting: 0 });
+    await holder.close();
+    expect(await pool.read((tx) => tx.get("SELECT 1 AS one"))).toEqual({ one: 1 });
+    await until(() => pool.stats().busy === 0);
+    expect(called).toBe(0);
+    expect(pool.stats()).toMatchObject({ pending: 0, waiting: 0 });
+  });
+});
+
+it("an iterator that is dropped half read gives its connection back", async () => {
+  const collect = collector();
+  const pool = await openPool({ readers: 1, readLeases: 1 });
+  expect((await pool.iterate(NUMBERS).next()).value).toEqual({ i: 1 });
+  expect(pool.stats()).toMatchObject({ busy: 1 });
+  await until(async () => {
+    collect();
+    await turn();
+    return pool.stats().busy === 0;
+  });
+  expect(await pool.read((tx) => tx.get("SELECT 1 AS one"))).toEqual({ one: 1 });
+});
+
+it("a pool that is forgotten says where it was opened, and its threads end", async () => {
+  const collect = collector();
+  const warnings: (Error & { code?: string })[] = [];
+  const note = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", note);
+  let threads = 0;
+  const path = await temporaryPath();
+  async function openAndForget(): Promise<void> {
+    const pool = await createPool(path, {
+      readers: 1,
+      createWorker: (url, options) => {
+        threads++;
+        return new Worker(url, options).once("exit", () => threads--);
+      },
+    });
+    await pool.run("CREATE TABLE t (a)");
+    expect(await pool.all("SELECT a FROM t")).toEqual([]);
+  }
+  try {
+    await openAndForget();
+    expect(threads).toBe(2);
+    await until(async () => {
+      collect();
+      await turn();
+      return threads === 0;
+    });
+    const [warning, ...others] = warnings.filter(({ code }) => code === "SQLITE_AIO_FORGOTTEN");
+    expect(warning!.message).toMatch(
+      /^the pool on .*test\.db was not closed; it was opened here:\n.*openAndForget/,
+    );
+    expect(others).toEqual([]);
+  } finally {
+    process.off("warning", note);
+  }
+});
