@@ -96,7 +96,8 @@ napi_value set_authorizer(napi_env env, napi_callback_info info) {
   double token;
   if (!read_arguments(env, info, 2, arguments, &token)) return NULL;
   int given = is_type(env, arguments[1], napi_function);
-  if (!given && !is_type(env, arguments[1], napi_null)) return wrong_type(env, "The authorizer must be a function or null");
+  if (!given && !is_type(env, arguments[1], napi_null))
+    return wrong_type(env, "The authorizer must be a function or null");
   Handle *h = own_handle(env, token);
   if (!h) return NULL;
   if (given && N(napi_create_reference)(env, arguments[1], 1, &reference) != napi_ok) return NULL;

@@ -68,7 +68,8 @@ napi_value bind_values(napi_env env, napi_callback_info info) {
   double token;
   uint32_t count = 0;
   if (!read_arguments(env, info, 3, arguments, &token)) return NULL;
-  if (N(napi_get_array_length)(env, arguments[2], &count) != napi_ok) return wrong_type(env, "The values must be an array");
+  if (N(napi_get_array_length)(env, arguments[2], &count) != napi_ok)
+    return wrong_type(env, "The values must be an array");
   Handle *h = own_handle(env, token);
   Statement *s = h ? statement_of(env, h, arguments[1]) : NULL;
   if (!s) return NULL;

@@ -284,7 +284,8 @@ static void run_writing(Handle *h, Work *work) {
       sqlite3_int64 before = sqlite3_total_changes64(h->db);
       while (sqlite3_step(stmt) == SQLITE_ROW);
       code = sqlite3_reset(stmt);
-      if (code == SQLITE_OK && sqlite3_total_changes64(h->db) != before) writing->changes += (double)sqlite3_changes64(h->db);
+      if (code == SQLITE_OK && sqlite3_total_changes64(h->db) != before)
+        writing->changes += (double)sqlite3_changes64(h->db);
     }
     if (code != SQLITE_OK) {
       note_failure(h, &work->failure, code);
@@ -307,13 +308,15 @@ napi_value run_many(napi_env env, napi_callback_info info) {
   Writing writing = {.work = {.run = run_writing}};
   if (!read_arguments(env, info, 7, arguments, &token)) return NULL;
   bool list = false;
-  if (N(napi_is_array)(env, arguments[2], &list) != napi_ok || !list) return wrong_type(env, "The packet must be an array");
-  if (!read_count(env, element(env, arguments[2], 0), INT32_MAX, "The packet must begin with the number of sets", &sets)) return NULL;
+  if (N(napi_is_array)(env, arguments[2], &list) != napi_ok || !list)
+    return wrong_type(env, "The packet must be an array");
+  if (!read_count(env, element(env, arguments[2], 0), INT32_MAX, "The packet must begin with a number", &sets))
+    return NULL;
   if (!read_count(env, arguments[3], sets, "from must be the number of a set", &from)) return NULL;
   double *progress = typed_array(env, arguments[4], napi_float64_array, &room);
   if (!progress || room < 2) return wrong_type(env, "progress must be a Float64Array of two");
   if (!read_control(env, arguments[5], &writing.control)) return NULL;
-  if (writing.control.words && !read_count(env, arguments[6], INT32_MAX, "sequence must be a number", &sequence)) return NULL;
+  if (writing.control.words && !read_sequence(env, arguments[6], &sequence)) return NULL;
   Handle *h = own_handle(env, token);
   Statement *s = h ? statement_of(env, h, arguments[1]) : NULL;
   if (!s) return NULL;

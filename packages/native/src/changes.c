@@ -133,7 +133,8 @@ napi_value take_changes(napi_env env, napi_callback_info info) {
   if (h->lost) {
     h->lost = 0;
     free_tables(&h->committed);
-    return fail(env, "ERR_SQLITE_AIO_NATIVE_MEMORY", "There was no memory to note a change: any table may have changed");
+    return fail(env, "ERR_SQLITE_AIO_NATIVE_MEMORY",
+                "There was no memory to note a change: any table may have changed");
   }
   if (!h->committed) {
     N(napi_get_null)(env, &list);

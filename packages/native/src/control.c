@@ -16,6 +16,10 @@ int read_control(napi_env env, napi_value block, Control *control) {
   return 1;
 }
 
+int read_sequence(napi_env env, napi_value value, double *sequence) {
+  return read_count(env, value, INT32_MAX, "sequence must be a number", sequence);
+}
+
 int is_cancelled(const Control *control, uint32_t sequence) {
   if (!control->words) return 0;
   if (__atomic_load_n(&control->marks[sequence & (CONTROL_RING - 1)], __ATOMIC_SEQ_CST)) return 1;

@@ -21,6 +21,8 @@ typedef struct {
 
 /* Of an Int32Array over the whole block, or undefined. False if it has thrown. */
 int read_control(napi_env env, napi_value block, Control *control);
+/* The number of an operation; without one it has thrown. */
+int read_sequence(napi_env env, napi_value value, double *sequence);
 /* Whether the operation was cancelled after it began, or the thread is to stop. */
 int is_cancelled(const Control *control, uint32_t sequence);
 /* Marks the operation as begun; false if it was cancelled, or if that has to be waited for: it is not begun then. */

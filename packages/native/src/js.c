@@ -3,7 +3,8 @@
 
 napi_value string_or_null(napi_env env, const char *text) {
   napi_value value = NULL;
-  if (!text || N(napi_create_string_utf8)(env, text, NAPI_AUTO_LENGTH, &value) != napi_ok) N(napi_get_null)(env, &value);
+  if (!text || N(napi_create_string_utf8)(env, text, NAPI_AUTO_LENGTH, &value) != napi_ok)
+    N(napi_get_null)(env, &value);
   return value;
 }
 

@@ -58,14 +58,17 @@ static void int32_to_float(PackedColumn *c, uint32_t rows) {
   c->kind = KIND_FLOAT;
 }
 
+static int64_t append_term(Bytes *text, uint8_t *wide, const Terms *terms, uint32_t term) {
+  return append_text(text, wide, terms->bytes.bytes + terms->offsets[term], terms->lengths[term]);
+}
+
 static int terms_to_text(PackedColumn *c, uint32_t rows) {
   const uint16_t *from = (const uint16_t *)c->cells;
   int32_t *to = (int32_t *)c->cells;
   const Terms *terms = c->terms;
   for (uint32_t r = 0; r < rows; r++) {
     uint32_t term = from[r];
-    if (term && append_text(&c->text, &c->wide, terms->bytes.bytes + terms->offsets[term - 1], terms->lengths[term - 1]) < 0)
-      return 0;
+    if (term && append_term(&c->text, &c->wide, terms, term - 1) < 0) return 0;
   }
   /* The lengths in units, from the end on: one unit is at most as many bytes as its UTF-8, so they are counted anew. */
   for (uint32_t r = rows; r-- > 0;) {
@@ -74,7 +77,7 @@ static int terms_to_text(PackedColumn *c, uint32_t rows) {
     if (term) {
       uint8_t room[MAX_TERM_LENGTH * 2], wide = 0;
       Bytes counted = {room, 0, sizeof room};
-      length = (int32_t)append_text(&counted, &wide, terms->bytes.bytes + terms->offsets[term - 1], terms->lengths[term - 1]);
+      length = (int32_t)append_term(&counted, &wide, terms, term - 1);
     }
     to[r] = length;
   }
@@ -154,7 +157,8 @@ static int64_t take_mixed(const Handle *h, PackedColumn *c, sqlite3_value *value
   }
 }
 
-/* Puts a value into row `r`. Gives roughly its bytes, -1 without memory, -2 if the column must be of another kind first. */
+/* Puts a value into row `r`. Gives roughly its bytes, -1 without memory, -2 if the column must first be of another
+   kind. */
 static inline int64_t take(const Handle *h, PackedColumn *c, sqlite3_value *value, int type, uint32_t r, int mode) {
   ENGINE_OF(h);
   switch (c->kind) {
@@ -331,7 +335,7 @@ static int has_tags(const PackedColumn *c) { return c->kind == KIND_MIXED || (c-
 static int write_terms(PackedColumn *c) {
   const Terms *terms = c->terms;
   for (uint32_t t = 0; t < terms->count; t++) {
-    int32_t units = (int32_t)append_text(&c->text, &c->wide, terms->bytes.bytes + terms->offsets[t], terms->lengths[t]);
+    int32_t units = (int32_t)append_term(&c->text, &c->wide, terms, t);
     if (units < 0 || !append_bytes(&c->blobs, &units, sizeof units)) return 0;
   }
   return 1;

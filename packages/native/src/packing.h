@@ -2,7 +2,8 @@
  * Rows as one block of columns, a packet. It begins with int32: the number of rows, FLAG_* bits, the number of columns,
  * 0; then six a column:
  *
- *   KIND_* | nullable << 8 | wide << 9, offset of the cells, offset of the text, its units, offset of the blobs, their bytes
+ *   KIND_* | nullable << 8 | wide << 9, offset of the cells, offset of the text, its units, offset of the blobs,
+ *   their bytes
  *
  * Offsets count 8 bytes, from the start of the block. A text is in Latin-1, or in UTF-16 where `wide`, all texts of a
  * column one behind the other; so are the blobs. Cells by kind:

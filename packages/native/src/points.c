@@ -167,7 +167,8 @@ static int run_point(Handle *h, Points *p) {
   double limit = head[1], count = head[3];
   int mode = (int)head[2];
   p->at += 4;
-  if (!s || count != s->parameters || p->at + 2 * (size_t)count > p->input_length || !(limit >= 0 && limit <= UINT32_MAX)) {
+  if (!s || count != s->parameters || p->at + 2 * (size_t)count > p->input_length ||
+      !(limit >= 0 && limit <= UINT32_MAX)) {
     note_own_failure(&p->work.failure, SQLITE_MISUSE, "The input names no statement with so many parameters");
     return 0;
   }
@@ -215,11 +216,12 @@ napi_value run_points(napi_env env, napi_callback_info info) {
   p.tags = typed_array(env, arguments[7], napi_uint8_array, &tags_room);
   p.text = typed_array(env, arguments[8], napi_uint8_array, &p.text_room);
   if (!p.input || !p.bytes || !p.cells || !p.tags || !p.text || tags_room < p.room || p.room < POINT_HEAD)
-    return wrong_type(env, "input and cells must be a Float64Array, bytes, tags and text a Uint8Array, with a tag a cell");
+    return wrong_type(env, "input and cells must be a Float64Array; bytes, tags and text a Uint8Array; a tag a cell");
   if (!read_count(env, arguments[3], (double)p.input_length, "from must be a place of the input", &at)) return NULL;
-  if (!read_count(env, arguments[5], (double)p.bytes_length, "from must be a place of the bytes", &byte_at)) return NULL;
+  if (!read_count(env, arguments[5], (double)p.bytes_length, "from must be a place of the bytes", &byte_at))
+    return NULL;
   if (!read_control(env, arguments[9], &p.control)) return NULL;
-  if (p.control.words && !read_count(env, arguments[10], INT32_MAX, "sequence must be a number", &sequence)) return NULL;
+  if (p.control.words && !read_sequence(env, arguments[10], &sequence)) return NULL;
   Handle *h = own_handle(env, token);
   if (!h) return NULL;
   p.at = (size_t)at;

@@ -97,7 +97,7 @@ napi_value rows(napi_env env, napi_callback_info info) {
   if (!read_count(env, arguments[4], MODE_NUMBER, "mode must be 0, 1 or 2", &mode)) return NULL;
   if (N(napi_get_value_bool)(env, arguments[5], &only) != napi_ok) return wrong_type(env, "only must be a boolean");
   if (!read_control(env, arguments[6], &reading.control)) return NULL;
-  if (reading.control.words && !read_count(env, arguments[7], INT32_MAX, "sequence must be a number", &sequence)) return NULL;
+  if (reading.control.words && !read_sequence(env, arguments[7], &sequence)) return NULL;
   Handle *h = own_handle(env, token);
   Statement *s = h ? statement_of(env, h, arguments[1]) : NULL;
   if (!s) return NULL;

@@ -56,9 +56,9 @@ void finalize_statements(Handle *h) {
   h->statement_count = 0;
 }
 
-/* A thread that ends closes the handles that are left, which it cannot while they have statements; SQLITE_TRACE_CLOSE does
-   not come where an extension has taken the trace. Hooks run in reverse order, so that of a handle, which is set when
-   its engine is there, comes before that of its engine's addon. */
+/* A thread that ends closes the handles that are left, which it cannot while they have statements; SQLITE_TRACE_CLOSE
+   does not come where an extension has taken the trace. Hooks run in reverse order, so that of a handle, which is set
+   when its engine is there, comes before that of its engine's addon. */
 struct EndOfThread {
   napi_env env;
   double token;
@@ -257,7 +257,8 @@ napi_value columns(napi_env env, napi_callback_info info) {
       set_string(env, column, "name", sqlite3_column_name(s->stmt, i));
       set_string(env, column, "type", sqlite3_column_decltype(s->stmt, i));
       /* NULL in the table of an engine that was built without SQLITE_ENABLE_COLUMN_METADATA. */
-      int origins = sqlite3_api->column_database_name && sqlite3_api->column_table_name && sqlite3_api->column_origin_name;
+      int origins = sqlite3_api->column_database_name && sqlite3_api->column_table_name &&
+                    sqlite3_api->column_origin_name;
       set_string(env, column, "database", origins ? sqlite3_column_database_name(s->stmt, i) : NULL);
       set_string(env, column, "table", origins ? sqlite3_column_table_name(s->stmt, i) : NULL);
       set_string(env, column, "column", origins ? sqlite3_column_origin_name(s->stmt, i) : NULL);

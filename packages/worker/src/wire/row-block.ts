@@ -1,7 +1,8 @@
 import { types } from "node:util";
 import { malformed, MAX_ROWS } from "./malformed.js";
 import type { SqlValue } from "./protocol.js";
-import { objectBuilder, objectLiteral, rememberShape } from "./row-decode.js";
+import { generatesCode, objectBuilder, objectLiteral, rememberShape } from "./row-decode.js";
+import { PIECE_BYTES } from "./text-pieces.js";
 
 /**
  * Rows as the native companion packs them: one block of memory, whose layout is described in its `src/packing.h`. It
@@ -30,12 +31,6 @@ export const BLOCK_REPREPARED = 2;
 const HEAD_WORDS = 4;
 const COLUMN_WORDS = 6;
 const NULL_INT32 = -(2 ** 31);
-
-/**
- * Texts are cut from pieces of about so many bytes: V8 keeps the whole of a text alive as long as there is a part of it
- * of 13 characters or more, and one row that is kept must not keep its packet.
- */
-const PIECE_BYTES = 256;
 
 /** Buffer's methods that decode without looking up the name of an encoding. */
 interface Decoder extends Buffer {
@@ -85,7 +80,7 @@ export function appendBlock(out: unknown[], block: unknown, names: readonly stri
   }
   let build = builders.get(key);
   if (build === undefined) {
-    build = blockBuilder(columns, names);
+    build = generatesCode ? compileBuilder(columns, names) : composeBuilder(names);
     rememberShape(builders, key, build);
   }
   build(out, rows, columns);
@@ -285,15 +280,6 @@ function list(values: ArrayLike<unknown>): BlockColumn {
   return { how: "v", values, indexes: null };
 }
 
-function blockBuilder(columns: readonly BlockColumn[], names: readonly string[] | null): BlockBuilder {
-  try {
-    return compileBuilder(columns, names);
-  } catch {
-    // A program may forbid code that is made of text.
-    return interpretColumns(names);
-  }
-}
-
 function compileBuilder(columns: readonly BlockColumn[], names: readonly string[] | null): BlockBuilder {
   const head: string[] = [];
   const cells = columns.map(({ how }, c) => {
@@ -318,7 +304,8 @@ function compileBuilder(columns: readonly BlockColumn[], names: readonly string[
   ) as BlockBuilder;
 }
 
-function interpretColumns(names: readonly string[] | null): BlockBuilder {
+/** The same without generated code. */
+function composeBuilder(names: readonly string[] | null): BlockBuilder {
   const make = names === null ? null : objectBuilder(names);
   return (out, rows, columns) => {
     for (let i = 0; i < rows; i++) {

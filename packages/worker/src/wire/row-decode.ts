@@ -3,6 +3,7 @@ import { malformed } from "./malformed.js";
 import { type Column, Kind, type Packet } from "./row-encode.js";
 import { checkPacket } from "./row-check.js";
 import type { SqlValue } from "./protocol.js";
+import { separateTexts } from "./text-pieces.js";
 
 /** A row as an array in column order. */
 export type ArrayRow = SqlValue[];
@@ -10,7 +11,9 @@ export type ArrayRow = SqlValue[];
 export type ObjectRow = Record<string, SqlValue>;
 
 type Blob = (bytes: Uint8Array, start: number, end: number) => Buffer;
-type PacketBuilder = (out: unknown[], rows: number, columns: Column[], blob: Blob) => void;
+/** A column whose values are there, or can be cut out one by one. */
+type ReadColumn = Exclude<Column, [kind: 3, ...rest: unknown[]]>;
+type PacketBuilder = (out: unknown[], rows: number, columns: ReadColumn[], blob: Blob) => void;
 export type ObjectBuilder = (cells: readonly unknown[], start: number) => ObjectRow;
 
 /** One bound for all caches of generated code: beyond it the oldest shape is compiled again when it returns. */
@@ -22,7 +25,8 @@ const objectBuilders = new Map<string, ObjectBuilder>();
 /** Appends the rows of `packet` to `out`: objects with `names`, arrays without. Throws if it is none. */
 export function appendPacket(out: unknown[], packet: Packet, names: readonly string[] | null): void {
   checkPacket(packet);
-  const [rows, ...columns] = packet;
+  const [rows, ...joined] = packet;
+  const columns = joined.map(withSeparateTexts);
   let key = names === null ? "" : JSON.stringify(names);
   for (const column of columns) {
     key += `|${column[0]}${hasNulls(column) ? "n" : ""}`;
@@ -73,12 +77,15 @@ function copyBlob(bytes: Uint8Array, start: number, end: number): Buffer {
   return blob;
 }
 
-function hasNulls(column: Column): boolean {
+function withSeparateTexts(column: Column): ReadColumn {
+  return column[0] === Kind.TEXT ? [Kind.MIXED, separateTexts(column[1], column[2], column[3])] : column;
+}
+
+function hasNulls(column: ReadColumn): boolean {
   switch (column[0]) {
     case Kind.NUMBER:
     case Kind.INT64:
       return column[2] !== null;
-    case Kind.TEXT:
     case Kind.BLOB:
       return column[3] !== null;
     default:
@@ -86,7 +93,7 @@ function hasNulls(column: Column): boolean {
   }
 }
 
-function compilePacketBuilder(columns: Column[], names: readonly string[] | null): PacketBuilder {
+function compilePacketBuilder(columns: ReadColumn[], names: readonly string[] | null): PacketBuilder {
   const head: string[] = [];
   const cells = columns.map((column, c) => {
     const nulls = hasNulls(column) ? `n${c}[i] === 1 ? null : ` : "";
@@ -103,11 +110,6 @@ function compilePacketBuilder(columns: Column[], names: readonly string[] | null
       case Kind.INT64:
         head.push(`const v${c} = columns[${c}][1], n${c} = columns[${c}][2];`);
         return `${nulls}v${c}[i]`;
-      case Kind.TEXT:
-        head.push(
-          `const v${c} = columns[${c}][1], e${c} = columns[${c}][2], n${c} = columns[${c}][3]; let p${c} = 0;`,
-        );
-        return `${nulls}v${c}.substring(p${c}, (p${c} = e${c}[i]))`;
       case Kind.BLOB:
         head.push(
           `const v${c} = columns[${c}][1], e${c} = columns[${c}][2], n${c} = columns[${c}][3]; let p${c} = 0;`,
@@ -156,7 +158,10 @@ function composeObjectBuilder(names: readonly string[]): ObjectBuilder {
   };
 }
 
-function composePacketBuilder(columns: readonly Column[], names: readonly string[] | null): PacketBuilder {
+function composePacketBuilder(
+  columns: readonly ReadColumn[],
+  names: readonly string[] | null,
+): PacketBuilder {
   const width = columns.length;
   const build = names === null ? null : composeObjectBuilder(names);
   return (out, rows, given, blob) => {
@@ -170,7 +175,7 @@ function composePacketBuilder(columns: readonly Column[], names: readonly string
 }
 
 /** Gives the values of a column one after the other. */
-function reader(column: Column, blob: Blob): (row: number) => SqlValue {
+function reader(column: ReadColumn, blob: Blob): (row: number) => SqlValue {
   switch (column[0]) {
     case Kind.NULL:
       return () => null;
@@ -181,19 +186,11 @@ function reader(column: Column, blob: Blob): (row: number) => SqlValue {
     case Kind.NUMBER:
     case Kind.INT64:
       return (i) => (column[2]?.[i] === 1 ? null : column[1][i]!);
-    case Kind.TEXT:
-      return joined(column[2], column[3], (start, end) => column[1].substring(start, end));
-    case Kind.BLOB:
-      return joined(column[2], column[3], (start, end) => blob(column[1], start, end));
+    case Kind.BLOB: {
+      const [, bytes, ends, nulls] = column;
+      return (i) => (nulls?.[i] === 1 ? null : blob(bytes, i === 0 ? 0 : ends[i - 1]!, ends[i]!));
+    }
   }
-}
-
-function joined(
-  ends: Uint32Array,
-  nulls: Uint8Array | null,
-  part: (start: number, end: number) => SqlValue,
-): (row: number) => SqlValue {
-  return (i) => (nulls?.[i] === 1 ? null : part(i === 0 ? 0 : ends[i - 1]!, ends[i]!));
 }
 
 /** An own property, also of the name `__proto__`. */
