@@ -112,7 +112,6 @@ describe("a function that throws inside of a statement", () => {
   test("may throw what is no error", () => {
     using handle = guarded();
     handle.db.function("odd", {}, () => {
-      // oxlint-disable-next-line typescript/only-throw-error -- a user's function may
       throw "a text";
     });
     expect(outcome(handle, () => readAll(handle.token, "select odd()"))).toBe("a text");
