@@ -194,7 +194,7 @@ export function runMany(
 
 /**
  * Runs `count` small statements one after the other, as `src/points.h` describes them and their results. It ends before
- * one that is cancelled, that finds no room in `cells`, or after one that was interrupted: the first three of `cells` tell how many
+ * one that is cancelled, or whose rows are more than its limit or find no room, and after one that was interrupted: the first three of `cells` tell how many
  * are done, and where in `input` and `bytes` the next begins. What one throws is thrown, behind those that are done.
  */
 export function runPoints(

@@ -23,6 +23,7 @@ typedef struct {
   size_t text_room;
   size_t at, byte_at;   /* in the input */
   size_t cell, text_at; /* in the output */
+  int full;             /* the result of the next operation does not fit */
   uint32_t done, count;
 } Points;
 
@@ -146,15 +147,15 @@ static void run_read(Handle *h, Points *p, Statement *s, uint32_t limit, int mod
     p->text_at = text_at;
     /* The names are to be looked at by whoever runs it. */
     if (renamed) s->reprepares = -1;
-    if (*code != SQLITE_OK) return;
-    p->cell += 3;
+    p->full = !fits;
+    return;
   }
-  p->cells[cell] = !fits ? POINT_MORE : renamed ? POINT_NEW_ROWS : POINT_ROWS;
+  p->cells[cell] = renamed ? POINT_NEW_ROWS : POINT_ROWS;
   p->cells[cell + 1] = count;
   p->cells[cell + 2] = s->columns;
 }
 
-/* One operation. False if there is a failure. */
+/* One operation. False if it has failed, or is to be run in another way. */
 static int run_point(Handle *h, Points *p) {
   ENGINE_OF(h);
   int code = SQLITE_OK;
@@ -185,7 +186,7 @@ static int run_point(Handle *h, Points *p) {
   }
   /* Texts and blobs are bound by their address in the input. */
   if (p->bytes_length > 0) sqlite3_clear_bindings(s->stmt);
-  return code == SQLITE_OK;
+  return code == SQLITE_OK && !p->full;
 }
 
 static void run_all(Handle *h, Work *work) {
@@ -193,9 +194,14 @@ static void run_all(Handle *h, Work *work) {
   int32_t interrupts = interrupts_sent(&p->control);
   while (p->done < p->count && p->room - p->cell >= 3) {
     if (!begin_operation(&p->control, p->sequence)) return;
+    const size_t at = p->at, byte_at = p->byte_at;
     int well = run_point(h, p);
     end_operation(&p->control, p->sequence);
-    if (!well) return;
+    if (!well) {
+      p->at = at;
+      p->byte_at = byte_at;
+      return;
+    }
     p->done++;
     p->sequence = next_sequence(p->sequence);
     if (!undisturbed(&p->control, interrupts)) return;

@@ -53,6 +53,19 @@ export interface Native {
     control: Int32Array,
     sequence: number,
   ): bigint;
+  runPoints(
+    token: number,
+    count: number,
+    input: Float64Array,
+    inputFrom: number,
+    bytes: Uint8Array,
+    bytesFrom: number,
+    cells: Float64Array,
+    tags: Uint8Array,
+    text: Uint8Array,
+    control: Int32Array,
+    sequence: number,
+  ): void;
 }
 
 /** A column of a result, as better-sqlite3 describes one too. */

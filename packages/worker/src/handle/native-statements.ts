@@ -82,6 +82,19 @@ export class NativeStatements {
     return compiled;
   }
 
+  /**
+   * The statement for a call that runs it to its end; null where somebody is stepping it, or where a function of JavaScript's
+   * may run.
+   */
+  idle(statement: Statement): NativeStatement | null {
+    if (this.#native === null || !this.#allowed || this.#guarded) return null;
+    const known = this.#compiled.get(statement);
+    if (known !== undefined) return known.lent ? null : known;
+    const compiled = this.#compile(statement);
+    if (compiled !== null) this.#compiled.set(statement, compiled);
+    return compiled;
+  }
+
   /** Ends its run, so that it holds no lock. */
   giveBack(statement: Statement, compiled: NativeStatement): void {
     if (this.#compiled.get(statement) === compiled) {
@@ -124,6 +137,21 @@ export class NativeStatements {
   columns(compiled: NativeStatement, renamed: boolean): readonly ColumnOf[] {
     if (renamed) compiled.columns = null;
     return (compiled.columns ??= this.#native!.columns(this.#token, compiled.id));
+  }
+
+  /** A run of small statements; see PointReads. `sequence` is that of the first, the others' follow it. */
+  runPoints(
+    count: number,
+    input: Float64Array,
+    bytes: Uint8Array,
+    cells: Float64Array,
+    tags: Uint8Array,
+    text: Uint8Array,
+    sequence: number,
+  ): void {
+    const { block } = this.#control;
+    cells[0] = 0;
+    this.#native!.runPoints(this.#token, count, input, 0, bytes, 0, cells, tags, text, block, sequence);
   }
 
   /** Runs the statement for the sets of `packet` from `progress.at` on, and gives the last rowid. */

@@ -64,6 +64,17 @@ export class ReplyWriter {
     }
   }
 
+  /** The rows of a small read, value by value. */
+  cells(rows: number, columns: number, next: () => SqlValue): void {
+    const answers = this.#answers;
+    answers.push(Answer.ROWS, 0, rows, columns);
+    for (let left = rows * columns; left > 0; left--) {
+      const value = next();
+      if (types.isUint8Array(value)) pushTransfer(value, this.#transfer);
+      answers.push(value);
+    }
+  }
+
   /** Rows that the companion has packed; few of them travel as any others. */
   block(block: RowBlock, more: number): void {
     const columns = blockColumns(block);

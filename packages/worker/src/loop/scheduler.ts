@@ -1,6 +1,7 @@
 import { type Operation, Step } from "../handle/operation.js";
 import { FrameReader } from "./frame-reader.js";
 import { GroupCommit, isGroupable } from "./group-commit.js";
+import { PointReads } from "./point-reads.js";
 import { SharedRead } from "./shared-read.js";
 import type { Session } from "../handle/session.js";
 import { sharedNow } from "../wire/clock.js";
@@ -30,6 +31,7 @@ export class Scheduler {
   readonly #reader: FrameReader;
   readonly #sharedRead: SharedRead;
   readonly #groupCommit: GroupCommit;
+  readonly #pointReads: PointReads;
   #current: Operation | null = null;
   /** The current operation has begun: it is never skipped now. */
   #begun = false;
@@ -51,6 +53,7 @@ export class Scheduler {
     this.#control = control;
     this.#reader = new FrameReader(session.executor);
     this.#sharedRead = new SharedRead(session);
+    this.#pointReads = new PointReads(session.nativeStatements, session.out);
     this.#groupCommit = new GroupCommit(
       session,
       control,
@@ -114,6 +117,14 @@ export class Scheduler {
       if (!this.#begun) {
         if (this.#runAgain(sharedRead.before(operation, !this.#reader.empty))) continue;
         if (out.isSealed(operation.statement)) return;
+        const read = this.#points(operation, this.#share - answered);
+        if (read > 0) {
+          const after = performance.now();
+          this.#spent += after - now;
+          answered += read;
+          now = after;
+          continue;
+        }
         if (this.#group(operation)) {
           const after = performance.now();
           this.#spent += after - now;
@@ -229,6 +240,41 @@ export class Scheduler {
     this.#singles.unshift(...rest);
     this.#current = null;
     return true;
+  }
+
+  /**
+   * Runs the read and those like it that wait behind it in one call of the companion's, `most` of them, in the
+   * transaction that they share. Gives how many were answered; 0: it is to be run alone.
+   */
+  #points(first: Operation, most: number): number {
+    const { out, tracing } = this.#session;
+    const shared = this.#sharedRead;
+    if (!shared.under || tracing || most < 2 || !shared.takes(first) || !this.#pointReads.add(first))
+      return 0;
+    const began = performance.now();
+    for (let count = 1; count < most; count++) {
+      const next = this.#nextIf(
+        (operation) =>
+          shared.takes(operation) && !out.isSealed(operation.statement) && this.#pointReads.add(operation),
+      );
+      if (next === null) break;
+    }
+    closeGroup(this.#control);
+    const { done, rest } = this.#pointReads.run();
+    const each = (performance.now() - began) / Math.max(1, done.length);
+    for (const operation of done) {
+      this.#latest = operation.sequence;
+      operation.statement!.spent(each);
+      // The first has joined them already.
+      if (operation !== first) shared.joined(operation);
+    }
+    this.#over += done.length;
+    if (done.length > 0) {
+      this.#ended();
+      this.#current = null;
+      this.#singles.unshift(...rest);
+    } else this.#singles.unshift(...rest.slice(1));
+    return done.length;
   }
 
   /** The next operation if it is there and `wanted`. */

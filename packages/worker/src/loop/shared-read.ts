@@ -58,6 +58,16 @@ export class SharedRead {
     return NONE;
   }
 
+  /** Whether `operation` may share the transaction that is open. */
+  takes(operation: Operation): boolean {
+    return this.#under && !this.#past && mayShare(operation);
+  }
+
+  /** It has run in the transaction that is open. */
+  joined(operation: Operation): void {
+    this.#members.push(operation);
+  }
+
   /** A function of the caller's is called, which may want the locks that the reads before it would still hold. */
   called(): void {
     this.#past = true;
