@@ -1,4 +1,9 @@
-import { type EngineColumn, type EngineDatabase, type EngineStatement, prepareOwn } from "../engine/engine-api.js";
+import {
+  type EngineColumn,
+  type EngineDatabase,
+  type EngineStatement,
+  prepareOwn,
+} from "../engine/engine-api.js";
 import type { SchemaWatch } from "./schema-watch.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import { messageOf } from "../wire/thrown.js";
