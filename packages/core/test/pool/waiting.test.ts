@@ -107,6 +107,7 @@ it("10,000 acquires with 20 ms each, of which most are too late: every permit co
   };
   // Each permit that comes back takes a round trip to its thread: on a busy machine there are few of those in 20 ms.
   let waves = 0;
+  // oxlint-disable-next-line eslint/no-unmodified-loop-condition -- it is, by acquire()
   while (waves < 10 || granted <= 100) {
     const first = waves++ * 1000;
     await Promise.all(Array.from({ length: 1000 }, (_, i) => acquire(first + i)));
