@@ -6,7 +6,7 @@ import type { Call } from "../thread/call.js";
 import type { Connection } from "./connection.js";
 import { CursorRows } from "./cursor-rows.js";
 import { OperationalError, ProgrammingError } from "../errors/errors.js";
-import { boolean, type CallOptions, integer } from "../options/connect-options.js";
+import { boolean, type CallOptions, integer, checkOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import {
   type AnyRow,
@@ -194,10 +194,11 @@ export class Cursor {
   /** Commits an open transaction, unless told otherwise, then runs the statements of a script. */
   async executescript(sql: string, options?: ScriptOptions): Promise<this> {
     this.#check();
-    const commits = options?.commit === undefined || boolean(options.commit, "commit");
+    const { commit, ...limits } = checkOptions(options ?? {}, ["commit", "signal", "timeout"]);
+    const commits = commit === undefined || boolean(commit, "commit");
     this.#reset();
     const flags = this.#runner.scoped || !commits ? 0 : Flag.COMMIT_FIRST;
-    await this.#runner.perform(this.#runner.script(sql, flags), options, this.executescript);
+    await this.#runner.perform(this.#runner.script(sql, flags), limits, this.executescript);
     return this;
   }
 
