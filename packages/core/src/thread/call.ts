@@ -4,6 +4,8 @@ import type { Parameters } from "../values/bind.js";
 import type { Shape } from "../values/shape.js";
 import type { CachedStatement } from "./statement-cache.js";
 
+const NOTHING: readonly ArrayBuffer[] = [];
+
 /** Where a call is on its way. */
 export const Stage = {
   /** Behind others, or behind somebody's transaction. */
@@ -34,7 +36,7 @@ export class Call {
   #reject!: (reason: unknown) => void;
 
   /** Memory that goes to the thread with the operation. */
-  transfer: readonly ArrayBuffer[] = [];
+  transfer: readonly ArrayBuffer[] = NOTHING;
   /** The values are needed again should the call be sent to another thread, so that they are copied and not given away. */
   keepsValues = false;
   /** Build objects, not arrays. */
@@ -66,7 +68,8 @@ export class Call {
   /** Marked in the control block. */
   cancelled = false;
 
-  rows: unknown[] = [];
+  /** None before the first are asked for: a call that waits is to be small. */
+  #rows: unknown[] | null = null;
   shape: Shape | null = null;
   /** The cursor has more rows. */
   more = false;
@@ -99,6 +102,11 @@ export class Call {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+  }
+
+  get rows(): unknown[] {
+    this.#rows ??= [];
+    return this.#rows;
   }
 
   get settled(): boolean {

@@ -175,6 +175,21 @@ const trials: Readonly<Record<string, () => Promise<unknown>>> = {
     return { counts, stored: n - 5000, grownMb: peakMb - before.rssMb };
   },
 
+  /** Bytes of the heap that each of many calls takes that are made in one tick and wait. */
+  async waiting() {
+    const db: Connection = toBeClosed(await connect(":memory:", { isolationLevel: null }));
+    await db.execute("CREATE TABLE t (a)");
+    const call = async (i: number): Promise<unknown> => db.execute("INSERT INTO t VALUES (?)", [i]);
+    await repeat(first, call);
+    const before = await footprint();
+    const calls = Array.from({ length: last }, (_, i) => db.execute("INSERT INTO t VALUES (?)", [i]));
+    globalThis.gc!({ type: "major", execution: "sync", flavor: "last-resort" });
+    const bytes = (process.memoryUsage().heapUsed - before.heapMb * 2 ** 20) / last;
+    await Promise.all(calls);
+    const stored = await db.executeFetchall<[number]>("SELECT count(*) FROM t");
+    return { bytes, stored: stored[0]![0] - first };
+  },
+
   /** A million rows to a consumer that is slower than the thread: the thread may be so many rows ahead. */
   async slow() {
     const state = { produced: 0 };

@@ -69,6 +69,18 @@ describe("memory", () => {
   );
 
   it(
+    "is 1.5 KB for each call of a connection that waits, however many do",
+    async () => {
+      const calls = times(20_000, 200_000);
+      const { bytes, stored } = await measure<{ bytes: number; stored: number }>("waiting", 2000, calls);
+      expect(stored).toBe(calls);
+      expect(bytes).toBeLessThanOrEqual(1536);
+      said.push(`${calls} calls of a connection made in one tick: ${Math.round(bytes)} bytes each`);
+    },
+    LIMIT_MS,
+  );
+
+  it(
     "holds two chunks of rows at the most for a slow consumer",
     async () => {
       const rows = times(8000, 200_000);
