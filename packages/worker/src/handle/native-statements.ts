@@ -90,9 +90,14 @@ export class NativeStatements {
     if (this.#native === null || !this.#allowed || this.#guarded) return null;
     const known = this.#compiled.get(statement);
     if (known !== undefined) return known.lent ? null : known;
-    const compiled = this.#compile(statement);
-    if (compiled !== null) this.#compiled.set(statement, compiled);
-    return compiled;
+    try {
+      const compiled = this.#compile(statement);
+      if (compiled !== null) this.#compiled.set(statement, compiled);
+      return compiled;
+    } catch {
+      // It says so when it is run by itself.
+      return null;
+    }
   }
 
   /** Ends its run, so that it holds no lock. */

@@ -1,6 +1,7 @@
 import type { NativeStatement, NativeStatements } from "../handle/native-statements.js";
 import type { Operation } from "../handle/operation.js";
 import type { ReplyWriter } from "../handle/reply-writer.js";
+import { Taint } from "../sql/taint.js";
 import { Flag, Mode, type SqlValue } from "../wire/protocol.js";
 
 /** Reads of one call of the companion's. */
@@ -60,6 +61,7 @@ export class PointReads {
     const { statement, mode, limit, flags, values, timed } = operation;
     if (timed || operation.skipped || this.#operations.length === MAX_READS || this.#refused.has(operation))
       return false;
+    if (statement!.taint !== Taint.NONE) return false;
     // A small result may turn out to be larger, which is noticed; what is known to be large is not tried.
     if (mode !== Mode.GET && (statement!.lastRows > MAX_ROWS || (mode === Mode.CURSOR && limit < 2)))
       return false;
