@@ -110,7 +110,10 @@ export class Connection extends HandleControls {
     return iterable(cursor.execute(sql, parameters, options), cursor, signal);
   }
 
-  /** Runs a DML statement once for each parameter set of an Iterable or AsyncIterable, in bounded memory. */
+  /**
+   * Runs a DML statement once for each parameter set of an Iterable or AsyncIterable, in bounded memory. The values of an
+   * array are taken when the call is made, those of any other iterable when it gives them.
+   */
   async executemany(
     sql: string,
     parameterSets: Iterable<Parameters> | AsyncIterable<Parameters>,

@@ -12,7 +12,7 @@ import { closedReason, type Lane } from "./lane.js";
 import type { RowFactory } from "./cursor.js";
 import { buildsObjects, type TextFactory } from "../values/row-maker.js";
 import { type CachedStatement, checkSql } from "../thread/statement-cache.js";
-import { tracing } from "../tracing/channels.js";
+import { shownParameters } from "../tracing/shown-parameters.js";
 
 /** What a connection's calls have in common; a transaction's share them with their connection. */
 export interface Settings extends Watched {
@@ -79,7 +79,7 @@ export class Handle {
   query(mode: number, sql: string, parameters: Parameters | undefined, cursor: number, flags = 0): Call {
     const statement = this.statement(sql);
     const call = this.#run(mode, statement, bindParameters(statement.parameters, parameters), cursor, flags);
-    if (tracing.parameters) call.parameters = parameters;
+    call.parameters = shownParameters(parameters);
     return call;
   }
 

@@ -58,7 +58,7 @@ export class Call {
   /** The same of a call that stands for a part of the caller's. */
   origin: { readonly stack?: string | undefined } | null = null;
   sql: string | undefined;
-  /** As the caller gave them, where somebody asked to see them. */
+  /** A copy of what the caller gave, where somebody asked to see it. */
   parameters: Parameters | undefined = undefined;
   /** Those who watch; the thread is asked how long it runs. */
   trace: CallObserver | null = null;

@@ -1,9 +1,10 @@
 import { withoutKeys } from "@sqlite-aio/worker/sql";
 import { Op, sharedNow, Verb } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
+import { shownParameters } from "./shown-parameters.js";
 import type { Call, CallObserver } from "../thread/call.js";
 import { OperationalError } from "../errors/errors.js";
-import { queryChannel, type QueryEvent, Trace, tracing } from "./channels.js";
+import { queryChannel, type QueryEvent, Trace } from "./channels.js";
 
 /** What a connection's statements have in common for those who watch them. */
 export interface Watched {
@@ -55,7 +56,8 @@ export class QueryTrace implements CallObserver {
     watched: Watched,
   ): QueryTrace | null {
     if (!isWatched(watched)) return null;
-    return new QueryTrace(eventOf(code, sql, parameters, watched, undefined), watched.slowQueryMs, null);
+    const event = eventOf(code, sql, shownParameters(parameters), watched, undefined);
+    return new QueryTrace(event, watched.slowQueryMs, null);
   }
 
   /** For one call that a method of the user's, `caller`, is about to send. Null if it is not for anybody to see. */
@@ -173,7 +175,7 @@ function eventOf(
     sql: shown,
     database: watched.database,
     // A key may be among them.
-    parameters: tracing.parameters && shown === sql ? given : undefined,
+    parameters: shown === sql ? given : undefined,
     thread,
     queueMs: undefined,
     execMs: undefined,

@@ -262,16 +262,35 @@ describe("a definition", () => {
     });
   });
 
-  it("is refused while a cursor is half read, since the engine refuses it", async () => {
-    const cursor = await db.execute(
-      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) SELECT i FROM n",
+  it("is created beside a cursor that is half read, whose rows go on", async () => {
+    const numbers =
+      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT i FROM n";
+    const cursor = await db.execute(numbers);
+    const failing = await db.execute(
+      `SELECT CASE i WHEN 3000 THEN abs(-9223372036854775808) ELSE i END FROM (${numbers})`,
     );
-    await cursor.fetchone();
+    expect([await cursor.fetchone(), await failing.fetchone()]).toEqual([[1], [1]]);
+    await db.createFunction("f", 0, () => 1);
+    expect(await value("SELECT f()")).toBe(1);
+    const rest = Array.from({ length: 4999 }, (_, i) => [i + 2]);
+    expect(await cursor.fetchall()).toEqual(rest);
+    expect(await failing.fetchmany(2998)).toEqual(rest.slice(0, 2998));
+    expect(await rejection(failing.fetchone())).toMatchObject({ message: "integer overflow" });
+  });
+
+  it("is refused beside a cursor with more rows left than are kept in memory, and the cursor goes on", async () => {
+    const cursor = await db.execute(
+      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, zeroblob(100000) FROM n",
+    );
+    expect((await cursor.fetchone())?.[0]).toBe(1);
     expect(await rejection(db.createFunction("f", 0, () => 1))).toMatchObject({
       name: "OperationalError",
       code: "SQLITE_BUSY",
-      message: "a function cannot be created while a cursor is half read",
+      message:
+        "a function cannot be created while a cursor is half read that has more than 16 MB of rows left",
     });
+    const rows = await cursor.fetchmany(500);
+    expect(rows.map(([i]) => i)).toEqual(Array.from({ length: 500 }, (_, i) => i + 2));
     await cursor.close();
     await db.createFunction("f", 0, () => 1);
     expect(await value("SELECT f()")).toBe(1);

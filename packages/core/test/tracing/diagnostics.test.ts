@@ -243,6 +243,33 @@ describe("sqlite-aio:query", () => {
     expect(events.slice(3).map(({ parameters }) => parameters)).toEqual([["mine"], { a: "mine" }, ["mine"]]);
   });
 
+  it("has the parameters of the moment of the call, whatever becomes of the caller's objects", async () => {
+    const db = await open();
+    const pool = await openPool();
+    const events = recordQueries();
+    showParameters(true);
+    onTestFinished(() => showParameters(false));
+    const bytes = Buffer.from([1]);
+    const list = ["mine", bytes];
+    const named = { a: "mine", b: bytes };
+    const calls = [
+      db.executeFetchall("SELECT ?, ?", list),
+      pool.get("SELECT ?, ?", list),
+      pool.get("SELECT :a, :b", named),
+      pool.get("SELECT ?", new Set(["mine"]).values() as never),
+    ];
+    bytes[0] = 2;
+    list[0] = named.a = "changed";
+    await Promise.all(calls);
+    const taken = new Uint8Array([1]);
+    expect(events.map(({ parameters }) => parameters)).toEqual([
+      ["mine", taken],
+      ["mine", taken],
+      { a: "mine", b: taken },
+      undefined,
+    ]);
+  });
+
   it("has no key, and no parameters beside one", async () => {
     const db = await open();
     const steps = record(queryChannel);

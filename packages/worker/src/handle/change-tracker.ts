@@ -145,17 +145,21 @@ export class ChangeTracker {
       native?.markChanged(this.#token, "main", UNSEEN);
       return result;
     }
-    const untracked = source === null ? [] : this.#untracked(source);
-    if (untracked.length === 0) return work();
+    if (source === null) return work();
     const session = this.#session;
-    const before = this.#look(totalChanges);
     const open = session.inTransaction;
+    // To ask for the schema would take the snapshot of a transaction that has read nothing yet, and so keep it from writing
+    // once another connection has committed: it is asked for after the write, which takes the snapshot itself.
+    const early = open ? null : this.#untracked(source);
+    if (early?.length === 0) return work();
+    const before = this.#look(totalChanges);
     try {
       return work();
     } finally {
       const rolledBack = (open || session.transactionWasOpen) && !session.inTransaction;
       if (!rolledBack && this.#look(totalChanges) !== before)
-        for (const [database, table] of untracked) native?.markChanged(this.#token, database, table);
+        for (const [database, table] of early ?? this.#untracked(source))
+          native?.markChanged(this.#token, database, table);
     }
   }
 

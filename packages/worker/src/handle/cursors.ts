@@ -18,6 +18,9 @@ export const SMALL_RESULT = 512;
 const PACKET_ROWS = 2048;
 export const PACKET_BYTES = 256 * 1024;
 
+/** What an array needs beside its values. */
+const ROW_BYTES = 16;
+
 /** How many rows one answer may hold for a limit, of which a negative one means all. */
 export function chunkRows(limit: number): number {
   return limit < 0 ? PACKET_ROWS : Math.min(limit, PACKET_ROWS);
@@ -35,6 +38,11 @@ export interface ResultCursor {
    * `interrupted` says so; the cursor is closed then.
    */
   answer(out: ReplyWriter, limit: number, more: number, interrupted: () => boolean): number;
+  /**
+   * Reads what is left into memory, up to `bytes`, so that the engine has no row under way. False where there is more: then
+   * the cursor goes on behind what was read.
+   */
+  readRest(bytes: number): boolean;
   /** Ends it with an error that the next {@link answer} throws. */
   interrupt(): void;
   close(): void;
@@ -44,7 +52,7 @@ export interface ResultCursor {
 export class ThreadCursor implements ResultCursor {
   readonly columns: number;
   readonly flags: number;
-  readonly #source: RowSource;
+  #source: RowSource;
   #ahead: IteratorResult<SqlValue[], unknown>;
   #open = true;
   /** What a step threw after rows that are still to be handed out. */
@@ -92,6 +100,32 @@ export class ThreadCursor implements ResultCursor {
       }
     }
     return rows;
+  }
+
+  readRest(bytes: number): boolean {
+    if (!this.#open) return true;
+    const source = this.#source;
+    const rows: SqlValue[][] = [];
+    const rest = arraySource(rows);
+    try {
+      for (let left = bytes; left > 0; ) {
+        const step = source.next();
+        if (step.done === true) {
+          source.close();
+          this.#source = rest;
+          return true;
+        }
+        rows.push(step.value);
+        left -= ROW_BYTES;
+        for (const value of step.value) left -= sizeOf(value);
+      }
+    } catch (error) {
+      source.close();
+      this.#source = chained(rest, failing(error));
+      return true;
+    }
+    this.#source = chained(rest, source);
+    return false;
   }
 
   interrupt(): void {
@@ -145,6 +179,30 @@ export function arraySource(rows: SqlValue[][]): RowSource {
     close: () => {
       at = rows.length;
     },
+  };
+}
+
+/** The rows of `first`, and then those of `second`. */
+function chained(first: RowSource, second: RowSource): RowSource {
+  return {
+    next: () => {
+      const step = first.next();
+      return step.done === true ? second.next() : step;
+    },
+    close: () => {
+      first.close();
+      second.close();
+    },
+  };
+}
+
+/** No row, but an error. */
+function failing(error: unknown): RowSource {
+  return {
+    next: () => {
+      throw error;
+    },
+    close: () => {},
   };
 }
 

@@ -37,6 +37,11 @@ export class Executor {
     return this.#cursors.size;
   }
 
+  /** Reads the rest of all half-read cursors into memory, up to `bytes` of each. False where there is more. */
+  readRest(bytes: number): boolean {
+    return [...this.#cursors.values()].every((cursor) => cursor.readRest(bytes));
+  }
+
   define(id: number, sql: string, names: readonly (string | null)[] | null): void {
     this.#statements.set(id, new Statement(id, sql, names));
   }

@@ -1,4 +1,6 @@
-import { BLOCK_END, BLOCK_REPREPARED, blockFlags, blockRows } from "../wire/row-block.js";
+import type { ColumnOf } from "../engine/native.js";
+import type { IntegerMode } from "../wire/integers.js";
+import { BLOCK_END, BLOCK_REPREPARED, blockFlags, blockRows, type RowBlock } from "../wire/row-block.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import { Flag, type SqlValue } from "../wire/protocol.js";
 import { LOCK_CODES } from "../engine/lock-codes.js";
@@ -6,6 +8,11 @@ import { chunkRows, PACKET_BYTES, type ResultCursor } from "./cursors.js";
 import type { NativeStatement, NativeStatements } from "./native-statements.js";
 import type { ReplyWriter } from "./reply-writer.js";
 import type { Statement } from "./statement.js";
+
+interface Chunk {
+  readonly block: RowBlock;
+  readonly columns: readonly ColumnOf[];
+}
 
 /** A result that the native companion steps and packs: its rows are no objects here. */
 export class NativeCursor implements ResultCursor {
@@ -15,6 +22,11 @@ export class NativeCursor implements ResultCursor {
   readonly #compiled: NativeStatement;
   #open = true;
   #failure: Error | null = null;
+  /** Chunks that were read before they were asked for. */
+  readonly #ahead: Chunk[] = [];
+  /** As asked for last. */
+  #limit = -1;
+  #integers: IntegerMode = "auto";
   /** Rows were handed out, so that it cannot be begun anew. */
   #begun = false;
 
@@ -39,40 +51,67 @@ export class NativeCursor implements ResultCursor {
   }
 
   get done(): boolean {
-    return !this.#open && this.#failure === null;
+    return !this.#open && this.#ahead.length === 0 && this.#failure === null;
   }
 
   answer(out: ReplyWriter, limit: number, more: number): number {
+    const { block, columns } = this.#ahead.shift() ?? this.#read(limit, out.integers);
+    out.gaveRows(this.#statement, columns);
+    out.block(block, this.done ? 0 : more);
+    return blockRows(block);
+  }
+
+  readRest(bytes: number): boolean {
+    try {
+      for (let left = bytes; this.#open && left > 0; ) {
+        const chunk = this.#read(this.#limit, this.#integers);
+        this.#ahead.push(chunk);
+        left -= chunk.block.byteLength;
+      }
+    } catch (error) {
+      this.#end();
+      this.#failure = error as Error;
+    }
+    return !this.#open;
+  }
+
+  #read(limit: number, integers: IntegerMode): Chunk {
     if (this.#failure !== null) {
       const failure = this.#failure;
       this.#failure = null;
       throw failure;
     }
-    let block: ArrayBuffer;
+    this.#limit = limit;
+    this.#integers = integers;
+    let block: RowBlock;
     try {
-      const mode = (this.flags & Flag.BIGINT) !== 0 ? "bigint" : out.integers;
+      const mode = (this.flags & Flag.BIGINT) !== 0 ? "bigint" : integers;
       block = this.#statements.rows(this.#compiled, chunkRows(limit), PACKET_BYTES, mode);
     } catch (error) {
       // What met a lock before its first row can be tried again, as it is bound.
-      if (this.#begun || !LOCK_CODES.has(codeOf(error))) this.close();
+      if (this.#begun || !LOCK_CODES.has(codeOf(error))) this.#end();
       throw error;
     }
     this.#begun = true;
     const flags = blockFlags(block);
-    const renamed = (flags & BLOCK_REPREPARED) !== 0;
-    out.gaveRows(this.#statement, this.#statements.columns(this.#compiled, renamed));
-    if ((flags & BLOCK_END) !== 0) this.close();
-    out.block(block, this.#open ? more : 0);
-    return blockRows(block);
+    const columns = this.#statements.columns(this.#compiled, (flags & BLOCK_REPREPARED) !== 0);
+    if ((flags & BLOCK_END) !== 0) this.#end();
+    return { block, columns };
   }
 
   interrupt(): void {
-    if (!this.#open) return;
+    if (this.done) return;
     this.close();
     this.#failure = new UsageError("SQLITE_INTERRUPT", "interrupted");
   }
 
   close(): void {
+    this.#ahead.length = 0;
+    this.#failure = null;
+    this.#end();
+  }
+
+  #end(): void {
     if (!this.#open) return;
     this.#open = false;
     this.#statements.giveBack(this.#statement, this.#compiled);

@@ -34,6 +34,9 @@ interface Counters {
   readonly counts: EngineStatement;
 }
 
+/** How much of the rows of one half-read cursor is kept in memory for what the engine refuses beside it. */
+const REST_BYTES = 16 * 1024 * 1024;
+
 /** One handle, and what is known of its state. */
 export class Session {
   readonly out = new ReplyWriter();
@@ -293,9 +296,13 @@ export class Session {
     this.out.value(null);
   }
 
+  /** For what the engine refuses beside an open iterator: the rest of the rows is read first. */
   #requireNoCursor(what: string): void {
-    if (this.executor.openCursors > 0)
-      throw new UsageError("SQLITE_BUSY", `${what} while a cursor is half read`);
+    if (!this.executor.readRest(REST_BYTES))
+      throw new UsageError(
+        "SQLITE_BUSY",
+        `${what} while a cursor is half read that has more than 16 MB of rows left`,
+      );
   }
 
   /** Runs what may write. `source` is what the work runs, null if it can change no table. */

@@ -452,6 +452,28 @@ describe.runIf(capabilities.changes)("commits of others", () => {
     expect(changes[2]).toEqual(external);
   });
 
+  it("keep no deferred transaction from writing, and its writes to tables that are not tracked are told", async () => {
+    const pool = await openPool();
+    const changes = listen(pool);
+    const other = openEngine(pool.path);
+    await pool.transaction(
+      async (tx) => {
+        await tx.get("SELECT 1");
+        other.exec("INSERT INTO t (x) VALUES (1)");
+        // To look at the schema before it would have begun a snapshot that is too old to write to.
+        await tx.run("INSERT INTO t (x) VALUES (2)");
+        await tx.run("INSERT INTO w VALUES (1, 1)");
+        await tx.run("UPDATE w SET v = 2 WHERE k = 5");
+        await tx.run("INSERT INTO f VALUES ('word')");
+      },
+      { mode: "deferred" },
+    );
+    await until(() => changes.some(({ tables }) => tables.includes("w")));
+    const told = changes.find(({ tables }) => tables.includes("w"))!;
+    expect([...told.tables].filter((name) => !name.startsWith("f_")).sort()).toEqual(["f", "t", "w"]);
+    expect(told.rowids).toMatchObject({ t: [2] });
+  });
+
   it("are looked for between transactions, whose snapshot stays their own", async () => {
     const pool = await openPool({ changePollInterval: 5 });
     const changes = listen(pool);
