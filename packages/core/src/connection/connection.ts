@@ -25,7 +25,7 @@ import {
   rowSettings,
   type TextFactory,
 } from "../values/row-maker.js";
-import { type Handle, toError } from "./handle.js";
+import { type Handle, integerFlag, toError } from "./handle.js";
 import { type RunResult, runResult } from "./run-result.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
 
@@ -134,7 +134,7 @@ export class Connection extends HandleControls {
     options?: CallOptions,
   ): Promise<R[]> {
     const runner = this.runner;
-    const call = runner.query(Mode.ALL, sql, parameters, 0);
+    const call = runner.query(Mode.ALL, sql, parameters, 0, integerFlag(options));
     // Taken now: the factories may be others when the rows are there.
     const settings = rowSettings(runner.settings);
     runner.submit(call, options, this.executeFetchall);

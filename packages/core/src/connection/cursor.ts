@@ -17,7 +17,7 @@ import {
   type RowSettings,
   rowSettings,
 } from "../values/row-maker.js";
-import { type Handle, toError } from "./handle.js";
+import { type Handle, integerFlag, toError } from "./handle.js";
 import { type ColumnInfo, columnsOf, type Shape } from "../values/shape.js";
 
 /** Options of `executescript()`. */
@@ -153,7 +153,8 @@ export class Cursor {
   async execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<this> {
     this.#check();
     const runner = this.#runner;
-    const call = runner.query(Mode.CURSOR, sql, parameters, runner.channel.nextNumber(), this.#flags);
+    const flags = this.#flags | integerFlag(options);
+    const call = runner.query(Mode.CURSOR, sql, parameters, runner.channel.nextNumber(), flags);
     this.#send(call, options, this.execute);
     try {
       await call.promise;

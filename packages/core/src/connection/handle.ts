@@ -4,7 +4,7 @@ import { ErrorReason, FaultReason } from "../errors/rejection.js";
 import { Call } from "../thread/call.js";
 import type { WorkerThread } from "../thread/worker-thread.js";
 import { fromFault, QueueFullError, SqliteError } from "../errors/errors.js";
-import type { CallOptions, IsolationLevel } from "../options/connect-options.js";
+import { type CallOptions, type IsolationLevel, oneOf } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { isWatched, QueryTrace, type Watched } from "../tracing/query-trace.js";
 import type { HookListeners } from "./hook-listeners.js";
@@ -34,6 +34,12 @@ export interface Settings extends Watched {
 }
 
 const BEGIN_FLAG: Readonly<Record<string, number>> = { DEFERRED: 1, IMMEDIATE: 2, EXCLUSIVE: 3 };
+
+/** The flag of a QUERY for the way in which its caller wants integers. Throws TypeError or RangeError. */
+export function integerFlag(options: CallOptions | undefined): number {
+  const wanted = options?.integers;
+  return wanted !== undefined && oneOf(wanted, "integers", "bigint", ["bigint"]) === "bigint" ? Flag.BIGINT : 0;
+}
 
 /** Makes calls, sends them down a lane, and turns what comes back into results and errors. */
 export class Handle {

@@ -15,6 +15,13 @@ export type SessionResult<R> =
   | { readonly rows: R[] }
   | (RunResult & { readonly rows: null; readonly counted: boolean; readonly inserted: boolean });
 
+/** How long a connection of one's own may be waited for. */
+export interface LeaseLimit {
+  readonly ms: number;
+  /** What the wait is then rejected with. */
+  error(): Error;
+}
+
 /**
  * A connection as query builders think of one. Its statements are calls of the pool, which finds a reader or the writer
  * for each, until one needs the connection to itself: a transaction, or a statement that changes the connection.
@@ -29,8 +36,11 @@ export class BuilderConnection {
   readonly #over = new AbortController();
   #lost: unknown = undefined;
 
-  constructor(pool: SessionPool) {
+  readonly #limit: LeaseLimit | undefined;
+
+  constructor(pool: SessionPool, limit?: LeaseLimit) {
     this.#pool = pool;
+    this.#limit = limit;
   }
 
   /** Between begin and commit or rollback. */
@@ -267,14 +277,21 @@ export class BuilderConnection {
   }
 
   async #acquire(): Promise<SessionLease> {
-    const lease = await this.#pool
-      .acquire({ mode: "write", signal: this.#over.signal })
-      .catch((error: unknown) => {
-        throw this.released ? released() : error;
-      });
-    lease.isolationLevel = null;
-    lease.rowFactory = Row;
-    return lease;
+    const waiting = new AbortController();
+    const { signal } = this.#over;
+    const onRelease = (): void => waiting.abort(released());
+    signal.addEventListener("abort", onRelease, { once: true });
+    const limit = this.#limit;
+    const timer = limit && setTimeout(() => waiting.abort(limit.error()), limit.ms);
+    try {
+      const lease = await this.#pool.acquire({ mode: "write", signal: waiting.signal });
+      lease.isolationLevel = null;
+      lease.rowFactory = Row;
+      return lease;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onRelease);
+    }
   }
 }
 

@@ -17,6 +17,8 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
   /** Milliseconds after which the call is given up with an OperationalError, code `SQLITE_INTERRUPT`. */
   timeout?: number | undefined;
+  /** `"bigint"` reads every INTEGER of this call as bigint. Default: as the connection was told. */
+  integers?: "bigint" | undefined;
 }
 
 /** Options of {@link connect}. */

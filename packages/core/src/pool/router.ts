@@ -13,6 +13,7 @@ import type { ResolvedPoolOptions } from "./options.js";
 import { readOnly } from "./transaction.js";
 import type { Maintenance } from "./maintenance.js";
 import { QueryTrace, type Watched } from "../tracing/query-trace.js";
+import { integerFlag } from "../connection/handle.js";
 import { RowIterator } from "../connection/row-iterator.js";
 import { checkSql } from "../thread/statement-cache.js";
 import { isQuick, type Profile, StatementProfiles } from "./statement-profile.js";
@@ -76,13 +77,14 @@ export class Router {
     // Once, now: a call may have to be sent again, to the writer or to another thread.
     const values = bindParameters(profile.parameters, parameters);
     const patience = Deadline.of(options);
+    const integers = integerFlag(options);
     for (;;) {
       const reads = mode !== Mode.RUN && !profile.writes;
       const group = reads ? this.#readers : this.#writers;
       const guarded = reads && this.#splits;
       const flags = guarded ? Flag.READ_ONLY : this.#options.groupCommit ? Flag.GROUP : 0;
       const make: Make = (runner, waited) => {
-        const call = runner.queryBound(mode, sql, values, 0, flags);
+        const call = runner.queryBound(mode, sql, values, 0, flags | integers);
         call.objects &&= objects;
         trace?.has(call, runner.channel.thread);
         // In the tick of whoever freed the connection there is no caller to be seen.
@@ -140,19 +142,20 @@ export class Router {
     const taken = resultOf(() => {
       const profile = this.#profile(sql);
       const limits = options === undefined ? {} : { ...Deadline.check(options) };
-      return { profile, values: bindParameters(profile.parameters, parameters), limits };
+      const values = bindParameters(profile.parameters, parameters);
+      return { profile, values, limits, integers: integerFlag(options) };
     });
     let patience: Deadline | undefined;
     const open = async (): Promise<Cursor> => {
       this.#dispatcher.check();
-      const { profile, values, limits } = taken();
+      const { profile, values, limits, integers } = taken();
       patience = Deadline.of(limits)!;
       for (;;) {
         const guarded = this.#splits && !profile.writes;
         const group = guarded ? this.#readers : this.#writers;
         lease = await this.#dispatcher.lease(group, "iterate", place, patience);
         try {
-          return await openCursor(lease, sql, values, guarded ? Flag.READ_ONLY : 0, patience);
+          return await openCursor(lease, sql, values, (guarded ? Flag.READ_ONLY : 0) | integers, patience);
         } catch (error) {
           const ended = lease.end();
           if (!guarded || !this.#needsWriter(error, sql)) throw error;

@@ -7,7 +7,7 @@ import { boolean, type CallOptions, refuseSurplus } from "../options/connect-opt
 import { RowIterator } from "../connection/row-iterator.js";
 import { type RunResult, runResult } from "../connection/run-result.js";
 import { type AnyRow, makeRows, type RowSettings } from "../values/row-maker.js";
-import { type Handle, toError } from "../connection/handle.js";
+import { type Handle, integerFlag, toError } from "../connection/handle.js";
 import { inTransaction, type TransactionOptions } from "../connection/transaction.js";
 
 /** Options of `execute`. */
@@ -85,7 +85,7 @@ export class ReadTransaction {
     caller: (...args: never[]) => unknown,
     objects = true,
   ): Promise<Call> {
-    const call = this.runner.query(mode, sql, parameters, 0, this.flags);
+    const call = this.runner.query(mode, sql, parameters, 0, this.flags | integerFlag(options));
     call.objects &&= objects;
     this.runner.submit(call, options, caller);
     try {

@@ -152,6 +152,36 @@ describe("queries", () => {
   });
 });
 
+describe("safeIntegers", () => {
+  it("reads integers as bigint or as number, in a transaction and as a stream too, a query's own before the client's", async () => {
+    const big = 2n ** 53n + 1n;
+    for (const [all, own, expected] of [
+      [undefined, undefined, { small: 1, big, real: 1.5 }],
+      [undefined, true, { small: 1n, big, real: 1.5 }],
+      [true, undefined, { small: 1n, big, real: 1.5 }],
+      [true, false, { small: 1, big: 2 ** 53, real: 1.5 }],
+      [false, undefined, { small: 1, big: 2 ** 53, real: 1.5 }],
+      [false, true, { small: 1n, big, real: 1.5 }],
+    ] as const) {
+      const db = knex({
+        client: knexClient(() => createPool(":memory:")),
+        ...(all === undefined ? {} : { connection: { options: { safeIntegers: all } } as never }),
+        log: quiet,
+      });
+      onTestFinished(() => db.destroy());
+      const query = (from: Knex) => {
+        const made = from.raw(`SELECT 1 AS small, ${big} AS big, 1.5 AS real`);
+        return own === undefined ? made : made.options({ safeIntegers: own });
+      };
+      expect(await query(db)).toEqual([expected]);
+      expect(await db.transaction((trx) => query(trx))).toEqual([expected]);
+      const rows: unknown[] = [];
+      for await (const row of query(db).stream()) rows.push(row);
+      expect(rows).toEqual([expected]);
+    }
+  });
+});
+
 describe("transactions", () => {
   it("commit what the callback did, and undo all of it when it throws", async () => {
     const { db } = await opened();
@@ -565,7 +595,75 @@ describe("the pool", () => {
     onTestFinished(() => db.destroy());
     expect(await db.raw("SELECT 1 AS one")).toEqual([{ one: 1 }]);
     expect(db.client.driver).toBeUndefined();
-    expect(db.client.pool).toBeUndefined();
+    expect(pool.stats()).toMatchObject({ writers: 1 });
+  });
+
+  it("is opened again after destroy() by initialize(), and not before", async () => {
+    const path = await temporaryPath();
+    const pools: Pool[] = [];
+    const db = knex({
+      client: knexClient(async () => {
+        pools.push(await createPool(path));
+        return pools.at(-1)!;
+      }),
+      log: quiet,
+    });
+    onTestFinished(() => db.destroy());
+    await db.schema.createTable("t", (table) => table.increments());
+    await db.destroy();
+    expect(await rejection(db("t").select())).toMatchObject({ message: "Unable to acquire a connection" });
+    db.initialize();
+    expect(await db("t").select()).toEqual([]);
+    expect(pools.length).toBe(2);
+    db.initialize();
+    expect(await db("t").select()).toEqual([]);
+    expect(pools.length).toBe(2);
+  });
+
+  it("has the counters that applications read of Knex's own", async () => {
+    const path = await temporaryPath();
+    const opening = Promise.withResolvers<void>();
+    const db = knex({
+      client: knexClient(async () => {
+        await opening.promise;
+        return await createPool(path, { readers: 1 });
+      }),
+    });
+    onTestFinished(() => db.destroy());
+    const counters = () => {
+      const { pool } = db.client;
+      return [pool.numUsed(), pool.numFree(), pool.numPendingAcquires(), pool.numPendingCreates()];
+    };
+    expect(counters()).toEqual([0, 0, 0, 0]);
+    const first = db.raw("SELECT 1").then((rows: unknown) => rows);
+    await vi.waitFor(() => expect(counters()).toEqual([0, 0, 0, 1]));
+    opening.resolve();
+    await first;
+    const trx = await db.transaction();
+    const waiting = db.transaction((inner) => inner.raw("SELECT 2"));
+    await vi.waitFor(() => expect(counters()).toEqual([1, 1, 1, 0]));
+    await trx.commit();
+    await waiting;
+    expect(db.client.pool.numPendingValidations()).toBe(0);
+    expect(db.client.pool.min).toBe(0);
+  });
+
+  it("is waited for by transactions as long as acquireConnectionTimeout says, and by none that has given up", async () => {
+    const { pool } = await opened();
+    for (const config of [
+      { acquireConnectionTimeout: 20 },
+      { acquireConnectionTimeout: 60_000, pool: { acquireTimeoutMillis: 20 } },
+    ]) {
+      const db = knex({ client: knexClient(pool), log: quiet, ...config });
+      const lease = await pool.acquire();
+      expect(await rejection(db.transaction(async () => {}))).toMatchObject({
+        name: "KnexTimeoutError",
+        message: expect.stringContaining("Timeout acquiring a connection"),
+      });
+      expect(pool.stats().waiting).toBe(0);
+      await lease.close();
+      expect(await db.transaction((trx) => trx.raw("SELECT 1 AS one"))).toEqual([{ one: 1 }]);
+    }
   });
 
   it("must be one", () => {

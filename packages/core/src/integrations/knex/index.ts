@@ -8,11 +8,18 @@ import type { Writable } from "node:stream";
 import knex, { type Knex } from "knex";
 import type { Parameters } from "../../values/bind.js";
 import type { CallOptions } from "../../options/connect-options.js";
-import { enterTransaction, BuilderConnection, refuseInsideTransaction } from "../builder-connection.js";
+import {
+  BuilderConnection,
+  enterTransaction,
+  type LeaseLimit,
+  refuseInsideTransaction,
+} from "../builder-connection.js";
+import { type CountedPool, PoolCounters } from "./pool-counters.js";
+import { PoolSource } from "./pool-source.js";
 import type { SessionPool } from "../session-pool.js";
 
 /** What the client uses of a pool. */
-export type KnexPool = SessionPool;
+export type KnexPool = SessionPool & CountedPool;
 
 /** What Knex hands to its client to run. */
 interface KnexQuery {
@@ -20,6 +27,8 @@ interface KnexQuery {
   readonly bindings?: readonly unknown[];
   /** Which method of Knex's made it; undefined for what Knex sends by itself. */
   readonly method?: string | undefined;
+  /** What was given to `options()`. */
+  readonly options?: { readonly safeIntegers?: unknown } | undefined;
   response?: unknown;
   context?: { lastID: number | bigint; changes: number };
 }
@@ -43,10 +52,17 @@ let lastUid = 0;
 class KnexConnection extends BuilderConnection {
   /** Named as Knex names it in its events. */
   readonly __knexUid = `sqlite-aio-${++lastUid}`;
+  /** Whose transactions are not to be waited for inside of them. */
+  readonly owner: object;
   #running = new AbortController();
 
-  get options(): CallOptions {
-    return { signal: this.#running.signal };
+  constructor(owner: object, pool: KnexPool, limit: LeaseLimit | undefined) {
+    super(pool, limit);
+    this.owner = owner;
+  }
+
+  get signal(): AbortSignal {
+    return this.#running.signal;
   }
 
   cancel(): void {
@@ -68,30 +84,32 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
   }
   // Without a connection Knex loads no driver; its class is all that is wanted of this instance.
   const Base = knex({ client: "sqlite3", useNullAsDefault: true }).client.constructor as SqliteClientClass;
-  const source = typeof pool === "function" ? pool : async () => pool;
-  let opened = typeof pool === "function" ? null : source();
-  const open = (): Promise<KnexPool> => {
-    opened ??= source().catch((error: unknown) => {
-      opened = null;
-      throw error;
-    });
-    return opened;
-  };
 
-  // A transaction's client is made without the constructor, so that nothing here may be a field.
+  // A transaction's client is made without the constructor: what is set there is not for its queries.
   class SqliteAioClient extends Base {
+    readonly poolSource: PoolSource<KnexPool>;
+
     constructor(config: Knex.Config) {
       super({ useNullAsDefault: true, ...config });
+      this.poolSource = new PoolSource(pool);
+      // Again: Knex has done it before there was a source, or not at all.
+      this.pool = undefined;
+      this.initializePool();
     }
 
-    /** The pool is the driver, and the pool. */
+    /** The pool is the driver. */
     override initializeDriver(): void {}
 
-    override initializePool(): void {}
+    /** Also opens the pool again after `destroy()`, at the next query. */
+    override initializePool(): void {
+      this.pool ??= new PoolCounters(this.poolSource) as unknown as typeof this.pool;
+    }
 
     override async acquireConnection(): Promise<KnexConnection> {
-      refuseInsideTransaction(open, "the Knex instance");
-      return new KnexConnection(await open());
+      const source = this.poolSource;
+      refuseInsideTransaction(source, "the Knex instance");
+      if (!this.pool) throw new Error("Unable to acquire a connection");
+      return new KnexConnection(source, await source.open(), leaseLimit(this.config));
     }
 
     override async releaseConnection(connection: KnexConnection): Promise<void> {
@@ -100,7 +118,8 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
 
     override async destroy(callback?: (error?: unknown) => void): Promise<void> {
       try {
-        await (await opened)?.close();
+        this.pool = undefined;
+        await this.poolSource.close();
       } catch (error) {
         if (callback === undefined) throw error;
         callback(error);
@@ -111,7 +130,7 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
 
     async ["_query"](connection: KnexConnection, query: KnexQuery): Promise<KnexQuery> {
       try {
-        return await run(connection, query);
+        return await run(connection, query, this.config);
       } catch (error) {
         throw keepMessage(error);
       }
@@ -121,14 +140,14 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
       // Also while the first row is being computed, which nobody waits for once the stream is destroyed.
       const over = new AbortController();
       stream.once("close", () => over.abort());
-      const { signal } = connection.options;
+      const { options, convert } = reading(connection, query, this.config);
       const rows = connection.stream<unknown>(query.sql, bindingsOf(query), STREAM_CHUNK, {
-        ...connection.options,
-        signal: signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]),
+        ...options,
+        signal: AbortSignal.any([connection.signal, over.signal]),
       });
       try {
         for await (const chunk of rows) {
-          for (const row of chunk) {
+          for (const row of convert(chunk)) {
             if (stream.destroyed) return;
             if (!stream.write(row)) await drained(stream);
           }
@@ -148,16 +167,21 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
     _escapeBinding: (value: unknown, context?: unknown) => escaped(Base, value, context),
   });
 
-  async function run(connection: KnexConnection, query: KnexQuery): Promise<KnexQuery> {
+  async function run(
+    connection: KnexConnection,
+    query: KnexQuery,
+    config: Knex.Config,
+  ): Promise<KnexQuery> {
     if (query.sql === "") throw new Error("The query is empty");
     const turn = turnOf(connection, query);
     if (turn !== null) {
-      if (query.sql === "BEGIN;") enterTransaction(open, connection);
+      if (query.sql === "BEGIN;") enterTransaction(connection.owner, connection);
       await turn();
       return query;
     }
+    const { options, convert } = reading(connection, query, config);
     const result = await connection
-      .execute<unknown>(query.sql, bindingsOf(query), connection.options)
+      .execute<unknown>(query.sql, bindingsOf(query), options)
       .catch((error: unknown) => {
         if (connection.released && SETTING.test(query.sql)) return { rows: [] };
         throw error;
@@ -167,12 +191,44 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
       query.response = { changes, lastInsertRowid };
       query.context = { lastID: lastInsertRowid, changes };
     } else {
-      query.response = result.rows;
+      query.response = convert(result.rows);
     }
     return query;
   }
 
   return SqliteAioClient as unknown as typeof Knex.Client;
+}
+
+/** How the rows of a query are read: `safeIntegers` is better-sqlite3's, and a query's own goes before the client's. */
+function reading(
+  { signal }: KnexConnection,
+  { options }: KnexQuery,
+  { connection }: Knex.Config,
+): { options: CallOptions; convert: (rows: unknown[]) => unknown[] } {
+  const all = connection as { readonly options?: { readonly safeIntegers?: unknown } } | undefined;
+  const own = options?.safeIntegers;
+  const safe = typeof own === "boolean" ? own : all?.options?.safeIntegers;
+  if (safe === true) return { options: { signal, integers: "bigint" }, convert: (rows) => rows };
+  return { options: { signal }, convert: safe === false ? withNumbers : (rows) => rows };
+}
+
+/** Rows whose integers are numbers, also where that is not exact. */
+function withNumbers(rows: unknown[]): unknown[] {
+  for (const row of rows as Record<string, unknown>[]) {
+    for (const [name, value] of Object.entries(row)) {
+      if (typeof value === "bigint") row[name] = Number(value);
+    }
+  }
+  return rows;
+}
+
+/** How long a transaction may wait for its connection, as Knex reads its options: the smallest that is given. */
+function leaseLimit({ acquireConnectionTimeout, pool }: Knex.Config): LeaseLimit | undefined {
+  const limits = [acquireConnectionTimeout, pool?.acquireTimeoutMillis].filter((ms) => typeof ms === "number");
+  if (limits.length === 0) return undefined;
+  const message =
+    "Knex: Timeout acquiring a connection. The pool is probably full. Are you missing a .transacting(trx) call?";
+  return { ms: Math.min(...limits), error: () => new knex.KnexTimeoutError(message) };
 }
 
 /**
