@@ -14,9 +14,8 @@ import {
   type LeaseLimit,
   refuseInsideTransaction,
 } from "../builder-connection.js";
-import { type CountedPool, PoolCounters } from "./pool-counters.js";
-import { PoolSource } from "./pool-source.js";
 import type { SessionPool } from "../session-pool.js";
+import { ClientPool, type CountedPool } from "./client-pool.js";
 
 /** What the client uses of a pool. */
 export type KnexPool = SessionPool & CountedPool;
@@ -85,47 +84,30 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
   // Without a connection Knex loads no driver; its class is all that is wanted of this instance.
   const Base = knex({ client: "sqlite3", useNullAsDefault: true }).client.constructor as SqliteClientClass;
 
-  // A transaction's client is made without the constructor: what is set there is not for its queries.
+  // A transaction's client is made without the constructor, so that nothing here may be a field.
   class SqliteAioClient extends Base {
-    readonly poolSource: PoolSource<KnexPool>;
-
     constructor(config: Knex.Config) {
       super({ useNullAsDefault: true, ...config });
-      this.poolSource = new PoolSource(pool);
-      // Again: Knex has done it before there was a source, or not at all.
-      this.pool = undefined;
       this.initializePool();
     }
 
     /** The pool is the driver. */
     override initializeDriver(): void {}
 
-    /** Also opens the pool again after `destroy()`, at the next query. */
+    /** Also after `destroy()`: the next query opens the pool again. */
     override initializePool(): void {
-      this.pool ??= new PoolCounters(this.poolSource) as unknown as typeof this.pool;
+      this.pool ??= new ClientPool(pool) as unknown as Knex.Client["pool"];
     }
 
     override async acquireConnection(): Promise<KnexConnection> {
-      const source = this.poolSource;
-      refuseInsideTransaction(source, "the Knex instance");
-      if (!this.pool) throw new Error("Unable to acquire a connection");
-      return new KnexConnection(source, await source.open(), leaseLimit(this.config));
+      const clientPool = this.pool as unknown as ClientPool<KnexPool> | undefined;
+      if (clientPool === undefined) throw new Error("Unable to acquire a connection");
+      refuseInsideTransaction(clientPool, "the Knex instance");
+      return new KnexConnection(clientPool, await clientPool.open(), leaseLimit(this.config));
     }
 
     override async releaseConnection(connection: KnexConnection): Promise<void> {
       await connection.release();
-    }
-
-    override async destroy(callback?: (error?: unknown) => void): Promise<void> {
-      try {
-        this.pool = undefined;
-        await this.poolSource.close();
-      } catch (error) {
-        if (callback === undefined) throw error;
-        callback(error);
-        return;
-      }
-      callback?.();
     }
 
     async ["_query"](connection: KnexConnection, query: KnexQuery): Promise<KnexQuery> {
