@@ -38,7 +38,9 @@ const BEGIN_FLAG: Readonly<Record<string, number>> = { DEFERRED: 1, IMMEDIATE: 2
 /** The flag of a QUERY for the way in which its caller wants integers. Throws TypeError or RangeError. */
 export function integerFlag(options: CallOptions | undefined): number {
   const wanted = options?.integers;
-  return wanted !== undefined && oneOf(wanted, "integers", "bigint", ["bigint"]) === "bigint" ? Flag.BIGINT : 0;
+  return wanted !== undefined && oneOf(wanted, "integers", "bigint", ["bigint"]) === "bigint"
+    ? Flag.BIGINT
+    : 0;
 }
 
 /** Makes calls, sends them down a lane, and turns what comes back into results and errors. */

@@ -2,7 +2,7 @@ import { ErrorReason } from "../errors/rejection.js";
 import { OperationalError } from "../errors/errors.js";
 import { type CallOptions, checkOptions, checkSignal, integer } from "./connect-options.js";
 
-const CALL_OPTIONS = ["signal", "timeout"];
+const CALL_OPTIONS = ["signal", "timeout", "integers"];
 
 /** How long a caller waits, over all that one call of his needs: until his signal is aborted or his timeout is over. */
 export class Deadline {

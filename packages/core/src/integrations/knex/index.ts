@@ -149,11 +149,7 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
     _escapeBinding: (value: unknown, context?: unknown) => escaped(Base, value, context),
   });
 
-  async function run(
-    connection: KnexConnection,
-    query: KnexQuery,
-    config: Knex.Config,
-  ): Promise<KnexQuery> {
+  async function run(connection: KnexConnection, query: KnexQuery, config: Knex.Config): Promise<KnexQuery> {
     if (query.sql === "") throw new Error("The query is empty");
     const turn = turnOf(connection, query);
     if (turn !== null) {
@@ -206,7 +202,9 @@ function withNumbers(rows: unknown[]): unknown[] {
 
 /** How long a transaction may wait for its connection, as Knex reads its options: the smallest that is given. */
 function leaseLimit({ acquireConnectionTimeout, pool }: Knex.Config): LeaseLimit | undefined {
-  const limits = [acquireConnectionTimeout, pool?.acquireTimeoutMillis].filter((ms) => typeof ms === "number");
+  const limits = [acquireConnectionTimeout, pool?.acquireTimeoutMillis].filter(
+    (ms) => typeof ms === "number",
+  );
   if (limits.length === 0) return undefined;
   const message =
     "Knex: Timeout acquiring a connection. The pool is probably full. Are you missing a .transacting(trx) call?";
