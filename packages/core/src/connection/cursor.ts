@@ -230,6 +230,20 @@ export class Cursor {
     return rows;
   }
 
+  /** The rows that came together, up to {@link iterChunkSize} of them; none at the end. What fails behind them is the next call's error. */
+  async fetchchunk<R = AnyRow>(options?: CallOptions): Promise<R[]> {
+    this.#check();
+    const result = this.#result;
+    if (result === null) return [];
+    const patience = result.here ? undefined : Deadline.of(options);
+    while (!result.here) if (!(await result.refill(patience))) return [];
+    // The next chunk is asked for with the first row.
+    const first = this.#take(result);
+    const rows = this.#takeAll(result);
+    rows.unshift(first);
+    return rows as R[];
+  }
+
   /** All rows that are left. */
   async fetchall<R = AnyRow>(options?: CallOptions): Promise<R[]> {
     this.#check();

@@ -114,6 +114,32 @@ describe("execute", () => {
   );
 });
 
+describe("fetchchunk", () => {
+  it("gives the rows that came together, and none at the end", async () => {
+    const db = await open();
+    const cursor = await db.cursor();
+    cursor.iterChunkSize = 4;
+    await cursor.execute(numbers(10));
+    expect(await cursor.fetchone()).toEqual([0]);
+    expect(await cursor.fetchchunk()).toEqual(upTo(4, 1));
+    expect(await cursor.fetchchunk()).toEqual(upTo(8, 4));
+    expect(await cursor.fetchchunk()).toEqual(upTo(10, 8));
+    expect(await cursor.fetchchunk()).toEqual([]);
+    await cursor.execute("CREATE TABLE t (a)");
+    expect(await cursor.fetchchunk()).toEqual([]);
+  });
+
+  it("loses no row in front of an error", async () => {
+    const db = await open();
+    const cursor = await db.cursor();
+    cursor.iterChunkSize = 4;
+    await cursor.execute(numbers(10, "iif(i < 6, i, abs(-9223372036854775807 - 1))"));
+    expect(await cursor.fetchchunk()).toEqual(upTo(4));
+    expect(await cursor.fetchchunk()).toEqual(upTo(6, 4));
+    await expect(cursor.fetchchunk()).rejects.toThrow("integer overflow");
+  });
+});
+
 describe("rows", () => {
   it("come a chunk at a time, the next one asked for when the first row of this one is taken", async () => {
     const db = await open(":memory:", { iterChunkSize: 10 });
