@@ -22,6 +22,17 @@ export const FOLDERS = {
     "leaves",
     "errors",
   ],
+  sqlite3: [
+    ".",
+    "database",
+    "backup",
+    "statement",
+    "scheduling",
+    "connection",
+    "calls",
+    "constants",
+    "declarations",
+  ],
   worker: [".", "loop", "handle", "engine", "wire", "sql"],
 } as const;
 

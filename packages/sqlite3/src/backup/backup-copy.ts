@@ -1,0 +1,129 @@
+import { open } from "node:fs/promises";
+import { connect } from "@sqlite-aio/core";
+import { fromCore, sqlite3Error, type Sqlite3Error } from "../calls/errors.js";
+import { type Handle, OWN } from "../connection/handle.js";
+import { copyAsSql } from "./sql-copy.js";
+
+const BUSY = 5;
+/** Pages between which other calls of the connection have their turn. */
+const PAGES_AT_A_TIME = 1000;
+
+/** What is copied, and where to. */
+export interface BackupPlan {
+  readonly filename: string;
+  readonly sourceName: string;
+  readonly destName: string;
+  readonly filenameIsDest: boolean;
+}
+
+/**
+ * Copies a database. The engine copies all of it or nothing, so only the last step does anything: those before it count
+ * pages, and make sure that the file is there.
+ */
+export class BackupCopy {
+  readonly #plan: BackupPlan;
+  #remaining = -1;
+  #pageCount = -1;
+
+  constructor(plan: BackupPlan) {
+    this.#plan = plan;
+  }
+
+  get remaining(): number {
+    return this.#remaining;
+  }
+
+  get pageCount(): number {
+    return this.#pageCount;
+  }
+
+  /** Throws unless there is the database of `handle`'s connection that is copied, or copied into. */
+  async begin(handle: Handle): Promise<void> {
+    const { filenameIsDest, sourceName, destName } = this.#plan;
+    const known = await databases(handle);
+    const own = filenameIsDest ? sourceName : destName;
+    const other = filenameIsDest ? destName : sourceName;
+    if (!known.has(own.toLowerCase())) throw unknown(own);
+    // A file that was just opened has no others.
+    if (!["main", "temp"].includes(other.toLowerCase())) throw unknown(other);
+  }
+
+  /** Copies so many pages, all that remain if below zero. True if there are none left. */
+  async step(handle: Handle, pages: number): Promise<boolean> {
+    const { filename, filenameIsDest } = this.#plan;
+    const copied = this.#pageCount - this.#remaining;
+    this.#pageCount = await this.#countPages(handle);
+    this.#remaining = Math.max(0, this.#pageCount - copied);
+    if (pages >= 0 && pages < this.#remaining) {
+      this.#remaining -= pages;
+      if (pages > 0 && filenameIsDest) await (await open(filename, "a")).close();
+      return false;
+    }
+    await (filenameIsDest ? this.#copyOut(handle) : this.#copyIn(handle));
+    this.#remaining = 0;
+    return true;
+  }
+
+  /** What a step failed with. */
+  errorOf(error: unknown): Sqlite3Error {
+    return (error as { syscall?: unknown }).syscall === undefined
+      ? fromCore(error)
+      : sqlite3Error("CANTOPEN", "unable to open database file", error);
+  }
+
+  async #countPages(handle: Handle): Promise<number> {
+    const { filename, filenameIsDest, sourceName } = this.#plan;
+    if (filenameIsDest) return await pageCount(handle.connection, sourceName);
+    await using source = await connect(filename, { isolationLevel: null });
+    return await pageCount(source, sourceName);
+  }
+
+  async #copyOut({ connection }: Handle): Promise<void> {
+    const { filename, sourceName } = this.#plan;
+    await connection.backup(filename, { name: sourceName, pages: PAGES_AT_A_TIME, progress: refuseToWait });
+  }
+
+  async #copyIn(handle: Handle): Promise<void> {
+    const { filename, sourceName, destName } = this.#plan;
+    const path = (await databases(handle)).get(destName.toLowerCase()) ?? "";
+    const inMemory = path === "";
+    if (inMemory && destName.toLowerCase() !== "main") {
+      await copyAsSql(handle.connection, filename, destName);
+      return;
+    }
+    await using source = await connect(filename, { isolationLevel: null });
+    await source.backup(inMemory ? handle.connection : path, {
+      name: sourceName,
+      pages: PAGES_AT_A_TIME,
+      progress: refuseToWait,
+    });
+  }
+}
+
+/** A step that meets a lock says so, and does not wait. */
+function refuseToWait(status: number): void {
+  if (status === BUSY) throw sqlite3Error("BUSY", "database is locked");
+}
+
+/** The databases of a connection by name, in lower case, and their files; `""` of those in memory. */
+async function databases({ connection }: Handle): Promise<Map<string, string>> {
+  const rows = await connection.executeFetchall<{ name: string; file: string | null }>(
+    `${OWN}PRAGMA database_list`,
+  );
+  // The temporary one is there when it is first used.
+  const known = new Map([["temp", ""]]);
+  for (const { name, file } of rows) known.set(name.toLowerCase(), file ?? "");
+  return known;
+}
+
+async function pageCount(
+  connection: { executeFetchall(sql: string): Promise<unknown[]> },
+  name: string,
+): Promise<number> {
+  const [row] = await connection.executeFetchall(`${OWN}PRAGMA "${name.replaceAll('"', '""')}".page_count`);
+  return Number(Object.values(row as object)[0]);
+}
+
+function unknown(name: string): Sqlite3Error {
+  return sqlite3Error("ERROR", `unknown database ${name}`);
+}

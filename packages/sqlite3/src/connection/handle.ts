@@ -1,0 +1,218 @@
+import { type Bindable, type Connection, type Cursor, Row } from "@sqlite-aio/core";
+import { sqlite3Error } from "../calls/errors.js";
+import { type Profile, profiled, startProfiling } from "./profiler.js";
+import type { StatementText } from "./statement-text.js";
+
+/** A row as sqlite3 gives it. */
+export type ObjectRow = Record<string, unknown>;
+
+/** What a statement that ran has left behind. */
+export interface RunOutcome {
+  readonly lastID: number;
+  readonly changes: number;
+}
+
+/** A statement that has been stepped once. */
+export interface FirstStep {
+  readonly row: ObjectRow | undefined;
+  readonly outcome: RunOutcome;
+  readonly cursor: Cursor;
+}
+
+type Values = readonly Bindable[];
+
+/** Stands before statements that no caller asked for, so that nobody is told of them. */
+export const OWN = "/* @sqlite-aio/sqlite3 */ ";
+
+/** Rows that `each()` asks for at a time. */
+const EACH_ROWS = 1000;
+
+/** The connection of a Database, asked for what sqlite3's methods need. All is run in the order of the calls. */
+export class Handle {
+  readonly connection: Connection;
+  readonly #release: () => Promise<void>;
+  /** Others use the connection, so that nothing is known of what they changed. */
+  readonly #shared: boolean;
+  /** What `changes()` answers after all that was sent, if that is known when it is answered. */
+  #changes = 0;
+  #changesKnown = true;
+  #profile: Profile | null = null;
+  #stopProfiling: (() => void) | null = null;
+
+  constructor(connection: Connection, shared: boolean, release: () => Promise<void>) {
+    this.connection = connection;
+    this.#shared = shared;
+    this.#release = release;
+    connection.rowFactory = Row;
+  }
+
+  /** Gives the connection up. */
+  close(): Promise<void> {
+    this.profile(null);
+    return this.#release();
+  }
+
+  /** Tells `profile` of each statement that is over; null ends that. */
+  profile(profile: Profile | null): void {
+    this.#profile = profile;
+    if (profile !== null) this.#stopProfiling ??= startProfiling();
+    else {
+      this.#stopProfiling?.();
+      this.#stopProfiling = null;
+    }
+  }
+
+  /** Compiles a statement without running it. True if it gives rows. */
+  async compile(statement: StatementText): Promise<boolean> {
+    if (statement.empty) return false;
+    const { columns } = await this.connection.describe(statement.text);
+    return columns.length > 0;
+  }
+
+  /** All rows. */
+  async all(statement: StatementText, values: Values): Promise<ObjectRow[]> {
+    this.#ran(statement);
+    refuseEmpty(statement);
+    return await this.#send(() => this.connection.executeFetchall<ObjectRow>(statement.text, values));
+  }
+
+  /** The first row, if there is one. */
+  async get(statement: StatementText, values: Values): Promise<ObjectRow | undefined> {
+    this.#ran(statement);
+    refuseEmpty(statement);
+    return await this.#send(() => this.connection.get<ObjectRow>(statement.text, values));
+  }
+
+  /** A statement's first step, and no other. */
+  async run(statement: StatementText, values: Values): Promise<RunOutcome> {
+    refuseEmpty(statement);
+    const { dml, mayWrite, text } = statement;
+    const running = this.#send(() => this.connection.run(text, values));
+    if (dml) this.#changesKnown = true;
+    else if (mayWrite) this.#changesKnown = false;
+    const counting = dml ? null : this.#count();
+    const { changes, lastInsertRowid } = await running;
+    if (dml) this.#changes = changes;
+    return { lastID: Number(lastInsertRowid), changes: counting === null ? changes : await counting() };
+  }
+
+  /** A statement's first step, what that gave and has left behind, and the rows behind it. */
+  async step(statement: StatementText, values: Values): Promise<FirstStep> {
+    const opening = this.open(statement, values);
+    const counting = this.#count();
+    const cursor = await opening;
+    const row = (await cursor.fetchone<ObjectRow>()) ?? undefined;
+    return { cursor, row, outcome: { lastID: Number(cursor.lastrowid), changes: await counting() } };
+  }
+
+  /** A statement whose rows are read one at a time. */
+  async open(statement: StatementText, values: Values): Promise<Cursor> {
+    this.#ran(statement);
+    refuseEmpty(statement);
+    return await this.#execute(statement.text, values);
+  }
+
+  /** The same DML statement once for each set of values. Of a set that fails, `onError` is told; the others go on. */
+  async many(
+    statement: StatementText,
+    sets: readonly Values[],
+    onError: (error: unknown) => void,
+  ): Promise<void> {
+    this.#changesKnown = false;
+    for (let first = 0; first < sets.length; ) {
+      try {
+        const rest = first === 0 ? sets : sets.slice(first);
+        await this.#send(() => this.connection.executemany(statement.text, rest));
+        return;
+      } catch (error) {
+        const failed = failedSet(error);
+        // The statement, not a set of values: it is the same for all that are left.
+        if (failed === null) {
+          for (let set = first; set < sets.length; set++) onError(error);
+          return;
+        }
+        onError(error);
+        first += failed + 1;
+      }
+    }
+  }
+
+  /** All statements of a text. A transaction that is open stays open. */
+  async script(sql: string): Promise<void> {
+    this.#changesKnown = false;
+    await this.#send(() => this.connection.executescript(sql, { commit: false }));
+  }
+
+  /** Gives `onRows` the rows as they come, some at a time. */
+  async each(statement: StatementText, values: Values, onRows: (rows: ObjectRow[]) => void): Promise<void> {
+    this.#ran(statement);
+    refuseEmpty(statement);
+    const cursor = await this.connection.cursor();
+    cursor.iterChunkSize = EACH_ROWS;
+    try {
+      await this.#send(() => cursor.execute(statement.text, values));
+      for (;;) {
+        const rows = await cursor.fetchchunk<ObjectRow>();
+        if (rows.length === 0) return;
+        onRows(rows);
+      }
+    } finally {
+      void cursor.close();
+    }
+  }
+
+  async loadExtension(path: string): Promise<void> {
+    const { connection } = this;
+    const enabled = connection.enableLoadExtension(true);
+    const loaded = connection.loadExtension(path);
+    const disabled = connection.enableLoadExtension(false);
+    await Promise.allSettled([enabled, loaded, disabled]);
+    await loaded;
+  }
+
+  async setBusyTimeout(ms: number): Promise<void> {
+    await this.connection.executeFetchall(`${OWN}PRAGMA busy_timeout = ${ms | 0}`);
+  }
+
+  async setLimit(id: number, limit: number): Promise<void> {
+    await this.connection.setlimit(id, limit);
+  }
+
+  /** Stops what runs, and leaves what waits. */
+  interrupt(): void {
+    this.connection.interrupt({ waiting: false }).catch(() => {});
+  }
+
+  #execute(sql: string, values: Values): Promise<Cursor> {
+    return this.#send(() => this.connection.execute(sql, values));
+  }
+
+  /** Sends a statement of the caller's. */
+  #send<T>(send: () => Promise<T>): Promise<T> {
+    return this.#profile === null ? send() : profiled(this.#profile, send);
+  }
+
+  /** Of a statement that may change rows without saying how many. */
+  #ran(statement: StatementText): void {
+    if (statement.mayWrite || statement.dml) this.#changesKnown = false;
+  }
+
+  /** Gives what `changes()` answers after what was sent so far, once that is answered. */
+  #count(): () => number | Promise<number> {
+    if (this.#changesKnown && !this.#shared) return () => this.#changes;
+    const asked = this.connection.get<{ changes: number }>(`${OWN}SELECT changes() AS changes`);
+    const counted = asked.then((row) => row?.changes ?? 0);
+    counted.catch(() => {});
+    return () => counted;
+  }
+}
+
+function failedSet(error: unknown): number | null {
+  const { parameterSet } = error as { parameterSet?: unknown };
+  return typeof parameterSet === "number" ? parameterSet : null;
+}
+
+/** SQLite compiles it to nothing, and answers a step of that so. */
+function refuseEmpty({ empty }: StatementText): void {
+  if (empty) throw sqlite3Error("MISUSE", "not an error");
+}
