@@ -225,7 +225,8 @@ export class Connection extends HandleControls {
    */
   async interrupt(options: { waiting?: boolean | undefined } = {}): Promise<void> {
     const { channel, root, settings, scoped, closed, over } = this.runner;
-    const waiting = checkOptions(options, ["waiting"]).waiting === undefined || boolean(options.waiting, "waiting");
+    const waiting =
+      checkOptions(options, ["waiting"]).waiting === undefined || boolean(options.waiting, "waiting");
     // While it is being closed what it still runs can be stopped.
     if (over || (closed && (scoped || !channel.alive))) throw this.runner.closedReason();
     settings.interrupts++;

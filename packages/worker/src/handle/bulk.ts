@@ -39,15 +39,15 @@ export function runScript(session: Session, transactions: TransactionControl, op
     const busyTimeout = busyTimeoutIn(keyword, piece);
     if (busyTimeout !== null) session.busyTimeout(busyTimeout, piece);
     else session.mutate(piece, () => session.db.exec(piece));
-    session.wrote();
+    session.counts.wrote();
     session.transactionWasOpen = session.inTransaction;
     session.taintBy(taint);
     session.scriptWrote(keyword, piece);
     operation.piece = null;
   }
   session.schemaMayHaveChanged();
-  session.rowidMayHaveChanged();
-  session.out.done(-1, session.lastInsertRowid);
+  session.counts.rowidMayHaveChanged();
+  session.out.done(-1, session.counts.lastInsertRowid);
   return Step.DONE;
 }
 
@@ -88,11 +88,11 @@ export function runMany(session: Session, transactions: TransactionControl, oper
   } finally {
     if (compiled !== null) session.nativeStatements.giveBack(statement, compiled);
   }
-  session.wrote();
+  session.counts.wrote();
   if (!statement.keepsSchema) session.schemaMayHaveChanged();
   if (statement.taint !== Taint.NONE) session.taintBy(statement.taint);
   session.wroteBy(statement);
-  session.out.done(statement.dml ? operation.changes : -1, session.lastInsertRowid);
+  session.out.done(statement.dml ? operation.changes : -1, session.counts.lastInsertRowid);
   return Step.DONE;
 }
 
@@ -109,7 +109,7 @@ function runSets(session: Session, operation: Operation, statement: Statement): 
     session.trace(statement, values);
     const info = handle.run(...statement.bindings(values));
     operation.changes += info.changes;
-    session.lastInsertRowid = info.lastInsertRowid;
+    session.counts.inserted(info.lastInsertRowid);
     operation.at++;
   }
 }
@@ -117,5 +117,5 @@ function runSets(session: Session, operation: Operation, statement: Statement): 
 /** All sets in one call of the companion's, which is four times as fast. */
 function runPacket(session: Session, operation: Operation, compiled: NativeStatement): void {
   const batch = operation.batch as Packet;
-  session.lastInsertRowid = session.nativeStatements.runMany(compiled, batch, operation);
+  session.counts.inserted(session.nativeStatements.runMany(compiled, batch, operation));
 }

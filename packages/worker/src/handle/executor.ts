@@ -126,7 +126,7 @@ export class Executor {
       return Step.DONE;
     }
     if (statement.empty) {
-      out.done(-1, this.#session.lastInsertRowid);
+      out.done(-1, this.#session.counts.lastInsertRowid);
       return Step.DONE;
     }
     if (statement.endsTransaction) refuseEnding(flags);
@@ -191,7 +191,7 @@ export class Executor {
     const { out, db } = this.#session;
     this.#session.trace(statement, values);
     const timeout = this.#session.busyTimeout(statement.busyTimeout!, statement.sql);
-    if (mode === Mode.RUN) out.done(-1, this.#session.lastInsertRowid);
+    if (mode === Mode.RUN) out.done(-1, this.#session.counts.lastInsertRowid);
     else {
       statement.handle(db);
       out.gaveRows(statement);
@@ -205,7 +205,7 @@ export class Executor {
     const { mode, flags } = operation;
     const { out } = this.#session;
     const rows = this.#session.mutate(statement, () => statement.handle(this.#session.db).all(...bindings));
-    this.#session.wrote();
+    this.#session.counts.wrote();
     if (!statement.keepsSchema) this.#session.schemaMayHaveChanged();
     this.#session.wroteBy(statement);
     out.gaveRows(statement);
@@ -220,11 +220,11 @@ export class Executor {
   #run(statement: Statement, bindings: unknown[]): void {
     const session = this.#session;
     const info = session.mutate(statement, () => statement.handle(session.db).run(...bindings));
-    if (!statement.readonly) session.wrote();
+    if (!statement.readonly) session.counts.wrote();
     if (!statement.keepsSchema) session.schemaMayHaveChanged();
     if (statement.taint !== Taint.NONE) session.taintBy(statement.taint);
     session.wroteBy(statement);
-    session.lastInsertRowid = info.lastInsertRowid;
+    session.counts.inserted(info.lastInsertRowid);
     session.out.done(statement.dml ? info.changes : -1, info.lastInsertRowid);
   }
 

@@ -1,6 +1,7 @@
 import { backUp, type BackupReport, requireDatabase } from "./backup.js";
+import { ChangeCounts } from "./change-counts.js";
 import { ChangeTracker } from "./change-tracker.js";
-import { type EngineDatabase, type EngineStatement, prepareOwn } from "../engine/engine-api.js";
+import { type EngineDatabase, prepareOwn } from "../engine/engine-api.js";
 import { Executor } from "./executor.js";
 import { Hooks } from "./hooks.js";
 import { type Callbacks, defineFunction, loadAuthorizer, rereadSchema } from "./functions.js";
@@ -28,12 +29,6 @@ import {
 } from "../wire/thread-api.js";
 import { Flag, type Reply, type SqlValue, State } from "../wire/protocol.js";
 
-/** Statements of our own that count. */
-interface Counters {
-  readonly totalChanges: EngineStatement;
-  readonly counts: EngineStatement;
-}
-
 /** How much of the rows of one half-read cursor is kept in memory for what the engine refuses beside it. */
 const REST_BYTES = 16 * 1024 * 1024;
 
@@ -42,6 +37,7 @@ export class Session {
   readonly out = new ReplyWriter();
   readonly executor = new Executor(this);
   readonly changes = new ChangeTracker(this);
+  readonly counts = new ChangeCounts((work) => this.privately(work));
   readonly hooks = new Hooks();
   readonly schema = new SchemaWatch(
     (work) => this.privately(work),
@@ -54,11 +50,8 @@ export class Session {
   readonly #functions = new Map<string, FunctionSpec>();
   #db: EngineDatabase | null = null;
   #options: OpenOptions | null = null;
-  #counters: Counters | null = null;
   readonly #patience: LockWait;
   readonly #limits = new Limits();
-  #totalChanges = 0;
-  #wrote = false;
   #tracing = false;
   #tainted = false;
   /** The engine is told to allow work beside open cursors at this moment. */
@@ -74,7 +67,6 @@ export class Session {
   #private = 0;
   /** The operation being run. */
   #sequence = 0;
-  lastInsertRowid: number | bigint = 0;
   /** The running operation had a transaction open, so that an error after which none is has rolled it back. */
   transactionWasOpen = false;
 
@@ -125,11 +117,7 @@ export class Session {
       this.nativeStatements.guard();
     if (options.queryOnly) db.exec("PRAGMA query_only = ON");
     this.schema.open(db);
-    this.#counters = {
-      totalChanges: prepareOwn(db, "SELECT total_changes()").pluck(),
-      counts: prepareOwn(db, "SELECT changes(), last_insert_rowid()").raw().safeIntegers(),
-    };
-    this.#wrote = true;
+    this.counts.open(db);
     this.settle();
     this.#tracing = false;
     this.#loadExtension = false;
@@ -152,7 +140,7 @@ export class Session {
     this.hooks.detached();
     this.#limits.detached();
     this.schema.close();
-    this.#counters = null;
+    this.counts.close();
     this.#db = null;
     this.#token = this.#control.token[0] = 0;
     db.close();
@@ -215,10 +203,6 @@ export class Session {
       this.#token,
       authorizer === null ? null : (...args) => (this.#private > 0 ? 0 : authorizer(...args)),
     );
-  }
-
-  #ask(counter: keyof Counters): unknown {
-    return this.privately(() => this.#counters?.[counter].get());
   }
 
   /** Runs a statement of our own, which no authorizer is asked about and no limit holds for. */
@@ -391,17 +375,6 @@ export class Session {
     this.#tempTables = this.schema.hasTempTables;
   }
 
-  wrote(): void {
-    this.#wrote = true;
-  }
-
-  /** `total_changes()`, which is asked only after a write. */
-  countChanges(): number {
-    if (this.#wrote) this.#totalChanges = Number(this.#ask("totalChanges"));
-    this.#wrote = false;
-    return this.#totalChanges;
-  }
-
   /** Moves on with every sign of another schema. */
   get epoch(): number {
     return this.schema.epoch;
@@ -414,14 +387,8 @@ export class Session {
 
   /** The counts of a statement that may have written and gives rows; SQLite counts those of DML only. */
   writeCounts(dml: boolean): void {
-    const [changes, rowid] = this.#ask("counts") as [bigint, bigint];
-    this.lastInsertRowid = rowid;
-    this.out.counts(dml ? Number(changes) : -1, rowid);
-  }
-
-  /** What ran was not told apart by its results. */
-  rowidMayHaveChanged(): void {
-    if (this.#counters !== null) this.lastInsertRowid = (this.#ask("counts") as [bigint, bigint])[1];
+    const [changes, rowid] = this.counts.last();
+    this.out.counts(dml ? changes : -1, rowid);
   }
 
   /** The text of each statement is asked for before it runs. */
@@ -451,10 +418,10 @@ export class Session {
 
   takeReply(): { reply: Reply; transfer: ArrayBuffer[] } {
     const db = this.#db;
-    if (db === null || this.#counters === null) return this.out.take(0, this.#totalChanges, this.epoch);
+    if (db === null) return this.out.take(0, this.counts.knownTotal, this.epoch);
     if (this.out.anyRows) this.schema.look();
     try {
-      this.countChanges();
+      this.counts.total();
     } catch {
       // Interrupted together with a result that is being read: asked again with the next reply.
     }
@@ -463,6 +430,6 @@ export class Session {
     const events = this.hooks.take();
     if (events !== null) this.out.hooked(events);
     const state = (db.inTransaction ? State.IN_TRANSACTION : 0) | (this.#tainted ? State.TAINTED : 0);
-    return this.out.take(state, this.#totalChanges, this.epoch);
+    return this.out.take(state, this.counts.knownTotal, this.epoch);
   }
 }

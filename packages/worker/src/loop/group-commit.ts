@@ -196,8 +196,8 @@ export class GroupCommit {
       }
       if (guard) this.#exec("release");
       out.rewind(mark);
-      session.wrote();
-      session.rowidMayHaveChanged();
+      session.counts.wrote();
+      session.counts.rowidMayHaveChanged();
       out.fault(error);
       executor.failed(operation);
       return null;
@@ -209,8 +209,8 @@ export class GroupCommit {
   #undo(why: number): number {
     const session = this.#session;
     if (session.inTransaction) this.#exec("rollback");
-    session.wrote();
-    session.rowidMayHaveChanged();
+    session.counts.wrote();
+    session.counts.rowidMayHaveChanged();
     return why;
   }
 

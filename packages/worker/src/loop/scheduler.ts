@@ -202,8 +202,8 @@ export class Scheduler {
       if (this.#runAgain(this.#sharedRead.end())) return false;
       if (session.mayRetry(error, operation.at)) return false;
       if (operation.timed) this.#timing = session.out.timing(operation.begun);
-      session.wrote();
-      session.rowidMayHaveChanged();
+      session.counts.wrote();
+      session.counts.rowidMayHaveChanged();
       session.out.fault(error, {
         // Of executemany: a statement that is wrong is not the fault of a set.
         ...(operation.batch !== null ? { set: operation.at } : {}),

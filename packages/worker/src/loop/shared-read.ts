@@ -111,7 +111,7 @@ export class SharedRead {
           session.privately(() => session.besideCursors(() => session.db.exec("ROLLBACK")));
       }
     }
-    session.wrote();
+    session.counts.wrote();
     session.out.rewind(this.#mark);
     for (const { mode, target } of members) if (mode === Mode.CURSOR) session.executor.release(target);
     runAlone(members);

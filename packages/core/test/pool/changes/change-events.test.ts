@@ -470,7 +470,7 @@ describe.runIf(capabilities.changes)("commits of others", () => {
     );
     await until(() => changes.some(({ tables }) => tables.includes("w")));
     const told = changes.find(({ tables }) => tables.includes("w"))!;
-    expect([...told.tables].filter((name) => !name.startsWith("f_")).sort()).toEqual(["f", "t", "w"]);
+    expect([...told.tables].filter((name) => !name.startsWith("f_")).toSorted()).toEqual(["f", "t", "w"]);
     expect(told.rowids).toMatchObject({ t: [2] });
   });
 
