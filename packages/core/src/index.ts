@@ -32,6 +32,7 @@ export {
   NotSupportedError,
   OperationalError,
   PoolTimeoutError,
+  PrimaryError,
   ProgrammingError,
   QueueFullError,
   SqliteError,
@@ -43,7 +44,18 @@ export type { CallOptions, ConnectOptions, IsolationLevel } from "./options/conn
 export { Row } from "./values/row.js";
 export type { RowFactory } from "./connection/cursor.js";
 export type { AnyRow, TextFactory } from "./values/row-maker.js";
-export { createPool, Pool } from "./pool/pool.js";
+export { createPool } from "./pool/create-pool.js";
+export { Pool } from "./pool/pool.js";
+export {
+  ClusterPool,
+  type ClusterStats,
+} from "./pool/cluster/cluster-pool.js";
+export type { BatchResult, BatchStatement } from "./pool/cluster/batch-statement.js";
+export { PrimaryConnection } from "./pool/cluster/primary-connection.js";
+export { PrimaryCursor } from "./pool/cluster/primary-cursor.js";
+export { PrimaryReadTransaction, PrimaryTransaction } from "./pool/cluster/primary-transaction.js";
+export type { ReplicaState, SyncResult } from "./pool/cluster/replicator.js";
+export type { PrimaryOptions, RemoteOptions, ReplicaOptions } from "./pool/cluster/settings.js";
 export type { AcquireOptions, PoolTransactionOptions } from "./pool/exclusive.js";
 export type { PoolOptions } from "./pool/options.js";
 export type { Change, ChangeListener } from "./pool/changes/change-events.js";

@@ -117,6 +117,21 @@ export function threadDied(cause: Error, outcome: CrashOutcome): WorkerCrashedEr
   return new WorkerCrashedError(message, outcome, { cause });
 }
 
+/** The primary of a cluster did not answer. A call with `outcome` `"unknown"` may have done its work. */
+export class PrimaryError extends OperationalError {
+  override readonly name: string = "PrimaryError";
+  /** Whether the call may have done its work. What is `"not-started"` can be called again. */
+  readonly outcome: CrashOutcome;
+
+  constructor(message: string, outcome: CrashOutcome, details: ErrorDetails = {}) {
+    super(message, {
+      code: outcome === "unknown" ? "SQLITE_AIO_PRIMARY_LOST" : "SQLITE_AIO_PRIMARY_UNREACHABLE",
+      ...details,
+    });
+    this.outcome = outcome;
+  }
+}
+
 /** No connection became free within `acquireTimeout` milliseconds. */
 export class PoolTimeoutError extends OperationalError {
   override readonly name: string = "PoolTimeoutError";

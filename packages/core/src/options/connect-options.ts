@@ -238,12 +238,16 @@ function resolveEngine(engine: URL | string | undefined): string {
   if (typeof engine !== "string" || engine === "")
     throw new TypeError('option "engine" must be a URL or a module name');
   if (isAbsolute(engine)) return pathToFileURL(engine).href;
-  // The application's dependency, which the worker package could not see from where it is installed.
-  try {
-    return pathToFileURL(createRequire(join(process.cwd(), "noop.js")).resolve(engine)).href;
-  } catch {
-    return engine;
+  // The application's dependency, which the worker package could not see from where it is installed; or one that stands
+  // beside this package.
+  for (const from of [join(process.cwd(), "noop.js"), import.meta.filename]) {
+    try {
+      return pathToFileURL(createRequire(from).resolve(engine)).href;
+    } catch {
+      // In a bundle of CommonJS there is no second place.
+    }
   }
+  return engine;
 }
 
 const PRAGMA_NAME = /^(?:[A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*$/;

@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import type { Connection } from "../connection/connection.js";
 import { ProgrammingError } from "../errors/errors.js";
 import type { Place } from "./dispatcher.js";
@@ -6,17 +5,9 @@ import type { MemberGroup } from "./member-group.js";
 import type { Maintenance } from "./maintenance.js";
 import type { Member } from "./member.js";
 import type { ResolvedPoolOptions } from "./options.js";
+import { Reentrancy } from "./reentrancy.js";
 import type { Lane } from "../connection/lane.js";
 import type { Handle } from "../connection/handle.js";
-
-/** A callback of `transaction()` or `read()` that is running, and those around it. */
-interface Scope {
-  readonly owner: Leases;
-  readonly outer: Scope | undefined;
-  active: boolean;
-}
-
-const scopes = new AsyncLocalStorage<Scope>();
 
 /** A member that one caller has to himself. */
 export class Lease {
@@ -75,11 +66,11 @@ export class Lease {
 
 /** Who has which connection of a pool. */
 export class Leases {
+  readonly #reentrancy = new Reentrancy();
   readonly #options: ResolvedPoolOptions;
   readonly #writers: MemberGroup;
   readonly #upkeep: Maintenance;
   readonly #lent = new WeakMap<Connection, Lease>();
-  #scopes = 0;
 
   constructor(options: ResolvedPoolOptions, writers: MemberGroup, upkeep: Maintenance) {
     this.#options = options;
@@ -125,31 +116,13 @@ export class Leases {
   }
 
   /** Runs a callback so that the pool knows its calls. */
-  async inside<T>(work: () => T | Promise<T>): Promise<T> {
-    let outer = scopes.getStore();
-    // Callbacks that start one another without end must not make a chain without end.
-    while (outer?.active === false) outer = outer.outer;
-    const scope: Scope = { owner: this, outer, active: true };
-    this.#scopes++;
-    try {
-      return await scopes.run(scope, work);
-    } finally {
-      scope.active = false;
-      this.#scopes--;
-    }
+  inside<T>(work: () => T | Promise<T>): Promise<T> {
+    return this.#reentrancy.inside(work);
   }
 
-  /** A call from inside such a callback could wait for the very connection that the callback holds. */
+  /** Throws if it is called from inside such a callback. */
   refuseInside(): void {
-    if (this.#scopes === 0) return;
-    for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer) {
-      if (scope.owner === this && scope.active) {
-        throw new ProgrammingError(
-          "the pool was used inside its own transaction() or read() and could wait for itself: use the handle that the callback was given",
-          { code: "SQLITE_MISUSE" },
-        );
-      }
-    }
+    this.#reentrancy.refuseInside();
   }
 }
 

@@ -347,21 +347,6 @@ function boundsOf({ readers, readLeases, adaptive }: ResolvedPoolOptions): Bound
   return { calls: readers, relief: adaptive ? readers : 0, leases: readLeases };
 }
 
-/**
- * Opens a pool: by default one writer and some read-only connections to a database in WAL mode. `{ readers: 0,
- * writers: n }` is a plain pool of n equal connections, `{ readers: 0, writers: 1 }` one connection for all.
- *
- * @example
- * await using pool = await createPool("app.db");
- * await pool.run("INSERT INTO note (text) VALUES (?)", ["hello"]);
- * const notes = await pool.all("SELECT id, text FROM note");
- */
-export async function createPool(database: string | URL, options: PoolOptions = {}): Promise<Pool> {
-  const origin: Place = {};
-  Error.captureStackTrace(origin, createPool);
-  return await Pool.open(database, options, origin);
-}
-
 /** Anything else is refused where it is looked at. */
 function copyOfUrl(url: URL): URL {
   return Object.prototype.toString.call(url) === "[object URL]" ? new URL(url.href) : url;

@@ -164,6 +164,6 @@ export function executeResult(call: Call): ExecuteResult {
 }
 
 /** @internal */
-export function readOnly(sql: string): OperationalError {
+export function readOnly(sql?: string): OperationalError {
   return new OperationalError("attempt to write a readonly database", { code: "SQLITE_READONLY", sql });
 }

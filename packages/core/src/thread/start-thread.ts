@@ -1,7 +1,13 @@
 import { availableParallelism } from "node:os";
 import { MessageChannel, Worker, workerData, type WorkerOptions } from "node:worker_threads";
 import { entry } from "@sqlite-aio/worker";
-import { type Control, createControl, openControl, type ThreadData } from "@sqlite-aio/worker/wire";
+import {
+  type Control,
+  createControl,
+  openControl,
+  type ReplicaSpec,
+  type ThreadData,
+} from "@sqlite-aio/worker/wire";
 import { Callbacks } from "./callbacks.js";
 import { threadFlags } from "./process-flags.js";
 import { ThreadPort } from "./thread-port.js";
@@ -55,6 +61,14 @@ export function startThread(options: ThreadOptions): Thread {
 /** Whether this thread was itself started here. */
 function isOurs(data: unknown): boolean {
   return typeof data === "object" && data !== null && "pollers" in data && "answers" in data;
+}
+
+/** Starts a thread that keeps a replica, and does not keep the process alive. */
+export function startReplicaThread(options: ThreadOptions, replica: ReplicaSpec): Worker {
+  const flags = threadFlags(process, isOurs(workerData));
+  const worker = startWorker(options, { workerData: { replica }, name: "sqlite-aio-replica", ...flags });
+  worker.unref();
+  return worker;
 }
 
 function startWorker({ createWorker }: ThreadOptions, workerOptions: WorkerOptions): Worker {

@@ -337,6 +337,19 @@ describe("what libsql lacks", () => {
 });
 
 describe("a pool with the engine libsql", () => {
+  it("reads by PRAGMA where it is readonly, and sets nothing", async () => {
+    const path = await temporaryPath();
+    const writer = await openPool(path);
+    await writer.exec("CREATE TABLE t (a INTEGER); PRAGMA user_version = 7");
+    const pool = await openPool(path, { readonly: true });
+    expect(await pool.get("PRAGMA user_version")).toEqual({ user_version: 7 });
+    expect(await pool.all("PRAGMA main.table_info(t)")).toMatchObject([{ name: "a", type: "INTEGER" }]);
+    expect(await pool.get("/* whole? */ PRAGMA integrity_check")).toEqual({ integrity_check: "ok" });
+    for (const sql of ["PRAGMA user_version = 8", "PRAGMA user_version(8)", "PRAGMA wal_checkpoint"]) {
+      expect(await rejection(pool.get(sql)), sql).toMatchObject({ code: "SQLITE_READONLY" });
+    }
+  });
+
   it("reads on readers, and sends what writes to the writer", async () => {
     const pool = await openPool(await temporaryPath(), { readers: 2 });
     await pool.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, a)");

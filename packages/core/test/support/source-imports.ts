@@ -33,7 +33,7 @@ export const FOLDERS = {
     "constants",
     "declarations",
   ],
-  worker: [".", "loop", "handle", "engine", "wire", "sql"],
+  worker: [".", "replica", "loop", "handle", "engine", "wire", "sql"],
 } as const;
 
 export type LayeredPackage = keyof typeof FOLDERS;

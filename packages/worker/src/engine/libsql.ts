@@ -3,6 +3,7 @@ import type { EngineConstructor, EngineDatabase, EngineStatement } from "./engin
 import { splitScript } from "../sql/script.js";
 import { UsageError } from "../wire/fault.js";
 import { scanParameters, skipBlank, statementKeyword, tokenEnd } from "../sql/parameters.js";
+import { pragmaStatement } from "../sql/pragma.js";
 import type { SqlValue } from "../wire/protocol.js";
 
 /** The part of libsql's Statement that is used here. */
@@ -210,6 +211,7 @@ const WRITES = new Set(["INSERT", "UPDATE", "DELETE", "REPLACE"]);
 /** Sure of what is known by its first word; libsql does not tell. */
 function onlyReads(sql: string): boolean {
   const keyword = statementKeyword(sql);
+  if (keyword === "PRAGMA") return pragmaStatement(sql).asks;
   if (keyword !== "WITH") return keyword === "SELECT" || keyword === "VALUES" || keyword === "EXPLAIN";
   let depth = 0;
   for (let at = skipBlank(sql, 0); at < sql.length; ) {

@@ -11,6 +11,7 @@ export * from "./row-encode.js";
 export * from "./row-check.js";
 export * from "./row-block.js";
 export * from "./protocol.js";
+export * from "./replica-api.js";
 export * from "./reply-check.js";
 export * from "./row-decode.js";
 export * from "./integers.js";

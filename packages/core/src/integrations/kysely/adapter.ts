@@ -1,4 +1,5 @@
 import { type Kysely, sql, SqliteAdapter } from "kysely";
+import type { KyselyPool } from "./connection.js";
 import { integer } from "../../options/connect-options.js";
 import { MigrationLock, type Release } from "./migration-lock.js";
 
@@ -8,9 +9,14 @@ export class SqliteAioAdapter extends SqliteAdapter {
   readonly #timeout: number;
   readonly #held = new WeakMap<object, Release>();
   readonly #inMemory = MigrationLock.inMemory();
+  readonly #open: () => Promise<KyselyPool>;
 
-  constructor(config: { transactionalDdl?: boolean | undefined; migrationLockTimeout?: number | undefined }) {
+  constructor(
+    config: { transactionalDdl?: boolean | undefined; migrationLockTimeout?: number | undefined },
+    open: () => Promise<KyselyPool>,
+  ) {
     super();
+    this.#open = open;
     this.#transactionalDdl = config.transactionalDdl === true;
     this.#timeout = integer(config.migrationLockTimeout, "migrationLockTimeout", 3_600_000, 0);
   }
@@ -25,6 +31,11 @@ export class SqliteAioAdapter extends SqliteAdapter {
 
   // oxlint-disable-next-line typescript/no-explicit-any -- as Kysely declares it
   override async acquireMigrationLock(db: Kysely<any>): Promise<void> {
+    const pool = await this.#open();
+    if (pool.lockMigrations !== undefined) {
+      this.#held.set(db, await pool.lockMigrations(db.isTransaction ? 0 : this.#timeout));
+      return;
+    }
     const { rows } = await sql<{
       file: string;
     }>`SELECT file FROM pragma_database_list WHERE name = 'main'`.execute(db);

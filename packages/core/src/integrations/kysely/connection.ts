@@ -15,6 +15,8 @@ import type { SessionPool, SessionReader } from "../session-pool.js";
 export interface KyselyPool extends SessionPool {
   /** Keeps one snapshot for as long as `fn` runs. */
   read<T>(fn: (tx: SessionReader) => Promise<T>): Promise<T>;
+  /** Keeps the migrations of other machines out, where there are any. */
+  lockMigrations?(timeout: number): Promise<() => Promise<void>>;
 }
 
 /** A snapshot that stays until `end` is called. */

@@ -14,15 +14,15 @@ type CompileQuery = QueryCompiler["compileQuery"];
 
 /** Kysely's driver over a pool. */
 export class SqliteAioDriver implements Driver {
-  readonly #source: KyselyPool | (() => Promise<KyselyPool>);
+  readonly #open: () => Promise<KyselyPool>;
   #pool: KyselyPool | null = null;
 
-  constructor(source: KyselyPool | (() => Promise<KyselyPool>)) {
-    this.#source = source;
+  constructor(open: () => Promise<KyselyPool>) {
+    this.#open = open;
   }
 
   async init(): Promise<void> {
-    this.#pool = typeof this.#source === "function" ? await this.#source() : this.#source;
+    this.#pool = await this.#open();
   }
 
   /** Takes nothing from the pool yet: single statements are the pool's own calls. */

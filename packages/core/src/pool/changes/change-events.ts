@@ -32,10 +32,19 @@ export interface ChangeSubscriber {
 /** The pools that are listened to. */
 const kept = new Map<ChangeEvents, object>();
 
+/** Where reports come from. */
+export interface ChangeSource {
+  /** Fulfilled when nothing goes unreported that is begun from then on. Rejects where the engine cannot report. */
+  readonly ready: Promise<unknown>;
+  readonly closed: boolean;
+  /** Tells `subscriber` until the function that it gives is called. Throws NotSupportedError. */
+  subscribe(subscriber: ChangeSubscriber): () => void;
+}
+
 const ANYTHING: ChangeReport = { tables: [], schema: false, anything: true };
 
 /** Gathers what the writers of a pool report, while somebody listens. */
-export class ChangeEvents {
+export class ChangeEvents implements ChangeSource {
   readonly #interval: number;
   readonly #integers: IntegerMode;
   readonly #emitter = new EventEmitter();

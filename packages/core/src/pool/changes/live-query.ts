@@ -3,7 +3,7 @@ import type { ChangeReport, TableAccess } from "@sqlite-aio/worker/wire";
 import { bindParameters, type Parameters } from "../../values/bind.js";
 import { ProgrammingError } from "../../errors/errors.js";
 import { type CallOptions, checkSignal } from "../../options/connect-options.js";
-import type { ChangeSubscriber, ChangeEvents } from "./change-events.js";
+import type { ChangeSource, ChangeSubscriber } from "./change-events.js";
 
 /** Milliseconds that the first result waits for a writer that is busy; what it changes meanwhile is read again. */
 const PATIENCE_MS = 20;
@@ -11,7 +11,7 @@ const PATIENCE_MS = 20;
 /** Where a live query comes from. */
 export interface WatchSource<R> {
   readonly sql: string;
-  readonly changes: ChangeEvents;
+  readonly changes: ChangeSource;
   /** Which tables the query reads, null if it cannot be compiled. */
   access(options: CallOptions): Promise<TableAccess | null>;
   query(options: CallOptions): Promise<R[]>;

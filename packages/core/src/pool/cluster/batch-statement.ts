@@ -1,0 +1,25 @@
+import type { Parameters } from "../../values/bind.js";
+import type { AnyRow } from "../../values/row-maker.js";
+import type { RunResult } from "../../connection/run-result.js";
+
+/** A statement of a batch: its text, or its text and its values. */
+export type BatchStatement =
+  | string
+  | { readonly sql: string; readonly values?: Parameters | undefined }
+  | readonly [sql: string, parameters?: Parameters];
+
+/** What a statement of a batch has given. */
+export interface BatchResult extends RunResult {
+  /** As objects; none for a statement without rows. */
+  rows: AnyRow[];
+}
+
+/** The text and the values. Throws TypeError. */
+export function partsOf(statement: BatchStatement): [sql: string, parameters: Parameters | undefined] {
+  if (typeof statement === "string") return [statement, undefined];
+  if (Array.isArray(statement)) return [statement[0] as string, statement[1] as Parameters | undefined];
+  if (typeof statement === "object" && statement !== null && "sql" in statement) {
+    return [statement.sql, statement.values];
+  }
+  throw new TypeError("batch: a statement is its text, [text, parameters] or { sql, values }");
+}

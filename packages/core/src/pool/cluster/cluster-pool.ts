@@ -1,0 +1,485 @@
+import { Op } from "@sqlite-aio/worker/wire";
+import { splitScript } from "@sqlite-aio/worker/sql";
+import { ConnectionClosedError, IntegrityError, ProgrammingError } from "../../errors/errors.js";
+import {
+  type CallOptions,
+  checkOptions,
+  checkSignal,
+  integer,
+  oneOf,
+} from "../../options/connect-options.js";
+import { Deadline } from "../../options/deadline.js";
+import { QueryTrace } from "../../tracing/query-trace.js";
+import { traceTransaction } from "../../tracing/transaction-trace.js";
+import type { Parameters } from "../../values/bind.js";
+import { Row } from "../../values/row.js";
+import type { AnyRow, RowSettings } from "../../values/row-maker.js";
+import type { ChangeListener } from "../changes/change-events.js";
+import { keepParameters, type LiveQuery, Watch } from "../changes/live-query.js";
+import type { AcquireOptions, PoolTransactionOptions } from "../exclusive.js";
+import type { Connection } from "../../connection/connection.js";
+import type { RunResult } from "../../connection/run-result.js";
+import { Reentrancy } from "../reentrancy.js";
+import type { PoolStats } from "../stats.js";
+import { type ExecuteOptions, type ExecuteResult, type ReadTransaction, readOnly } from "../transaction.js";
+import { type BatchResult, type BatchStatement, partsOf } from "./batch-statement.js";
+import { Primary } from "./primary.js";
+import { PrimaryConnection } from "./primary-connection.js";
+import { lockPrimary } from "./primary-lock.js";
+import type { PrimaryStream } from "./primary-stream.js";
+import { PrimaryReadTransaction, PrimaryTransaction } from "./primary-transaction.js";
+import { notAtPrimary } from "./remote-errors.js";
+import { objectRows, type RemoteResult, type RemoteStatement, remoteStatement } from "./remote-values.js";
+import { Replica } from "./replica.js";
+import { isUndone, runTransaction } from "./run-transaction.js";
+import type { ReplicaState, SyncResult } from "./replicator.js";
+import type { ClusterSettings } from "./settings.js";
+import { accessOf, accessOutside, type StatementAccess } from "./statement-access.js";
+
+/** What a pool over a primary is doing. */
+export interface ClusterStats {
+  /** Calls that the primary has or that wait to be sent, and transactions there. */
+  pending: number;
+  /** Connections that have something to do, there and in the replica's pool. */
+  busy: number;
+  /** Connections of the replica's pool that have nothing to do; 0 without a replica. */
+  idle: number;
+  /** Reads that wait for a connection of the replica's pool. */
+  waiting: number;
+  /** How well the replica follows; null where there is none. */
+  replica: (ReplicaState & { /** The pool that reads it. */ readonly pool: PoolStats }) | null;
+}
+
+/** Milliseconds between looks whether all is done, while the pool closes. */
+const DRAIN_MS = 5;
+
+/**
+ * A pool over a server of libsql: it writes there, and reads from a replica on this machine if it has one. It has the face
+ * of a {@link Pool}, and rejects with NotSupportedError what cannot be done in a cluster.
+ */
+export class ClusterPool {
+  readonly #settings: ClusterSettings;
+  readonly #primary: Primary;
+  readonly #replica: Replica | null;
+  readonly #rows: RowSettings;
+  readonly #reentrancy = new Reentrancy();
+  readonly #lent = new WeakSet<PrimaryConnection>();
+  /** Transactions, and writes that wait for the replica. */
+  #running = 0;
+  #closed = false;
+  #closing: Promise<void> | null = null;
+
+  private constructor(settings: ClusterSettings, primary: Primary, replica: Replica | null) {
+    this.#settings = settings;
+    this.#primary = primary;
+    this.#replica = replica;
+    this.#rows = rowSettings(settings);
+  }
+
+  /** @internal Use `createPool()`. */
+  static async open(settings: ClusterSettings): Promise<ClusterPool> {
+    settings.connection.signal?.throwIfAborted();
+    const primary = new Primary(settings.primary, rowSettings(settings));
+    try {
+      if (settings.replica !== null) {
+        const replica = await Replica.open(settings, settings.replica, primary);
+        return new ClusterPool(settings, primary, replica);
+      }
+      await new Deadline({ signal: settings.connection.signal }).race(
+        primary.execute(["SELECT 1", []], "read"),
+      );
+      return new ClusterPool(settings, primary, null);
+    } catch (error) {
+      primary.close();
+      throw error;
+    }
+  }
+
+  /** Runs a statement at the primary and gives its counts. */
+  async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+    this.#check();
+    const access = accessOutside(sql);
+    const { changes, lastInsertRowid } = await this.#atPrimary(sql, parameters, options, access);
+    return { changes, lastInsertRowid };
+  }
+
+  /** The first row as an object; undefined when there is none. */
+  async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
+    const access = this.#access(sql);
+    if (this.#isLocal(access)) return await this.#replica!.pool.get<R>(sql, parameters, options);
+    return objectRows<R>(await this.#atPrimary(sql, parameters, options, access), this.#rows)[0];
+  }
+
+  /** All rows as objects. */
+  async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
+    const access = this.#access(sql);
+    if (this.#isLocal(access)) return await this.#replica!.pool.all<R>(sql, parameters, options);
+    return objectRows<R>(await this.#atPrimary(sql, parameters, options, access), this.#rows);
+  }
+
+  /** All there is to know of a statement, wherever it belongs: for query builders, which make rows of their own. */
+  async execute(sql: string, parameters?: Parameters, options?: ExecuteOptions): Promise<ExecuteResult> {
+    const access = this.#access(sql);
+    if (this.#isLocal(access)) return await this.#replica!.pool.execute(sql, parameters, options);
+    const { firstRow, ...call } = options ?? {};
+    const { changes, lastInsertRowid, shape, rows } = await this.#atPrimary(sql, parameters, call, access);
+    const wanted = firstRow === true ? rows.slice(0, 1) : rows;
+    return { changes, lastInsertRowid, columns: shape.names, types: shape.types, rows: wanted };
+  }
+
+  /** Rows as objects: of a replica as they are wanted; the primary sends them all at once. */
+  iterate<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
+    const access = this.#access(sql);
+    if (this.#isLocal(access)) return this.#replica!.pool.iterate<R>(sql, parameters, options);
+    return this.#iterateAtPrimary<R>(sql, keepParameters(sql, parameters), options, access);
+  }
+
+  /** Runs the statements of a script at the primary, in one request. Each is a transaction of its own unless the script has BEGIN and COMMIT. */
+  async exec(script: string, options?: CallOptions): Promise<void> {
+    this.#check();
+    const statements: RemoteStatement[] = [];
+    for (const sql of splitScript(script)) {
+      accessOf(sql);
+      statements.push([sql, []]);
+    }
+    this.#refuseWrites(script);
+    await this.#traced(Op.SCRIPT, script, undefined, options, () =>
+      this.#writing(this.#primary.script(statements)),
+    );
+  }
+
+  /**
+   * Runs statements in one transaction and one request to the primary: all of them, or none if one fails. Where the way to
+   * the primary is long this takes as long as one statement does.
+   *
+   * @example
+   * await pool.batch([
+   *   ["UPDATE account SET balance = balance - ? WHERE id = ?", [10, 1]],
+   *   ["UPDATE account SET balance = balance + ? WHERE id = ?", [10, 2]],
+   * ]);
+   */
+  async batch(statements: Iterable<BatchStatement>, options?: CallOptions): Promise<BatchResult[]> {
+    this.#check();
+    const prepared = [...statements].map((statement) => {
+      const [sql, parameters] = partsOf(statement);
+      accessOutside(sql);
+      return remoteStatement(sql, parameters);
+    });
+    this.#refuseWrites();
+    const deadline = Deadline.of(options);
+    const work = this.#writing(this.#primary.batch(prepared));
+    const results = await (deadline?.race(work) ?? work);
+    return results.map((result) => {
+      const { changes, lastInsertRowid } = result;
+      return { changes, lastInsertRowid, rows: objectRows(result, this.#rows) };
+    });
+  }
+
+  /**
+   * Runs `fn` in a write transaction at the primary: commits when it returns, rolls back when it throws. The primary ends
+   * one that has the lock for more than 5 s while others wait. `retries`: how often all of it is run again where nothing was
+   * committed because of a lock or of the connection.
+   */
+  transaction<T>(
+    fn: (tx: PrimaryTransaction) => T | Promise<T>,
+    options: PoolTransactionOptions = {},
+  ): Promise<T> {
+    const mode = options?.mode ?? "immediate";
+    return traceTransaction(mode, this.#settings.name, () => this.#transaction(fn, options));
+  }
+
+  /** Runs `fn` in one snapshot of the database, for as long as it takes: of the replica, or of the primary where there is none. */
+  async read<T>(
+    fn: (tx: ReadTransaction | PrimaryReadTransaction) => T | Promise<T>,
+    options: CallOptions = {},
+  ): Promise<T> {
+    if (typeof fn !== "function") throw new TypeError("read: the first argument must be a function");
+    this.#check();
+    if (this.#replica !== null) {
+      return await this.#replica.pool.read((tx) => this.#reentrancy.inside(() => fn(tx)), options);
+    }
+    const deadline = Deadline.of(options)!;
+    return await this.#counted(() =>
+      this.#inTransaction("deferred", deadline, (stream) =>
+        fn(new PrimaryReadTransaction(stream, this.#rows)),
+      ),
+    );
+  }
+
+  /**
+   * A connection at the primary to oneself, with aiosqlite's methods, until it is released: by `await using`, `close()` or
+   * {@link release}. What is not committed by then is rolled back. `{ mode: "read" }`: one to the replica, if there is one.
+   */
+  async acquire(options?: {
+    mode?: "write" | undefined;
+    signal?: AbortSignal | undefined;
+  }): Promise<PrimaryConnection>;
+  async acquire(options: AcquireOptions): Promise<PrimaryConnection | Connection>;
+  async acquire(options: AcquireOptions = {}): Promise<PrimaryConnection | Connection> {
+    const { signal } = checkOptions(options, ["mode", "signal"]);
+    const mode = oneOf(options.mode, "mode", "write", ["read", "write"]);
+    this.#check();
+    if (mode === "read" && this.#replica !== null) return await this.#replica.pool.acquire({ mode, signal });
+    if (mode === "write") this.#refuseWrites();
+    checkSignal(signal)?.throwIfAborted();
+    this.#running++;
+    const { isolationLevel, iterChunkSize } = this.#settings.connection;
+    const connection = new PrimaryConnection(
+      { primary: this.#primary, rows: this.#rows, isolationLevel, iterChunkSize, readonly: mode === "read" },
+      () => this.#caughtUp(),
+      () => this.#running--,
+    );
+    this.#lent.add(connection);
+    return connection;
+  }
+
+  /** Gives a connection of {@link acquire} back. A second release does nothing. */
+  async release(connection: PrimaryConnection | Connection): Promise<void> {
+    if (!(connection instanceof PrimaryConnection)) await this.#replica?.pool.release(connection);
+    else if (this.#lent.has(connection)) await connection.close();
+    else throw new ProgrammingError("release: the connection is not one of this pool's");
+  }
+
+  /**
+   * Resolves when the replica has all that was committed at the primary before this call. Rejects with PrimaryError where
+   * the primary cannot be reached within its `timeout`. Without a replica there is nothing to do.
+   */
+  async sync(options?: CallOptions): Promise<SyncResult> {
+    this.#check();
+    const deadline = Deadline.of(options);
+    return (await this.#replica?.replicator.sync(deadline)) ?? { frames: 0, newest: null };
+  }
+
+  /** Calls `listener` after each sync that has brought something: `external` and `any` are true. Throws NotSupportedError without a replica. */
+  on(event: "change", listener: ChangeListener): this {
+    this.#changes.on(event, listener);
+    return this;
+  }
+
+  /** As {@link on}, for the next change only. */
+  once(event: "change", listener: ChangeListener): this {
+    this.#changes.once(event, listener);
+    return this;
+  }
+
+  /** Takes a listener off that was put on by {@link on} or {@link once}. */
+  off(event: "change", listener: ChangeListener): this {
+    this.#changes.off(event, listener);
+    return this;
+  }
+
+  /** A query's rows, and its rows again after each sync that has brought something. Throws NotSupportedError without a replica. */
+  watch<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): LiveQuery<R> {
+    const changes = this.#changes;
+    if (accessOutside(sql) !== "read") throw readOnly(sql);
+    const values = keepParameters(sql, parameters);
+    const { pool } = this.#replica!;
+    const query = (callOptions: CallOptions): Promise<R[]> => pool.all<R>(sql, values(), callOptions);
+    // Which tables have changed is not known, so that it does not matter which ones the query reads.
+    return new Watch<R>({ sql, changes, query, access: async () => null }, options);
+  }
+
+  /** @internal Keeps the migrations of other machines out, until the function that it gives is called. */
+  lockMigrations(timeout: number): Promise<() => Promise<void>> {
+    this.#check();
+    this.#refuseWrites();
+    return lockPrimary(this.#primary, "migration", timeout);
+  }
+
+  /** SQL functions are of one connection on one machine. Throws NotSupportedError. */
+  async createFunction(): Promise<void> {
+    throw notAtPrimary("createFunction(): the primary has no functions of its clients, and libsql has none");
+  }
+
+  /** What the pool is doing at this moment. */
+  stats(): ClusterStats {
+    const replica = this.#replica;
+    const pending = this.#primary.pending + this.#running;
+    if (replica === null) return { pending, busy: pending, idle: 0, waiting: 0, replica: null };
+    const pool = replica.pool.stats();
+    const { idle, waiting } = pool;
+    return {
+      pending,
+      busy: pending + pool.busy,
+      idle,
+      waiting,
+      replica: { ...replica.replicator.state, pool },
+    };
+  }
+
+  /**
+   * Takes no further calls, waits for those that were made, and closes. What is not finished after `timeout` ms (default
+   * 30000) rejects. A second call is the first.
+   */
+  async close(options: { timeout?: number | undefined } = {}): Promise<void> {
+    const timeout = integer(checkOptions(options, ["timeout"]).timeout, "timeout", 30_000, 0);
+    this.#reentrancy.refuseInside();
+    this.#closing ??= this.#close(timeout);
+    await this.#closing;
+  }
+
+  /** Closes the pool at the end of an `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  get #changes(): Replica["changes"] {
+    if (this.#replica !== null) return this.#replica.changes;
+    throw notAtPrimary("changes are told of a replica: a primary does not tell them");
+  }
+
+  #check(): void {
+    if (this.#closed) throw new ConnectionClosedError("the pool is closed");
+    this.#reentrancy.refuseInside();
+  }
+
+  #access(sql: string): "read" | "write" {
+    this.#check();
+    return accessOutside(sql);
+  }
+
+  #isLocal(access: StatementAccess): boolean {
+    return access === "read" && this.#replica !== null;
+  }
+
+  #refuseWrites(sql?: string): void {
+    if (this.#settings.readonly) throw readOnly(sql);
+  }
+
+  #atPrimary(
+    sql: string,
+    parameters: Parameters | undefined,
+    options: CallOptions | undefined,
+    access: "read" | "write",
+  ): Promise<RemoteResult> {
+    if (access === "write") this.#refuseWrites(sql);
+    const statement = remoteStatement(sql, parameters);
+    return this.#traced(Op.QUERY, sql, parameters, options, () => {
+      const answer = this.#primary.execute(statement, access);
+      return access === "read" ? answer : this.#writing(answer);
+    });
+  }
+
+  async *#iterateAtPrimary<R>(
+    sql: string,
+    parameters: () => Parameters | undefined,
+    options: CallOptions | undefined,
+    access: "read" | "write",
+  ): AsyncGenerator<R, undefined, undefined> {
+    yield* objectRows<R>(await this.#atPrimary(sql, parameters(), options, access), this.#rows);
+  }
+
+  /** What `work` has given, when the replica has it as well. */
+  #writing<T>(work: Promise<T>): Promise<T> {
+    return this.#counted(async () => {
+      let result: T;
+      try {
+        result = await work;
+      } catch (error) {
+        await this.#seeReason(error);
+        throw error;
+      }
+      await this.#caughtUp();
+      return result;
+    });
+  }
+
+  /** The row that a write was in conflict with may not have arrived: whoever looks for it next is to find it. */
+  async #seeReason(reason: unknown): Promise<void> {
+    if (!(reason instanceof IntegrityError) || this.#settings.replica?.readYourWrites !== true) return;
+    try {
+      await this.#replica!.replicator.sync();
+    } catch {
+      // It is the write's error that the caller is told.
+    }
+  }
+
+  async #caughtUp(): Promise<void> {
+    if (this.#settings.replica?.readYourWrites === true) await this.#replica!.replicator.caughtUp();
+  }
+
+  async #counted<T>(work: () => Promise<T>): Promise<T> {
+    this.#running++;
+    try {
+      return await work();
+    } finally {
+      this.#running--;
+    }
+  }
+
+  async #traced<T>(
+    code: number,
+    sql: string,
+    parameters: Parameters | undefined,
+    options: CallOptions | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const deadline = Deadline.of(options);
+    const call = (): Promise<T> => {
+      const done = work();
+      return deadline?.race(done, sql) ?? done;
+    };
+    const { slowQueryMs } = this.#settings.connection;
+    const trace = QueryTrace.of(code, sql, parameters, { database: this.#settings.name, slowQueryMs });
+    if (trace === null) return await call();
+    return await trace.follow(call, (result) => {
+      const { rows, changes } = result as unknown as Partial<RemoteResult>;
+      trace.succeeded(rows?.length ?? 0, changes ?? -1);
+    });
+  }
+
+  async #transaction<T>(
+    fn: (tx: PrimaryTransaction) => T | Promise<T>,
+    options: PoolTransactionOptions,
+  ): Promise<T> {
+    if (typeof fn !== "function") throw new TypeError("transaction: the first argument must be a function");
+    const { signal } = checkOptions(options, ["mode", "retries", "signal"]);
+    const mode = oneOf(options.mode, "mode", "immediate", ["deferred", "immediate", "exclusive"]);
+    let retries = integer(options.retries, "retries", 0, 0);
+    this.#check();
+    this.#refuseWrites();
+    const deadline = Deadline.of({ signal })!;
+    return await this.#counted(async () => {
+      for (;;) {
+        try {
+          const result = await this.#inTransaction(mode, deadline, (stream) =>
+            fn(new PrimaryTransaction(stream, this.#rows)),
+          );
+          await this.#caughtUp();
+          return result;
+        } catch (error) {
+          if (isUndone(error) && !deadline.over && retries-- > 0) continue;
+          await this.#seeReason(error);
+          throw error;
+        }
+      }
+    });
+  }
+
+  #inTransaction<T>(
+    mode: "deferred" | "immediate" | "exclusive",
+    deadline: Deadline,
+    work: (stream: PrimaryStream) => T | Promise<T>,
+  ): Promise<T> {
+    return runTransaction(this.#primary, mode, deadline, (stream) =>
+      this.#reentrancy.inside(() => work(stream)),
+    );
+  }
+
+  async #close(timeout: number): Promise<void> {
+    this.#closed = true;
+    const end = performance.now() + timeout;
+    while (this.#primary.pending + this.#running > 0 && performance.now() < end) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, DRAIN_MS);
+      });
+    }
+    this.#primary.close();
+    await this.#replica?.close(Math.max(0, Math.ceil(end - performance.now())));
+  }
+}
+
+function rowSettings({ connection }: ClusterSettings): RowSettings {
+  const { detectTypes, thread } = connection;
+  return { rowFactory: Row, textFactory: String, detectTypes, integers: thread.open.integers };
+}

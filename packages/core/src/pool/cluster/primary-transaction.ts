@@ -1,0 +1,126 @@
+import { splitScript } from "@sqlite-aio/worker/sql";
+import { ProgrammingError } from "../../errors/errors.js";
+import type { CallOptions } from "../../options/connect-options.js";
+import { Deadline } from "../../options/deadline.js";
+import type { Parameters } from "../../values/bind.js";
+import type { AnyRow, RowSettings } from "../../values/row-maker.js";
+import { type ExecuteOptions, type ExecuteResult, readOnly } from "../transaction.js";
+import type { RunResult } from "../../connection/run-result.js";
+import { keepParameters } from "../changes/live-query.js";
+import type { PrimaryStream } from "./primary-stream.js";
+import { accessOf } from "./statement-access.js";
+import { objectRows, type RemoteResult, remoteStatement } from "./remote-values.js";
+
+/** Numbers the savepoints of the process, so that each has a name of its own. */
+let lastSavepoint = 0;
+
+/** What `read()` hands to its callback where there is no replica: a transaction at the primary, for reading. */
+export class PrimaryReadTransaction {
+  protected readonly stream: PrimaryStream;
+  protected readonly settings: RowSettings;
+
+  /** @internal Use `pool.read()`. */
+  constructor(stream: PrimaryStream, settings: RowSettings) {
+    this.stream = stream;
+    this.settings = settings;
+  }
+
+  /** The first row as an object; undefined when there is none. */
+  async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
+    return objectRows<R>(await this.query(sql, parameters, options), this.settings)[0];
+  }
+
+  /** All rows as objects. */
+  async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
+    return objectRows<R>(await this.query(sql, parameters, options), this.settings);
+  }
+
+  /** All there is to know of a statement: for query builders, which make rows of their own. */
+  async execute(sql: string, parameters?: Parameters, options?: ExecuteOptions): Promise<ExecuteResult> {
+    const { firstRow, ...call } = options ?? {};
+    const { shape, rows, changes, lastInsertRowid } = await this.query(sql, parameters, call);
+    const wanted = firstRow === true ? rows.slice(0, 1) : rows;
+    return { changes, lastInsertRowid, columns: shape.names, types: shape.types, rows: wanted };
+  }
+
+  /** Rows as objects. The primary sends them all at once. */
+  iterate<R = AnyRow>(
+    sql: string,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): AsyncGenerator<R, undefined, undefined> {
+    return this.#iterate<R>(sql, keepParameters(sql, parameters), options);
+  }
+
+  /** @internal */
+  protected async query(
+    sql: string,
+    parameters: Parameters | undefined,
+    options: CallOptions | undefined,
+  ): Promise<RemoteResult> {
+    this.check(sql);
+    const statement = remoteStatement(sql, parameters);
+    const work = this.stream.execute(statement);
+    const deadline = Deadline.of(options);
+    return await (deadline === undefined ? work : deadline.race(work, sql));
+  }
+
+  async *#iterate<R>(
+    sql: string,
+    parameters: () => Parameters | undefined,
+    options: CallOptions | undefined,
+  ): AsyncGenerator<R, undefined, undefined> {
+    yield* objectRows<R>(await this.query(sql, parameters(), options), this.settings);
+  }
+
+  /** @internal Throws where the statement is not for here. */
+  protected check(sql: string): void {
+    if (accessOf(sql) === "read") return;
+    throw readOnly(sql);
+  }
+}
+
+/** What `transaction()` hands to its callback where there is a primary: a connection there, until the callback ends. */
+export class PrimaryTransaction extends PrimaryReadTransaction {
+  /** Runs a statement and gives its counts. */
+  async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+    const { changes, lastInsertRowid } = await this.query(sql, parameters, options);
+    return { changes, lastInsertRowid };
+  }
+
+  /** Runs the statements of a script. */
+  async exec(script: string, options?: CallOptions): Promise<void> {
+    const statements = [...splitScript(script)];
+    for (const sql of statements) this.check(sql);
+    for (const sql of statements) await this.query(sql, undefined, options);
+  }
+
+  /** A SAVEPOINT: released when `fn` returns, rolled back when it throws. */
+  async transaction<T>(fn: (tx: PrimaryTransaction) => T | Promise<T>): Promise<T> {
+    if (typeof fn !== "function") throw new TypeError("transaction: the first argument must be a function");
+    const name = `sqlite_aio_${++lastSavepoint}`;
+    await this.stream.execute([`SAVEPOINT ${name}`, []]);
+    let result: T;
+    try {
+      result = await fn(this);
+    } catch (error) {
+      // Where the whole transaction is lost there is nothing to go back to.
+      if (this.stream.inTransaction) {
+        await this.stream.execute([`ROLLBACK TO ${name}`, []]);
+        await this.stream.execute([`RELEASE ${name}`, []]);
+      }
+      throw error;
+    }
+    await this.stream.execute([`RELEASE ${name}`, []]);
+    return result;
+  }
+
+  /** @internal */
+  protected override check(sql: string): void {
+    if (accessOf(sql) !== "control") return;
+    throw new ProgrammingError(
+      "the transaction begins and ends with its callback: use transaction() for a savepoint, and throw to roll back",
+      { code: "SQLITE_MISUSE", sql },
+    );
+  }
+}

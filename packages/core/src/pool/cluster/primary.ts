@@ -1,0 +1,282 @@
+import type { HttpClient, HttpStream, RowsResult } from "@libsql/hrana-client";
+import { randomUUID } from "node:crypto";
+import { ConnectionClosedError, PrimaryError } from "../../errors/errors.js";
+import type { RowSettings } from "../../values/row-maker.js";
+import { type HranaModule, loadHrana } from "./hrana.js";
+import { identify, IDENTITY_QUERY, PrimaryGuard, UNGUARDED } from "./primary-guard.js";
+import { PrimaryStream } from "./primary-stream.js";
+import { isNoSuchTable, noAnswer, remoteError } from "./remote-errors.js";
+import { type RemoteResult, remoteResult, type RemoteStatement } from "./remote-values.js";
+import type { PrimarySettings } from "./settings.js";
+
+/** A statement that waits to be sent. */
+interface Waiting {
+  readonly statement: RemoteStatement;
+  readonly resolve: (result: RemoteResult) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** Requests with writes that are under way at a time. The primary runs one after the other all the same. */
+const WRITE_REQUESTS = 4;
+/** Statements in one of them at the most. */
+const STATEMENTS = 16;
+/** Requests that read which are under way at a time. */
+const READ_REQUESTS = 32;
+
+/** The server that has the database: what is asked of it, over HTTP. */
+export class Primary {
+  readonly #settings: PrimarySettings;
+  readonly #rows: RowSettings;
+  readonly #hrana: HranaModule;
+  #client: HttpClient | null = null;
+  #closed = false;
+  readonly #guard: PrimaryGuard;
+  readonly #writes = new Requests(WRITE_REQUESTS, STATEMENTS, (waiting) => this.#send(waiting, "write"));
+  readonly #reads = new Requests(READ_REQUESTS, 1, (waiting) => this.#send(waiting, "read"));
+
+  constructor(settings: PrimarySettings, rows: RowSettings) {
+    this.#settings = settings;
+    this.#rows = rows;
+    this.#hrana = loadHrana();
+    this.#guard = new PrimaryGuard(this.#hrana, settings.url.host);
+  }
+
+  /** Statements that are sent or wait to be. */
+  get pending(): number {
+    return this.#writes.pending + this.#reads.pending;
+  }
+
+  /** Runs one statement that is a transaction of its own. Those that wait together go in one request. */
+  async execute(statement: RemoteStatement, access: "read" | "write"): Promise<RemoteResult> {
+    try {
+      return await (access === "read" ? this.#reads : this.#writes).add(statement);
+    } catch (error) {
+      // Made here, where its stack shows who has called.
+      throw remoteError(error, statement[0]);
+    }
+  }
+
+  /** Runs statements in one transaction, and one request. The first that fails undoes all. */
+  batch(statements: readonly RemoteStatement[]): Promise<RemoteResult[]> {
+    return this.#sequence(statements, true);
+  }
+
+  /** Runs statements in one request, until one fails. What they leave open is undone. */
+  async script(statements: readonly RemoteStatement[]): Promise<void> {
+    await this.#sequence(statements, false);
+  }
+
+  /** A connection for several statements, to be closed. */
+  async open(): Promise<PrimaryStream> {
+    return new PrimaryStream(await this.#stream(), this.#hrana, this.#guard, this.#rows);
+  }
+
+  /** What the database is known by; null where it has no such row. */
+  async identity(): Promise<string | null> {
+    try {
+      const { rows } = await this.execute([IDENTITY_QUERY, []], "read");
+      return typeof rows[0]?.[0] === "string" ? rows[0][0] : null;
+    } catch (error) {
+      if (isNoSuchTable(error)) return null;
+      throw error;
+    }
+  }
+
+  /** From now on nothing is written to a database that is known by anything else. */
+  expect(identity: string): void {
+    this.#guard.expect(identity);
+  }
+
+  /** Gives the database a row to be known by, unless it has one. */
+  async identify(): Promise<void> {
+    await this.batch(identify(randomUUID()));
+  }
+
+  /** What is under way is not waited for. */
+  close(): void {
+    this.#closed = true;
+    this.#client?.close();
+  }
+
+  /** Each after the one before has succeeded. */
+  async #sequence(statements: readonly RemoteStatement[], transaction: boolean): Promise<RemoteResult[]> {
+    const stream = await this.#stream();
+    const { BatchCond } = this.#hrana;
+    const batch = stream.batch();
+    const { condition, passed } = this.#guard.guard(batch);
+    const answers: { readonly sql: string | undefined; readonly answer: Promise<RowsResult | undefined> }[] =
+      [];
+    let last = condition;
+    const add = (statement: RemoteStatement, sql?: string): void => {
+      const step = batch.step();
+      if (last !== null) step.condition(last);
+      const answer = step.query(statement);
+      answer.catch(() => {});
+      answers.push({ sql, answer });
+      last = BatchCond.ok(step);
+    };
+    if (transaction) add(["BEGIN IMMEDIATE", []]);
+    const first = answers.length;
+    for (const statement of statements) add(statement, statement[0]);
+    if (transaction) {
+      add(["COMMIT", []]);
+      // What a failed statement has undone by itself cannot be undone again.
+      batch
+        .step()
+        .condition(BatchCond.not(last!))
+        .run("ROLLBACK")
+        .catch(() => {});
+    }
+    try {
+      const done = batch.execute();
+      stream.closeGracefully();
+      await done;
+      await passed;
+    } catch (error) {
+      throw remoteError(error, undefined);
+    } finally {
+      stream.close();
+    }
+    const results: RemoteResult[] = [];
+    for (const { sql, answer } of answers) {
+      try {
+        // Those after one that failed have none.
+        results.push(remoteResult((await answer)!, this.#rows));
+      } catch (error) {
+        throw remoteError(error, sql);
+      }
+    }
+    return results.slice(first, first + statements.length);
+  }
+
+  async #send(waiting: readonly Waiting[], access: "read" | "write"): Promise<void> {
+    const fail = (error: unknown): void => {
+      for (const { reject } of waiting) reject(error);
+    };
+    let stream: HttpStream;
+    try {
+      stream = await this.#stream();
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    const batch = stream.batch();
+    const { condition, passed } = access === "read" ? UNGUARDED : this.#guard.guard(batch);
+    const answers = waiting.map(({ statement }) => {
+      const step = batch.step();
+      if (condition !== null) step.condition(condition);
+      const answer = step.query(statement);
+      answer.catch(() => {});
+      return answer;
+    });
+    try {
+      const done = batch.execute();
+      stream.closeGracefully();
+      await done;
+      await passed;
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    for (const [index, { resolve, reject }] of waiting.entries()) {
+      try {
+        resolve(remoteResult((await answers[index])!, this.#rows));
+      } catch (error) {
+        reject(error);
+      }
+    }
+  }
+
+  async #stream(): Promise<HttpStream> {
+    if (this.#closed) throw new ConnectionClosedError("the pool is closed");
+    if (this.#client === null || this.#client.closed) {
+      const { url, authToken } = this.#settings;
+      const fetch = (request: Request): Promise<Response> => this.#fetch(request);
+      this.#client = this.#hrana.openHttp(url, authToken, fetch, undefined, 3);
+      // It may be read as any of the three by `remoteResult()`.
+      this.#client.intMode = "bigint";
+    }
+    const client = this.#client;
+    try {
+      if ((await client.getVersion()) < 3) throw tooOld(this.#settings.url);
+    } catch (error) {
+      // The next call begins with another. This one has not sent its statement.
+      client.close();
+      throw notBegun(error);
+    }
+    return client.openStream();
+  }
+
+  /** The whole answer, or the error to give for that there is none. */
+  async #fetch(request: Request): Promise<Response> {
+    const { url, timeout } = this.#settings;
+    try {
+      const response = await fetch(request, { signal: AbortSignal.timeout(timeout) });
+      const { status, headers } = response;
+      return new Response(await response.arrayBuffer(), { status, headers });
+    } catch (error) {
+      throw noAnswer(error, url, timeout);
+    }
+  }
+}
+
+/** What it is that answers cannot say whether a transaction is open; or it could not tell its version at this moment. */
+function tooOld(url: URL): PrimaryError {
+  const message = `the server at ${url.host} does not speak version 3 of Hrana; the call was not begun`;
+  return new PrimaryError(message, "not-started");
+}
+
+/** Of a request that comes before any statement. */
+function notBegun(error: unknown): unknown {
+  if (!(error instanceof PrimaryError) || error.outcome === "not-started") return error;
+  const message = error.message.replace("may have done its work", "was not begun");
+  return new PrimaryError(message, "not-started", { cause: error.cause });
+}
+
+/** Sends what waits, some requests at a time. */
+class Requests {
+  readonly #most: number;
+  readonly #size: number;
+  readonly #send: (batch: readonly Waiting[]) => Promise<void>;
+  readonly #waiting: Waiting[] = [];
+  #running = 0;
+  #sent = 0;
+  #planned = false;
+
+  constructor(most: number, size: number, send: (batch: readonly Waiting[]) => Promise<void>) {
+    this.#most = most;
+    this.#size = size;
+    this.#send = send;
+  }
+
+  get pending(): number {
+    return this.#waiting.length + this.#sent;
+  }
+
+  add(statement: RemoteStatement): Promise<RemoteResult> {
+    const { promise, resolve, reject } = Promise.withResolvers<RemoteResult>();
+    this.#waiting.push({ statement, resolve, reject });
+    if (!this.#planned) {
+      this.#planned = true;
+      // Those of one tick go together.
+      queueMicrotask(() => {
+        this.#planned = false;
+        this.#pump();
+      });
+    }
+    return promise;
+  }
+
+  #pump(): void {
+    while (this.#waiting.length > 0 && this.#running < this.#most) {
+      const batch = this.#waiting.splice(0, this.#size);
+      this.#running++;
+      this.#sent += batch.length;
+      void this.#send(batch).finally(() => {
+        this.#running--;
+        this.#sent -= batch.length;
+        this.#pump();
+      });
+    }
+  }
+}

@@ -1,0 +1,162 @@
+import { types } from "node:util";
+import {
+  classOf,
+  DataError,
+  NotSupportedError,
+  OperationalError,
+  PrimaryError,
+  ProgrammingError,
+  SqliteError,
+} from "../../errors/errors.js";
+
+/** The connection was never there, so that nothing was sent. */
+const NEVER_SENT = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+/** SQLite's extended code of a constraint, which the server keeps to itself, by the message. */
+const CONSTRAINTS: readonly (readonly [RegExp, string])[] = [
+  [/^UNIQUE /, "SQLITE_CONSTRAINT_UNIQUE"],
+  [/^NOT NULL /, "SQLITE_CONSTRAINT_NOTNULL"],
+  [/^CHECK /, "SQLITE_CONSTRAINT_CHECK"],
+  [/^FOREIGN KEY /, "SQLITE_CONSTRAINT_FOREIGNKEY"],
+  [/^cannot store /, "SQLITE_CONSTRAINT_DATATYPE"],
+];
+
+/** Why a request got no answer: `error` is what `fetch()` was rejected with. */
+export function noAnswer(error: unknown, url: URL, timeout: number): PrimaryError {
+  const details = { cause: error };
+  for (let cause: unknown = error; typeof cause === "object" && cause !== null; ) {
+    const { code, name } = cause as { code?: unknown; name?: unknown };
+    if (NEVER_SENT.has(String(code))) {
+      const message = `the primary at ${url.host} could not be reached (${String(code)}); the call was not begun`;
+      return new PrimaryError(message, "not-started", details);
+    }
+    if (name === "TimeoutError") {
+      const message = `the primary at ${url.host} has not answered within ${timeout} ms; the call may have done its work`;
+      return new PrimaryError(message, "unknown", details);
+    }
+    cause = Reflect.get(cause, "cause");
+  }
+  const message = `the connection to the primary at ${url.host} was lost; the call may have done its work`;
+  return new PrimaryError(message, "unknown", details);
+}
+
+/** The error for what the client of the server's protocol has thrown. */
+export function remoteError(error: unknown, sql: string | undefined): unknown {
+  if (!types.isNativeError(error)) return error;
+  if (error instanceof SqliteError) return withSql(error, sql);
+  const { name, message } = error;
+  // A stream that has ended says why by its cause.
+  if (name === "ClosedError" && error.cause !== undefined) return remoteError(error.cause, sql);
+  const details = { sql, cause: error };
+  if (name === "ResponseError") return refused(String(Reflect.get(error, "code")), message, details);
+  if (name === "HttpServerError") return httpError(Number(Reflect.get(error, "status")), message, details);
+  return new PrimaryError(`the primary's answer cannot be read (${message})`, "unknown", details);
+}
+
+interface Details {
+  readonly sql: string | undefined;
+  readonly cause: unknown;
+}
+
+/** What the server has understood, and not done. */
+function refused(code: string, text: string, details: Details): SqliteError {
+  const message = text.replace(/^SQLite error: |^SQL input error: |^SQL string could not be parsed: /, "");
+  // Of a value as a parameter it says that the arguments do not match.
+  if (message.endsWith("string or blob too big")) {
+    return new DataError("string or blob too big", { ...details, code: "SQLITE_TOOBIG" });
+  }
+  switch (code) {
+    case "SQLITE_CONSTRAINT": {
+      const extended = CONSTRAINTS.find(([pattern]) => pattern.test(message))?.[1] ?? code;
+      return new (classOf(extended))(message, { ...details, code: extended });
+    }
+    case "SQL_PARSE_ERROR":
+      if (message.startsWith("unsupported statement")) return notAtPrimary(message, details);
+      return new OperationalError(message, details);
+    case "SQLITE_UNKNOWN":
+      // A server that forwards to the primary has lost it in between.
+      if (message.startsWith("cannot commit - no transaction is active")) return transactionLost(details);
+      return new OperationalError(message, details);
+    case "SQL_INPUT_ERROR":
+      return new OperationalError(message, details);
+    case "SQL_MANY_STATEMENTS":
+    case "SQL_NO_STATEMENT":
+    case "ARGS_INVALID":
+    case "ARGS_BOTH_POSITIONAL_AND_NAMED":
+      return new ProgrammingError(message, { ...details, code: "SQLITE_MISUSE" });
+    case "RESPONSE_TOO_LARGE":
+      return new DataError("the rows are more than the primary sends at a time: read them in parts", {
+        ...details,
+        code: "SQLITE_TOOBIG",
+      });
+    case "TRANSACTION_TIMEOUT":
+    case "STREAM_EXPIRED":
+      return transactionLost(details);
+    case "TRANSACTION_BUSY":
+      return new OperationalError(message, { ...details, code: "SQLITE_BUSY" });
+    case "AUTH_REJECTED":
+    case "UNAUTHORIZED":
+      return unauthorized(message, details);
+    default:
+      if (code.startsWith("SQLITE_")) return new (classOf(code))(message, { ...details, code });
+      return new OperationalError(message, details);
+  }
+}
+
+function httpError(status: number, message: string, details: Details): SqliteError {
+  if (status === 401 || status === 403) return unauthorized(message, details);
+  // It does not know the stream, or not any more, and with that its transaction is undone.
+  if (status === 400) return transactionLost(details);
+  if (status === 413) {
+    return new DataError("the statement is more than the primary takes at a time", {
+      ...details,
+      code: "SQLITE_TOOBIG",
+    });
+  }
+  return new PrimaryError(`the primary has failed (${message})`, "unknown", details);
+}
+
+function unauthorized(message: string, details: Details): OperationalError {
+  return new OperationalError(`the primary has refused the token (${message})`, {
+    ...details,
+    code: "SQLITE_AIO_PRIMARY_UNAUTHORIZED",
+  });
+}
+
+/** Whether an error is of a table that is not there. */
+export function isNoSuchTable(error: unknown): boolean {
+  return error instanceof SqliteError && error.message.startsWith("no such table");
+}
+
+/** Of a transaction that the server has ended. Nothing of it is left. */
+export function transactionLost(
+  details: { sql?: string | undefined; cause?: unknown } = {},
+): OperationalError {
+  const error = new OperationalError(
+    "the primary has rolled the transaction back: it was idle for too long, held the lock for more than 5 s while others waited, or an earlier error has ended it",
+    { ...details, code: "SQLITE_ABORT_ROLLBACK" },
+  );
+  return Object.assign(error, { rolledBack: true });
+}
+
+/** What cannot be done at a primary. */
+export function notAtPrimary(
+  what: string,
+  details: { sql?: string | undefined; cause?: unknown } = {},
+): NotSupportedError {
+  return new NotSupportedError(what, { ...details, code: "SQLITE_AIO_CLUSTER" });
+}
+
+function withSql(error: SqliteError, sql: string | undefined): SqliteError {
+  if (sql === undefined || error.sql !== undefined) return error;
+  const { message, code, cause } = error;
+  if (error instanceof PrimaryError) return new PrimaryError(message, error.outcome, { code, sql, cause });
+  return error;
+}

@@ -1,0 +1,281 @@
+import type { ReplicaSpec } from "@sqlite-aio/worker/wire";
+import { ConnectionClosedError, PrimaryError } from "../../errors/errors.js";
+import type { ThreadOptions } from "../../options/connect-options.js";
+import type { Deadline } from "../../options/deadline.js";
+import { ReplicaThread } from "./replica-thread.js";
+
+/** What a `sync()` has brought. */
+export interface SyncResult {
+  /** Frames of the primary's log that have arrived; each is a page. */
+  readonly frames: number;
+  /** Number of the newest frame in the replica; null if there is none. */
+  readonly newest: number | null;
+}
+
+/** How well the replica follows. */
+export interface ReplicaState {
+  /** When the latest sync that succeeded had begun, as `Date.now()`; null if there was none. */
+  readonly syncedAt: number | null;
+  /** Number of the newest frame in the replica; null if there is none. */
+  readonly newest: number | null;
+  /** A write of this pool was answered that the replica does not have yet. */
+  readonly stale: boolean;
+  /** Why the latest sync failed; null if it succeeded. */
+  readonly error: Error | null;
+}
+
+/** What a replicator is made of, and what it asks of the rest of the pool. */
+export interface ReplicatorSettings {
+  readonly thread: ThreadOptions;
+  readonly spec: ReplicaSpec;
+  /** Milliseconds between syncs; 0: only when asked. */
+  readonly interval: number;
+  /** Milliseconds that somebody waits for one. */
+  readonly timeout: number;
+  /** How errors call the primary. */
+  readonly host: string;
+  /** Before the first sync, before the next one after a failure, and now and then: rejects if the primary is not there, or another one. */
+  verify(): Promise<void>;
+  /** Something has arrived. */
+  arrived(): void;
+}
+
+/** Milliseconds before another try, doubled with each failure up to the second. */
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 4000;
+/** Milliseconds after which the primary is asked again whether it is the one it was. */
+const VERIFY_MS = 10_000;
+/** Milliseconds that closing waits for a sync that does not end. */
+const CLOSE_MS = 1000;
+
+/** A sync that several wait for. */
+interface Round {
+  readonly promise: Promise<SyncResult>;
+  resolve(result: SyncResult): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Keeps a replica up to date. Whoever asks for a sync gets one that began after he asked: it has all that was acknowledged
+ * before. Those who ask while one runs share the next.
+ */
+export class Replicator {
+  readonly #settings: ReplicatorSettings;
+  #thread: ReplicaThread | null = null;
+  #next: Round | null = null;
+  #running: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #verifiedAt = Number.NEGATIVE_INFINITY;
+  #closed = false;
+  #syncedAt: number | null = null;
+  #newest: number | null = null;
+  #error: Error | null = null;
+  /** Numbers of the latest write, of the latest that was answered without a sync, and of the latest that a sync has brought. */
+  #written = 0;
+  #missed = 0;
+  #brought = 0;
+
+  private constructor(settings: ReplicatorSettings) {
+    this.#settings = settings;
+  }
+
+  /** Takes the replica for this pool. Rejects if another has it, or if the file is none. */
+  static async start(settings: ReplicatorSettings): Promise<Replicator> {
+    const replicator = new Replicator(settings);
+    replicator.#thread = await ReplicaThread.start(settings.thread, settings.spec);
+    return replicator;
+  }
+
+  get state(): ReplicaState {
+    const stale = this.#missed > this.#brought;
+    return { syncedAt: this.#syncedAt, newest: this.#newest, stale, error: this.#error };
+  }
+
+  /**
+   * Resolves when the replica has all that the primary had acknowledged before. What may pass is tried again, for `timeout`
+   * ms; 0: one try, however long it takes.
+   */
+  async sync(deadline?: Deadline, timeout = this.#settings.timeout): Promise<SyncResult> {
+    const end = performance.now() + timeout;
+    const wait = <T>(work: Promise<T>): Promise<T> => deadline?.race(work) ?? work;
+    for (;;) {
+      try {
+        return await wait(this.#join(timeout === 0 ? 0 : Math.max(1, end - performance.now())));
+      } catch (error) {
+        if (deadline?.over === true || !mayPass(error) || performance.now() + this.#pause >= end) throw error;
+      }
+      await wait(sleep(this.#pause));
+    }
+  }
+
+  /** A write of this pool was acknowledged: resolves when the replica has it, or when it is known that this may take longer. */
+  async caughtUp(): Promise<void> {
+    const number = ++this.#written;
+    const end = performance.now() + this.#settings.timeout;
+    for (;;) {
+      try {
+        await this.#join(Math.max(1, end - performance.now()));
+        return;
+      } catch (error) {
+        if (this.#closed) return;
+        // The server is there, but has nothing to give at this moment.
+        if (isSyncError(error) && performance.now() + this.#pause < end) {
+          await sleep(this.#pause);
+          continue;
+        }
+        if (!this.state.stale) {
+          process.emitWarning(
+            `a write has succeeded, and reads do not see it yet (${(error as Error).message})`,
+            { type: "ReplicaWarning", code: "SQLITE_AIO_STALE" },
+          );
+        }
+        this.#missed = number;
+        this.#plan();
+        return;
+      }
+    }
+  }
+
+  /**
+   * Ends the thread. One whose sync hangs is left to itself, and keeps the lock: it may write into the file when the primary
+   * answers, so that nobody else may.
+   */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#next?.reject(closed());
+    this.#next = null;
+    const isIdle = this.#running === null || (await within(CLOSE_MS, this.#running));
+    if (isIdle) await this.#thread?.close();
+    else void this.#running?.then(() => this.#thread?.close());
+  }
+
+  get #pause(): number {
+    return Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.max(0, this.#failures - 1));
+  }
+
+  /** The next sync that begins, within `timeout` ms; 0: whenever it ends. */
+  async #join(timeout: number): Promise<SyncResult> {
+    const round = this.#ask();
+    const release = this.#thread?.hold();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      if (timeout > 0) timer = setTimeout(() => reject(this.#late()), timeout);
+    });
+    try {
+      return await Promise.race([round, late]);
+    } finally {
+      clearTimeout(timer);
+      release?.();
+    }
+  }
+
+  #ask(): Promise<SyncResult> {
+    if (this.#closed) return Promise.reject(closed());
+    if (this.#next === null) {
+      this.#next = Promise.withResolvers<SyncResult>();
+      this.#next.promise.catch(() => {});
+    }
+    const { promise } = this.#next;
+    this.#running ??= this.#run();
+    return promise;
+  }
+
+  async #run(): Promise<void> {
+    clearTimeout(this.#timer);
+    for (let round = this.#next; round !== null; round = this.#next) {
+      this.#next = null;
+      try {
+        round.resolve(await this.#pull());
+      } catch (error) {
+        round.reject(error);
+        // Those who came meanwhile are told the same. Who wants to tries again, after a pause.
+        (this.#next as Round | null)?.reject(error);
+        this.#next = null;
+      }
+    }
+    this.#running = null;
+    this.#plan();
+  }
+
+  async #pull(): Promise<SyncResult> {
+    const { thread, spec, host, verify, arrived } = this.#settings;
+    const written = this.#written;
+    try {
+      if (this.#failures > 0 || performance.now() > this.#verifiedAt + VERIFY_MS) {
+        await verify();
+        this.#verifiedAt = performance.now();
+      }
+      if (this.#thread?.alive !== true) this.#thread = await ReplicaThread.start(thread, spec);
+      const began = Date.now();
+      const answer = await this.#thread.ask("sync");
+      if (!answer.ok) throw syncError(answer.fault.message, host);
+      this.#failures = 0;
+      this.#error = null;
+      this.#brought = written;
+      this.#syncedAt = began;
+      this.#newest = answer.newest;
+      if (answer.frames > 0) arrived();
+      return { frames: answer.frames, newest: answer.newest };
+    } catch (error) {
+      this.#failures++;
+      this.#error = error as Error;
+      throw error;
+    }
+  }
+
+  /** Another sync by itself, later. */
+  #plan(): void {
+    clearTimeout(this.#timer);
+    const { interval } = this.#settings;
+    if (this.#closed || this.#running !== null || (interval === 0 && !this.state.stale)) return;
+    const pause = this.#failures > 0 ? Math.max(interval, this.#pause) : interval;
+    this.#timer = setTimeout(() => void this.#ask().catch(() => {}), pause).unref();
+  }
+
+  #late(): PrimaryError {
+    const { host, timeout } = this.#settings;
+    const message = `the primary at ${host} has not sent what is new within ${timeout} ms`;
+    return new PrimaryError(message, "not-started", { code: "SQLITE_AIO_SYNC_TIMEOUT" });
+  }
+}
+
+/** Whether it is worth to try again soon. */
+function mayPass(error: unknown): boolean {
+  return (
+    isSyncError(error) || (error instanceof PrimaryError && error.code === "SQLITE_AIO_PRIMARY_UNREACHABLE")
+  );
+}
+
+function isSyncError(error: unknown): boolean {
+  return error instanceof PrimaryError && error.code === "SQLITE_AIO_SYNC";
+}
+
+function syncError(text: string, host: string): PrimaryError {
+  const message = `the replica could not be synced with the primary at ${host}: ${text.replace(/^sync error: /i, "")}`;
+  return new PrimaryError(message, "not-started", { code: "SQLITE_AIO_SYNC" });
+}
+
+function closed(): ConnectionClosedError {
+  return new ConnectionClosedError("the pool is closed");
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
+
+/** Whether `work` is over by then. */
+async function within(ms: number, work: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

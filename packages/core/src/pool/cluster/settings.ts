@@ -1,0 +1,218 @@
+import { existsSync } from "node:fs";
+import { NotSupportedError } from "../../errors/errors.js";
+import { type ConnectionOptions, integer, isUrl, resolveOptions } from "../../options/connect-options.js";
+import type { PoolOptions } from "../options.js";
+
+/** The server that a replica is a copy of, and that all writes go to. */
+export interface PrimaryOptions {
+  /** Where it answers: `http:`, `https:` or `libsql:`, which is `https:`. */
+  url: string | URL;
+  /** A JSON Web Token, where the server asks for one. */
+  authToken?: string | undefined;
+  /** Milliseconds between looks for what is new there. Default 1000; 0: only after writes of this pool, and by `sync()`. */
+  syncInterval?: number | undefined;
+  /**
+   * Milliseconds that it may take to answer. Default 10000. It lets a call wait for a transaction of others for 5000 before
+   * it ends that; a shorter time leaves a write unknown that only waited.
+   */
+  timeout?: number | undefined;
+  /** A write is answered when the replica has it, so that the next read of this pool sees it. Default true. */
+  readYourWrites?: boolean | undefined;
+}
+
+/** Options of {@link createPool} for a replica: reads from a file of this machine, writes to the primary. */
+export interface ReplicaOptions
+  extends Omit<PoolOptions, "writers" | "groupCommit" | "checkpoint" | "changePollInterval" | "image"> {
+  /** The engine that has replicas, by its name or by the URL of its module. */
+  engine: "libsql" | URL;
+  /** The server that the database is a replica of. */
+  primary: PrimaryOptions;
+}
+
+/** Options of {@link createPool} for a database that is elsewhere, and is named by its URL. */
+export interface RemoteOptions
+  extends Pick<
+    PoolOptions,
+    "detectTypes" | "integers" | "isolationLevel" | "iterChunkSize" | "readonly" | "signal" | "slowQueryMs"
+  > {
+  /** The engine that speaks to servers. */
+  engine: "libsql" | URL;
+  /** A JSON Web Token, where the server asks for one. */
+  authToken?: string | undefined;
+  /** Milliseconds that the server may take to answer. Default 10000; see {@link PrimaryOptions}. */
+  timeout?: number | undefined;
+}
+
+/** How the primary is spoken to; checked and complete. */
+export interface PrimarySettings {
+  /** Ends with a slash. */
+  readonly url: URL;
+  readonly authToken: string | undefined;
+  readonly timeout: number;
+}
+
+/** Options of a pool over a primary, checked and complete. */
+export interface ClusterSettings {
+  readonly primary: PrimarySettings;
+  readonly readonly: boolean;
+  readonly connection: ConnectionOptions;
+  /** What traces call the database. */
+  readonly name: string;
+  /** Null where there is no file on this machine. */
+  readonly replica: ReplicaSettings | null;
+}
+
+/** How the replica is kept. */
+export interface ReplicaSettings {
+  readonly path: string;
+  readonly syncInterval: number;
+  readonly readYourWrites: boolean;
+  /** For the pool that reads it. */
+  readonly options: PoolOptions;
+}
+
+/** Whether `createPool()` was asked for a pool over a primary. */
+export function isCluster(database: unknown, options: unknown): boolean {
+  if (isRemote(database)) return true;
+  return typeof options === "object" && options !== null && Reflect.get(options, "primary") !== undefined;
+}
+
+/** Checks what `createPool()` was given. Throws TypeError, RangeError or NotSupportedError. */
+export function resolveCluster(
+  database: string | URL,
+  options: ReplicaOptions | RemoteOptions,
+): ClusterSettings {
+  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  if (options.engine !== "libsql" && !isUrl(options.engine)) {
+    throw new TypeError('a primary needs the option { engine: "libsql" }');
+  }
+  return isRemote(database)
+    ? resolveRemote(database, options)
+    : resolveReplica(database, options as ReplicaOptions);
+}
+
+const REMOTE = /^(?:https?|libsql):/i;
+
+function isRemote(database: unknown): database is string | URL {
+  return REMOTE.test(isUrl(database) ? database.href : typeof database === "string" ? database : "");
+}
+
+function resolveRemote(database: string | URL, options: RemoteOptions): ClusterSettings {
+  const { authToken, timeout, readonly, ...rest } = options;
+  const local = Object.keys(rest).find((name) => !REMOTE_OPTIONS.has(name));
+  if (local !== undefined) throw new TypeError(`option "${local}" is for a database of this machine`);
+  const primary = resolvePrimary({ url: database, authToken, timeout });
+  const connection = resolveOptions("", { ...rest, engine: undefined });
+  return {
+    primary,
+    readonly: flag(readonly, "readonly", false),
+    connection,
+    name: primary.url.href,
+    replica: null,
+  };
+}
+
+const REMOTE_OPTIONS = new Set([
+  "detectTypes",
+  "engine",
+  "integers",
+  "isolationLevel",
+  "iterChunkSize",
+  "signal",
+  "slowQueryMs",
+]);
+
+function resolveReplica(database: string | URL, options: ReplicaOptions): ClusterSettings {
+  const { primary, readonly, onConnect, ...rest } = options;
+  refuseLocal(options);
+  if (typeof primary !== "object" || primary === null)
+    throw new TypeError('option "primary" must be an object');
+  const unknown = Object.keys(primary).find((name) => !PRIMARY_OPTIONS.has(name));
+  if (unknown !== undefined) throw new TypeError(`unknown option "primary.${unknown}"`);
+  const { acquireTimeout, idleTimeout, leakWarning, maxWaiting, readers, ...connect } = rest;
+  const connection = resolveOptions(database, connect);
+  const { path, engine } = connection.thread.open;
+  if (path === ":memory:" || path === "") throw new TypeError("a replica needs a file");
+  if (!engine.startsWith("file:") || !existsSync(new URL(engine))) {
+    throw new NotSupportedError("a replica needs the package libsql, which is not installed", {
+      code: "SQLITE_AIO_ENGINE",
+    });
+  }
+  if (connection.thread.open.fileMustExist && !existsSync(path)) {
+    throw new TypeError(`option "fileMustExist": ${path} does not exist`);
+  }
+  return {
+    primary: resolvePrimary(primary),
+    readonly: flag(readonly, "readonly", false),
+    connection,
+    name: path,
+    replica: {
+      path,
+      syncInterval: integer(primary.syncInterval, "primary.syncInterval", 1000, 0),
+      readYourWrites: flag(primary.readYourWrites, "primary.readYourWrites", true),
+      options: {
+        ...connect,
+        acquireTimeout,
+        idleTimeout,
+        leakWarning,
+        maxWaiting,
+        readers,
+        onConnect,
+        readonly: true,
+        // What is new comes from the replicator, which tells.
+        changePollInterval: 0,
+      },
+    },
+  };
+}
+
+const PRIMARY_OPTIONS = new Set(["authToken", "readYourWrites", "syncInterval", "timeout", "url"]);
+
+/** What a pool of one machine can do, and one over a primary cannot. */
+function refuseLocal(options: PoolOptions): void {
+  const refused =
+    options.groupCommit === true
+      ? "groupCommit: batch() makes one commit of several writes"
+      : options.writers !== undefined && options.writers !== 1
+        ? "writers: the primary is the one writer"
+        : options.checkpoint === "external"
+          ? 'checkpoint: "external": the log of a replica is not its own'
+          : options.image !== undefined
+            ? "image"
+            : null;
+  if (refused !== null)
+    throw new NotSupportedError(`a replica has no ${refused}`, { code: "SQLITE_AIO_CLUSTER" });
+}
+
+function resolvePrimary({ url, authToken, timeout }: PrimaryOptions): PrimarySettings {
+  if (authToken !== undefined && typeof authToken !== "string") {
+    throw new TypeError('option "authToken" must be a string');
+  }
+  return {
+    url: resolveUrl(url),
+    authToken: authToken === "" ? undefined : authToken,
+    timeout: integer(timeout, "timeout", 10_000, 1),
+  };
+}
+
+function resolveUrl(given: string | URL): URL {
+  if (typeof given !== "string" && !isUrl(given)) {
+    throw new TypeError('option "url" must be a URL of the primary, http:, https: or libsql:');
+  }
+  const text = String(given);
+  if (!REMOTE.test(text) || !URL.canParse(text)) {
+    throw new TypeError(`"${text}" is no URL of a primary: it begins with http:, https: or libsql:`);
+  }
+  const url = new URL(text.replace(/^libsql:/i, "https:"));
+  if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
+    throw new TypeError("the URL of a primary has no user, query or fragment: its token is an option");
+  }
+  if (!url.pathname.endsWith("/")) url.pathname += "/";
+  return url;
+}
+
+function flag(value: unknown, name: string, fallback: boolean): boolean {
+  if (value === undefined) return fallback;
+  if (typeof value !== "boolean") throw new TypeError(`option "${name}" must be a boolean`);
+  return value;
+}

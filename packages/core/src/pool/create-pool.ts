@@ -1,0 +1,45 @@
+import { ClusterPool } from "./cluster/cluster-pool.js";
+import { isCluster, type RemoteOptions, type ReplicaOptions, resolveCluster } from "./cluster/settings.js";
+import type { Place } from "./dispatcher.js";
+import type { PoolOptions } from "./options.js";
+import { Pool } from "./pool.js";
+
+/**
+ * Opens a pool over a replica: a file of this machine that follows the database of a libsql-server, the primary. It reads
+ * from the file and writes at the primary.
+ *
+ * @example
+ * await using pool = await createPool("app.db", { engine: "libsql", primary: { url: "http://127.0.0.1:8080" } });
+ */
+export async function createPool(database: string | URL, options: ReplicaOptions): Promise<ClusterPool>;
+/**
+ * Opens a pool over a libsql-server, without a file of this machine.
+ *
+ * @example
+ * await using pool = await createPool("http://127.0.0.1:8080", { engine: "libsql" });
+ */
+export async function createPool(
+  database: `${"http" | "https" | "libsql"}://${string}`,
+  options: RemoteOptions,
+): Promise<ClusterPool>;
+/**
+ * Opens a pool: by default one writer and some read-only connections to a database in WAL mode. `{ readers: 0,
+ * writers: n }` is a plain pool of n equal connections, `{ readers: 0, writers: 1 }` one connection for all.
+ *
+ * @example
+ * await using pool = await createPool("app.db");
+ * await pool.run("INSERT INTO note (text) VALUES (?)", ["hello"]);
+ * const notes = await pool.all("SELECT id, text FROM note");
+ */
+export async function createPool(database: string | URL, options?: PoolOptions): Promise<Pool>;
+export async function createPool(
+  database: string | URL,
+  options: PoolOptions | ReplicaOptions | RemoteOptions = {},
+): Promise<Pool | ClusterPool> {
+  if (isCluster(database, options)) {
+    return await ClusterPool.open(resolveCluster(database, options as ReplicaOptions));
+  }
+  const origin: Place = {};
+  Error.captureStackTrace(origin, createPool);
+  return await Pool.open(database, options, origin);
+}

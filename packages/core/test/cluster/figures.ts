@@ -1,0 +1,203 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ClusterPool, createPool, type Pool } from "@sqlite-aio/core";
+import { expect, it, onTestFinished } from "vitest";
+import { temporaryPath } from "../support/database.ts";
+import { openRemote, openReplica } from "./open.ts";
+import { Proxy } from "./proxy.ts";
+import { Server } from "./server.ts";
+
+// Figures of one run beside each other: what counts is their ratio.
+
+/** How long each is measured, in ms. */
+const TIME = 2500;
+const TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT NOT NULL, at REAL)";
+const INSERT = "INSERT INTO t (text, at) VALUES (?, ?)";
+const ROW = ["some text of a usual length, as a note may have", 0];
+
+/** Calls a second of so many callers, each of which does the next when the last is done. */
+async function rate(callers: number, call: () => Promise<unknown>, of = 1): Promise<number> {
+  const end = performance.now() + TIME;
+  let done = 0;
+  const began = performance.now();
+  const caller = async (): Promise<void> => {
+    while (performance.now() < end) {
+      await call();
+      done += of;
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, caller));
+  return Math.round((done / (performance.now() - began)) * 1000);
+}
+
+async function openLocal(): Promise<Pool> {
+  const pool = await createPool(await temporaryPath());
+  onTestFinished(() => pool.close());
+  await pool.exec(TABLE);
+  return pool;
+}
+
+function table(title: string, rows: Readonly<Record<string, unknown>>): void {
+  console.log(
+    `${title}\n${Object.entries(rows)
+      .map(([name, value]) => `  ${name.padEnd(44)} ${String(value)}`)
+      .join("\n")}`,
+  );
+}
+
+it("writes a second", async () => {
+  const local = await openLocal();
+  const remote = await openRemote(await Server.start());
+  await remote.run(TABLE);
+  // Of a server of its own: what the others write would have to arrive first.
+  const replica = await openReplica(await Server.start());
+  await replica.run(TABLE);
+  const batch = Array.from({ length: 16 }, () => [INSERT, ROW] as const);
+  const write = (pool: Pool | ClusterPool) => () => pool.run(INSERT, ROW);
+  table("writes a second", {
+    "a file of this machine, 1 caller": await rate(1, write(local)),
+    "a file of this machine, 16 callers": await rate(16, write(local)),
+    "primary, 1 caller": await rate(1, write(remote)),
+    "primary, 16 callers": await rate(16, write(remote)),
+    "primary, batches of 16, 1 caller": await rate(1, () => remote.batch(batch as never), 16),
+    "with a replica, 1 caller": await rate(1, write(replica)),
+    "with a replica, 16 callers": await rate(16, write(replica)),
+    "with a replica, batches of 16, 1 caller": await rate(1, () => replica.batch(batch as never), 16),
+    "transactions of two writes, 1 caller": await rate(1, () =>
+      remote.transaction(async (tx) => {
+        await tx.run(INSERT, ROW);
+        await tx.run(INSERT, ROW);
+      }),
+    ),
+  });
+  expect(await remote.get("SELECT count(*) > 0 AS some FROM t")).toEqual({ some: 1 });
+});
+
+it("milliseconds on a way of 25 ms each way", async () => {
+  const server = await Server.start();
+  const proxy = await Proxy.to(server.port);
+  const remote = await openRemote(proxy);
+  const replica = await openReplica(proxy);
+  await remote.run(TABLE);
+  proxy.delay = 25;
+  const took = async (call: () => Promise<unknown>): Promise<number> => {
+    const times: number[] = [];
+    for (let i = 0; i < 15; i++) {
+      const began = performance.now();
+      await call();
+      times.push(performance.now() - began);
+    }
+    return Math.round(times.toSorted((a, b) => a - b)[7]!);
+  };
+  table("milliseconds (median) on a way of 25 ms each way", {
+    "a write": await took(() => remote.run(INSERT, ROW)),
+    "a write, and the replica has it": await took(() => replica.run(INSERT, ROW)),
+    "a transaction of two writes": await took(() =>
+      remote.transaction(async (tx) => {
+        await tx.run(INSERT, ROW);
+        await tx.run(INSERT, ROW);
+      }),
+    ),
+    "the same as a batch": await took(() =>
+      remote.batch([
+        [INSERT, ROW],
+        [INSERT, ROW],
+      ]),
+    ),
+    "a read of the primary": await took(() => remote.get("SELECT 1")),
+    "a read of the replica": await took(() => replica.get("SELECT 1")),
+  });
+  expect(await replica.get("SELECT count(*) > 0 AS some FROM t")).toEqual({ some: 1 });
+});
+
+it("reads a second", async () => {
+  const rows = Array.from({ length: 1000 }, () => [INSERT, ROW] as const);
+  const local = await openLocal();
+  for (const [sql, values] of rows) await local.run(sql, values);
+  const server = await Server.start();
+  const remote = await openRemote(server);
+  await remote.batch([TABLE, ...rows] as never);
+  const replica = await openReplica(server);
+  let id = 0;
+  const read = (pool: Pool | ClusterPool) => () =>
+    pool.get("SELECT text FROM t WHERE id = ?", [1 + (id++ % 1000)]);
+  table("reads by key a second, 16 callers", {
+    "a file of this machine": await rate(16, read(local)),
+    "a replica": await rate(16, read(replica)),
+    "the primary": await rate(16, read(remote)),
+  });
+  const path = await temporaryPath();
+  await (await openReplica(server, {}, path)).close();
+  const growth: Record<string, unknown> = {};
+  for (const programs of [1, 2, 4]) {
+    const children = await Promise.all(
+      Array.from({ length: programs }, async () => {
+        const child = fork(join(import.meta.dirname, "reader.ts"), [
+          server.url,
+          await temporaryPath(),
+          String(TIME),
+        ]);
+        onTestFinished(() => void child.kill("SIGKILL"));
+        await once(child, "message");
+        return child;
+      }),
+    );
+    const rates = children.map(async (child) => {
+      child.send("go");
+      const [reads] = (await once(child, "message")) as [number];
+      return reads;
+    });
+    growth[`${programs} programs with a replica each, together`] = (await Promise.all(rates)).reduce(
+      (a, b) => a + b,
+      0,
+    );
+    for (const child of children) child.kill();
+  }
+  table("reads by key a second, 16 callers in each", growth);
+  expect(Object.keys(growth)).toHaveLength(3);
+});
+
+it("lag", async () => {
+  const lags: Record<string, unknown> = {};
+  for (const perSecond of [10, 100, 300]) {
+    const server = await Server.start();
+    const remote = await openRemote(server);
+    await remote.run(TABLE);
+    const replica = await openReplica(server, { syncInterval: 100 });
+    const seen: number[] = [];
+    let last = 0;
+    const look = async (): Promise<void> => {
+      const now = Date.now();
+      const rows = await replica.all<{ id: number; at: number }>("SELECT id, at FROM t WHERE id > ?", [last]);
+      for (const { id, at } of rows) {
+        if (id <= last) continue;
+        last = id;
+        seen.push(now - at);
+      }
+    };
+    replica.on("change", () => void look());
+    const end = performance.now() + 2 * TIME;
+    let written = 0;
+    const began = performance.now();
+    while (performance.now() < end) {
+      const due = Math.floor(((performance.now() - began) / 1000) * perSecond);
+      while (written < due) {
+        written++;
+        void remote.run(INSERT, ["x", Date.now()]);
+      }
+      await sleep(5);
+    }
+    await replica.sync();
+    await sleep(200);
+    const sorted = seen.toSorted((a, b) => a - b);
+    const at = (part: number): number => Math.round(sorted[Math.floor(sorted.length * part)] ?? -1);
+    lags[`${perSecond} writes a second`] = `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, of ${seen.length} rows`;
+    await replica.close();
+    await remote.close();
+    await server.kill();
+  }
+  table("milliseconds from the call that writes until a replica tells of it, syncInterval 100", lags);
+  expect(Object.keys(lags)).toHaveLength(3);
+});
