@@ -175,7 +175,7 @@ export class Cursor {
       this.#runner.channel.nextNumber(),
       this.#flags,
     );
-    this.#send(call, undefined, null);
+    this.#send(call, undefined, this.executeBound);
     await this.#runner.settle(call);
     return this.#opened(call);
   }
