@@ -66,6 +66,13 @@ export class BuilderConnection {
     }
   }
 
+  /** Turns a switch of the handle on or off, until the connection is given back. */
+  async configure(op: number, enable: boolean): Promise<void> {
+    if (this.#turning !== null) await this.#turning;
+    this.#check();
+    await (this.#transaction ?? (await this.#hold())).setconfig?.(op, enable);
+  }
+
   /** Rows in chunks; the connection is held until the loop ends. */
   async *stream<R>(
     sql: string,

@@ -55,6 +55,10 @@ export class OpenTransaction implements SessionStatements {
     return this.#tx.executeFetchall(sql, parameters, options);
   }
 
+  async setconfig(op: number, enable: boolean): Promise<void> {
+    await this.#tx.setconfig?.(op, enable);
+  }
+
   async commit(): Promise<void> {
     this.#end.resolve();
     await this.#done;

@@ -25,6 +25,8 @@ export interface SessionStatements {
   cursor(): Promise<SessionCursor>;
   execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<SessionCursor>;
   executeFetchall<R>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]>;
+  /** Turns a switch of the handle on or off. Only with the native companion. */
+  setconfig?(op: number, enable: boolean): Promise<void>;
 }
 
 /** What a query builder uses of a connection that the pool lends. */

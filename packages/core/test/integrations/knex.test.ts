@@ -5,6 +5,7 @@ import {
   capabilities,
   createPool,
   IntegrityError,
+  NotSupportedError,
   OperationalError,
   type Pool,
   type PoolOptions,
@@ -483,6 +484,88 @@ describe("the schema", () => {
     expect(await db.schema.hasColumn("pet", "name")).toBe(false);
     expect(await db("pet").columnInfo("title")).toMatchObject({ type: "varchar", maxLength: "255" });
     expect(await db.raw("PRAGMA foreign_keys")).toEqual([{ foreign_keys: 1 }]);
+  });
+
+  /** One migration, in a transaction as they all are. */
+  function migrating(db: Knex, name: string, up: (trx: Knex) => PromiseLike<unknown>): Promise<unknown> {
+    const migrationSource = {
+      getMigrations: async () => [name],
+      getMigrationName: String,
+      getMigration: async () => ({ up: async (trx: Knex) => void (await up(trx)), down: async () => {} }),
+    };
+    return db.migrate.latest({ migrationSource, tableName: `done_${name}` });
+  }
+
+  /** A customer with an invoice of each kind, and a tree that refers to itself. */
+  async function referred(): Promise<Knex> {
+    const { db } = await opened();
+    for (const action of ["CASCADE", "SET NULL", "NO ACTION"]) {
+      await db.schema.createTable(action, (table) => {
+        table.increments();
+        table.integer("customer").references("customer.id").onDelete(action);
+      });
+    }
+    await db.schema.createTable("customer", (table) => {
+      table.increments();
+      table.string("gender");
+      table.string("name").notNullable();
+      table.integer("parent").references("customer.id").onDelete("CASCADE");
+    });
+    await db("customer").insert([
+      { id: 1, name: "Ada" },
+      { id: 2, name: "Alan", parent: 1 },
+    ]);
+    for (const action of ["CASCADE", "SET NULL", "NO ACTION"])
+      await db(action).insert({ id: 7, customer: 1 });
+    return db;
+  }
+
+  const rebuilds: [string, (trx: Knex) => PromiseLike<unknown>][] = [
+    ["dropColumn", (trx) => trx.schema.alterTable("customer", (table) => void table.dropColumn("gender"))],
+    ["alter", (trx) => trx.schema.alterTable("customer", (table) => void table.text("name").alter())],
+    ["setNullable", (trx) => trx.schema.alterTable("customer", (table) => void table.setNullable("name"))],
+    ["dropForeign", (trx) => trx.schema.alterTable("customer", (table) => void table.dropForeign("parent"))],
+  ];
+
+  it.runIf(capabilities.limits).each(rebuilds)(
+    "loses no row that refers to a table when %s rebuilds that in a migration",
+    async (name, up) => {
+      const db = await referred();
+      await migrating(db, name, async (trx) => {
+        await trx("customer").insert({ id: 3, name: "Grace" });
+        await up(trx);
+        expect(await trx.raw("PRAGMA foreign_keys")).toEqual([{ foreign_keys: 1 }]);
+      });
+      for (const action of ["CASCADE", "SET NULL", "NO ACTION"]) {
+        expect(await db(action).select(), action).toEqual([{ id: 7, customer: 1 }]);
+        expect(await rejection(db(action).insert({ customer: 99 })), action).toBeInstanceOf(IntegrityError);
+      }
+      expect(await db("customer").orderBy("id").pluck("name")).toEqual(["Ada", "Alan", "Grace"]);
+      expect(await db.raw("PRAGMA foreign_key_check")).toEqual([]);
+    },
+  );
+
+  it.runIf(!capabilities.limits).each(rebuilds)(
+    "refuses to lose a row that refers to a table when %s would rebuild that in a migration, and rebuilds others",
+    async (name, up) => {
+      const db = await referred();
+      const error = await rejection(migrating(db, name, up));
+      expect(error).toBeInstanceOf(NotSupportedError);
+      expect(error).toMatchObject({ message: expect.stringContaining("transaction: false") });
+      expect(await db("CASCADE").select()).toEqual([{ id: 7, customer: 1 }]);
+      expect(await db("customer").orderBy("id").pluck("name")).toEqual(["Ada", "Alan"]);
+      for (const action of ["CASCADE", "SET NULL", "NO ACTION"]) await db(action).del();
+      await db("customer").where({ id: 2 }).del();
+      await migrating(db, name, up);
+      expect(await db("customer").pluck("name")).toEqual(["Ada"]);
+    },
+  );
+
+  it("refuses a PRAGMA foreign_keys of the user's inside a transaction, where SQLite ignores it", async () => {
+    const { db } = await opened();
+    const error = await rejection(db.transaction((trx) => trx.raw("PRAGMA foreign_keys = OFF")));
+    expect(error).toBeInstanceOf(ProgrammingError);
+    expect(error).toMatchObject({ message: expect.stringContaining("inside a transaction") });
   });
 
   it("is migrated, each migration in a transaction, and by one at a time", async () => {

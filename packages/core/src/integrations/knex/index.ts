@@ -16,6 +16,7 @@ import {
 } from "../builder-connection.js";
 import type { SessionPool } from "../session-pool.js";
 import { ClientPool, type CountedPool } from "./client-pool.js";
+import { insideTransaction, switchForeignKeys, type TableRebuild } from "./rebuild.js";
 
 /** What the client uses of a pool. */
 export type KnexPool = SessionPool & CountedPool;
@@ -36,6 +37,9 @@ interface KnexQuery {
 interface SqliteClient extends Knex.Client {
   _escapeBinding(value: unknown, context?: unknown): string;
   emit(event: string, ...values: unknown[]): boolean;
+  /** It is a transaction's. */
+  readonly transacting?: boolean;
+  ddl(...args: unknown[]): TableRebuild;
 }
 interface SqliteClientClass {
   new (config: Knex.Config): SqliteClient;
@@ -110,6 +114,12 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
       await connection.release();
     }
 
+    /** What tables are rebuilt with, which SQLite cannot alter. */
+    override ddl(...args: unknown[]): TableRebuild {
+      const rebuild = super.ddl(...args);
+      return this.transacting === true ? insideTransaction(rebuild) : rebuild;
+    }
+
     async ["_query"](connection: KnexConnection, query: KnexQuery): Promise<KnexQuery> {
       try {
         return await run(connection, query, this.config);
@@ -155,6 +165,11 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
     if (turn !== null) {
       if (query.sql === "BEGIN;") enterTransaction(connection.owner, connection);
       await turn();
+      return query;
+    }
+    if (query.method === undefined && connection.inTransaction && SETTING.test(query.sql)) {
+      await switchForeignKeys(connection, query.sql.endsWith("ON"));
+      query.response = [];
       return query;
     }
     const { options, convert } = reading(connection, query, config);
@@ -230,8 +245,8 @@ function turnOf(connection: KnexConnection, { sql, method }: KnexQuery): (() => 
 }
 
 /**
- * How Knex puts a connection back as it was before a transaction with `enforceForeignCheck`: after it has given the
- * connection back, when the pool has done that already.
+ * How Knex turns foreign keys off and on: around the rebuilding of a table, also in a transaction, and by a raw statement
+ * to put a connection back as it was, after it has given that back and the pool has done so already.
  */
 const SETTING = /^PRAGMA foreign_keys = (?:ON|OFF)$/;
 
