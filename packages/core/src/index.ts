@@ -44,12 +44,10 @@ export type { CallOptions, ConnectOptions, IsolationLevel } from "./options/conn
 export { Row } from "./values/row.js";
 export type { RowFactory } from "./connection/cursor.js";
 export type { AnyRow, TextFactory } from "./values/row-maker.js";
+export type { ClusterStats } from "./pool/cluster/replicator.js";
 export { createPool } from "./pool/create-pool.js";
 export { Pool } from "./pool/pool.js";
-export {
-  ClusterPool,
-  type ClusterStats,
-} from "./pool/cluster/cluster-pool.js";
+export { ClusterPool } from "./pool/cluster/cluster-pool.js";
 export type { BatchResult, BatchStatement } from "./pool/cluster/batch-statement.js";
 export { PrimaryConnection } from "./pool/cluster/primary-connection.js";
 export { PrimaryCursor } from "./pool/cluster/primary-cursor.js";

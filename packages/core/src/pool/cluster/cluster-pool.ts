@@ -9,7 +9,6 @@ import {
   oneOf,
 } from "../../options/connect-options.js";
 import { Deadline } from "../../options/deadline.js";
-import { QueryTrace } from "../../tracing/query-trace.js";
 import { traceTransaction } from "../../tracing/transaction-trace.js";
 import type { Parameters } from "../../values/bind.js";
 import { Row } from "../../values/row.js";
@@ -20,7 +19,6 @@ import type { AcquireOptions, PoolTransactionOptions } from "../exclusive.js";
 import type { Connection } from "../../connection/connection.js";
 import type { RunResult } from "../../connection/run-result.js";
 import { Reentrancy } from "../reentrancy.js";
-import type { PoolStats } from "../stats.js";
 import { type ExecuteOptions, type ExecuteResult, type ReadTransaction, readOnly } from "../transaction.js";
 import { type BatchResult, type BatchStatement, partsOf } from "./batch-statement.js";
 import { Primary } from "./primary.js";
@@ -32,23 +30,10 @@ import { notAtPrimary } from "./remote-errors.js";
 import { objectRows, type RemoteResult, type RemoteStatement, remoteStatement } from "./remote-values.js";
 import { Replica } from "./replica.js";
 import { isUndone, runTransaction } from "./run-transaction.js";
-import type { ReplicaState, SyncResult } from "./replicator.js";
+import type { ClusterStats, SyncResult } from "./replicator.js";
 import type { ClusterSettings } from "./settings.js";
+import { traced } from "./traced.js";
 import { accessOf, accessOutside, type StatementAccess } from "./statement-access.js";
-
-/** What a pool over a primary is doing. */
-export interface ClusterStats {
-  /** Calls that the primary has or that wait to be sent, and transactions there. */
-  pending: number;
-  /** Connections that have something to do, there and in the replica's pool. */
-  busy: number;
-  /** Connections of the replica's pool that have nothing to do; 0 without a replica. */
-  idle: number;
-  /** Reads that wait for a connection of the replica's pool. */
-  waiting: number;
-  /** How well the replica follows; null where there is none. */
-  replica: (ReplicaState & { /** The pool that reads it. */ readonly pool: PoolStats }) | null;
-}
 
 /** Milliseconds between looks whether all is done, while the pool closes. */
 const DRAIN_MS = 5;
@@ -143,9 +128,8 @@ export class ClusterPool {
       statements.push([sql, []]);
     }
     this.#refuseWrites(script);
-    await this.#traced(Op.SCRIPT, script, undefined, options, () =>
-      this.#writing(this.#primary.script(statements)),
-    );
+    const statement = { code: Op.SCRIPT, sql: script, parameters: undefined };
+    await traced(this.#settings, statement, options, () => this.#writing(this.#primary.script(statements)));
   }
 
   /**
@@ -354,7 +338,7 @@ export class ClusterPool {
   ): Promise<RemoteResult> {
     if (access === "write") this.#refuseWrites(sql);
     const statement = remoteStatement(sql, parameters);
-    return this.#traced(Op.QUERY, sql, parameters, options, () => {
+    return traced(this.#settings, { code: Op.QUERY, sql, parameters }, options, () => {
       const answer = this.#primary.execute(statement, access);
       return access === "read" ? answer : this.#writing(answer);
     });
@@ -405,27 +389,6 @@ export class ClusterPool {
     } finally {
       this.#running--;
     }
-  }
-
-  async #traced<T>(
-    code: number,
-    sql: string,
-    parameters: Parameters | undefined,
-    options: CallOptions | undefined,
-    work: () => Promise<T>,
-  ): Promise<T> {
-    const deadline = Deadline.of(options);
-    const call = (): Promise<T> => {
-      const done = work();
-      return deadline?.race(done, sql) ?? done;
-    };
-    const { slowQueryMs } = this.#settings.connection;
-    const trace = QueryTrace.of(code, sql, parameters, { database: this.#settings.name, slowQueryMs });
-    if (trace === null) return await call();
-    return await trace.follow(call, (result) => {
-      const { rows, changes } = result as unknown as Partial<RemoteResult>;
-      trace.succeeded(rows?.length ?? 0, changes ?? -1);
-    });
   }
 
   async #transaction<T>(

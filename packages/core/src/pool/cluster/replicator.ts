@@ -1,3 +1,4 @@
+import type { PoolStats } from "../stats.js";
 import type { ReplicaSpec } from "@sqlite-aio/worker/wire";
 import { ConnectionClosedError, PrimaryError } from "../../errors/errors.js";
 import type { ThreadOptions } from "../../options/connect-options.js";
@@ -10,6 +11,20 @@ export interface SyncResult {
   readonly frames: number;
   /** Number of the newest frame in the replica; null if there is none. */
   readonly newest: number | null;
+}
+
+/** What a pool over a primary is doing. */
+export interface ClusterStats {
+  /** Calls that the primary has or that wait to be sent, and transactions there. */
+  pending: number;
+  /** Connections that have something to do, there and in the replica's pool. */
+  busy: number;
+  /** Connections of the replica's pool that have nothing to do; 0 without a replica. */
+  idle: number;
+  /** Reads that wait for a connection of the replica's pool. */
+  waiting: number;
+  /** How well the replica follows; null where there is none. */
+  replica: (ReplicaState & { /** The pool that reads it. */ readonly pool: PoolStats }) | null;
 }
 
 /** How well the replica follows. */
