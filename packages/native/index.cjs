@@ -10,6 +10,7 @@ const capabilities = Object.freeze({
   statements: true,
   limits: true,
   hooks: true,
+  functions: true,
 });
 
 function isMusl() {
@@ -64,6 +65,8 @@ const {
   takeEvents,
   limit,
   config,
+  defineFunction,
+  defineCollation,
   setGuard,
   prepare,
   finalize,
@@ -114,6 +117,8 @@ module.exports = {
   takeEvents,
   limit,
   config,
+  defineFunction,
+  defineCollation,
   prepare,
   finalize,
   columns,

@@ -9,6 +9,7 @@ export interface Capabilities {
   readonly statements: true;
   readonly limits: true;
   readonly hooks: true;
+  readonly functions: true;
 }
 
 /**
@@ -255,3 +256,30 @@ export function limit(token: Token, category: number, limit: number): number;
  * {@link setAuthorizer}.
  */
 export function config(token: Token, op: number, enable?: boolean): boolean;
+
+/**
+ * Registers a function of JavaScript's, `null` takes it away: 0, one of a row's values; 1, an aggregate; 2, one that can be
+ * a window function as well. `flags` are those of https://sqlite.org/c3ref/create_function.html but for the encoding.
+ * A function of kind 0 is given the values. One of the other kinds is given what is to be done (1: step, 2: inverse,
+ * 3: value, 4: finalize), the number of the group, and for the first two the values of a row, for which it gives `null`;
+ * a group without rows is never begun. `undefined`, or a throw, fails the statement. Errors as {@link prepare}.
+ */
+export function defineFunction(
+  token: Token,
+  name: string,
+  parameters: number,
+  flags: number,
+  kind: 0 | 1 | 2,
+  mode: IntegerMode,
+  fn: ((...args: never[]) => Value | undefined) | null,
+): void;
+
+/**
+ * Registers a collation, `null` takes it away. `compare` gives a number below zero, zero, or above; a throw, or anything
+ * else, counts as zero. Errors as {@link prepare}.
+ */
+export function defineCollation(
+  token: Token,
+  name: string,
+  compare: ((left: string, right: string) => number) | null,
+): void;

@@ -15,6 +15,10 @@ export interface Capabilities {
   readonly limits: boolean;
   /** `setUpdateHook()`, `setCommitHook()` and `setRollbackHook()`. */
   readonly hooks: boolean;
+  /** Functions that are marked innocuous, or are taken away again. */
+  readonly functions: boolean;
+  /** `createCollation()`. */
+  readonly collations: boolean;
 }
 
 const there = native !== null;
@@ -27,6 +31,8 @@ export const capabilities: Capabilities = {
   changes: there,
   limits: there,
   hooks: there,
+  functions: there,
+  collations: there,
 };
 
 /** @internal Why `what` cannot be had. */

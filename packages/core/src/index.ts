@@ -14,7 +14,7 @@ export { capabilities } from "./capabilities.js";
 export { connect } from "./connection/connect.js";
 export { Connection } from "./connection/connection.js";
 export type { PendingCursor } from "./connection/pending-cursor.js";
-export type { UpdateHook } from "./connection/hook-listeners.js";
+export type { UpdateHook } from "./functions/hook-listeners.js";
 export type { RunResult } from "./connection/run-result.js";
 export type { ColumnInfo } from "./values/shape.js";
 export type { StatementInfo } from "./connection/describe.js";
@@ -39,7 +39,9 @@ export {
   Warning,
   WorkerCrashedError,
 } from "./errors/errors.js";
-export type { FunctionOptions, SqlFunction } from "./connection/sql-functions.js";
+export type { Aggregate, AggregateClass, WindowFunction } from "./functions/aggregate-groups.js";
+export type { Collation } from "./functions/collation.js";
+export type { ExportOptions, FunctionOptions, SqlFunction } from "./functions/definitions.js";
 export type { CallOptions, ConnectOptions, IsolationLevel } from "./options/connect-options.js";
 export { Row } from "./values/row.js";
 export type { RowFactory } from "./connection/cursor.js";

@@ -3,6 +3,7 @@
 #include "bind.h"
 #include "bulk.h"
 #include "changes.h"
+#include "functions.h"
 #include "hooks.h"
 #include "js.h"
 #include "limits.h"
@@ -46,6 +47,7 @@ static napi_value interrupt(napi_env env, napi_callback_info info) {
 static void forget_environment(napi_env env, void *data, void *hint) {
   (void)data;
   (void)hint;
+  forget_functions(env);
   for (;;) {
     napi_ref authorizer = NULL, guard = NULL;
     lock();
@@ -91,6 +93,8 @@ EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   export_function(env, exports, "takeEvents", take_events);
   export_function(env, exports, "limit", limit);
   export_function(env, exports, "config", config);
+  export_function(env, exports, "defineFunction", define_function);
+  export_function(env, exports, "defineCollation", define_collation);
   export_function(env, exports, "setGuard", set_guard);
   export_function(env, exports, "prepare", prepare);
   export_function(env, exports, "finalize", finalize);

@@ -39,7 +39,7 @@ int same_thread(Thread a, Thread b);
    module: the functions are looked up in whatever program this is. */
 #define NODE_API(X) \
   X(napi_add_env_cleanup_hook) X(napi_call_function) X(napi_close_handle_scope) X(napi_create_array_with_length) \
-  X(napi_create_arraybuffer) X(napi_create_bigint_int64) X(napi_create_double) X(napi_create_error) \
+  X(napi_create_arraybuffer) X(napi_create_bigint_int64) X(napi_create_buffer_copy) X(napi_create_double) X(napi_create_error) \
   X(napi_create_function) X(napi_create_int32) X(napi_create_object) X(napi_create_reference) \
   X(napi_create_string_utf8) X(napi_delete_reference) X(napi_get_and_clear_last_exception) \
   X(napi_get_array_length) X(napi_get_boolean) X(napi_get_cb_info) X(napi_get_element) X(napi_get_null) \

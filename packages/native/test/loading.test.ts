@@ -37,6 +37,7 @@ test("the package tells its version and what it can do", () => {
     statements: true,
     limits: true,
     hooks: true,
+    functions: true,
   });
   expect(native.path).toBe(join(root, "build", "sqlite-aio.node"));
 });

@@ -1,6 +1,6 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { expose, transfer } from "comlink";
-import { Callbacks } from "./handle/functions.js";
+import { Callbacks } from "./functions/callbacks.js";
 import { engineCopy } from "./engine/load-engine.js";
 import { Poller } from "./loop/poller.js";
 import { Scheduler } from "./loop/scheduler.js";
@@ -41,8 +41,8 @@ function serveConnection(port: MessagePort, data: ThreadData): void {
       return list.length === 0 ? reply : transfer(reply, list);
     },
     backup: (options) => outcome(() => session.backup(options).then(() => null)),
-    createFunction: (spec, lasting) => outcome(() => session.define(spec, lasting).then(() => null)),
-    setAuthorizer: (spec, lasting) => outcome(() => session.authorize(spec, lasting).then(() => null)),
+    define: (definition, lasting) => outcome(() => session.define(definition, lasting).then(() => null)),
+    setAuthorizer: (source, lasting) => outcome(() => session.authorize(source, lasting).then(() => null)),
     reopen: () => outcome(() => session.reopen()),
     replace: (image) => outcome(() => session.replace(image)),
     close: () => outcome(() => (session.close(), null)),

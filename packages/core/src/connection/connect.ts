@@ -1,7 +1,7 @@
 import { WorkerThread } from "../thread/worker-thread.js";
 import { Connection } from "./connection.js";
 import { type ConnectOptions, type ConnectionOptions, resolveOptions } from "../options/connect-options.js";
-import { HookListeners } from "./hook-listeners.js";
+import { HookListeners } from "../functions/hook-listeners.js";
 import { Lane } from "./lane.js";
 import { type Origin, placed, Handle } from "./handle.js";
 import { foundSqliteVersion } from "../version.js";

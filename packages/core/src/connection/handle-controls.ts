@@ -1,12 +1,24 @@
 import type { Authorizer } from "@sqlite-aio/worker";
+import type { Definition } from "@sqlite-aio/worker/wire";
 import { capabilities, needsNative } from "../capabilities.js";
 import * as switches from "../dbconfig-codes.js";
 import { boolean, type CallOptions, integer, resolveExtension } from "../options/connect-options.js";
 import { type Handle, type Origin, placed } from "./handle.js";
-import type { HookKind, UpdateHook } from "./hook-listeners.js";
-import { authorizerSpec, type FunctionOptions, functionSpec, type SqlFunction } from "./sql-functions.js";
-import { traceCallback } from "./trace-callback.js";
+import type { HookKind, UpdateHook } from "../functions/hook-listeners.js";
+import type { AggregateClass, WindowFunction } from "../functions/aggregate-groups.js";
+import type { Collation } from "../functions/collation.js";
+import {
+  authorizerSource,
+  collationSpec,
+  type ExportOptions,
+  type FunctionOptions,
+  functionSpec,
+  type SqlFunction,
+  tableSpec,
+} from "../functions/definitions.js";
+import { traceCallback } from "../functions/trace-callback.js";
 import { alone } from "./turns.js";
+import type { Callbacks } from "../thread/callbacks.js";
 
 /** What a program can set on a SQLite handle: functions, extensions, hooks, limits. */
 export abstract class HandleControls {
@@ -18,8 +30,8 @@ export abstract class HandleControls {
   }
 
   /**
-   * Makes a JavaScript function callable from SQL. A closure runs on the main thread while the connection's thread
-   * waits; a module's export runs in that thread. `parameters` is -1 for any number.
+   * Makes a JavaScript function callable from SQL; null takes it away. A closure runs on the main thread while the
+   * connection's thread waits; a module's export runs in that thread. `parameters` is -1 for any number.
    *
    * @example
    * await db.createFunction("slug", 1, (text: string) => text.toLowerCase().replaceAll(" ", "-"));
@@ -28,17 +40,87 @@ export abstract class HandleControls {
   async createFunction(
     name: string,
     parameters: number,
-    fn: SqlFunction | URL,
+    fn: SqlFunction | URL | null,
     options: FunctionOptions = {},
   ): Promise<void> {
-    const { channel } = this.runner;
-    const spec = functionSpec(name, parameters, fn, options, channel.closures);
+    await this.#define(this.createFunction, (closures) =>
+      functionSpec("function", name, parameters, fn, options, closures),
+    );
+  }
+
+  /**
+   * Makes a class an aggregate: each group gets an instance, whose `step(...)` is called for each row and whose `finalize()`
+   * gives the value; a group without rows is NULL. Null takes it away. The rows of a group cross to a class on the main thread
+   * together; a module's class runs in the connection's thread.
+   *
+   * @example
+   * await db.createAggregate("product", 1, class {
+   *   #product = 1;
+   *   step(factor: number) { this.#product *= factor; }
+   *   finalize() { return this.#product; }
+   * });
+   */
+  async createAggregate(
+    name: string,
+    parameters: number,
+    Aggregate: AggregateClass | URL | null,
+    options: FunctionOptions = {},
+  ): Promise<void> {
+    await this.#define(this.createAggregate, (closures) =>
+      functionSpec("aggregate", name, parameters, Aggregate, options, closures),
+    );
+  }
+
+  /**
+   * As {@link createAggregate}, for a class that can be used with OVER as well: `inverse(...)` is called for a row that
+   * leaves the window, `value()` for the value of the moment. See https://sqlite.org/windowfunctions.html#udfwinfunc.
+   */
+  async createWindowFunction(
+    name: string,
+    parameters: number,
+    Window: AggregateClass<WindowFunction> | URL | null,
+    options: FunctionOptions = {},
+  ): Promise<void> {
+    await this.#define(this.createWindowFunction, (closures) =>
+      functionSpec("window", name, parameters, Window, options, closures),
+    );
+  }
+
+  /**
+   * Makes a function the order of texts under `COLLATE name`; null takes it away. A closure is asked on the main thread for
+   * every comparison: a module's export is faster by far. Needs `@sqlite-aio/native`.
+   *
+   * @example
+   * await db.createCollation("german", new Intl.Collator("de").compare);
+   */
+  async createCollation(
+    name: string,
+    collation: Collation | URL | null,
+    options: ExportOptions = {},
+  ): Promise<void> {
+    await this.#define(this.createCollation, (closures) => collationSpec(name, collation, options, closures));
+  }
+
+  /**
+   * Makes a table-valued function of a module's export, in better-sqlite3's form: `{ columns, parameters, rows }` with a
+   * generator, or a function that gives one for CREATE VIRTUAL TABLE.
+   */
+  async createTable(name: string, module: URL, options: ExportOptions = {}): Promise<void> {
+    await this.#define(this.createTable, () => tableSpec(name, module, options));
+  }
+
+  async #define(
+    caller: (...args: never[]) => unknown,
+    make: (closures: Callbacks) => Definition,
+  ): Promise<void> {
+    const { channel, settings } = this.runner;
+    const definition = make(channel.closures);
     const origin: Origin = {};
-    Error.captureStackTrace(origin, this.createFunction);
+    Error.captureStackTrace(origin, caller);
     try {
-      await alone(this.runner, () => channel.createFunction(spec, this.runner.settings.lasting));
+      await alone(this.runner, () => channel.define(definition, settings.lasting));
     } catch (error) {
-      channel.closures.forget(spec.source);
+      channel.closures.forget(definition.source);
       throw placed(error, origin);
     }
   }
@@ -93,11 +175,11 @@ export abstract class HandleControls {
   async setAuthorizer(authorizer: Authorizer | URL | null, options: { export?: string } = {}): Promise<void> {
     if (!capabilities.authorizer) throw needsNative("setAuthorizer()");
     const { channel, settings } = this.runner;
-    const spec = authorizerSpec(authorizer, options, channel.closures);
+    const source = authorizerSource(authorizer, options, channel.closures);
     try {
-      await alone(this.runner, () => channel.setAuthorizer(spec, settings.lasting));
+      await alone(this.runner, () => channel.setAuthorizer(source, settings.lasting));
     } catch (error) {
-      channel.closures.forget(spec);
+      channel.closures.forget(source);
       throw error;
     }
   }

@@ -7,7 +7,7 @@ import { fromFault, QueueFullError, SqliteError } from "../errors/errors.js";
 import { type CallOptions, type IsolationLevel, oneOf } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { isWatched, QueryTrace, type Watched } from "../tracing/query-trace.js";
-import type { HookListeners } from "./hook-listeners.js";
+import type { HookListeners } from "../functions/hook-listeners.js";
 import { closedReason, type Lane } from "./lane.js";
 import type { RowFactory } from "./cursor.js";
 import { buildsObjects, type TextFactory } from "../values/row-maker.js";

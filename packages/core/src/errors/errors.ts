@@ -209,7 +209,7 @@ export function fromFault(told: Fault, sql: string | undefined, thrown: unknown)
   const details = { code: fault.code, sql, cause: thrown ?? new ThreadError(fault) };
   let error: SqliteError;
   if (fault.kind === "callback" || fault.kind === "function") {
-    error = new OperationalError("user-defined function raised exception", details);
+    error = new OperationalError(fault.summary ?? "user-defined function raised exception", details);
   } else if (fault.code.startsWith("SQLITE_")) {
     error = new (classOf(fault.code))(fault.message, details);
   } else if (fault.code === "CLOSED") {

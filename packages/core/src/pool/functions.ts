@@ -1,17 +1,33 @@
-import { functionKey } from "@sqlite-aio/worker/wire";
+import {
+  type Definition,
+  definitionKey,
+  type DefinitionName,
+  type FunctionSpec,
+} from "@sqlite-aio/worker/wire";
+import type { AggregateClass } from "../functions/aggregate-groups.js";
+import type { Collation } from "../functions/collation.js";
+import {
+  checkCollation,
+  checkFunction,
+  collationSpec,
+  type ExportOptions,
+  type FunctionOptions,
+  functionSpec,
+  type SqlFunction,
+  tableSpec,
+} from "../functions/definitions.js";
 import { OperationalError } from "../errors/errors.js";
-import type { FunctionOptions, SqlFunction } from "../connection/sql-functions.js";
+import type { Callbacks } from "../thread/callbacks.js";
 import type { Member } from "./member.js";
 
-/** A SQL function that every connection of a pool has. */
+/** What SQL may call on every connection of a pool, or may no longer. */
 export interface PoolFunction {
-  readonly name: string;
-  readonly parameters: number;
-  readonly fn: SqlFunction | URL;
-  readonly options: FunctionOptions;
+  readonly called: DefinitionName;
+  /** For one connection, to whose closures its own is added. */
+  make(closures: Callbacks): Definition;
 }
 
-/** The functions of a pool, by name and number of parameters. */
+/** The functions of a pool, and what else it defines, by key. */
 export class PoolFunctions {
   readonly #byKey = new Map<string, PoolFunction>();
 
@@ -23,7 +39,7 @@ export class PoolFunctions {
 
   /** Adds a function and defines it on all members; if one of them refuses it, the pool has what it had before. */
   async create(definition: PoolFunction, members: () => Member[], advance: () => void): Promise<void> {
-    const key = functionKey(definition);
+    const key = definitionKey(definition.called);
     const before = this.#byKey.get(key);
     this.#byKey.set(key, definition);
     try {
@@ -59,4 +75,50 @@ async function define(member: Member, key: string, definition: PoolFunction): Pr
     const busy = error instanceof OperationalError && error.code.startsWith("SQLITE_BUSY");
     if (member.holder === null || !busy) throw error;
   }
+}
+
+// What is given is taken as it is now: a thread that is started later is given the same.
+
+/** A function or an aggregate for every connection. Throws what is wrong with it. */
+export function poolFunction(
+  kind: FunctionSpec["kind"],
+  name: string,
+  parameters: number,
+  given: SqlFunction | AggregateClass | URL | null,
+  options: FunctionOptions,
+): PoolFunction {
+  checkFunction(name, parameters, given, options);
+  const fn = copied(given);
+  const own = { ...options };
+  return {
+    called: { kind, name, parameters: parameters ?? -1 },
+    make: (closures) => functionSpec(kind, name, parameters, fn, own, closures),
+  };
+}
+
+/** A collation for every connection. Throws what is wrong with it. */
+export function poolCollation(
+  name: string,
+  given: Collation | URL | null,
+  options: ExportOptions,
+): PoolFunction {
+  checkCollation(name, given, options);
+  const fn = copied(given);
+  const own = { ...options };
+  return {
+    called: { kind: "collation", name },
+    make: (closures) => collationSpec(name, fn, own, closures),
+  };
+}
+
+/** A table of a module's for every connection. Throws what is wrong with it. */
+export function poolTable(name: string, module: URL, options: ExportOptions): PoolFunction {
+  const table = tableSpec(name, module, options);
+  return { called: { kind: "table", name }, make: () => table };
+}
+
+function copied<T>(given: T): T {
+  return Object.prototype.toString.call(given) === "[object URL]"
+    ? (new URL((given as URL).href) as T)
+    : given;
 }

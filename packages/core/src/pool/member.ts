@@ -4,7 +4,6 @@ import type { Progress } from "../thread/cancellation.js";
 import { WorkerThread } from "../thread/worker-thread.js";
 import { Connection } from "../connection/connection.js";
 import { ConnectionClosedError, NotSupportedError, ProgrammingError } from "../errors/errors.js";
-import { functionSpec } from "../connection/sql-functions.js";
 import type { PoolFunction, PoolFunctions } from "./functions.js";
 import type { ResolvedPoolOptions } from "./options.js";
 import { openOptions, settingsOf } from "./settings.js";
@@ -197,12 +196,11 @@ export class Member {
   }
 
   async define(key: string, definition: PoolFunction): Promise<void> {
-    const { name, parameters, fn, options } = definition;
-    const spec = functionSpec(name, parameters, fn, options, this.channel.closures);
+    const made = definition.make(this.channel.closures);
     try {
-      await this.channel.createFunction(spec, true);
+      await this.channel.define(made, true);
     } catch (error) {
-      this.channel.closures.forget(spec.source);
+      this.channel.closures.forget(made.source);
       throw error;
     }
     this.#defined.set(key, definition);

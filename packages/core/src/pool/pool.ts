@@ -1,7 +1,9 @@
 import { Mode, Verb } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
 import type { Connection } from "../connection/connection.js";
-import { checkFunction, type FunctionOptions, type SqlFunction } from "../connection/sql-functions.js";
+import type { AggregateClass, WindowFunction } from "../functions/aggregate-groups.js";
+import type { Collation } from "../functions/collation.js";
+import type { ExportOptions, FunctionOptions, SqlFunction } from "../functions/definitions.js";
 import { type CallOptions, checkOptions, integer, refuseSurplus } from "../options/connect-options.js";
 import { type RunResult, runResult } from "../connection/run-result.js";
 import { Deadline } from "../options/deadline.js";
@@ -10,7 +12,7 @@ import { closePool, type PoolParts } from "./close.js";
 import { Dispatcher, type Place } from "./dispatcher.js";
 import { ANY, type Bounds, MemberGroup } from "./member-group.js";
 import { Leases } from "./leases.js";
-import { PoolFunctions } from "./functions.js";
+import { poolCollation, poolFunction, type PoolFunction, PoolFunctions, poolTable } from "./functions.js";
 import { Member, type Role } from "./member.js";
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from "./options.js";
 import { Router } from "./router.js";
@@ -181,22 +183,52 @@ export class Pool {
     await this.#leases.giveBack(connection);
   }
 
-  /** Makes a JavaScript function callable from SQL on every connection, also on those opened later. */
+  /** As the connection's, on every connection, also on those opened later. */
   async createFunction(
     name: string,
     parameters: number,
-    fn: SqlFunction | URL,
+    fn: SqlFunction | URL | null,
     options: FunctionOptions = {},
   ): Promise<void> {
-    checkFunction(name, parameters, fn, options);
+    await this.#define(poolFunction("function", name, parameters, fn, options));
+  }
+
+  /** As the connection's, on every connection, also on those opened later. */
+  async createAggregate(
+    name: string,
+    parameters: number,
+    Aggregate: AggregateClass | URL | null,
+    options: FunctionOptions = {},
+  ): Promise<void> {
+    await this.#define(poolFunction("aggregate", name, parameters, Aggregate, options));
+  }
+
+  /** As the connection's, on every connection, also on those opened later. */
+  async createWindowFunction(
+    name: string,
+    parameters: number,
+    Window: AggregateClass<WindowFunction> | URL | null,
+    options: FunctionOptions = {},
+  ): Promise<void> {
+    await this.#define(poolFunction("window", name, parameters, Window, options));
+  }
+
+  /** As the connection's, on every connection, also on those opened later. */
+  async createCollation(
+    name: string,
+    collation: Collation | URL | null,
+    options: ExportOptions = {},
+  ): Promise<void> {
+    await this.#define(poolCollation(name, collation, options));
+  }
+
+  /** As the connection's, on every connection, also on those opened later. */
+  async createTable(name: string, module: URL, options: ExportOptions = {}): Promise<void> {
+    await this.#define(poolTable(name, module, options));
+  }
+
+  async #define(definition: PoolFunction): Promise<void> {
     this.#dispatcher.check();
-    // As they are now: a thread that is started later is given the same.
-    const definition = {
-      name,
-      parameters,
-      fn: typeof fn === "function" ? fn : copyOfUrl(fn),
-      options: typeof options === "object" && options !== null ? { ...options } : options,
-    };
     // Somebody must find out whether it can be defined.
     if (this.#writers.members.length === 0) await this.#barrier();
     const advance = (): void => {
@@ -345,9 +377,4 @@ function starter(
 
 function boundsOf({ readers, readLeases, adaptive }: ResolvedPoolOptions): Bounds {
   return { calls: readers, relief: adaptive ? readers : 0, leases: readLeases };
-}
-
-/** Anything else is refused where it is looked at. */
-function copyOfUrl(url: URL): URL {
-  return Object.prototype.toString.call(url) === "[object URL]" ? new URL(url.href) : url;
 }

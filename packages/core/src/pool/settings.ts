@@ -1,7 +1,7 @@
 import type { OpenOptions } from "@sqlite-aio/worker/wire";
 import type { ResolvedPoolOptions } from "./options.js";
 import { Row } from "../values/row.js";
-import { HookListeners } from "../connection/hook-listeners.js";
+import { HookListeners } from "../functions/hook-listeners.js";
 import type { Settings } from "../connection/handle.js";
 
 /** What the calls of the pool itself, or those of a lease, have in common. */

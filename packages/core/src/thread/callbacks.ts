@@ -1,12 +1,6 @@
 import { types } from "node:util";
 import type { MessagePort } from "node:worker_threads";
-import {
-  announceReply,
-  type AuthorizerSpec,
-  type Control,
-  messageOf,
-  type SqlValue,
-} from "@sqlite-aio/worker/wire";
+import { announceReply, type Control, messageOf, type Source, type SqlValue } from "@sqlite-aio/worker/wire";
 import { type Bindable, bindValue } from "../values/bind.js";
 import { held, onTurn } from "./event-loop.js";
 
@@ -15,6 +9,17 @@ const MAX_THROWN = 100;
 
 type Request = [number: number, args: unknown[]];
 type Closure = (...args: never[]) => unknown;
+type Reply = { ok: true; value: SqlValue } | { ok: false; error: number; message: string; summary?: string };
+
+/** Thrown by a closure that knows what SQLite is to be told of what it met. */
+export class CallbackFailure extends Error {
+  readonly summary: string;
+
+  constructor(summary: string, cause: unknown) {
+    super(summary, { cause });
+    this.summary = summary;
+  }
+}
 
 /** Functions of this side that the thread calls, and waits for. */
 export class Callbacks {
@@ -49,7 +54,7 @@ export class Callbacks {
   }
 
   /** What was to be called for a definition that has come to nothing. */
-  forget(source: AuthorizerSpec | null): void {
+  forget(source: Source | null): void {
     if (source !== null && "closure" in source) this.delete(source.closure);
   }
 
@@ -93,20 +98,23 @@ export class Callbacks {
   }
 
   #answer([number, args]: Request): void {
-    let reply: { ok: true; value: SqlValue } | { ok: false; error: number; message: string };
+    let reply: Reply;
     try {
       // One that is gone throws too, since it is no function: the thread need not wait for it.
       const closure = this.#closures.get(number) as Closure;
       reply = { ok: true, value: bindResult(closure(...(args.map(adoptBlob) as never[]))) };
     } catch (error) {
-      reply = {
-        ok: false,
-        error: this.#keep(error),
-        message: messageOf(error),
-      };
+      reply =
+        error instanceof CallbackFailure
+          ? { ...this.#failed(error.cause), summary: error.summary }
+          : this.#failed(error);
     }
     this.#port.postMessage(reply);
     announceReply(this.#control);
+  }
+
+  #failed(error: unknown): { ok: false; error: number; message: string } {
+    return { ok: false, error: this.#keep(error), message: messageOf(error) };
   }
 
   #keep(error: unknown): number {
@@ -121,15 +129,19 @@ export class Callbacks {
   }
 }
 
-function bindResult(value: unknown): SqlValue {
-  if (types.isPromise(value)) {
-    value.catch(() => {});
-    throw new TypeError("a SQL function must return a value, not a promise");
-  }
+/** What a closure gave, as SQLite takes it. */
+export function bindResult(value: unknown): SqlValue {
+  if (types.isPromise(value)) throw refused(value);
   return bindValue(value as Bindable, "returned by a SQL function");
 }
 
+/** Why a closure may give no promise: the thread cannot wait for it. */
+export function refused(promise: Promise<unknown>): TypeError {
+  promise.catch(() => {});
+  return new TypeError("a SQL function must return a value, not a promise");
+}
+
 /** Structured clone turns a Buffer into a Uint8Array. */
-function adoptBlob(arg: unknown): unknown {
+export function adoptBlob(arg: unknown): unknown {
   return types.isUint8Array(arg) ? Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength) : arg;
 }

@@ -1,16 +1,16 @@
 import type { Worker } from "node:worker_threads";
 import {
-  type AuthorizerSpec,
   callerEndpoint,
   cancel,
   type ChangeReport,
   type Control,
   errorOf,
-  functionKey,
-  type FunctionSpec,
+  type Definition,
+  definitionKey,
   type HookEvents,
   type Opened,
   type Outcome,
+  type Source,
   stop,
   type ThreadApi,
 } from "@sqlite-aio/worker/wire";
@@ -293,21 +293,21 @@ export class WorkerThread {
     }
   }
 
-  /** Defines a SQL function; on fresh handles too if it is `lasting`. */
-  async createFunction(spec: FunctionSpec, lasting: boolean): Promise<void> {
-    await this.#putToUse(functionKey(spec), spec.source, lasting, (remote) =>
-      remote.createFunction(spec, lasting),
+  /** Defines what SQL may call, or takes it away; on fresh handles too if it is `lasting`. */
+  async define(definition: Definition, lasting: boolean): Promise<void> {
+    await this.#putToUse(definitionKey(definition), definition.source, lasting, (remote) =>
+      remote.define(definition, lasting),
     );
   }
 
   /** Sets the authorizer, or takes it away; on fresh handles too if it is `lasting`. */
-  async setAuthorizer(spec: AuthorizerSpec | null, lasting: boolean): Promise<void> {
-    await this.#putToUse("authorizer", spec, lasting, (remote) => remote.setAuthorizer(spec, lasting));
+  async setAuthorizer(source: Source | null, lasting: boolean): Promise<void> {
+    await this.#putToUse("authorizer", source, lasting, (remote) => remote.setAuthorizer(source, lasting));
   }
 
   async #putToUse(
     use: string,
-    source: AuthorizerSpec | null,
+    source: Source | null,
     lasting: boolean,
     ask: (remote: Remote<ThreadApi>) => Promise<Outcome<null>>,
   ): Promise<void> {

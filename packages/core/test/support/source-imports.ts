@@ -15,6 +15,7 @@ export const FOLDERS = {
     "integrations",
     "pool",
     "connection",
+    "functions",
     "tracing",
     "thread",
     "values",
@@ -33,7 +34,7 @@ export const FOLDERS = {
     "constants",
     "declarations",
   ],
-  worker: [".", "replica", "loop", "handle", "engine", "wire", "sql"],
+  worker: [".", "replica", "loop", "handle", "functions", "engine", "wire", "sql"],
 } as const;
 
 export type LayeredPackage = keyof typeof FOLDERS;

@@ -19,6 +19,8 @@ it("says what it cannot do", () => {
     changes: false,
     limits: false,
     hooks: false,
+    functions: false,
+    collations: false,
   });
 });
 

@@ -37,6 +37,9 @@ export interface EngineDatabase {
   exec(sql: string): this;
   pragma(source: string, options?: { simple?: boolean }): unknown;
   function(name: string, options: object, fn: (...args: never[]) => unknown): this;
+  aggregate(name: string, options: object): this;
+  /** Missing where there are no virtual tables in JavaScript. */
+  table?(name: string, definition: object): this;
   loadExtension(path: string, entryPoint?: string): this;
   backup(
     path: string,

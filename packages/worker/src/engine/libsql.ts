@@ -90,6 +90,10 @@ export function adaptLibsql(Libsql: LibsqlConstructor): EngineConstructor {
       throw missing("createFunction()");
     }
 
+    aggregate(): never {
+      throw missing("createAggregate()");
+    }
+
     backup(): never {
       throw missing("backup()");
     }

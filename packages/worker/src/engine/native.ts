@@ -16,6 +16,20 @@ export interface Native {
   takeEvents(
     token: number,
   ): { tables: [database: string, table: string][]; events: ArrayBuffer; rowids: ArrayBuffer } | null;
+  defineFunction(
+    token: number,
+    name: string,
+    parameters: number,
+    flags: number,
+    kind: 0 | 1 | 2,
+    mode: 0 | 1 | 2,
+    fn: ((...args: unknown[]) => SqlValue | undefined) | null,
+  ): void;
+  defineCollation(
+    token: number,
+    name: string,
+    compare: ((left: string, right: string) => number) | null,
+  ): void;
   limit(token: number, category: number, limit: number): number;
   config(token: number, op: number, enable?: boolean): boolean;
   analyze(

@@ -282,7 +282,7 @@ export class Executor {
       this.#answerWith(cursor, id, limit);
       return Step.DONE;
     }
-    this.#session.call(method, args);
+    this.#session.methods.call(method, args);
     return Step.DONE;
   }
 }

@@ -6,8 +6,7 @@ import type { ChangeReport } from "../wire/change-report.js";
 import type { HookEvents } from "../wire/hook-events.js";
 import { type Fault, toFault } from "../wire/fault.js";
 import { encodePacket, pushTransfer } from "../wire/row-encode.js";
-import type { Origins } from "../wire/statement-info.js";
-import { Answer, Flag, type Reply, type SqlValue } from "../wire/protocol.js";
+import { Answer, Flag, type Reply, type SqlValue, type Origins } from "../wire/protocol.js";
 import { fromEngine, type IntegerMode } from "../wire/integers.js";
 
 /** Up to this many cells rows travel in the reply itself: below it a packet's arrays cost more than they save. */

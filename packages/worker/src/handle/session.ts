@@ -4,12 +4,15 @@ import { ChangeTracker } from "./change-tracker.js";
 import { type EngineDatabase, prepareOwn } from "../engine/engine-api.js";
 import { Executor } from "./executor.js";
 import { Hooks } from "./hooks.js";
-import { type Callbacks, defineFunction, loadAuthorizer, rereadSchema } from "./functions.js";
+import { loadAuthorizer } from "../functions/authorizer.js";
+import type { Callbacks } from "../functions/callbacks.js";
+import { Definer } from "../functions/definer.js";
 import { explained } from "../engine/cannot-open.js";
 import { attachNative, type Authorizer, native } from "../engine/native.js";
 import { BUSY_SLICE_MS } from "../engine/lock-codes.js";
 import { Limits } from "./limits.js";
 import { LockWait } from "./lock-wait.js";
+import { Methods } from "./methods.js";
 import { NativeStatements } from "./native-statements.js";
 import { configureHandle, openHandle, setUp } from "../engine/opening.js";
 import { ReplyWriter } from "./reply-writer.js";
@@ -19,14 +22,8 @@ import { setsForeignKeys, Taint } from "../sql/taint.js";
 import { type Control, isCancelled } from "../wire/control-block.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import { withoutKeys } from "../sql/redact-keys.js";
-import {
-  type AuthorizerSpec,
-  type BackupOptions,
-  functionKey,
-  type FunctionSpec,
-  type Opened,
-  type OpenOptions,
-} from "../wire/thread-api.js";
+import { type Definition, definitionKey, type Source } from "../wire/definitions.js";
+import type { BackupOptions, Opened, OpenOptions } from "../wire/thread-api.js";
 import { Flag, type Reply, type SqlValue, State } from "../wire/protocol.js";
 
 /** How much of the rows of one half-read cursor is kept in memory for what the engine refuses beside it. */
@@ -44,14 +41,16 @@ export class Session {
     () => this.inTransaction,
   );
   readonly nativeStatements: NativeStatements;
+  readonly limits = new Limits();
+  readonly methods = new Methods(this);
   readonly #control: Control;
   readonly #callbacks: Callbacks;
-  readonly #onFunctionCall: () => void;
-  readonly #functions = new Map<string, FunctionSpec>();
+  readonly #definer: Definer;
+  /** What is to be on every handle. */
+  readonly #definitions = new Map<string, Definition>();
   #db: EngineDatabase | null = null;
   #options: OpenOptions | null = null;
   readonly #patience: LockWait;
-  readonly #limits = new Limits();
   #tracing = false;
   #tainted = false;
   /** The engine is told to allow work beside open cursors at this moment. */
@@ -59,7 +58,6 @@ export class Session {
   /** Of the temporary objects that belong to the connection, and whether some have rows. */
   #tempVersion: unknown = 0;
   #tempTables = false;
-  #loadExtension = false;
   /** What the native companion calls the handle; 0 without it. */
   #token = 0;
   #authorizer: Authorizer | null = null;
@@ -74,7 +72,7 @@ export class Session {
   constructor(control: Control, callbacks: Callbacks, onFunctionCall: () => void) {
     this.#control = control;
     this.#callbacks = callbacks;
-    this.#onFunctionCall = onFunctionCall;
+    this.#definer = new Definer(callbacks, onFunctionCall);
     this.#patience = new LockWait(this, control);
     this.nativeStatements = new NativeStatements(control, () => this.#sequence);
   }
@@ -105,27 +103,28 @@ export class Session {
 
   async #configure(db: EngineDatabase, options: OpenOptions): Promise<Opened> {
     await configureHandle(db, options);
-    for (const spec of [...options.functions, ...this.#functions.values()]) await this.define(spec);
-    await setUp(db, options);
     this.#token = attachNative(db);
     this.#control.token[0] = this.#token;
+    this.#definer.attached(db, this.#token);
+    const definitions = [...options.functions, ...this.#definitions.values()];
+    for (const definition of definitions) await this.define(definition);
+    await setUp(db, options);
     // An option of the caller's, or the setup module, may have set it.
     if (options.pragmas.some(([name]) => /busy_timeout/i.test(name)) || options.setup !== null)
       this.#adoptUnlessSlice(options.timeout);
     this.nativeStatements.attached(db, this.#token);
-    if (options.setup !== null || this.#functions.size > 0 || options.functions.length > 0)
-      this.nativeStatements.guard();
+    if (options.setup !== null || definitions.length > 0) this.nativeStatements.guard();
     if (options.queryOnly) db.exec("PRAGMA query_only = ON");
     this.schema.open(db);
     this.counts.open(db);
     this.settle();
     this.#tracing = false;
-    this.#loadExtension = false;
+    this.methods.reopened();
     this.schemaMayHaveChanged();
     const sqliteVersion = String(prepareOwn(db, "SELECT sqlite_version()").pluck().get());
     this.changes.attached(this.#token);
     this.hooks.attached(this.#token);
-    this.#limits.attached(this.#token, options);
+    this.limits.attached(this.#token, options);
     // Last: it is not asked about statements of our own.
     if (this.#authorizer !== null) this.#install(this.#authorizer);
     return { sqliteVersion, serializes: db.serializes !== false };
@@ -138,7 +137,7 @@ export class Session {
     this.nativeStatements.detached();
     this.changes.detached();
     this.hooks.detached();
-    this.#limits.detached();
+    this.limits.detached();
     this.schema.close();
     this.counts.close();
     this.#db = null;
@@ -153,7 +152,7 @@ export class Session {
     const image = this.db.memory ? new Uint8Array(this.db.serialize()) : null;
     this.close();
     this.hooks.forget();
-    this.#limits.forget();
+    this.limits.forget();
     return this.open({ ...options, image });
   }
 
@@ -164,15 +163,22 @@ export class Session {
     return this.open({ ...this.#options!, image });
   }
 
-  /** Defines a function, for good if `lasting`, else until the lease ends. */
-  async define(spec: FunctionSpec, lasting = true): Promise<void> {
-    this.#requireNoCursor("a function cannot be created");
+  /** Defines what SQL may call, or takes it away; for good if `lasting`, else until the lease ends. */
+  async define(definition: Definition, lasting = true): Promise<void> {
+    this.requireNoCursor(`a ${definition.kind} cannot be created`);
     this.nativeStatements.guard();
-    await defineFunction(this.db, spec, this.#callbacks, this.out.integers, this.#onFunctionCall);
+    await this.#definer.define(definition, this.out.integers);
     this.privately(() => rereadSchema(this.db));
-    if (lasting) this.#functions.set(functionKey(spec), spec);
-    else this.#tainted = true;
+    const key = definitionKey(definition);
+    if (!lasting) this.#tainted = true;
+    else if (definition.source === null) this.#definitions.delete(key);
+    else this.#definitions.set(key, definition);
     this.schemaMayHaveChanged();
+  }
+
+  /** What is behind an error of SQLite's. */
+  behind(error: unknown): unknown {
+    return this.#definer.behind(error);
   }
 
   async backup(options: BackupOptions): Promise<void> {
@@ -187,11 +193,11 @@ export class Session {
     }
   }
 
-  /** Asks `spec`'s function about every statement that is prepared from now on; for good if `lasting`. */
-  async authorize(spec: AuthorizerSpec | null, lasting: boolean): Promise<void> {
+  /** Asks `source`'s function about every statement that is prepared from now on; for good if `lasting`. */
+  async authorize(source: Source | null, lasting: boolean): Promise<void> {
     if (native === null || this.#token === 0)
       throw new UsageError("NOT_SUPPORTED", "setAuthorizer() needs the package @sqlite-aio/native");
-    const authorizer = spec === null ? null : await loadAuthorizer(spec, this.#callbacks);
+    const authorizer = source === null ? null : await loadAuthorizer(source, this.#callbacks);
     this.#install(authorizer);
     if (lasting) this.#authorizer = authorizer;
     else this.#tainted = true;
@@ -207,7 +213,7 @@ export class Session {
 
   /** Runs a statement of our own, which no authorizer is asked about and no limit holds for. */
   privately<T>(work: () => T): T {
-    if (this.#private++ === 0) this.#limits.lift();
+    if (this.#private++ === 0) this.limits.lift();
     try {
       for (let attempts = 0; ; attempts++) {
         try {
@@ -219,69 +225,12 @@ export class Session {
         }
       }
     } finally {
-      if (--this.#private === 0) this.#limits.restore();
+      if (--this.#private === 0) this.limits.restore();
     }
-  }
-
-  /** The rare methods, by name. */
-  call(method: string, args: readonly unknown[]): void {
-    switch (method) {
-      case "serialize": {
-        this.#requireNoCursor("the database cannot be serialized");
-        const image = new Uint8Array(this.db.serialize());
-        this.out.value(image, [image.buffer]);
-        return;
-      }
-      case "enableLoadExtension":
-        this.#loadExtension = args[0] === true;
-        this.#tainted = true;
-        break;
-      case "loadExtension":
-        if (!this.#loadExtension) throw new UsageError("SQLITE_ERROR", "not authorized");
-        this.#requireNoCursor("an extension cannot be loaded");
-        this.db.loadExtension(...(args as [string]));
-        this.#tainted = true;
-        this.schemaMayHaveChanged();
-        break;
-      case "hooks":
-        this.hooks.record(args[0] as number);
-        this.#tainted = true;
-        break;
-      case "limit": {
-        const [category, limit] = args as [number, number];
-        if (limit >= 0) this.#tainted = true;
-        this.out.value(this.#limits.limit(category, limit));
-        return;
-      }
-      case "setconfig":
-        this.#limits.setSwitch(args[0] as number, args[1] as boolean);
-        this.#tainted = true;
-        this.schemaMayHaveChanged();
-        break;
-      case "getconfig":
-        this.out.value(this.#limits.getSwitch(args[0] as number));
-        return;
-      case "trackChanges":
-        this.changes.track(args[0] === true);
-        break;
-      case "lookOutside":
-        this.out.value(this.changes.externally());
-        return;
-      case "tableAccess":
-        this.out.value(this.changes.access(args[0] as string));
-        return;
-      case "trace":
-        this.#tracing = args[0] === true;
-        this.#tainted = true;
-        break;
-      default:
-        throw new UsageError("PROTOCOL", `there is no method "${method}"`);
-    }
-    this.out.value(null);
   }
 
   /** For what the engine refuses beside an open iterator: the rest of the rows is read first. */
-  #requireNoCursor(what: string): void {
+  requireNoCursor(what: string): void {
     if (!this.executor.readRest(REST_BYTES))
       throw new UsageError(
         "SQLITE_BUSY",
@@ -306,7 +255,7 @@ export class Session {
     } finally {
       this.db.unsafeMode(false);
       this.#unsafe = false;
-      this.#limits.restoreDefensive();
+      this.limits.restoreDefensive();
     }
   }
 
@@ -330,6 +279,11 @@ export class Session {
     const timeout = this.privately(() => Number(db.prepare("PRAGMA busy_timeout").pluck().get()));
     this.#patience.timeout = timeout;
     this.privately(() => db.exec(`PRAGMA busy_timeout = ${Math.min(timeout, BUSY_SLICE_MS)}`));
+  }
+
+  /** The next holder of the connection could notice what was done. */
+  taint(): void {
+    this.#tainted = true;
   }
 
   /** Notes what a statement leaves behind beside its transaction. */
@@ -391,6 +345,10 @@ export class Session {
     this.out.counts(dml ? changes : -1, rowid);
   }
 
+  traceStatements(on: boolean): void {
+    this.#tracing = on;
+  }
+
   /** The text of each statement is asked for before it runs. */
   get tracing(): boolean {
     return this.#tracing;
@@ -432,4 +390,12 @@ export class Session {
     const state = (db.inTransaction ? State.IN_TRANSACTION : 0) | (this.#tainted ? State.TAINTED : 0);
     return this.out.take(state, this.counts.knownTotal, this.epoch);
   }
+}
+
+/**
+ * Lets the engine read the schema again: it judges what that may call (`trusted_schema`, `directOnly`) when it reads it,
+ * and takes for harmless what is defined later.
+ */
+function rereadSchema(db: EngineDatabase): void {
+  db.exec("PRAGMA writable_schema = RESET");
 }

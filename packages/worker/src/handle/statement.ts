@@ -9,9 +9,8 @@ import { codeOf, UsageError } from "../wire/fault.js";
 import { messageOf } from "../wire/thrown.js";
 import { endsTransaction } from "../sql/script.js";
 import { scanParameters, statementKeyword } from "../sql/parameters.js";
-import type { SqlValue } from "../wire/protocol.js";
+import type { SqlValue, Origins, StatementInfo } from "../wire/protocol.js";
 import { busyTimeoutIn, taintOf } from "../sql/taint.js";
-import type { Origins, StatementInfo } from "../wire/statement-info.js";
 import { toBinding } from "../wire/integers.js";
 
 const DML = new Set(["INSERT", "UPDATE", "DELETE", "REPLACE"]);

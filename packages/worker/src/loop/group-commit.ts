@@ -198,7 +198,7 @@ export class GroupCommit {
       out.rewind(mark);
       session.counts.wrote();
       session.counts.rowidMayHaveChanged();
-      out.fault(error);
+      out.fault(session.behind(error));
       executor.failed(operation);
       return null;
     } finally {

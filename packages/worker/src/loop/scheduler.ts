@@ -204,7 +204,7 @@ export class Scheduler {
       if (operation.timed) this.#timing = session.out.timing(operation.begun);
       session.counts.wrote();
       session.counts.rowidMayHaveChanged();
-      session.out.fault(error, {
+      session.out.fault(session.behind(error), {
         // Of executemany: a statement that is wrong is not the fault of a set.
         ...(operation.batch !== null ? { set: operation.at } : {}),
         ...(operation.statement?.readonly !== true && session.transactionWasOpen && !session.inTransaction

@@ -14,6 +14,8 @@ export interface Fault {
   readonly stack: string;
   /** For `callback`: the number under which the main side kept what the closure threw. */
   readonly callback?: number;
+  /** What SQLite was told of a function that threw, where that is not the usual. */
+  readonly summary?: string;
   /** For executemany: the index within the batch of the parameter set that failed. */
   readonly set?: number;
   /** SQLite ended the open transaction by itself. */
@@ -23,10 +25,11 @@ export interface Fault {
 /** Whether `value` is a fault, as far as the main side relies on it. */
 export function isFault(value: unknown): value is Fault {
   if (typeof value !== "object" || value === null) return false;
-  const { kind, code, message, name, stack, callback, set } = value as Record<string, unknown>;
+  const { kind, code, message, name, stack, callback, set, summary } = value as Record<string, unknown>;
   return (
     (kind === "engine" || kind === "usage" || kind === "callback" || kind === "function") &&
     [code, message, name, stack].every((text) => typeof text === "string") &&
+    (summary === undefined || typeof summary === "string") &&
     [callback, set].every((number) => number === undefined || typeof number === "number")
   );
 }
@@ -34,19 +37,24 @@ export function isFault(value: unknown): value is Fault {
 /** Thrown in the thread when a closure of the main side threw there. */
 export class CallbackError extends Error {
   readonly callback: number;
+  readonly summary: string | undefined;
 
-  constructor(callback: number, message: string) {
+  constructor(callback: number, message: string, summary?: string) {
     super(message);
     this.name = "CallbackError";
     this.callback = callback;
+    this.summary = summary;
   }
 }
 
 /** Thrown in the thread when a SQL function from a module threw `cause`. */
 export class FunctionError extends Error {
-  constructor(cause: unknown) {
+  readonly summary: string | undefined;
+
+  constructor(cause: unknown, summary?: string) {
     super(messageOf(cause), { cause });
     this.name = "FunctionError";
+    this.summary = summary;
   }
 }
 
@@ -69,15 +77,19 @@ export function toFault(error: unknown): Fault {
     stack: textOf(error, "stack") ?? "",
   };
   if (error instanceof CallbackError)
-    return { ...base, kind: "callback", code: "SQLITE_ERROR", callback: error.callback };
+    return { ...base, ...summaryOf(error), kind: "callback", code: "SQLITE_ERROR", callback: error.callback };
   if (error instanceof FunctionError) {
     const { cause } = error;
     const origin = { name: textOf(cause, "name") ?? base.name, stack: textOf(cause, "stack") ?? base.stack };
-    return { ...base, ...origin, kind: "function", code: "SQLITE_ERROR" };
+    return { ...base, ...origin, ...summaryOf(error), kind: "function", code: "SQLITE_ERROR" };
   }
   const code = textOf(error, "code");
   if (code?.startsWith("SQLITE_") === true) return { ...base, kind: "engine", code };
   return { ...base, kind: "usage", code: code ?? "ERROR" };
+}
+
+function summaryOf({ summary }: CallbackError | FunctionError): { summary?: string } {
+  return summary === undefined ? {} : { summary };
 }
 
 /** The `code` of an error; empty if it has none. */

@@ -1,3 +1,4 @@
+import type { Definition, Source } from "./definitions.js";
 import type { Fault } from "./fault.js";
 import type { IntegerMode } from "./integers.js";
 
@@ -19,7 +20,7 @@ export interface OpenOptions {
   readonly setup: string | null;
   /** Specifier of a module with better-sqlite3's API. */
   readonly engine: string;
-  readonly functions: readonly FunctionSpec[];
+  readonly functions: readonly Definition[];
   /** See https://sqlite.org/c3ref/limit.html. */
   readonly limits: readonly (readonly [category: number, limit: number])[];
   /** A name in double quotes that is no column is a string. */
@@ -34,26 +35,6 @@ export interface ExtensionSpec {
   readonly path: string;
   readonly entryPoint: string | null;
 }
-
-/** A SQL function: a closure of the main side by number, or an export of a module the thread loads. */
-export interface FunctionSpec {
-  readonly name: string;
-  /** -1 for any number. */
-  readonly parameters: number;
-  readonly deterministic: boolean;
-  readonly directOnly: boolean;
-  readonly source: { readonly closure: number } | { readonly module: string; readonly export: string };
-}
-
-/** Functions that have the same key replace each other; of their names SQLite ignores the case of ASCII letters. */
-export function functionKey({ name, parameters }: Pick<FunctionSpec, "name" | "parameters">): string {
-  return `${name.replace(/[A-Z]/g, (letter) => letter.toLowerCase())}/${parameters}`;
-}
-
-/** An authorizer: a closure of the main side by number, or an export of a module the thread loads. */
-export type AuthorizerSpec =
-  | { readonly closure: number }
-  | { readonly module: string; readonly export: string };
 
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
@@ -91,8 +72,8 @@ export interface ThreadApi {
   run(frame: unknown[]): unknown[];
   backup(options: BackupOptions): Promise<Outcome<null>>;
   /** `lasting`: also on a handle that takes the place of this one. */
-  createFunction(spec: FunctionSpec, lasting: boolean): Promise<Outcome<null>>;
-  setAuthorizer(spec: AuthorizerSpec | null, lasting: boolean): Promise<Outcome<null>>;
+  define(definition: Definition, lasting: boolean): Promise<Outcome<null>>;
+  setAuthorizer(source: Source | null, lasting: boolean): Promise<Outcome<null>>;
   /** A fresh handle in place of one whose state was changed. */
   reopen(): Promise<Outcome<Opened>>;
   /** Replaces the contents of an in-memory or temporary database. */

@@ -137,5 +137,5 @@ describe("a reply", () => {
 
 it("a call of a method that there is not is refused", () => {
   const session = new Session(openControl(createControl()), {} as never, () => undefined);
-  expect(thrown(() => session.call("toString", []))).toMatchObject(MALFORMED);
+  expect(thrown(() => session.methods.call("toString", []))).toMatchObject(MALFORMED);
 });

@@ -1,0 +1,101 @@
+import { types } from "node:util";
+import { Ask, type GroupRequest, type SqlValue } from "@sqlite-aio/worker/wire";
+import { adoptBlob, bindResult, CallbackFailure, refused } from "../thread/callbacks.js";
+
+/** One group of rows: gets them one by one, and tells at the end what comes of them. */
+export interface Aggregate {
+  step(...values: never[]): unknown;
+  finalize(): unknown;
+}
+
+/** One window of rows: rows come, rows leave, and in between it tells what comes of those that are there. */
+export interface WindowFunction extends Aggregate {
+  inverse(...values: never[]): unknown;
+  value(): unknown;
+}
+
+/** A class of which each group gets an instance. */
+export type AggregateClass<A extends Aggregate = Aggregate> = new () => A;
+
+/** The closure through which the thread asks the instances of a class. */
+export function aggregateClosure(Aggregate: AggregateClass): (...request: GroupRequest) => SqlValue {
+  const groups = new AggregateGroups(Aggregate);
+  return (...request) => groups.answer(request);
+}
+
+/** The instances of an aggregate's class, one for each group that is not over. */
+class AggregateGroups {
+  readonly #Aggregate: AggregateClass;
+  readonly #groups = new Map<number, Record<string, unknown>>();
+
+  constructor(Aggregate: AggregateClass) {
+    this.#Aggregate = Aggregate;
+  }
+
+  answer([group, rows, ask, over]: GroupRequest): SqlValue {
+    for (const ended of over) this.#groups.delete(ended);
+    const instance = this.#groups.get(group) ?? this.#begin(group);
+    try {
+      for (const [inverse, ...values] of rows) {
+        const method = inverse === 1 ? "inverse" : "step";
+        const given = call(instance, method, values.map(adoptBlob));
+        if (types.isPromise(given)) throw failure(method, "raised error", refused(given));
+      }
+    } catch (error) {
+      this.#groups.delete(group);
+      finalizeUnheard(instance);
+      throw error;
+    }
+    if (ask === Ask.NOTHING) return null;
+    if (ask === Ask.VALUE) return bound(instance, "value");
+    this.#groups.delete(group);
+    return bound(instance, "finalize");
+  }
+
+  #begin(group: number): Record<string, unknown> {
+    let instance: Record<string, unknown>;
+    try {
+      instance = new this.#Aggregate() as unknown as Record<string, unknown>;
+    } catch (error) {
+      throw failure("constructor", "raised error", error);
+    }
+    this.#groups.set(group, instance);
+    return instance;
+  }
+}
+
+/** As in CPython a group that has failed is finalized all the same; nobody is told of what that gives. */
+function finalizeUnheard(instance: Record<string, unknown>): void {
+  try {
+    call(instance, "finalize", []);
+  } catch {
+    // What failed first is told.
+  }
+}
+
+function call(instance: Record<string, unknown>, method: string, values: unknown[]): unknown {
+  const { [method]: fn } = instance;
+  if (typeof fn !== "function") {
+    throw failure(method, "not defined", new TypeError(`the aggregate has no method "${method}"`));
+  }
+  try {
+    return Reflect.apply(fn, instance, values) as unknown;
+  } catch (error) {
+    throw failure(method, "raised error", error);
+  }
+}
+
+/** A failure to bind what a method gave is the method's. */
+function bound(instance: Record<string, unknown>, method: string): SqlValue {
+  const value = call(instance, method, []);
+  try {
+    return bindResult(value);
+  } catch (error) {
+    throw failure(method, "raised error", error);
+  }
+}
+
+/** What SQLite is told of it, in CPython's words. */
+function failure(method: string, what: "raised error" | "not defined", cause: unknown): CallbackFailure {
+  return new CallbackFailure(`user-defined aggregate's '${method}' method ${what}`, cause);
+}

@@ -1,0 +1,149 @@
+import type { Authorizer } from "@sqlite-aio/worker";
+import type { CollationSpec, FunctionSpec, Source, TableSpec } from "@sqlite-aio/worker/wire";
+import { capabilities, needsNative } from "../capabilities.js";
+import { boolean, checkOptions, integer, moduleUrl } from "../options/connect-options.js";
+import type { Callbacks } from "../thread/callbacks.js";
+import { type AggregateClass, aggregateClosure } from "./aggregate-groups.js";
+import { type Collation, collationClosure } from "./collation.js";
+
+/** A function called from SQL; it must return a value that binds, not a promise. */
+export type SqlFunction = (...args: never[]) => unknown;
+
+/** Which export of a module is meant. */
+export interface ExportOptions {
+  /** For a module: which export. Default `"default"`. */
+  export?: string | undefined;
+}
+
+/** Options of `createFunction()`, `createAggregate()` and `createWindowFunction()`. */
+export interface FunctionOptions extends ExportOptions {
+  /** The same arguments always give the same result; lets SQLite call it less often, and use it in an index. */
+  deterministic?: boolean | undefined;
+  /** Only for SQL of the application, never from a schema; see https://sqlite.org/c3ref/c_deterministic.html. */
+  directOnly?: boolean | undefined;
+  /**
+   * It has no effects and tells nothing, so that a schema that is not trusted may call it: in an index, a CHECK, a generated
+   * column, a view. Needs `@sqlite-aio/native`.
+   */
+  innocuous?: boolean | undefined;
+}
+
+/** See https://sqlite.org/c3ref/create_function.html. */
+const MAX_NAME_BYTES = 255;
+
+const MODULE = "the function's module";
+
+/** A function, by what it is called for. */
+type Kind = FunctionSpec["kind"];
+
+/** Checks a definition. Throws TypeError, RangeError, or NotSupportedError. */
+export function checkFunction(
+  name: string,
+  parameters: number,
+  fn: SqlFunction | AggregateClass | URL | null,
+  options: FunctionOptions,
+): void {
+  checkName(name, "function");
+  if (integer(parameters, "parameters", -1, -1) > 100) {
+    throw new RangeError("a function can have at most 100 parameters");
+  }
+  checkOptions(options, ["deterministic", "directOnly", "export", "innocuous"]);
+  boolean(options.deterministic, "deterministic");
+  boolean(options.directOnly, "directOnly");
+  if (boolean(options.innocuous, "innocuous") && !capabilities.functions)
+    throw needsNative('option "innocuous"');
+  checkSource(fn, options);
+}
+
+/** Checks a definition, and keeps its closure; null takes the function away. */
+export function functionSpec(
+  kind: Kind,
+  name: string,
+  parameters: number,
+  fn: SqlFunction | AggregateClass | URL | null,
+  options: FunctionOptions,
+  closures: Callbacks,
+): FunctionSpec {
+  checkFunction(name, parameters, fn, options);
+  const { deterministic = false, directOnly = false, innocuous = false } = options;
+  const closure = (given: SqlFunction | AggregateClass): SqlFunction =>
+    kind === "function" ? (given as SqlFunction) : aggregateClosure(given as AggregateClass);
+  const source = sourceOf(fn, options, closures, closure);
+  return { kind, name, parameters: parameters ?? -1, deterministic, directOnly, innocuous, source };
+}
+
+/** Checks a collation. Throws TypeError, RangeError, or NotSupportedError. */
+export function checkCollation(name: string, fn: Collation | URL | null, options: ExportOptions): void {
+  if (!capabilities.collations) throw needsNative("createCollation()");
+  checkName(name, "collation");
+  checkOptions(options, ["export"]);
+  checkSource(fn, options);
+}
+
+/** Checks a collation, and keeps its closure; null takes it away. */
+export function collationSpec(
+  name: string,
+  fn: Collation | URL | null,
+  options: ExportOptions,
+  closures: Callbacks,
+): CollationSpec {
+  checkCollation(name, fn, options);
+  const source = sourceOf(fn, options, closures, (given) => collationClosure(name, given));
+  return { kind: "collation", name, source };
+}
+
+/** Checks a table that a module has. Throws TypeError or RangeError. */
+export function tableSpec(name: string, module: URL, options: ExportOptions): TableSpec {
+  checkName(name, "table");
+  checkOptions(options, ["export"]);
+  return {
+    kind: "table",
+    name,
+    source: { module: moduleUrl(module, "the table's module"), export: exportName(options.export) },
+  };
+}
+
+/** Checks an authorizer, and keeps its closure. */
+export function authorizerSource(
+  authorizer: Authorizer | URL | null,
+  options: ExportOptions,
+  closures: Callbacks,
+): Source | null {
+  checkOptions(options, ["export"]);
+  if (authorizer === null) return null;
+  if (typeof authorizer === "function") return { closure: closures.add(authorizer) };
+  return { module: moduleUrl(authorizer, "the authorizer's module"), export: exportName(options.export) };
+}
+
+function checkName(name: string, what: string): void {
+  if (typeof name !== "string" || name === "" || name.includes("\0")) {
+    throw new TypeError(`the name of a ${what} must be a string that is not empty`);
+  }
+  if (!name.isWellFormed()) throw new TypeError(`the name of a ${what} holds a lone surrogate`);
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES) {
+    throw new RangeError(`the name of a ${what} can have at most ${MAX_NAME_BYTES} bytes`);
+  }
+}
+
+function checkSource(fn: unknown, options: ExportOptions): void {
+  if (fn === null || typeof fn === "function") return;
+  moduleUrl(fn, MODULE);
+  exportName(options.export);
+}
+
+function sourceOf(
+  fn: SqlFunction | AggregateClass | URL | null,
+  options: ExportOptions,
+  closures: Callbacks,
+  closure: (fn: never) => SqlFunction,
+): Source | null {
+  if (fn === null) return null;
+  if (typeof fn === "function") return { closure: closures.add(closure(fn as never)) };
+  return { module: moduleUrl(fn, MODULE), export: exportName(options.export) };
+}
+
+function exportName(name: unknown): string {
+  if (name === undefined) return "default";
+  if (typeof name !== "string") throw new TypeError('option "export" must be a string');
+  return name;
+}

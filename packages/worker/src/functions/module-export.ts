@@ -1,0 +1,19 @@
+/** An export of a module that is loaded into this thread. Throws a TypeError if it is no function or class. */
+export async function moduleExport(source: {
+  readonly module: string;
+  readonly export: string;
+}): Promise<(...args: unknown[]) => unknown> {
+  const value = await anyExport(source);
+  if (typeof value !== "function")
+    throw new TypeError(`the module ${source.module} has no function "${source.export}"`);
+  return value as (...args: unknown[]) => unknown;
+}
+
+/** Whatever the module exports under that name. */
+export async function anyExport(source: {
+  readonly module: string;
+  readonly export: string;
+}): Promise<unknown> {
+  const module = (await import(/* webpackIgnore: true */ source.module)) as Record<string, unknown>;
+  return module[source.export];
+}

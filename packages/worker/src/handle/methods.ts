@@ -1,0 +1,74 @@
+import { UsageError } from "../wire/fault.js";
+import type { Session } from "./session.js";
+
+/** The rare methods of a session, by name. */
+export class Methods {
+  readonly #session: Session;
+  #loadExtension = false;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /** A fresh handle is open. */
+  reopened(): void {
+    this.#loadExtension = false;
+  }
+
+  call(method: string, args: readonly unknown[]): void {
+    const session = this.#session;
+    switch (method) {
+      case "serialize": {
+        session.requireNoCursor("the database cannot be serialized");
+        const image = new Uint8Array(session.db.serialize());
+        session.out.value(image, [image.buffer]);
+        return;
+      }
+      case "enableLoadExtension":
+        this.#loadExtension = args[0] === true;
+        session.taint();
+        break;
+      case "loadExtension":
+        if (!this.#loadExtension) throw new UsageError("SQLITE_ERROR", "not authorized");
+        session.requireNoCursor("an extension cannot be loaded");
+        session.db.loadExtension(...(args as [string]));
+        session.taint();
+        session.schemaMayHaveChanged();
+        break;
+      case "hooks":
+        session.hooks.record(args[0] as number);
+        session.taint();
+        break;
+      case "limit": {
+        const [category, limit] = args as [number, number];
+        if (limit >= 0) session.taint();
+        session.out.value(session.limits.limit(category, limit));
+        return;
+      }
+      case "setconfig":
+        session.limits.setSwitch(args[0] as number, args[1] as boolean);
+        session.taint();
+        session.schemaMayHaveChanged();
+        break;
+      case "getconfig":
+        session.out.value(session.limits.getSwitch(args[0] as number));
+        return;
+      case "trackChanges":
+        session.changes.track(args[0] === true);
+        break;
+      case "lookOutside":
+        session.out.value(session.changes.externally());
+        return;
+      case "tableAccess":
+        session.out.value(session.changes.access(args[0] as string));
+        return;
+      case "trace":
+        session.traceStatements(args[0] === true);
+        session.taint();
+        break;
+      default:
+        throw new UsageError("PROTOCOL", `there is no method "${method}"`);
+    }
+    session.out.value(null);
+  }
+}
