@@ -10,10 +10,14 @@ import {
 import { describe, expect, it } from "vitest";
 import { rejection } from "../support/database.ts";
 import { type Holds, holds, openPool, outcomes, until } from "../support/pool-support.ts";
+import { timeFactor } from "../support/time-factor.ts";
 
 // A function of a module goes on whatever is interrupted, with the native companion as without it. With it the callers
 // are told a little later.
 const patience = capabilities.interrupt ? 4000 : 1000;
+
+/** Opening a connection counts as waiting, too. */
+const factor = timeFactor();
 
 async function filled(options: PoolOptions = {}): Promise<{ pool: Pool; held: Holds }> {
   const pool = await openPool({ readers: 1, ...options });
@@ -184,7 +188,7 @@ it("the connections of a plain pool are not replaced either, and the others go o
 });
 
 it("calls behind a statement that goes on are given up each in its own time", async () => {
-  const { pool, held } = await filled({ acquireTimeout: 150 });
+  const { pool, held } = await filled({ acquireTimeout: 150 * factor });
   const running = pool.run("INSERT INTO t SELECT hold(?)", [held.name(0)]);
   await held.entered(0);
   const settled: string[] = [];
@@ -193,7 +197,7 @@ it("calls behind a statement that goes on are given up each in its own time", as
     settled.push(name);
   };
   const early = behind("early");
-  await delay(75);
+  await delay(75 * factor);
   const late = behind("late");
   await early;
   expect(settled).toEqual(["early"]);

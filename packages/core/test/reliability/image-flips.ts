@@ -1,6 +1,7 @@
 // Opens images of a database with flipped bits, reads what can be read, and prints what came of it.
 import { readFileSync } from "node:fs";
 import { connect, createPool, SqliteError } from "@sqlite-aio/core";
+import { SqliteError as InternalError } from "../../dist/errors/errors.js";
 import { WorkerThread } from "../../dist/thread/worker-thread.js";
 import { resolveOptions } from "../../dist/options/connect-options.js";
 import { random } from "../support/random.ts";
@@ -56,7 +57,7 @@ const QUERIES = [
 
 function note(error: unknown): void {
   if (
-    !(error instanceof SqliteError) ||
+    !(error instanceof SqliteError || error instanceof InternalError) ||
     typeof error.code !== "string" ||
     !error.code.startsWith("SQLITE_")
   ) {

@@ -256,21 +256,6 @@ describe("a thread that cannot be talked to any more is ended, and so is its con
     };
   }
 
-  it("a frame that cannot be posted", async () => {
-    const boom = new Error("not today");
-    const { db, begin } = await damaged(() => {
-      throw boom;
-    });
-    begin();
-    const calls = [db.executeFetchall("SELECT 1"), db.commit()].map((call) => rejection(call));
-    for (const error of await Promise.all(calls)) {
-      expect(error).toBeInstanceOf(WorkerCrashedError);
-      expect(error).toMatchObject({ outcome: "not-started", cause: boom });
-    }
-    expect(await ending(db.execute("SELECT 1"))).toBe("not-started");
-    await db.close();
-  });
-
   it("a frame that the thread cannot read", async () => {
     const { db, begin } = await damaged((message) => [(message as unknown[])[0], [99]]);
     begin();
@@ -318,7 +303,7 @@ describe("createWorker", () => {
     expect(seen).toEqual([
       expect.stringMatching(/worker\/dist\/[a-z-]+\.js$/),
       { maxOldGenerationSizeMb: 200 },
-      ["name", "resourceLimits", "transferList", "workerData"],
+      ["env", "execArgv", "name", "resourceLimits", "transferList", "workerData"],
     ]);
   });
 

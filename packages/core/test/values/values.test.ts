@@ -155,7 +155,9 @@ describe("values that are bound", () => {
     const db = await open();
     const error = await rejection(db.execute("SELECT ?", [new Date(0)]));
     expect(error).toBeInstanceOf(ProgrammingError);
-    expect((error as Error).message).toBe("Error binding parameter 1: type 'Date' is not supported");
+    expect((error as Error).message).toBe(
+      "Error binding parameter 1: type 'Date' is not supported; registerAdapter(Date, (date) => date.toISOString()) says how dates are stored",
+    );
   });
 
   it("32,766 parameters are taken, and one more is the engine's error", async () => {

@@ -205,7 +205,7 @@ export class Definer {
       return;
     }
     if ("closure" in source) order = (...texts) => this.#callbacks.call(source.closure, texts);
-    else order = (await moduleExport(source)) as typeof order;
+    else order = await moduleExport(source);
     native.defineCollation(this.#token, name, (left, right) => {
       this.#called();
       try {

@@ -28,7 +28,7 @@ export function wrapTable(
     // The engine says what is wrong with the others.
     if (typeof table.rows !== "function") return table;
     const parameters = table.parameters ?? Array.from({ length: table.rows.length }, (_, i) => `$${i + 1}`);
-    function* rows(...args: SqlValue[]): Generator<unknown> {
+    function* rows(...args: SqlValue[]): Generator {
       called();
       try {
         for (const row of table.rows(...args.map((arg) => fromEngine(arg, integers)))) {
