@@ -5,6 +5,7 @@ import {
   type ChangeReport,
   type Control,
   errorOf,
+  hasBegun,
   type Definition,
   definitionKey,
   type HookEvents,
@@ -397,9 +398,7 @@ export class WorkerThread {
     const error = cause?.();
     this.#dead =
       error === undefined ? () => new ConnectionClosedError() : (outcome) => threadDied(error, outcome);
-    this.#exchange.stop((call) =>
-      this.#lost(call.sequence === 0 || cancel(this.#control, call.sequence) ? "not-started" : "unknown"),
-    );
+    this.#exchange.stop((call) => this.#lost(this.#neverBegins(call) ? "not-started" : "unknown"));
     for (const lost of this.#outOfBand) lost(this.#dead("unknown"));
     if (error === undefined) return;
     // It may be alive and hold locks, if it is only the connection to it that broke.
@@ -409,5 +408,10 @@ export class WorkerThread {
 
   #lost(outcome: CrashOutcome): ErrorReason {
     return new ErrorReason(() => this.#dead!(outcome));
+  }
+  /** A member of a group that was not committed has begun, too: it may be what the thread died of. */
+  #neverBegins({ sequence }: Call): boolean {
+    if (sequence === 0) return true;
+    return cancel(this.#control, sequence) && !hasBegun(this.#control, sequence);
   }
 }

@@ -64,9 +64,6 @@ describe("isolationLevel", () => {
     "-- a comment\nINSERT INTO t VALUES (1)",
     "/* a */ -- b\n /* c */ UPDATE t SET a = 2",
     "; DELETE FROM t",
-    "WITH n(i) AS (SELECT 1) INSERT INTO t SELECT i FROM n",
-    "/* x */ WITH n(i) AS (SELECT 1) DELETE FROM t WHERE a IN (SELECT i FROM n)",
-    "WITH RECURSIVE n(i) AS (SELECT 1) UPDATE t SET a = (SELECT i FROM n)",
     "INSERT INTO t VALUES (1) RETURNING a",
   ])("DEFERRED opens a transaction before %j, which stays open", async (sql) => {
     const { db, other } = await pair();

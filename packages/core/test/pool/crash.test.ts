@@ -406,8 +406,8 @@ describe("a connection that cannot be opened", () => {
       },
     });
     await pool.get("SELECT 1");
-    state.broken = true;
     const conn: Connection = await pool.acquire({ mode: "read" });
+    state.broken = true;
     const error = await rejection(pool.read(() => 1));
     expect(error).toMatchObject({ name: "PoolTimeoutError", cause: broken });
     await conn.close();

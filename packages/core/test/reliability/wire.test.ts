@@ -192,7 +192,7 @@ it(`${WHOLE} operations and their answers are on the other side what they were`,
 }, async () => {
   const below = random(seed);
   const side = new Side();
-  const reader = new FrameReader(new Executor({} as never));
+  const reader = new FrameReader(new Executor({ nativeStatements: { forget: () => {} } } as never));
   const writer = new ReplyWriter();
   const shapes = new Map<number, ShapedStatement>();
   let epoch = 0;
@@ -228,7 +228,7 @@ it("packets are on the other side what they were, with many rows and few, in bot
 
 /** Reads a frame as the thread does. Gives what is wrong with that, or whether it was refused. */
 function readFrame(frame: Frame): "refused" | "understood" {
-  const reader = new FrameReader(new Executor({} as never));
+  const reader = new FrameReader(new Executor({ nativeStatements: { forget: () => {} } } as never));
   reader.add(frame);
   try {
     for (let steps = 0; ; steps++) {
