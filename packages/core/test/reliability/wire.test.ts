@@ -12,7 +12,6 @@ import {
   type Reply,
   serverEndpoint,
   type SqlValue,
-  UsageError,
 } from "@sqlite-aio/worker/wire";
 import { afterAll, expect, it } from "vitest";
 import { FaultReason, interrupted } from "../../dist/errors/rejection.js";
@@ -90,7 +89,9 @@ function isValue(value: unknown): boolean {
   );
 }
 
-const isMalformed = (error: unknown): boolean => error instanceof UsageError && error.code === "PROTOCOL";
+/** By its name: the modules of the two packages have a class each. */
+const isMalformed = (error: unknown): boolean =>
+  error instanceof Error && error.name === "UsageError" && Reflect.get(error, "code") === "PROTOCOL";
 
 /** What the main side is to make of a value. */
 function asRead(value: SqlValue): SqlValue {
