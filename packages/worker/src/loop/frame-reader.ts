@@ -94,6 +94,7 @@ export class FrameReader {
         return operation;
       }
       case Op.DEFINE:
+        if (typeof frame[start + 1] !== "string") throw malformed("an operation");
         executor.define(
           frame[start] as number,
           frame[start + 1] as string,
