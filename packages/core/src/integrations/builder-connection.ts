@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { setsForeignKeys, statementKeyword } from "@sqlite-aio/worker/sql";
 import type { Parameters } from "../values/bind.js";
 import { OperationalError, ProgrammingError, SqliteError } from "../errors/errors.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { OpenTransaction } from "./open-transaction.js";
-import type { SessionLease, SessionPool, TransactionMode } from "./session-pool.js";
+import type { SessionLease, SessionPool, SessionStatements, TransactionMode } from "./session-pool.js";
 import type { RunResult } from "../connection/run-result.js";
 import { Row } from "../values/row.js";
 import { statementKind } from "./statement-kind.js";
@@ -35,6 +36,8 @@ export class BuilderConnection {
   /** Aborted when the connection is given back. */
   readonly #over = new AbortController();
   #lost: unknown = undefined;
+  /** Foreign keys were switched, and nothing was run since that could have needed it. */
+  #switchedInVain = false;
 
   readonly #limit: LeaseLimit | undefined;
 
@@ -87,6 +90,7 @@ export class BuilderConnection {
       return;
     }
     const target = this.#transaction ?? (await this.#hold(options.signal));
+    this.#switchedInVain = false;
     const cursor = await target.cursor();
     cursor.iterChunkSize = chunkSize;
     await cursor.execute(sql, parameters, options);
@@ -115,8 +119,13 @@ export class BuilderConnection {
     await this.#turn(() => this.#rollback());
   }
 
-  /** Gives the connection back, also while it is still waited for. What is left of a transaction is rolled back. */
+  /**
+   * Gives the connection back, also while it is still waited for. What is left of a transaction is rolled back. Rejects if
+   * all that was run last is a `PRAGMA foreign_keys`, which does not outlive it: whoever goes on as if it did loses rows.
+   */
   async release(): Promise<void> {
+    const inVain = this.#switchedInVain;
+    this.#switchedInVain = false;
     const lease = this.#lease;
     this.#lease = null;
     this.#transaction?.abandon();
@@ -127,6 +136,7 @@ export class BuilderConnection {
       (connection) => void connection.stop(),
       () => {},
     );
+    if (inVain) throw switchedInVain();
   }
 
   async #execute<R>(sql: string, parameters: Parameters, options: CallOptions): Promise<SessionResult<R>> {
@@ -146,6 +156,13 @@ export class BuilderConnection {
     }
     // Sent in this turn of the loop where a transaction is open, so that no COMMIT that is called later comes before it.
     const target = this.#transaction ?? (await this.#hold(options.signal));
+    this.#switchedInVain = false;
+    if (kind === "session" && setsForeignKeys(statementKeyword(sql), sql)) {
+      const before = await foreignKeys(target);
+      await target.executeFetchall(sql, parameters, options);
+      this.#switchedInVain = (await foreignKeys(target)) !== before;
+      return NOTHING;
+    }
     if (kind === "rows") return { rows: await target.executeFetchall<R>(sql, parameters, options) };
     const cursor = await target.execute(sql, parameters, options);
     if (cursor.description !== null) return { rows: await cursor.fetchall<R>(options) };
@@ -199,6 +216,7 @@ export class BuilderConnection {
       return;
     }
     const lease = await this.#hold();
+    this.#switchedInVain = false;
     const transaction = await OpenTransaction.begin(lease, mode, by);
     if (this.released) transaction.abandon();
     else this.#transaction = transaction;
@@ -325,6 +343,18 @@ function aborted(cause: unknown): OperationalError {
     { code: "SQLITE_ABORT_ROLLBACK", cause },
   );
   return Object.assign(error, { rolledBack: true, [ABORTED]: true });
+}
+
+async function foreignKeys(target: SessionStatements): Promise<string> {
+  const [row] = await target.executeFetchall<object>("PRAGMA foreign_keys");
+  return Object.values(row ?? {}).join();
+}
+
+function switchedInVain(): ProgrammingError {
+  return new ProgrammingError(
+    "PRAGMA foreign_keys holds for its own connection, which was given back with nothing else run on it: run it together with the statements that need it, on one connection",
+    { code: "SQLITE_MISUSE" },
+  );
 }
 
 function released(): ProgrammingError {

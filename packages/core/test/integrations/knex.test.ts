@@ -561,8 +561,10 @@ describe("the schema", () => {
     },
   );
 
-  it("refuses a PRAGMA foreign_keys of the user's inside a transaction, where SQLite ignores it", async () => {
+  it("refuses a PRAGMA foreign_keys of the user's by itself, and inside a transaction, where SQLite ignores it", async () => {
     const { db } = await opened();
+    expect(await rejection(db.raw("PRAGMA foreign_keys = OFF"))).toBeInstanceOf(ProgrammingError);
+    expect(await db.raw("PRAGMA foreign_keys = ON")).toEqual({ changes: 0, lastInsertRowid: 0 });
     const error = await rejection(db.transaction((trx) => trx.raw("PRAGMA foreign_keys = OFF")));
     expect(error).toBeInstanceOf(ProgrammingError);
     expect(error).toMatchObject({ message: expect.stringContaining("inside a transaction") });

@@ -529,6 +529,21 @@ describe("one connection for several statements", () => {
     });
   });
 
+  it("does not take a PRAGMA foreign_keys by itself, which nothing that is run later would have", async () => {
+    const { db } = await opened();
+    const alone = { code: "SQLITE_MISUSE", message: expect.stringContaining("on one connection") };
+    expect(await rejection(sql`PRAGMA foreign_keys = OFF`.execute(db))).toMatchObject(alone);
+    // One that changes nothing does no harm.
+    expect(await sql`PRAGMA foreign_keys = ON`.execute(db)).toEqual({ rows: [] });
+    const late = await rejection(
+      db.connection().execute(async (session) => {
+        await sql`SELECT 1`.execute(session);
+        await sql`PRAGMA foreign_keys(0)`.execute(session);
+      }),
+    );
+    expect(late).toMatchObject(alone);
+  });
+
   it("gives the rows of a statement that changes the connection", async () => {
     const { db } = await opened();
     const { rows } = await sql`PRAGMA busy_timeout = 7`.execute(db);

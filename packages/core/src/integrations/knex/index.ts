@@ -58,10 +58,22 @@ class KnexConnection extends BuilderConnection {
   /** Whose transactions are not to be waited for inside of them. */
   readonly owner: object;
   #running = new AbortController();
+  #ledByTransaction = false;
 
   constructor(owner: object, pool: KnexPool, limit: LeaseLimit | undefined) {
     super(pool, limit);
     this.owner = owner;
+  }
+
+  /** A transaction of Knex's has it, which sends nothing without need, and hears of nothing when it gives it back. */
+  leadByTransaction(): void {
+    this.#ledByTransaction = true;
+  }
+
+  override async release(): Promise<void> {
+    const releasing = super.release();
+    if (this.#ledByTransaction) releasing.catch(() => {});
+    else await releasing;
   }
 
   get signal(): AbortSignal {
@@ -161,6 +173,7 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
 
   async function run(connection: KnexConnection, query: KnexQuery, config: Knex.Config): Promise<KnexQuery> {
     if (query.sql === "") throw new Error("The query is empty");
+    if (Reflect.get(connection, "__knexTxId") !== undefined) connection.leadByTransaction();
     const turn = turnOf(connection, query);
     if (turn !== null) {
       if (query.sql === "BEGIN;") enterTransaction(connection.owner, connection);
