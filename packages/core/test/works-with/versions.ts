@@ -1,0 +1,20 @@
+/** What is tried, and what the README says was tried. */
+export const versions = {
+  kysely: "0.29.9",
+  "drizzle-orm": "0.45.4",
+  knex: "3.3.0",
+  "@mikro-orm/core": "7.2.5",
+  "@mikro-orm/sql": "7.2.5",
+  "better-auth": "1.7.25",
+  "@auth/core": "0.41.3",
+  "@auth/drizzle-adapter": "1.11.3",
+  objection: "3.1.5",
+  "connect-session-knex": "5.0.0",
+  "express-session": "1.19.0",
+  express: "5",
+  "@nestjs/core": "12.5.1",
+  "@nestjs/common": "12.5.1",
+  "@nestjs/platform-express": "12.5.1",
+  "reflect-metadata": "0.2.2",
+  rxjs: "7.8.2",
+} as const;

@@ -1,0 +1,68 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { expect, inject, it } from "vitest";
+
+const run = promisify(execFile);
+const place = inject("place");
+
+/** What one of the programs says in the project that the packages are installed in. */
+async function said(program: string): Promise<unknown> {
+  const { stdout } = await run(process.execPath, [`${program}.mjs`], {
+    cwd: place,
+    env: { ...process.env, NODE_ENV: "production" },
+    timeout: 50_000,
+    killSignal: "SIGKILL",
+  });
+  return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as unknown;
+}
+
+it("MikroORM 7 takes the dialect for Kysely, and is refused what would lose rows", async () => {
+  expect(await said("mikro-orm")).toEqual({
+    undone: "undone",
+    found: [
+      ["Ada", ["Notes"]],
+      ["Alan", []],
+    ],
+    unique: true,
+    count: 22,
+    refused: "SQLITE_MISUSE",
+    changed: true,
+    books: 1,
+  });
+});
+
+it("better-auth takes a Kysely instance with the dialect", async () => {
+  expect(await said("better-auth")).toEqual({
+    session: "Ada",
+    twice: "UNPROCESSABLE_ENTITY",
+    wrong: "UNAUTHORIZED",
+    after: null,
+    users: 1,
+  });
+});
+
+it("Auth.js takes its adapter for Drizzle over the driver, and a token is used once by two at a time", async () => {
+  expect(await said("auth-js")).toEqual({ session: "Ada", found: "Ada", used: 1, left: 0 });
+});
+
+it("Objection takes the client for Knex", async () => {
+  const pet = (id: number, name: string) => ({ id, name, owner: 1 });
+  expect(await said("objection")).toEqual({
+    undone: "undone",
+    people: [{ id: 1, name: "Ada", pets: [pet(1, "Rex"), pet(2, "Tom")] }],
+    unique: "SQLITE_CONSTRAINT_UNIQUE",
+    pets: [{ name: "Max" }],
+  });
+});
+
+it("connect-session-knex takes the client for Knex", async () => {
+  expect(await said("connect-session-knex")).toEqual({ visits: [1, 2, 3], kept: 1, left: 0 });
+});
+
+it("NestJS has a pool as a provider, and closes it with the application", async () => {
+  expect(await said("nestjs")).toEqual({
+    added: { changes: 1, lastInsertRowid: 1 },
+    notes: [{ text: "hello" }],
+    closed: "Pool closed",
+  });
+});
