@@ -1,9 +1,19 @@
-/** What is opened and closed; its counters are read from `stats()`. */
+/** What is read of a pool's `stats()`. */
+export interface PoolCounts {
+  /** Connections with something to do, or lent. */
+  readonly busy: number;
+  /** Connections with nothing to do. */
+  readonly idle: number;
+  /** Calls that wait for a connection. */
+  readonly waiting: number;
+}
+
+/** What is opened and closed, and counted where it counts. */
 export interface CountedPool {
   /** Takes no further calls, and resolves when those that were made are over. */
   close(): Promise<void>;
-  /** Connections with something to do, those that have nothing to do, and calls that wait for one. */
-  stats?(): { readonly busy: number; readonly idle: number; readonly waiting: number };
+  /** What it is doing. */
+  stats?(): PoolCounts;
 }
 
 /** `client.pool`: opens the pool at the first query, and has the counters of Knex's own, which applications read. */

@@ -18,7 +18,7 @@ import type { SessionPool } from "../session-pool.js";
 import { ClientPool, type CountedPool } from "./client-pool.js";
 import { insideTransaction, switchForeignKeys, type TableRebuild } from "./rebuild.js";
 
-export type { CountedPool } from "./client-pool.js";
+export type { CountedPool, PoolCounts } from "./client-pool.js";
 
 /** What the client uses of a pool. */
 export type KnexPool = SessionPool & CountedPool;
