@@ -11,6 +11,7 @@ const capabilities = Object.freeze({
   limits: true,
   hooks: true,
   functions: true,
+  blobs: true,
 });
 
 function isMusl() {
@@ -67,6 +68,10 @@ const {
   config,
   defineFunction,
   defineCollation,
+  blobOpen,
+  blobRead,
+  blobWrite,
+  blobClose,
   setGuard,
   prepare,
   finalize,
@@ -119,6 +124,10 @@ module.exports = {
   config,
   defineFunction,
   defineCollation,
+  blobOpen,
+  blobRead,
+  blobWrite,
+  blobClose,
   prepare,
   finalize,
   columns,

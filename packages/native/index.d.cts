@@ -10,6 +10,7 @@ export interface Capabilities {
   readonly limits: true;
   readonly hooks: true;
   readonly functions: true;
+  readonly blobs: true;
 }
 
 /**
@@ -283,3 +284,28 @@ export function defineCollation(
   name: string,
   compare: ((left: string, right: string) => number) | null,
 ): void;
+
+/** A number that means one open blob of one handle, and none once it is closed. */
+export type BlobId = number;
+
+/**
+ * Opens the value of one column in one row for reading, and writing if `writable` (https://sqlite.org/c3ref/blob_open.html); gives its
+ * number and its length in bytes. Closing the handle closes it first. Errors as {@link prepare}.
+ */
+export function blobOpen(
+  token: Token,
+  database: string,
+  table: string,
+  column: string,
+  rowid: bigint,
+  writable: boolean,
+): { id: BlobId; bytes: number };
+
+/** Fills `bytes` with what is in the blob from `offset` on. Errors as {@link prepare}; SQLITE_ABORT where the row has changed since. */
+export function blobRead(token: Token, blob: BlobId, bytes: Uint8Array, offset: number): void;
+
+/** Puts `bytes` into the blob, whose length stays, from `offset` on. Errors as {@link blobRead}. */
+export function blobWrite(token: Token, blob: BlobId, bytes: Uint8Array, offset: number): void;
+
+/** Closes a blob; one that was written outside a transaction is committed by that. Errors as {@link blobRead}. */
+export function blobClose(token: Token, blob: BlobId): void;

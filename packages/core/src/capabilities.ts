@@ -19,6 +19,8 @@ export interface Capabilities {
   readonly functions: boolean;
   /** `createCollation()`. */
   readonly collations: boolean;
+  /** `blobopen()`. */
+  readonly blobs: boolean;
 }
 
 const there = native !== null;
@@ -33,6 +35,7 @@ export const capabilities: Capabilities = {
   hooks: there,
   functions: there,
   collations: there,
+  blobs: there,
 };
 
 /** @internal Why `what` cannot be had. */

@@ -1,6 +1,7 @@
 #include "analyze.h"
 #include "authorizer.h"
 #include "bind.h"
+#include "blobs.h"
 #include "bulk.h"
 #include "changes.h"
 #include "functions.h"
@@ -95,6 +96,10 @@ EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   export_function(env, exports, "config", config);
   export_function(env, exports, "defineFunction", define_function);
   export_function(env, exports, "defineCollation", define_collation);
+  export_function(env, exports, "blobOpen", blob_open);
+  export_function(env, exports, "blobRead", blob_read);
+  export_function(env, exports, "blobWrite", blob_write);
+  export_function(env, exports, "blobClose", blob_close);
   export_function(env, exports, "setGuard", set_guard);
   export_function(env, exports, "prepare", prepare);
   export_function(env, exports, "finalize", finalize);

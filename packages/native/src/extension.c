@@ -1,4 +1,5 @@
 #include "authorizer.h"
+#include "blobs.h"
 #include "changes.h"
 #include "hooks.h"
 #include "packing.h"
@@ -10,6 +11,7 @@ static void drop_handle(void *pointer) {
   Handle *h = pointer;
   ENGINE_OF(h);
   finalize_statements(h);
+  close_blobs(h);
   forget_end(h);
   remove_handle(h);
   free_events(h);
@@ -26,7 +28,9 @@ static void drop_handle(void *pointer) {
 static int on_close(unsigned what, void *pointer, void *db, void *nothing) {
   (void)db;
   (void)nothing;
-  if (what == SQLITE_TRACE_CLOSE) finalize_statements(pointer);
+  if (what != SQLITE_TRACE_CLOSE) return 0;
+  finalize_statements(pointer);
+  close_blobs(pointer);
   return 0;
 }
 

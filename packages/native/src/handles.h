@@ -8,6 +8,7 @@ typedef struct Work Work;
 typedef struct Scratch Scratch;
 typedef struct EndOfThread EndOfThread;
 typedef struct EventLog EventLog;
+typedef struct Blob Blob;
 
 /* What a statement touches, noted while it is prepared. */
 typedef struct {
@@ -40,6 +41,8 @@ typedef struct {
   uint32_t statement_count; /* places in it */
   uint32_t generation;      /* of the statement that was prepared last */
   EndOfThread *end;         /* finalizes them */
+  Blob *blobs;
+  double blob_count;        /* how many were opened */
   Work *work;               /* what run_guarded() is to do */
   int working;
   Scratch *scratch;         /* the memory that rows are packed in */

@@ -1,4 +1,5 @@
 #include "statements.h"
+#include "blobs.h"
 #include "js.h"
 
 #define SLOT_BITS 20
@@ -72,11 +73,12 @@ static void on_end_of_thread(void *pointer) {
   if (h) {
     h->end = NULL;
     finalize_statements(h);
+    close_blobs(h);
   }
   free(end);
 }
 
-static int expect_end(napi_env env, Handle *h, double token) {
+int expect_end(napi_env env, Handle *h, double token) {
   if (h->end) return 1;
   EndOfThread *end = malloc(sizeof *end);
   if (!end) return 0;

@@ -34,6 +34,8 @@ Statement *statement_of(napi_env env, const Handle *h, napi_value id);
 Statement *find_statement(const Handle *h, double id);
 /* Of a handle that is about to be closed: one with statements would stay open for ever. */
 void finalize_statements(Handle *h);
+/* Has the thread let go of the handle's statements and blobs when it ends. False without memory. */
+int expect_end(napi_env env, Handle *h, double token);
 /* It is closed before its thread ends. */
 void forget_end(Handle *h);
 

@@ -215,3 +215,32 @@ it("events are recorded in their order, each once, and only those that are wante
   expect(native.takeChanges(token)).toHaveLength(1);
   expect(codeOf(() => native.recordEvents(token, 8))).toBe("ERR_INVALID_ARG_TYPE");
 });
+
+it("a blob is read and written in pieces, and is closed with its handle", () => {
+  const handle = open();
+  const { db, token } = handle;
+  db.exec("create table t (b); insert into t values (x'0001020304')");
+  const blob = native.blobOpen(token, "main", "t", "b", 1n, true);
+  expect(blob).toEqual({ id: 1, bytes: 5 });
+  const bytes = new Uint8Array(2);
+  native.blobRead(token, blob.id, bytes, 3);
+  expect([...bytes]).toEqual([3, 4]);
+  native.blobWrite(token, blob.id, new Uint8Array([9]), 0);
+  expect(db.prepare("select hex(b) from t").pluck().get()).toBe("0901020304");
+  expect(codeOf(() => native.blobRead(token, blob.id, bytes, 4))).toBe("SQLITE_ERROR");
+  expect(codeOf(() => native.blobRead(token, 7, bytes, 0))).toBe("ERR_SQLITE_AIO_NATIVE_FINALIZED");
+  expect(codeOf(() => native.blobOpen(token, "main", "t", "b", 2n, true))).toBe("SQLITE_ERROR");
+  for (const work of [
+    () => native.blobOpen(token, "main", "t", "b", 1 as never, true),
+    () => native.blobOpen(token, "main", "t", "b", 2n ** 64n, true),
+    () => native.blobOpen(token, "main", "t", 5 as never, 1n, true),
+    () => native.blobOpen(token, "main", "t", "b", 1n, 1 as never),
+    () => native.blobRead(token, "1" as never, bytes, 0),
+    () => native.blobRead(token, blob.id, [] as never, 0),
+    () => native.blobRead(token, blob.id, bytes, -1),
+    () => native.blobClose(token, "1" as never),
+  ])
+    expect(codeOf(work)).toBe("ERR_INVALID_ARG_TYPE");
+  handle[Symbol.dispose]();
+  expect(codeOf(() => native.blobClose(token, blob.id))).toBe("ERR_SQLITE_AIO_NATIVE_CLOSED");
+});

@@ -38,6 +38,7 @@ test("the package tells its version and what it can do", () => {
     limits: true,
     hooks: true,
     functions: true,
+    blobs: true,
   });
   expect(native.path).toBe(join(root, "build", "sqlite-aio.node"));
 });

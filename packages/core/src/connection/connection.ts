@@ -1,4 +1,5 @@
 import { Mode, Verb } from "@sqlite-aio/worker/wire";
+import { type Blob, type BlobOptions, openBlob } from "./blob.js";
 import { type BackupOptions, backUp, backupPath } from "./backup.js";
 import type { Parameters } from "../values/bind.js";
 import { ErrorReason } from "../errors/rejection.js";
@@ -237,6 +238,23 @@ export class Connection extends HandleControls {
     }
     root.cancelWaiting(reason);
     channel.cancelAll(new ErrorReason(reason));
+  }
+
+  /**
+   * Opens the value of a column in the row with this rowid, to be read and written in pieces. Needs `@sqlite-aio/native`.
+   *
+   * @example
+   * await db.execute("INSERT INTO picture (bytes) VALUES (zeroblob(?))", [size]);
+   * await using blob = await db.blobopen("picture", "bytes", 1);
+   * await pipeline(createReadStream("picture.jpg"), blob.createWriteStream());
+   */
+  async blobopen(
+    table: string,
+    column: string,
+    row: number | bigint,
+    options: BlobOptions & CallOptions = {},
+  ): Promise<Blob> {
+    return await openBlob(this, this.runner, [table, column], row, options, this.blobopen);
   }
 
   /** The database as lines of SQL, the same text as CPython's `iterdump()`. */

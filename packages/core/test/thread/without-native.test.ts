@@ -21,6 +21,7 @@ it("says what it cannot do", () => {
     hooks: false,
     functions: false,
     collations: false,
+    blobs: false,
   });
 });
 

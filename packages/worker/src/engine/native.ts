@@ -30,6 +30,17 @@ export interface Native {
     name: string,
     compare: ((left: string, right: string) => number) | null,
   ): void;
+  blobOpen(
+    token: number,
+    database: string,
+    table: string,
+    column: string,
+    rowid: bigint,
+    writable: boolean,
+  ): { id: number; bytes: number };
+  blobRead(token: number, blob: number, bytes: Uint8Array, offset: number): void;
+  blobWrite(token: number, blob: number, bytes: Uint8Array, offset: number): void;
+  blobClose(token: number, blob: number): void;
   limit(token: number, category: number, limit: number): number;
   config(token: number, op: number, enable?: boolean): boolean;
   analyze(

@@ -136,6 +136,13 @@ export class ChangeTracker {
     }
   }
 
+  /** What was written to a table that tracking does not see. */
+  mark(database: string, table: string): void {
+    if (this.#probes === null) return;
+    this.#stirred = true;
+    native?.markChanged(this.#token, database, table);
+  }
+
   /** Runs what may write, and marks the tables that tracking does not see. */
   watch<T>(source: Statement | string | null, work: () => T): T {
     if (this.#probes === null) return work();

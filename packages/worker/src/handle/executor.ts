@@ -62,6 +62,7 @@ export class Executor {
     this.#cursors.get(cursor)?.close();
     this.#cursors.delete(cursor);
     this.#failedJobs.delete(cursor);
+    this.#session.blobs.release(cursor);
   }
 
   /** The operation has failed, and is not tried again. */
@@ -84,6 +85,7 @@ export class Executor {
   #closeCursors(): void {
     for (const cursor of this.#cursors.values()) cursor.close();
     this.#cursors.clear();
+    this.#session.blobs.closeAll();
   }
 
   /** One step of `operation`. Whatever it throws has changed nothing, so that it may be tried again. */

@@ -35,6 +35,27 @@ export class Methods {
         session.taint();
         session.schemaMayHaveChanged();
         break;
+      case "blobOpen": {
+        const [number, names, rowid, writable] = args as Parameters<Session["blobs"]["open"]>;
+        session.out.value(session.blobs.open(number, names, rowid, writable));
+        return;
+      }
+      case "blobRead": {
+        const [number, offset, size] = args as [number, number, number];
+        const bytes = session.blobs.read(number, offset, size);
+        session.out.value(bytes, [bytes.buffer]);
+        return;
+      }
+      case "blobWrite": {
+        const [number, offset, bytes] = args as [number, number, Uint8Array<ArrayBuffer>];
+        session.blobs.write(number, offset, bytes);
+        // The memory goes back, to be used for the next bytes.
+        session.out.value(bytes, [bytes.buffer]);
+        return;
+      }
+      case "blobClose":
+        session.blobs.close(args[0] as number);
+        break;
       case "hooks":
         session.hooks.record(args[0] as number);
         session.taint();

@@ -1,4 +1,5 @@
 import { backUp, type BackupReport, requireDatabase } from "./backup.js";
+import { Blobs } from "./blobs.js";
 import { ChangeCounts } from "./change-counts.js";
 import { ChangeTracker } from "./change-tracker.js";
 import { type EngineDatabase, prepareOwn } from "../engine/engine-api.js";
@@ -43,6 +44,10 @@ export class Session {
   readonly nativeStatements: NativeStatements;
   readonly limits = new Limits();
   readonly methods = new Methods(this);
+  readonly blobs = new Blobs(
+    () => this.inTransaction,
+    (database, table) => this.changes.mark(database, table),
+  );
   readonly #control: Control;
   readonly #callbacks: Callbacks;
   readonly #definer: Definer;
@@ -124,6 +129,7 @@ export class Session {
     const sqliteVersion = String(prepareOwn(db, "SELECT sqlite_version()").pluck().get());
     this.changes.attached(this.#token);
     this.hooks.attached(this.#token);
+    this.blobs.attached(this.#token);
     this.limits.attached(this.#token, options);
     // Last: it is not asked about statements of our own.
     if (this.#authorizer !== null) this.#install(this.#authorizer);
@@ -137,6 +143,7 @@ export class Session {
     this.nativeStatements.detached();
     this.changes.detached();
     this.hooks.detached();
+    this.blobs.detached();
     this.limits.detached();
     this.schema.close();
     this.counts.close();

@@ -14,7 +14,7 @@ export const Op = {
   QUERY: 2,
   /** `cursor, limit`: the next rows; a negative limit asks for all that is left. */
   FETCH: 3,
-  /** `cursor`: the rest of its rows is not wanted; or the job of a MANY, which has no further batch. */
+  /** `cursor`: the rest of its rows is not wanted; or the job of a MANY, which has no further batch; or a blob. */
   RELEASE: 4,
   /** `sql, flags`: statements separated by semicolons. */
   SCRIPT: 5,

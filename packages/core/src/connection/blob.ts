@@ -1,0 +1,260 @@
+import { Readable, Writable } from "node:stream";
+import { types } from "node:util";
+import { capabilities, needsNative } from "../capabilities.js";
+import { ProgrammingError } from "../errors/errors.js";
+import { boolean, type CallOptions, checkOptions } from "../options/connect-options.js";
+import type { Connection } from "./connection.js";
+import type { Handle } from "./handle.js";
+
+/** Options of `blobopen()`. */
+export interface BlobOptions {
+  /** Refuse to write. Default false. */
+  readonly?: boolean | undefined;
+  /** Which database: `"main"`, the default, `"temp"` or the name of an attached one. */
+  name?: string | undefined;
+}
+
+/** Bytes that a stream reads at a time. */
+const CHUNK = 64 * 1024;
+/** Memory of at most so many bytes is kept for the next write. */
+const MOST_SPARE = 1024 * 1024;
+
+/** One that is forgotten must not hold its transaction for ever. */
+const forgotten = new FinalizationRegistry<{ readonly runner: Handle; readonly number: number }>(
+  ({ runner, number }) => {
+    if (runner.cursors.delete(number)) runner.channel.release(number);
+  },
+);
+
+/**
+ * The value of one column in one row, read and written in pieces; its length stays. A position moves along, as in a file.
+ * What is written outside a transaction is committed when the blob is closed; until then nobody else can write.
+ *
+ * @example
+ * await using blob = await db.blobopen("picture", "bytes", 1);
+ * await pipeline(blob.createReadStream(), createWriteStream("picture.jpg"));
+ */
+export class Blob {
+  readonly #connection: Connection;
+  readonly #runner: Handle;
+  readonly #number: number;
+  readonly #length: number;
+  #position = 0;
+  /** Memory that has come back from the thread. */
+  #spare: ArrayBuffer | null = null;
+  #closing: Promise<void> | null = null;
+
+  /** @internal Use `connection.blobopen()`. */
+  constructor(connection: Connection, runner: Handle, number: number, length: number) {
+    this.#connection = connection;
+    this.#runner = runner;
+    this.#number = number;
+    this.#length = length;
+    forgotten.register(this, { runner, number }, this);
+  }
+
+  /** What it belongs to. */
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  /** Bytes of the blob. Throws once it is closed. */
+  get length(): number {
+    this.#check();
+    return this.#length;
+  }
+
+  /** The bytes from the position on: `size` of them, fewer at the end; all that are left if it is below zero. */
+  async read(size = -1, options?: CallOptions): Promise<Buffer> {
+    this.#check();
+    if (!Number.isInteger(size)) throw new TypeError("the size must be an integer");
+    const from = this.#position;
+    const count = size < 0 ? this.#length - from : Math.min(size, this.#length - from);
+    if (count === 0) return Buffer.alloc(0);
+    const method = this.#runner.method("blobRead", this.#number, from, count);
+    const bytes = await this.#moving(count, this.#runner.perform(method, options, this.read));
+    const { buffer, byteOffset, byteLength } = bytes.value as Uint8Array<ArrayBuffer>;
+    return Buffer.from(buffer, byteOffset, byteLength);
+  }
+
+  /** Puts bytes, which are copied, in the place of those from the position on. Rejects with a RangeError if they are too many. */
+  async write(bytes: Uint8Array | ArrayBuffer, options?: CallOptions): Promise<void> {
+    this.#check();
+    const given = bytesOf(bytes);
+    const { length } = given;
+    if (length > this.#length - this.#position) throw new RangeError("data longer than blob length");
+    if (length === 0) return;
+    const copy = this.#copy(given);
+    const method = this.#runner.method("blobWrite", this.#number, this.#position, copy);
+    method.transfer = [copy.buffer];
+    const { value } = await this.#moving(length, this.#runner.perform(method, options, this.write));
+    const { buffer } = value as Uint8Array<ArrayBuffer>;
+    if (buffer.byteLength <= MOST_SPARE) this.#spare = buffer;
+  }
+
+  /** The collector of the thread would let the memory of many pieces grow before it takes them back. */
+  #copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+    const spare = this.#spare;
+    this.#spare = null;
+    if (spare === null || spare.byteLength < bytes.length) return new Uint8Array(bytes);
+    const copy = new Uint8Array(spare, 0, bytes.length);
+    copy.set(bytes);
+    return copy;
+  }
+
+  /**
+   * Moves the position, at once, from the start (`origin` 0), from where it is (1) or from the end (2); gives it. Rejects
+   * with a RangeError outside of the blob.
+   */
+  async seek(offset: number, origin = 0): Promise<number> {
+    this.#check();
+    if (!Number.isInteger(offset)) throw new TypeError("the offset must be an integer");
+    if (origin !== 0 && origin !== 1 && origin !== 2)
+      throw new RangeError("the origin must be 0 (the start), 1 (the position) or 2 (the end)");
+    const from = origin === 0 ? 0 : origin === 1 ? this.#position : this.#length;
+    const position = from + offset;
+    if (position < 0 || position > this.#length) throw new RangeError("offset out of blob range");
+    this.#position = position;
+    return position;
+  }
+
+  /** The position, in bytes from the start. Throws once the blob is closed. */
+  tell(): number {
+    this.#check();
+    return this.#position;
+  }
+
+  /** The bytes from the position on, as a Web stream that reads no further than it is asked to. It leaves the blob open. */
+  readable(): ReadableStream<Uint8Array> {
+    this.#check();
+    return new ReadableStream<Uint8Array>({
+      pull: async (controller) => {
+        const chunk = await this.read(CHUNK);
+        if (chunk.length === 0) controller.close();
+        else controller.enqueue(chunk);
+      },
+    });
+  }
+
+  /** A Web stream whose bytes go into the blob, from the position on. It leaves the blob open. */
+  writable(): WritableStream<Uint8Array> {
+    this.#check();
+    return new WritableStream<Uint8Array>({ write: (chunk) => this.write(chunk) });
+  }
+
+  /** As {@link readable}, as a stream of `node:stream`. */
+  createReadStream(): Readable {
+    this.#check();
+    const read = (): Promise<Buffer> => this.read(CHUNK);
+    return new Readable({
+      highWaterMark: CHUNK,
+      read() {
+        read().then(
+          (chunk) => this.push(chunk.length === 0 ? null : chunk),
+          (error: Error) => this.destroy(error),
+        );
+      },
+    });
+  }
+
+  /** As {@link writable}, as a stream of `node:stream`. */
+  createWriteStream(): Writable {
+    this.#check();
+    return new Writable({
+      highWaterMark: CHUNK,
+      write: (chunk: Uint8Array, _encoding, done) => {
+        void this.#writeChunk(chunk, done);
+      },
+    });
+  }
+
+  async #writeChunk(chunk: Uint8Array, done: (error?: Error) => void): Promise<void> {
+    try {
+      await this.write(chunk);
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
+    done();
+  }
+
+  /** Closes the blob, and commits what was written outside a transaction. A second call is the first. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Closes the blob at the end of an `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    forgotten.unregister(this);
+    // With its connection, its transaction or its lease it was closed, too.
+    if (!this.#runner.cursors.delete(this.#number) || this.#runner.closed) return;
+    await this.#runner.perform(this.#runner.method("blobClose", this.#number), undefined, this.close);
+  }
+
+  /** Moves on at once, so that the next call reads or writes what follows; back if this one fails, unless others came. */
+  async #moving<T>(count: number, call: Promise<T>): Promise<T> {
+    const from = this.#position;
+    const to = from + count;
+    this.#position = to;
+    try {
+      return await call;
+    } catch (error) {
+      if (this.#position === to) this.#position = from;
+      throw error;
+    }
+  }
+
+  #check(): void {
+    if (this.#runner.closed) throw this.#runner.closedReason();
+    if (this.#closing !== null)
+      throw new ProgrammingError("Cannot operate on a closed blob.", { code: "SQLITE_MISUSE" });
+  }
+}
+
+/** Opens a blob. Throws what is wrong with the arguments. */
+export async function openBlob(
+  connection: Connection,
+  runner: Handle,
+  names: readonly [table: string, column: string],
+  row: number | bigint,
+  options: BlobOptions & CallOptions,
+  caller: (...args: never[]) => unknown,
+): Promise<Blob> {
+  if (!capabilities.blobs) throw needsNative("blobopen()");
+  checkOptions(options, ["readonly", "name", "signal", "timeout"]);
+  const { name = "main", signal, timeout } = options;
+  const writable = !boolean(options.readonly, "readonly");
+  const all = [name, ...names].map((text, i) => checkName(text, ["name", "table", "column"][i]!));
+  const number = runner.channel.nextNumber();
+  const method = runner.method("blobOpen", number, all, rowid(row), writable);
+  const { value } = await runner.perform(method, { signal, timeout }, caller);
+  // A transaction that ended meanwhile has let go of its blobs already.
+  if (runner.closed) runner.channel.release(number);
+  else runner.cursors.add(number);
+  return new Blob(connection, runner, number, value as number);
+}
+
+function checkName(name: string, what: string): string {
+  if (typeof name !== "string" || name.includes("\0"))
+    throw new TypeError(`the ${what} of a blob must be a string`);
+  return name;
+}
+
+function rowid(row: number | bigint): bigint {
+  if (typeof row !== "bigint" && !Number.isSafeInteger(row))
+    throw new TypeError("the row must be a rowid: an integer or a bigint");
+  const id = BigInt(row);
+  if (BigInt.asIntN(64, id) !== id) throw new RangeError("a rowid has 64 bits at the most");
+  return id;
+}
+
+function bytesOf(bytes: Uint8Array | ArrayBuffer): Uint8Array {
+  if (ArrayBuffer.isView(bytes)) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (types.isAnyArrayBuffer(bytes)) return new Uint8Array(bytes);
+  throw new TypeError("the bytes must be a Uint8Array or an ArrayBuffer");
+}
