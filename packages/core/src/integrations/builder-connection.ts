@@ -157,12 +157,6 @@ export class BuilderConnection {
     // Sent in this turn of the loop where a transaction is open, so that no COMMIT that is called later comes before it.
     const target = this.#transaction ?? (await this.#hold(options.signal));
     this.#switchedInVain = false;
-    if (kind === "session" && setsForeignKeys(statementKeyword(sql), sql)) {
-      const before = await foreignKeys(target);
-      await target.executeFetchall(sql, parameters, options);
-      this.#switchedInVain = (await foreignKeys(target)) !== before;
-      return NOTHING;
-    }
     if (kind === "rows") return { rows: await target.executeFetchall<R>(sql, parameters, options) };
     const cursor = await target.execute(sql, parameters, options);
     if (cursor.description !== null) return { rows: await cursor.fetchall<R>(options) };
@@ -171,7 +165,7 @@ export class BuilderConnection {
     return { rows: null, changes, lastInsertRowid, counted, inserted: kind === "insert" };
   }
 
-  /** How a statement begins or ends a transaction here, null if it does not. */
+  /** How a statement is run that begins or ends a transaction, or needs to be outside of one; null for others. */
   #turnOf(sql: string): (() => Promise<void>) | null {
     const statement = transactionStatement(sql);
     switch (statement?.verb) {
@@ -186,8 +180,15 @@ export class BuilderConnection {
       case "release":
         return () => this.#releaseSavepoint(sql, statement.name);
       default:
-        return null;
+        return setsForeignKeys(statementKeyword(sql), sql) ? () => this.#switchForeignKeys(sql) : null;
     }
+  }
+
+  async #switchForeignKeys(sql: string): Promise<void> {
+    const target = this.#transaction ?? (await this.#hold());
+    const before = await foreignKeys(target);
+    await target.executeFetchall(sql);
+    this.#switchedInVain = (await foreignKeys(target)) !== before;
   }
 
   /** Runs `work` after the beginnings and ends that were called before it, and before what is called from now on. */

@@ -486,6 +486,28 @@ describe("the schema", () => {
     expect(await db.raw("PRAGMA foreign_keys")).toEqual([{ foreign_keys: 1 }]);
   });
 
+  it("can have several tables' worth of rebuilding in one alteration, each with foreign keys off and on again", async () => {
+    const { db } = await opened();
+    await db.schema.createTable("toy", (table) => {
+      table.increments();
+      table.integer("owner").references("person.id");
+      table.integer("pet").references("pet.id");
+    });
+    await db("person").insert({ name: "Ada" });
+    await db("toy").insert({ owner: 1 });
+    await db.schema.alterTable("toy", (table) => {
+      table.dropForeign("owner");
+      table.dropForeign("pet");
+      table.dropColumn("pet");
+    });
+    await db("toy").insert({ owner: 99 });
+    expect(await db("toy").select()).toEqual([
+      { id: 1, owner: 1 },
+      { id: 2, owner: 99 },
+    ]);
+    expect(await rejection(db("pet").insert({ owner: 99 }))).toBeInstanceOf(IntegrityError);
+  });
+
   /** One migration, in a transaction as they all are. */
   function migrating(db: Knex, name: string, up: (trx: Knex) => PromiseLike<unknown>): Promise<unknown> {
     const migrationSource = {

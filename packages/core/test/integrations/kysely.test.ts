@@ -870,6 +870,26 @@ describe("the pool", () => {
     expect(await rejection(pools[0]!.get("SELECT 1"))).toMatchObject({ message: "Pool closed" });
   });
 
+  it("is opened for each Kysely instance where several are made with one dialect, at once or one after the other", async () => {
+    const path = await temporaryPath();
+    let pools = 0;
+    const dialect = new SqliteAioDialect({
+      pool: async () => {
+        pools++;
+        return await createPool(path);
+      },
+    });
+    const [one, other] = [new Kysely<Database>({ dialect }), new Kysely<Database>({ dialect })];
+    expect((await sql`SELECT 1 AS n`.execute(one)).rows).toEqual([{ n: 1 }]);
+    expect((await sql`SELECT 2 AS n`.execute(other)).rows).toEqual([{ n: 2 }]);
+    await one.destroy();
+    expect((await sql`SELECT 3 AS n`.execute(other)).rows).toEqual([{ n: 3 }]);
+    await other.destroy();
+    await using last = new Kysely<Database>({ dialect });
+    expect((await sql`SELECT 4 AS n`.execute(last)).rows).toEqual([{ n: 4 }]);
+    expect(pools).toBe(3);
+  });
+
   it("can be a single connection in memory", async () => {
     const pool = await createPool(":memory:");
     await using db = new Kysely<Database>({ dialect: new SqliteAioDialect({ pool }) });

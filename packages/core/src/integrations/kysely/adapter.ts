@@ -1,5 +1,5 @@
 import { type Kysely, sql, SqliteAdapter } from "kysely";
-import type { KyselyPool } from "./connection.js";
+import type { KyselyConnection } from "./connection.js";
 import { integer } from "../../options/connect-options.js";
 import { MigrationLock, type Release } from "./migration-lock.js";
 
@@ -9,14 +9,9 @@ export class SqliteAioAdapter extends SqliteAdapter {
   readonly #timeout: number;
   readonly #held = new WeakMap<object, Release>();
   readonly #inMemory = MigrationLock.inMemory();
-  readonly #open: () => Promise<KyselyPool>;
 
-  constructor(
-    config: { transactionalDdl?: boolean | undefined; migrationLockTimeout?: number | undefined },
-    open: () => Promise<KyselyPool>,
-  ) {
+  constructor(config: { transactionalDdl?: boolean | undefined; migrationLockTimeout?: number | undefined }) {
     super();
-    this.#open = open;
     this.#transactionalDdl = config.transactionalDdl === true;
     this.#timeout = integer(config.migrationLockTimeout, "migrationLockTimeout", 3_600_000, 0);
   }
@@ -31,7 +26,9 @@ export class SqliteAioAdapter extends SqliteAdapter {
 
   // oxlint-disable-next-line typescript/no-explicit-any -- as Kysely declares it
   override async acquireMigrationLock(db: Kysely<any>): Promise<void> {
-    const pool = await this.#open();
+    const pool = await db
+      .getExecutor()
+      .provideConnection(async (connection) => (connection as KyselyConnection).pool);
     if (pool.lockMigrations !== undefined) {
       this.#held.set(db, await pool.lockMigrations(db.isTransaction ? 0 : this.#timeout));
       return;

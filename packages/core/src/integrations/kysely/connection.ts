@@ -38,6 +38,11 @@ export class KyselyConnection implements DatabaseConnection {
     this.#session = new BuilderConnection(pool);
   }
 
+  /** Whose statements it runs. */
+  get pool(): KyselyPool {
+    return this.#pool;
+  }
+
   /** Between begin and commit or rollback. */
   get inTransaction(): boolean {
     return this.#snapshot !== null || this.#session.inTransaction;

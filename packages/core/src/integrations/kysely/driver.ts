@@ -14,15 +14,15 @@ type CompileQuery = QueryCompiler["compileQuery"];
 
 /** Kysely's driver over a pool. */
 export class SqliteAioDriver implements Driver {
-  readonly #open: () => Promise<KyselyPool>;
+  readonly #source: KyselyPool | (() => Promise<KyselyPool>);
   #pool: KyselyPool | null = null;
 
-  constructor(open: () => Promise<KyselyPool>) {
-    this.#open = open;
+  constructor(source: KyselyPool | (() => Promise<KyselyPool>)) {
+    this.#source = source;
   }
 
   async init(): Promise<void> {
-    this.#pool = await this.#open();
+    this.#pool = typeof this.#source === "function" ? await this.#source() : this.#source;
   }
 
   /** Takes nothing from the pool yet: single statements are the pool's own calls. */

@@ -37,8 +37,6 @@ export interface SqliteAioDialectConfig {
  */
 export class SqliteAioDialect implements Dialect {
   readonly #config: SqliteAioDialectConfig;
-  /** The driver and the adapter have the same pool. */
-  readonly #open: () => Promise<KyselyPool>;
 
   constructor(config: SqliteAioDialectConfig) {
     const pool: unknown = (config as SqliteAioDialectConfig | undefined)?.pool;
@@ -46,20 +44,16 @@ export class SqliteAioDialect implements Dialect {
       throw new TypeError('option "pool" must be a pool or a function that opens one');
     }
     this.#config = { ...config };
-    this.#open =
-      typeof pool === "function"
-        ? once(config.pool as () => Promise<KyselyPool>)
-        : async () => config.pool as KyselyPool;
   }
 
   /** What gives Kysely its connections. */
   createDriver(): SqliteAioDriver {
-    return new SqliteAioDriver(this.#open);
+    return new SqliteAioDriver(this.#config.pool);
   }
 
   /** What tells Kysely of SQLite, and locks its migrations. */
   createAdapter(): SqliteAioAdapter {
-    return new SqliteAioAdapter(this.#config, this.#open);
+    return new SqliteAioAdapter(this.#config);
   }
 
   /** What makes SQL of queries: Kysely's own for SQLite. */
@@ -72,16 +66,4 @@ export class SqliteAioDialect implements Dialect {
   createIntrospector(db: Kysely<any>): DatabaseIntrospector {
     return new SqliteIntrospector(db);
   }
-}
-
-/** Opens at the first call; again only after a failure. */
-function once(open: () => Promise<KyselyPool>): () => Promise<KyselyPool> {
-  let opened: Promise<KyselyPool> | null = null;
-  return () => {
-    opened ??= open().catch((error: unknown) => {
-      opened = null;
-      throw error;
-    });
-    return opened;
-  };
 }
