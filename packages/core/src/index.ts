@@ -47,7 +47,8 @@ export type { CallOptions, ConnectOptions, IsolationLevel } from "./options/conn
 export { Row } from "./values/row.js";
 export type { RowFactory } from "./connection/cursor.js";
 export type { AnyRow, TextFactory } from "./values/row-maker.js";
-export type { ClusterStats } from "./pool/cluster/replicator.js";
+export type { Limits } from "./options/limits.js";
+export type { ClusterStats, ReplicaStats } from "./pool/cluster/replicator.js";
 export { createPool } from "./pool/create-pool.js";
 export { Pool } from "./pool/pool.js";
 export { ClusterPool } from "./pool/cluster/cluster-pool.js";

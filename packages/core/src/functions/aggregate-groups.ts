@@ -4,13 +4,17 @@ import { adoptBlob, bindResult, CallbackFailure, refused } from "../thread/callb
 
 /** One group of rows: gets them one by one, and tells at the end what comes of them. */
 export interface Aggregate {
+  /** Takes the arguments of one row. */
   step(...values: never[]): unknown;
+  /** Gives the result of the group; it must be a value that binds. */
   finalize(): unknown;
 }
 
 /** One window of rows: rows come, rows leave, and in between it tells what comes of those that are there. */
 export interface WindowFunction extends Aggregate {
+  /** Takes the row that leaves the window back out. */
   inverse(...values: never[]): unknown;
+  /** Gives the result of the window as it stands; it must be a value that binds. */
   value(): unknown;
 }
 

@@ -9,6 +9,7 @@ export interface Shape {
 
 /** A column of a result: null where it is an expression. */
 export interface ColumnInfo {
+  /** As the result names it. */
   readonly name: string;
   /** The column that it comes from, under its own name. */
   readonly column: string | null;

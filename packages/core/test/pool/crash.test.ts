@@ -9,6 +9,7 @@ import {
 import { describe, expect, it } from "vitest";
 import { openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { holds, openPool, outcomes, poolFunctions, until } from "../support/pool-support.ts";
+import { timeFactor } from "../support/time-factor.ts";
 
 /** A pool with a function that ends the thread when its argument is true. */
 async function fragile(options: PoolOptions = {}, path?: string): Promise<Pool> {
@@ -400,7 +401,7 @@ describe("a connection that cannot be opened", () => {
     const state = { broken: false };
     const pool = await fragile({
       readers: 2,
-      acquireTimeout: 400,
+      acquireTimeout: 400 * timeFactor(),
       onConnect: () => {
         if (state.broken) throw broken;
       },

@@ -1,3 +1,4 @@
+import { timeFactor } from "../support/time-factor.ts";
 import { appendFileSync, mkdirSync } from "node:fs";
 
 /** Whether this is `pnpm test:soak`: as often as the figures of docs/reliability.md say, and not only often enough to notice. */
@@ -9,7 +10,7 @@ export function times(short: number, long: number): number {
 }
 
 /** Milliseconds a test may take: in `pnpm test`, and in `pnpm test:soak`. */
-export const within = times;
+export const within = (few: number, many: number): number => times(few, many) * timeFactor();
 
 /** What all that is random in this run is made from; `SQLITE_AIO_SEED=...` runs the same again. */
 export const seed = seedOf(process.env.SQLITE_AIO_SEED);

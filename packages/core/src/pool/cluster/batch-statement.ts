@@ -5,7 +5,12 @@ import type { RunResult } from "../../connection/run-result.js";
 /** A statement of a batch: its text, or its text and its values. */
 export type BatchStatement =
   | string
-  | { readonly sql: string; readonly values?: Parameters | undefined }
+  | {
+      /** The text of one statement. */
+      readonly sql: string;
+      /** Its parameters, in an array or an object. */
+      readonly values?: Parameters | undefined;
+    }
   | readonly [sql: string, parameters?: Parameters];
 
 /** What a statement of a batch has given. */

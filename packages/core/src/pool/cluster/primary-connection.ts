@@ -70,6 +70,7 @@ export class PrimaryConnection implements AsyncDisposable {
     return this.#isolationLevel;
   }
 
+  /** Holds from the next statement on. Throws TypeError or RangeError. */
   set isolationLevel(level: IsolationLevel) {
     this.#isolationLevel = checkIsolationLevel(level);
   }

@@ -13,6 +13,12 @@ export interface SyncResult {
   readonly newest: number | null;
 }
 
+/** How well a replica follows, and the pool that reads it. */
+export interface ReplicaStats extends ReplicaState {
+  /** The pool that reads it. */
+  readonly pool: PoolStats;
+}
+
 /** What a pool over a primary is doing. */
 export interface ClusterStats {
   /** Calls that the primary has or that wait to be sent, and transactions there. */
@@ -24,7 +30,7 @@ export interface ClusterStats {
   /** Reads that wait for a connection of the replica's pool. */
   waiting: number;
   /** How well the replica follows; null where there is none. */
-  replica: (ReplicaState & { /** The pool that reads it. */ readonly pool: PoolStats }) | null;
+  replica: ReplicaStats | null;
 }
 
 /** How well the replica follows. */
