@@ -22,6 +22,7 @@ import type { Callbacks } from "../thread/callbacks.js";
 
 /** What a program can set on a SQLite handle: functions, extensions, hooks, limits. */
 export abstract class HandleControls {
+  /** @internal */
   protected readonly runner: Handle;
 
   /** @internal */

@@ -16,7 +16,9 @@ let lastSavepoint = 0;
 
 /** What `read()` hands to its callback where there is no replica: a transaction at the primary, for reading. */
 export class PrimaryReadTransaction {
+  /** @internal */
   protected readonly stream: PrimaryStream;
+  /** @internal */
   protected readonly settings: RowSettings;
 
   /** @internal Use `pool.read()`. */
