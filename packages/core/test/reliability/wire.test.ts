@@ -193,7 +193,9 @@ it(`${WHOLE} operations and their answers are on the other side what they were`,
 }, async () => {
   const below = random(seed);
   const side = new Side();
-  const reader = new FrameReader(new Executor({ nativeStatements: { forget: () => {} } } as never));
+  const reader = new FrameReader(
+    new Executor({ nativeStatements: { forget: () => {} }, blobs: { release: () => {} } } as never),
+  );
   const writer = new ReplyWriter();
   const shapes = new Map<number, ShapedStatement>();
   let epoch = 0;
@@ -229,7 +231,9 @@ it("packets are on the other side what they were, with many rows and few, in bot
 
 /** Reads a frame as the thread does. Gives what is wrong with that, or whether it was refused. */
 function readFrame(frame: Frame): "refused" | "understood" {
-  const reader = new FrameReader(new Executor({ nativeStatements: { forget: () => {} } } as never));
+  const reader = new FrameReader(
+    new Executor({ nativeStatements: { forget: () => {} }, blobs: { release: () => {} } } as never),
+  );
   reader.add(frame);
   try {
     for (let steps = 0; ; steps++) {
