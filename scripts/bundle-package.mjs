@@ -3,7 +3,6 @@
 // themselves (the condition "module"), so that they can leave out what a program does not use.
 import { execFileSync } from "node:child_process";
 import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
@@ -14,7 +13,7 @@ const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.m
 /**
  * @param {string} folder of the package
  * @param {Record<string, string>} entries module below `dist` by the name of the entry
- * @param {{ inline?: RegExp, live?: Record<string, readonly string[]>, both?: string[],
+ * @param {{ inline?: RegExp, live?: Record<string, { names: readonly string[], follow: string }>, both?: string[],
  *   stripInternal?: boolean }} [options] `inline`:
  *   packages that become part of the bundle; `live`: for an entry, what it exports that changes while the program runs; `both`: entries that are bundled for ESM, too;
  *   `stripInternal`: the types name nothing that is internal
@@ -28,7 +27,7 @@ export async function bundlePackage(
   const external = (id) => !/^[./]/.test(id) && inline?.test(id) !== true;
   await rm(join(dist, "chunks"), { recursive: true, force: true });
   const code = await rolldown({ input: modules(dist, entries, ".js"), platform: "node", external });
-  await code.write({
+  const { output } = await code.write({
     dir: dist,
     format: "cjs",
     entryFileNames: "[name].cjs",
@@ -39,14 +38,12 @@ export async function bundlePackage(
   await code.close();
   await writeTypes(folder, dist, entries, external, stripInternal);
   await bundleForEsm(dist, entries, both, external);
-  const require = createRequire(join(dist, "package.json"));
-  for (const name of Object.keys(entries)) {
+  for (const { name, exports: exported } of output.filter((file) => file.type === "chunk" && file.isEntry)) {
     if (both.includes(name)) {
       await copyFile(join(dist, `${name}.d.cts`), join(dist, `${name}.d.mts`));
       continue;
     }
-    const exported = Object.keys(require(join(dist, `${name}.cjs`)));
-    await writeFile(join(dist, `${name}.mjs`), wrapper(name, exported, live[name] ?? []));
+    await writeFile(join(dist, `${name}.mjs`), wrapper(name, exported, live[name]));
     const types = await readFile(join(dist, `${name}.d.cts`), "utf8");
     // What a query builder declares for ESM is not what it declares for CommonJS; all else is declared once.
     const ofOthers = /from "(?!\.|node:|@sqlite-aio\/)/.test(types);
@@ -116,14 +113,15 @@ function modules(base, entries, ending) {
 }
 
 /** An ESM file of what the CommonJS file exports. Names that are written out can be seen by every tool. */
-function wrapper(name, exported, live) {
-  const constant = exported.filter((one) => !live.includes(one) && !/^follow[A-Z]/.test(one));
+function wrapper(name, exported, live = { names: [], follow: "" }) {
+  const { names, follow } = live;
+  const constant = exported.filter((one) => !names.includes(one) && one !== follow).toSorted();
   const lines = [`export { ${constant.join(", ")} } from "./${name}.cjs";`];
-  if (live.length > 0) {
+  if (names.length > 0) {
     lines.push(
       `import implementation from "./${name}.cjs";`,
-      `export let { ${live.join(", ")} } = implementation;`,
-      `implementation.followSqliteVersion(() => ({ ${live.join(", ")} } = implementation));`,
+      `export let { ${names.join(", ")} } = implementation;`,
+      `implementation.${follow}(() => ({ ${names.join(", ")} } = implementation));`,
     );
   }
   return `${lines.join("\n")}\n`;

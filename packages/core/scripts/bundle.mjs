@@ -15,7 +15,7 @@ await bundlePackage(
   // What both sides of the wire speak is no package that anybody else loads.
   {
     inline: /^@sqlite-aio\/worker\/(wire|sql)$/,
-    live: { index: ["sqliteVersion", "sqliteVersionInfo"] },
+    live: { index: { names: ["sqliteVersion", "sqliteVersionInfo"], follow: "followSqliteVersion" } },
     both: ["drizzle"],
     stripInternal: true,
   },

@@ -237,12 +237,25 @@ CALLBACKS_OF(3)
 #define THOSE_OF(n) {call_##n, step_##n, inverse_##n, value_##n, finalize_##n}
 static const Callbacks callbacks[ENGINES] = {THOSE_OF(0), THOSE_OF(1), THOSE_OF(2), THOSE_OF(3)};
 
+/* Under the mutex: whether anything of this engine's is left that could call. */
+static int has_definitions(const sqlite3_api_routines *api) {
+  for (const Definition *d = definitions; d; d = d->next) {
+    if (d->api == api) return 1;
+  }
+  return 0;
+}
+
+/* The place of an engine that is gone, or has no functions, is another's: one that was unloaded may come back elsewhere. */
 static const Callbacks *callbacks_of(const sqlite3_api_routines *api) {
   const Callbacks *found = NULL;
   lock();
   for (int i = 0; i < ENGINES && !found; i++) {
-    if (!engines[i]) engines[i] = api;
     if (engines[i] == api) found = &callbacks[i];
+  }
+  for (int i = 0; i < ENGINES && !found; i++) {
+    if (engines[i] && has_definitions(engines[i])) continue;
+    engines[i] = api;
+    found = &callbacks[i];
   }
   unlock();
   return found;

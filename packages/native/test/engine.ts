@@ -47,7 +47,7 @@ export interface EngineStatement {
 
 export const Database = require("better-sqlite3") as new (
   path: string,
-  options?: { timeout?: number },
+  options?: { timeout?: number; nativeBinding?: string },
 ) => Engine;
 export const native = require("../index.cjs") as typeof Native;
 

@@ -1,7 +1,10 @@
+import { copyFileSync, globSync, mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { expect, it } from "vitest";
-import { codeOf, native, open } from "./engine.ts";
+import { expect, it, onTestFinished } from "vitest";
+import { codeOf, Database, native, open } from "./engine.ts";
 
 const require = createRequire(import.meta.url);
 const flags = 0;
@@ -243,4 +246,19 @@ it("a blob is read and written in pieces, and is closed with its handle", () => 
     expect(codeOf(work)).toBe("ERR_INVALID_ARG_TYPE");
   handle[Symbol.dispose]();
   expect(codeOf(() => native.blobClose(token, blob.id))).toBe("ERR_SQLITE_AIO_NATIVE_CLOSED");
+});
+
+it("engines that are gone leave their place to others, however many there were", () => {
+  const root = dirname(require.resolve("better-sqlite3/package.json"));
+  const [binding] = globSync(`prebuilds/${process.platform}-${process.arch}.node`, { cwd: root });
+  const folder = mkdtempSync(join(tmpdir(), "engines-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  for (let i = 0; i < 6; i++) {
+    const nativeBinding = join(folder, `engine-${i}.node`);
+    copyFileSync(join(root, binding!), nativeBinding);
+    const db = new Database(":memory:", { nativeBinding });
+    native.defineFunction(native.attach(db), "f", 1, flags, 0, 0, (value: number) => value + i);
+    expect(db.prepare("SELECT f(10)").pluck().get()).toBe(10 + i);
+    db.close();
+  }
 });

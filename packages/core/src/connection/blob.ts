@@ -4,7 +4,7 @@ import { capabilities, needsNative } from "../capabilities.js";
 import { ProgrammingError } from "../errors/errors.js";
 import { boolean, type CallOptions, checkOptions } from "../options/connect-options.js";
 import type { Connection } from "./connection.js";
-import type { Handle } from "./handle.js";
+import type { Caller, Handle } from "./handle.js";
 
 /** Options of `blobopen()`. */
 export interface BlobOptions {
@@ -223,7 +223,7 @@ export async function openBlob(
   names: readonly [table: string, column: string],
   row: number | bigint,
   options: BlobOptions & CallOptions,
-  caller: (...args: never[]) => unknown,
+  caller: Caller,
 ): Promise<Blob> {
   if (!capabilities.blobs) throw needsNative("blobopen()");
   checkOptions(options, ["readonly", "name", "signal", "timeout"]);

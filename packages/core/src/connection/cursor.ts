@@ -5,7 +5,7 @@ import type { Parameters } from "../values/bind.js";
 import type { Call } from "../thread/call.js";
 import type { Connection } from "./connection.js";
 import { CursorRows } from "./cursor-rows.js";
-import { OperationalError, ProgrammingError } from "../errors/errors.js";
+import { ProgrammingError, readOnly } from "../errors/errors.js";
 import { boolean, type CallOptions, integer, checkOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import {
@@ -17,7 +17,7 @@ import {
   type RowSettings,
   rowSettings,
 } from "../values/row-maker.js";
-import { type Handle, integerFlag, toError } from "./handle.js";
+import { type Caller, type Handle, integerFlag, toError } from "./handle.js";
 import { type ColumnInfo, columnsOf, type Shape } from "../values/shape.js";
 
 /** Options of `executescript()`. */
@@ -313,7 +313,7 @@ export class Cursor {
     return rows.length === 0 ? { value: undefined, done: true } : { value: rows[0], done: false };
   }
 
-  #send(call: Call, options: CallOptions | undefined, caller: ((...args: never[]) => unknown) | null): void {
+  #send(call: Call, options: CallOptions | undefined, caller: Caller | null): void {
     (call.fields as unknown[])[3] = this.#iterChunkSize;
     call.objects = false;
     this.#runner.submit(call, options, caller);
@@ -324,12 +324,7 @@ export class Cursor {
 
   #opened(call: Call): this {
     if (this.#opening === call) this.#opening = null;
-    if (call.refused) {
-      throw new OperationalError("attempt to write a readonly database", {
-        code: "SQLITE_READONLY",
-        sql: call.sql,
-      });
-    }
+    if (call.refused) throw readOnly(call.sql);
     this.#adopt(call);
     return this;
   }

@@ -2,7 +2,7 @@ import type { StatementInfo as Compiled } from "@sqlite-aio/worker/wire";
 import type { ParameterList } from "@sqlite-aio/worker/sql";
 import type { CallOptions } from "../options/connect-options.js";
 import { type ColumnInfo, columnsOf } from "../values/shape.js";
-import type { Handle } from "./handle.js";
+import type { Caller, Handle } from "./handle.js";
 
 /** What is known of a statement that was compiled and not run. */
 export interface StatementInfo {
@@ -19,7 +19,7 @@ export async function describe(
   runner: Handle,
   sql: string,
   options: CallOptions | undefined,
-  caller: (...args: never[]) => unknown,
+  caller: Caller,
 ): Promise<StatementInfo> {
   const call = runner.compile(sql);
   await runner.perform(call, options, caller);

@@ -6,7 +6,7 @@ import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { QueryTrace } from "../tracing/query-trace.js";
 import { closedReason } from "./lane.js";
-import { type Origin, type Handle, toError } from "./handle.js";
+import { type Caller, type Origin, type Handle, toError } from "./handle.js";
 import type { CachedStatement } from "../thread/statement-cache.js";
 
 /** Bounds of one batch: what the caller's loop packs in about a millisecond. */
@@ -16,8 +16,6 @@ const BATCH_BYTES = 256 * 1024;
 const CLOSE_MS = 2000;
 /** Batches under way: one being run, one that is there when it is done. */
 const MAX_BATCHES = 2;
-
-type Caller = (...args: never[]) => unknown;
 
 /** Runs a statement for each parameter set; gives the rows changed, -1 if it is no DML. */
 export async function executeBatches(

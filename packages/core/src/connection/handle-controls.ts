@@ -3,7 +3,7 @@ import type { Definition } from "@sqlite-aio/worker/wire";
 import { capabilities, needsNative } from "../capabilities.js";
 import * as switches from "../dbconfig-codes.js";
 import { boolean, type CallOptions, integer, resolveExtension } from "../options/connect-options.js";
-import { type Handle, type Origin, placed } from "./handle.js";
+import { type Caller, type Handle, type Origin, placed } from "./handle.js";
 import type { HookKind, UpdateHook } from "../functions/hook-listeners.js";
 import type { AggregateClass, WindowFunction } from "../functions/aggregate-groups.js";
 import type { Collation } from "../functions/collation.js";
@@ -110,10 +110,7 @@ export abstract class HandleControls {
     await this.#define(this.createTable, () => tableSpec(name, module, options));
   }
 
-  async #define(
-    caller: (...args: never[]) => unknown,
-    make: (closures: Callbacks) => Definition,
-  ): Promise<void> {
+  async #define(caller: Caller, make: (closures: Callbacks) => Definition): Promise<void> {
     const { channel, settings } = this.runner;
     const definition = make(channel.closures);
     const origin: Origin = {};
@@ -211,7 +208,7 @@ export abstract class HandleControls {
     kind: HookKind,
     hook: UpdateHook | (() => void) | null,
     options: CallOptions | undefined,
-    caller: (...args: never[]) => unknown,
+    caller: Caller,
   ): Promise<void> {
     if (!capabilities.hooks) throw needsNative(`${caller.name}()`);
     if (hook !== null && typeof hook !== "function")

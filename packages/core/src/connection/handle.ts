@@ -43,6 +43,9 @@ export function integerFlag(options: CallOptions | undefined): number {
     : 0;
 }
 
+/** The method of the user's that makes a call: an error's stack begins with who called it. */
+export type Caller = (...args: never[]) => unknown;
+
 /** Makes calls, sends them down a lane, and turns what comes back into results and errors. */
 export class Handle {
   readonly channel: WorkerThread;
@@ -148,11 +151,7 @@ export class Handle {
    * Sends a call. `caller` is the public method: a statement that has not run yet gets the place it was called from,
    * which costs 2 us; for the others the engine's async stack traces name it, as long as the promise is awaited.
    */
-  submit(
-    call: Call,
-    options: CallOptions | Deadline | undefined,
-    caller: ((...args: never[]) => unknown) | null,
-  ): void {
+  submit(call: Call, options: CallOptions | Deadline | undefined, caller: Caller | null): void {
     if (this.closed) throw this.closedReason();
     const { maxQueue } = this.settings;
     // What waits for a transaction must not keep that from going on, so only its own lane counts for a call.
@@ -218,11 +217,7 @@ export class Handle {
   }
 
   /** Sends a call and waits. */
-  async perform(
-    call: Call,
-    options?: CallOptions,
-    caller: ((...args: never[]) => unknown) | null = null,
-  ): Promise<Call> {
+  async perform(call: Call, options?: CallOptions, caller: Caller | null = null): Promise<Call> {
     this.submit(call, options, caller);
     try {
       return await call.promise;

@@ -117,6 +117,11 @@ export function threadDied(cause: Error, outcome: CrashOutcome): WorkerCrashedEr
   return new WorkerCrashedError(message, outcome, { cause });
 }
 
+/** @internal What a statement gets that writes where nothing may be written. */
+export function readOnly(sql?: string): OperationalError {
+  return new OperationalError("attempt to write a readonly database", { code: "SQLITE_READONLY", sql });
+}
+
 /** The primary of a cluster did not answer. A call with `outcome` `"unknown"` may have done its work. */
 export class PrimaryError extends OperationalError {
   override readonly name: string = "PrimaryError";

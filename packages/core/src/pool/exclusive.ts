@@ -6,7 +6,7 @@ import type { Dispatcher, Place } from "./dispatcher.js";
 import type { MemberGroup } from "./member-group.js";
 import type { Leases } from "./leases.js";
 import { PoolTransaction, pinSnapshot, ReadTransaction } from "./transaction.js";
-import type { Handle } from "../connection/handle.js";
+import type { Caller, Handle } from "../connection/handle.js";
 import { runTransaction, type TransactionOptions } from "../connection/transaction.js";
 import type { TransactionTrace } from "../tracing/transaction-trace.js";
 
@@ -23,8 +23,6 @@ export interface AcquireOptions {
   /** Gives up waiting. */
   signal?: AbortSignal | undefined;
 }
-
-type Caller = (...args: never[]) => unknown;
 
 /** What gives one caller a connection to himself: a transaction, a snapshot, a lease. */
 export class Exclusive {

@@ -3,22 +3,20 @@ import { Flag, Mode, Op, type SqlValue, type TableAccess } from "@sqlite-aio/wor
 import { bindParameters, type Parameters } from "../values/bind.js";
 import type { Call } from "../thread/call.js";
 import { Cursor } from "../connection/cursor.js";
-import { OperationalError, ProgrammingError } from "../errors/errors.js";
+import { OperationalError, ProgrammingError, readOnly } from "../errors/errors.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import type { Dispatcher, Make, Place } from "./dispatcher.js";
 import { ANY, type MemberGroup, type Want } from "./member-group.js";
 import type { Lease } from "./leases.js";
 import type { ResolvedPoolOptions } from "./options.js";
-import { readOnly } from "./transaction.js";
+
 import type { Maintenance } from "./maintenance.js";
 import { QueryTrace, type Watched } from "../tracing/query-trace.js";
-import { integerFlag } from "../connection/handle.js";
+import { type Caller, integerFlag } from "../connection/handle.js";
 import { RowIterator } from "../connection/row-iterator.js";
 import { checkSql } from "../thread/statement-cache.js";
 import { isQuick, type Profile, StatementProfiles } from "./statement-profile.js";
-
-type Caller = (...args: never[]) => unknown;
 
 /** Finds a reader or the writer for each statement; learns from the engine which of them write. */
 export class Router {

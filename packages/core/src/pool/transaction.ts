@@ -2,12 +2,12 @@ import { Flag, Mode, Verb } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
 import type { Call } from "../thread/call.js";
 import { Cursor } from "../connection/cursor.js";
-import { OperationalError } from "../errors/errors.js";
+import { readOnly } from "../errors/errors.js";
 import { boolean, type CallOptions, refuseSurplus } from "../options/connect-options.js";
 import { RowIterator } from "../connection/row-iterator.js";
 import { type RunResult, runResult } from "../connection/run-result.js";
 import { type AnyRow, makeRows, type RowSettings } from "../values/row-maker.js";
-import { type Handle, integerFlag, toError } from "../connection/handle.js";
+import { type Caller, type Handle, integerFlag, toError } from "../connection/handle.js";
 import { inTransaction, type TransactionOptions } from "../connection/transaction.js";
 
 /** Options of `execute`. */
@@ -82,7 +82,7 @@ export class ReadTransaction {
     sql: string,
     parameters: Parameters | undefined,
     options: CallOptions | undefined,
-    caller: (...args: never[]) => unknown,
+    caller: Caller,
     objects = true,
   ): Promise<Call> {
     const call = this.runner.query(mode, sql, parameters, 0, this.flags | integerFlag(options));
@@ -161,9 +161,4 @@ export function executeResult(call: Call): ExecuteResult {
     types: call.shape?.types ?? [],
     rows: call.rows as unknown[][],
   };
-}
-
-/** @internal */
-export function readOnly(sql?: string): OperationalError {
-  return new OperationalError("attempt to write a readonly database", { code: "SQLITE_READONLY", sql });
 }

@@ -3,7 +3,7 @@ import { Op, sharedNow, Verb } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
 import { shownParameters } from "./shown-parameters.js";
 import type { Call, CallObserver } from "../thread/call.js";
-import { OperationalError } from "../errors/errors.js";
+import { readOnly } from "../errors/errors.js";
 import { queryChannel, type QueryEvent, Trace } from "./channels.js";
 
 /** What a connection's statements have in common for those who watch them. */
@@ -87,7 +87,7 @@ export class QueryTrace implements CallObserver {
     }
     call.promise.then(
       () => {
-        if (call.refused) this.failed(readOnly(call));
+        if (call.refused) this.failed(readOnly(call.sql));
         else this.succeeded(call.rows.length, call.changes);
       },
       (reason: unknown) => {
@@ -187,10 +187,6 @@ function eventOf(
 /** The `commit()` and `rollback()` of a connection. */
 function controlSql({ fields: [verb] }: Call): string | undefined {
   return verb === Verb.COMMIT ? "COMMIT" : verb === Verb.ROLLBACK ? "ROLLBACK" : undefined;
-}
-
-function readOnly({ sql }: Call): OperationalError {
-  return new OperationalError("attempt to write a readonly database", { code: "SQLITE_READONLY", sql });
 }
 
 function round(ms: number): string {

@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { pipeline } from "node:stream/promises";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -98,6 +99,8 @@ describe("queries", () => {
     expect(await db.raw("SELECT typeof(?) AS i, ? AS date, ? AS yes", [1, moment, true])).toEqual([
       { i: "integer", date: 1234, yes: 1 },
     ]);
+    const ofAnotherRealm: unknown = runInNewContext("new Date(1234)");
+    expect(await db.raw("SELECT ? AS date", [ofAnotherRealm] as never)).toEqual([{ date: 1234 }]);
     expect(await db.raw("UPDATE person SET age = 1")).toEqual({ changes: 2, lastInsertRowid: 1 });
   });
 

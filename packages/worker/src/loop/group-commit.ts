@@ -219,7 +219,7 @@ export class GroupCommit {
     const session = this.#session;
     const { db } = session;
     session.privately(() => {
-      if (this.#own?.db !== db) this.#own = prepareOwn(db);
+      if (this.#own?.db !== db) this.#own = ownStatements(db);
       const statement = this.#own[which];
       session.mutate(null, () => statement.run());
     });
@@ -237,7 +237,7 @@ interface OwnStatements {
   readonly rollbackTo: EngineStatement;
 }
 
-function prepareOwn(db: EngineDatabase): OwnStatements {
+function ownStatements(db: EngineDatabase): OwnStatements {
   return {
     db,
     begin: db.prepare("BEGIN IMMEDIATE"),

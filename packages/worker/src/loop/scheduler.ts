@@ -117,19 +117,13 @@ export class Scheduler {
       if (!this.#begun) {
         if (this.#runAgain(sharedRead.before(operation, !this.#reader.empty))) continue;
         if (out.isSealed(operation.statement)) return;
-        const read = this.#points(operation, this.#share - answered);
-        if (read > 0) {
+        // A group counts as one answer.
+        const together = this.#points(operation, this.#share - answered) || (this.#group(operation) ? 1 : 0);
+        if (together > 0) {
           const after = performance.now();
           this.#spent += after - now;
-          answered += read;
+          answered += together;
           now = after;
-          continue;
-        }
-        if (this.#group(operation)) {
-          const after = performance.now();
-          this.#spent += after - now;
-          now = after;
-          answered++;
           continue;
         }
       }

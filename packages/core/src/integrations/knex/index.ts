@@ -1,3 +1,4 @@
+import { types } from "node:util";
 /**
  * A client for Knex over a pool.
  *
@@ -267,7 +268,7 @@ const SETTING = /^PRAGMA foreign_keys = (?:ON|OFF)$/;
 
 /** As Knex's own SQLite clients store it: a date is its milliseconds. */
 function bindingsOf({ bindings = [] }: KnexQuery): Parameters {
-  return bindings.map((value) => (value instanceof Date ? value.valueOf() : value)) as Parameters;
+  return bindings.map((value) => (types.isDate(value) ? value.valueOf() : value)) as Parameters;
 }
 
 /** A value as text of a statement, for messages and `toString()`. Knex throws for some that SQLite stores. */

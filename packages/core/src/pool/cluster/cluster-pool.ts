@@ -1,6 +1,6 @@
 import { Op } from "@sqlite-aio/worker/wire";
 import { splitScript } from "@sqlite-aio/worker/sql";
-import { ConnectionClosedError, IntegrityError, ProgrammingError } from "../../errors/errors.js";
+import { ConnectionClosedError, IntegrityError, ProgrammingError, readOnly } from "../../errors/errors.js";
 import {
   type CallOptions,
   checkOptions,
@@ -19,7 +19,7 @@ import type { AcquireOptions, PoolTransactionOptions } from "../exclusive.js";
 import type { Connection } from "../../connection/connection.js";
 import type { RunResult } from "../../connection/run-result.js";
 import { Reentrancy } from "../reentrancy.js";
-import { type ExecuteOptions, type ExecuteResult, type ReadTransaction, readOnly } from "../transaction.js";
+import type { ExecuteOptions, ExecuteResult, ReadTransaction } from "../transaction.js";
 import { type BatchResult, type BatchStatement, partsOf } from "./batch-statement.js";
 import { Primary } from "./primary.js";
 import { PrimaryConnection } from "./primary-connection.js";

@@ -1,11 +1,11 @@
 import { splitScript, statementKeyword } from "@sqlite-aio/worker/sql";
-import { ConnectionClosedError } from "../../errors/errors.js";
+import { ConnectionClosedError, readOnly } from "../../errors/errors.js";
 import { type CallOptions, checkIsolationLevel, type IsolationLevel } from "../../options/connect-options.js";
 import { Deadline } from "../../options/deadline.js";
 import type { Cursor, RowFactory } from "../../connection/cursor.js";
 import type { Parameters } from "../../values/bind.js";
 import { type AnyRow, makeRows, type RowSettings } from "../../values/row-maker.js";
-import { readOnly } from "../transaction.js";
+
 import type { Primary } from "./primary.js";
 import { PrimaryCursor } from "./primary-cursor.js";
 import type { PrimaryStream } from "./primary-stream.js";

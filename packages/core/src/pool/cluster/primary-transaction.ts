@@ -1,10 +1,10 @@
 import { splitScript } from "@sqlite-aio/worker/sql";
-import { ProgrammingError } from "../../errors/errors.js";
+import { ProgrammingError, readOnly } from "../../errors/errors.js";
 import type { CallOptions } from "../../options/connect-options.js";
 import { Deadline } from "../../options/deadline.js";
 import type { Parameters } from "../../values/bind.js";
 import type { AnyRow, RowSettings } from "../../values/row-maker.js";
-import { type ExecuteOptions, type ExecuteResult, readOnly } from "../transaction.js";
+import type { ExecuteOptions, ExecuteResult } from "../transaction.js";
 import type { RunResult } from "../../connection/run-result.js";
 import { keepParameters } from "../changes/live-query.js";
 import type { PrimaryStream } from "./primary-stream.js";
