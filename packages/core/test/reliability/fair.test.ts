@@ -13,9 +13,14 @@ const POINT = "SELECT x FROM t WHERE id = ?";
 
 const measured: string[] = [];
 
-/** A pool whose readers are all inside statements that do not end, but for one. */
+/** A pool whose readers are all inside statements that do not end, but for one, which leases and single calls share. */
 async function crowded(): Promise<Pool> {
-  const pool = await openPool({ readers: READERS, acquireTimeout: 0, pragmas: { synchronous: "OFF" } });
+  const pool = await openPool({
+    readers: READERS,
+    readLeases: 0,
+    acquireTimeout: 0,
+    pragmas: { synchronous: "OFF" },
+  });
   await pool.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, x INTEGER); CREATE TABLE log (x INTEGER)");
   await pool.run(
     "INSERT INTO t WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?) SELECT i, i * 7 FROM n",
