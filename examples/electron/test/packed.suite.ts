@@ -39,7 +39,7 @@ describe("the packed app", () => {
         "out/preload/index.cjs",
         "out/renderer/index.html",
         "node_modules/@sqlite-aio/worker/dist/entry.cjs",
-        "node_modules/@sqlite-aio/core/dist/electron.js",
+        "node_modules/@sqlite-aio/core/dist/electron.mjs",
         "node_modules/vega-datasets/data/flights-20k.json",
       ]),
     );

@@ -276,14 +276,16 @@ export class MemberGroup {
     if (need === "lease" && this.#bounds.leases > 0 && this.#leased >= this.#bounds.leases) return null;
     let idle: Member | null = null;
     let best: Member | null = null;
+    let open = need === "lease" ? Infinity : this.#openToCalls;
     for (const member of this.members) {
+      if (member.holder === null && member.stuck === 0 && open-- <= 0) break;
       if (member.idle) {
         if (need !== "quick") return member;
         idle ??= member;
         continue;
       }
-      const open = need === "quick" ? member.open : need === "any" && member.free;
-      if (!open || member.load >= MAX_LOAD || this.#isSlow(member)) continue;
+      const joins = need === "quick" ? member.open : need === "any" && member.free;
+      if (!joins || member.load >= MAX_LOAD || this.#isSlow(member)) continue;
       if (need === "quick" && member.work + cost <= JOIN_MS) return member;
       if (best === null || member.load < best.load) best = member;
     }
@@ -311,12 +313,31 @@ export class MemberGroup {
     return leased;
   }
 
+  /**
+   * How many members take a further call, the first ones. Calls may use what leases have left behind, but not keep it
+   * from those who wait for a lease.
+   */
+  get #openToCalls(): number {
+    const leases = this.#leases === this.#calls ? 0 : this.#leases.length;
+    if (leases === 0) return Infinity;
+    const { calls } = this.#bounds;
+    return Math.max(calls, this.#useful - Math.max(0, leases - this.#room));
+  }
+
   /** How many members may be opened for those who wait in a line. */
   #spare(line: readonly Request[]): number {
-    if (line !== this.#calls) return this.#bounds.leases - this.#leased;
+    if (line !== this.#calls) return Math.min(this.#bounds.leases - this.#leased, this.#room);
     const { calls, relief } = this.#bounds;
     const missing = calls - this.#useful;
-    return missing <= 0 && relief > 0 && this.#allLong ? missing + relief : missing;
+    return Math.min(missing <= 0 && relief > 0 && this.#allLong ? missing + relief : missing, this.#room);
+  }
+
+  /** How many members there may be besides those that there are, whoever asks. */
+  get #room(): number {
+    const { calls, relief, leases } = this.#bounds;
+    let present = 0;
+    for (const { stuck } of this.members) if (this.role === "writer" || stuck === 0) present++;
+    return calls + relief + leases - present;
   }
 
   /** Whoever waits for a member waits long: each is busy with one statement. */
@@ -364,7 +385,7 @@ export class MemberGroup {
       (sum, line) => sum + Math.max(0, Math.min(this.#spare(line), line.length)),
       0,
     );
-    if (this.#closed || this.#opening.size >= wanted) return;
+    if (this.#closed || this.#opening.size >= Math.min(wanted, this.#room)) return;
     this.open().then(
       () => this.advance(),
       (error: unknown) => {
@@ -397,6 +418,7 @@ export class MemberGroup {
     if (this.#spare(this.#lineOf(request)) > 0) return;
     // Of what is leased apart a call has no need, nor a lease of what is not leased.
     const lease = this.#bounds.leases > 0 && request.need === "lease";
+    if (lease && this.#leased < this.#bounds.leases) return;
     const held = lease ? this.members.filter(({ holder }) => holder !== null) : this.members;
     if (!held.every(({ root }) => root.enclosesCaller)) return;
     throw new ProgrammingError(

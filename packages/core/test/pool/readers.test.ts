@@ -56,6 +56,29 @@ it("a lease too many waits for one to be given back, and keeps no single call wa
   expect(pool.stats()).toMatchObject({ waiting: 0, pending: 0 });
 });
 
+it("there are never more than for calls and leases together, and calls keep no lease waiting", async () => {
+  const { pool, held } = await filled({ readers: 2, readLeases: 1 });
+  const hold = async (i: number): Promise<{ reading: Promise<unknown> }> => {
+    const reading = pool.get("SELECT hold(?) AS a", [held.name(i)]);
+    await held.entered(i);
+    return { reading };
+  };
+  const reads = [await hold(0), await hold(1)];
+  // What the lease leaves behind serves calls.
+  await (await pool.acquire({ mode: "read" })).close();
+  reads.push(await hold(2));
+  const lease = pool.acquire({ mode: "read" });
+  const waiting = hold(3);
+  expect(pool.stats()).toMatchObject({ readers: 3, waiting: 2 });
+  await held.release(2);
+  const lent = await lease;
+  expect(pool.stats()).toMatchObject({ readers: 3, waiting: 1 });
+  await lent.close();
+  reads.push(await waiting);
+  for (const i of [0, 1, 3]) await held.release(i);
+  expect(await Promise.all(reads.map(({ reading }) => reading))).toEqual(reads.map(() => ({ a: 1 })));
+});
+
 it("a read that waits while all readers are busy with long statements gets another", async () => {
   const { pool, held } = await filled();
   const slow = Array.from({ length: atLeast }, (_, i) => pool.get("SELECT hold(?) AS a", [held.name(i)]));

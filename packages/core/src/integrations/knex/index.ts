@@ -1,4 +1,3 @@
-import { types } from "node:util";
 /**
  * A client for Knex over a pool.
  *
@@ -6,6 +5,7 @@ import { types } from "node:util";
  */
 import { once } from "node:events";
 import type { Writable } from "node:stream";
+import { types } from "node:util";
 import knex, { type Knex } from "knex";
 import type { Parameters } from "../../values/bind.js";
 import type { CallOptions } from "../../options/connect-options.js";
