@@ -12,6 +12,7 @@ const capabilities = Object.freeze({
   hooks: true,
   functions: true,
   blobs: true,
+  images: true,
 });
 
 function isMusl() {
@@ -72,6 +73,7 @@ const {
   blobRead,
   blobWrite,
   blobClose,
+  deserialize,
   setGuard,
   prepare,
   finalize,
@@ -128,6 +130,7 @@ module.exports = {
   blobRead,
   blobWrite,
   blobClose,
+  deserialize,
   prepare,
   finalize,
   columns,

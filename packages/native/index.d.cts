@@ -11,6 +11,7 @@ export interface Capabilities {
   readonly hooks: true;
   readonly functions: true;
   readonly blobs: true;
+  readonly images: true;
 }
 
 /**
@@ -309,3 +310,9 @@ export function blobWrite(token: Token, blob: BlobId, bytes: Uint8Array, offset:
 
 /** Closes a blob; one that was written outside a transaction is committed by that. Errors as {@link blobRead}. */
 export function blobClose(token: Token, blob: BlobId): void;
+
+/**
+ * Lets a database of the handle be one in memory with these contents (https://sqlite.org/c3ref/deserialize.html); what it was
+ * before is closed. No statement may be half read. Errors as {@link prepare}.
+ */
+export function deserialize(token: Token, database: string, image: Uint8Array): void;

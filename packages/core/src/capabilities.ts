@@ -21,6 +21,8 @@ export interface Capabilities {
   readonly collations: boolean;
   /** `blobopen()`. */
   readonly blobs: boolean;
+  /** `deserialize()` into another than the main database. */
+  readonly images: boolean;
 }
 
 const there = native !== null;
@@ -36,6 +38,7 @@ export const capabilities: Capabilities = {
   functions: there,
   collations: there,
   blobs: there,
+  images: there,
 };
 
 /** @internal Why `what` cannot be had. */

@@ -44,7 +44,9 @@ export type { Aggregate, AggregateClass, WindowFunction } from "./functions/aggr
 export type { Collation } from "./functions/collation.js";
 export type { ExportOptions, FunctionOptions, SqlFunction } from "./functions/definitions.js";
 export type { CallOptions, ConnectOptions, IsolationLevel } from "./options/connect-options.js";
+export { type Autocommit, LEGACY_TRANSACTION_CONTROL } from "./options/autocommit.js";
 export { Row } from "./values/row.js";
+export { SqliteRow } from "./values/sqlite-row.js";
 export type { RowFactory } from "./connection/cursor.js";
 export type { AnyRow, TextFactory } from "./values/row-maker.js";
 export type { Limits } from "./options/limits.js";

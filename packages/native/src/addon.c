@@ -6,6 +6,7 @@
 #include "changes.h"
 #include "functions.h"
 #include "hooks.h"
+#include "images.h"
 #include "js.h"
 #include "limits.h"
 #include "points.h"
@@ -100,6 +101,7 @@ EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   export_function(env, exports, "blobRead", blob_read);
   export_function(env, exports, "blobWrite", blob_write);
   export_function(env, exports, "blobClose", blob_close);
+  export_function(env, exports, "deserialize", deserialize);
   export_function(env, exports, "setGuard", set_guard);
   export_function(env, exports, "prepare", prepare);
   export_function(env, exports, "finalize", finalize);

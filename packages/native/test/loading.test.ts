@@ -39,6 +39,7 @@ test("the package tells its version and what it can do", () => {
     hooks: true,
     functions: true,
     blobs: true,
+    images: true,
   });
   expect(native.path).toBe(join(root, "build", "sqlite-aio.node"));
 });

@@ -45,6 +45,7 @@ function serveConnection(port: MessagePort, data: ThreadData): void {
     setAuthorizer: (source, lasting) => outcome(() => session.authorize(source, lasting).then(() => null)),
     reopen: () => outcome(() => session.reopen()),
     replace: (image) => outcome(() => session.replace(image)),
+    deserialize: (image, name) => outcome(() => session.deserialize(image, name)),
     close: () => outcome(() => (session.close(), null)),
   };
 

@@ -1,3 +1,4 @@
+import { Verb } from "@sqlite-aio/worker/wire";
 import { WorkerThread } from "../thread/worker-thread.js";
 import { Connection } from "./connection.js";
 import { type ConnectOptions, type ConnectionOptions, resolveOptions } from "../options/connect-options.js";
@@ -39,7 +40,9 @@ export async function connect(
   try {
     const { channel, opened } = await WorkerThread.open(resolved.thread, resolved.signal);
     foundSqliteVersion(opened.sqliteVersion);
-    const connection = makeConnection(channel, resolved);
+    const runner = makeHandle(channel, resolved);
+    if (resolved.autocommit === false) await runner.perform(runner.control(Verb.ENSURE));
+    const connection = new Connection(runner, resolved.thread.open.path);
     forgotten.register(connection, { channel, path: resolved.thread.open.path, origin }, channel);
     return connection;
   } catch (error) {
@@ -47,10 +50,11 @@ export async function connect(
   }
 }
 
-function makeConnection(channel: WorkerThread, options: ConnectionOptions): Connection {
+function makeHandle(channel: WorkerThread, options: ConnectionOptions): Handle {
   const root = new Lane(channel);
-  const runner = new Handle(channel, root, root, {
+  return new Handle(channel, root, root, {
     isolationLevel: options.isolationLevel,
+    autocommit: options.autocommit,
     rowFactory: null,
     textFactory: String,
     detectTypes: options.detectTypes,
@@ -64,5 +68,4 @@ function makeConnection(channel: WorkerThread, options: ConnectionOptions): Conn
     hooks: new HookListeners(options.thread.open.integers),
     interrupts: 0,
   });
-  return new Connection(runner, options.thread.open.path);
 }

@@ -6,6 +6,7 @@ import { ErrorReason } from "../errors/rejection.js";
 import type { Call } from "../thread/call.js";
 import { Cursor, type ScriptOptions } from "./cursor.js";
 import { OperationalError, ProgrammingError } from "../errors/errors.js";
+import { type Autocommit, checkAutocommit, LEGACY_TRANSACTION_CONTROL } from "../options/autocommit.js";
 import { HandleControls } from "./handle-controls.js";
 import { describe, type StatementInfo } from "./describe.js";
 import {
@@ -13,9 +14,10 @@ import {
   type CallOptions,
   checkIsolationLevel,
   checkOptions,
+  copyImage,
   type IsolationLevel,
 } from "../options/connect-options.js";
-import { closeAfterAll, refuseScoped } from "./turns.js";
+import { alone, closeAfterAll, refuseScoped } from "./turns.js";
 import { dumpLines } from "./dump-lines.js";
 import { iterable, type PendingCursor } from "./pending-cursor.js";
 import type { RowFactory } from "./cursor.js";
@@ -26,7 +28,7 @@ import {
   rowSettings,
   type TextFactory,
 } from "../values/row-maker.js";
-import { type Handle, integerFlag, toError } from "./handle.js";
+import { type Handle, integerFlag, type Origin, placed, toError } from "./handle.js";
 import { type RunResult, runResult } from "./run-result.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
 
@@ -66,6 +68,25 @@ export class Connection extends HandleControls {
     const checked = checkIsolationLevel(level);
     this.runner.settings.isolationLevel = checked;
     if (checked === null && !this.runner.scoped && !this.runner.closed) this.commit().catch(warnOfCommit);
+  }
+
+  /**
+   * True: each statement is a transaction of its own, unless BEGIN says otherwise, and `commit()` does nothing. False: a
+   * transaction is always open, from one commit or rollback to the next. LEGACY_TRANSACTION_CONTROL: `isolationLevel` decides.
+   */
+  get autocommit(): Autocommit {
+    return this.runner.settings.autocommit;
+  }
+
+  /** As in CPython true commits, and false begins a transaction; should that fail, there is a warning. */
+  set autocommit(mode: Autocommit) {
+    const checked = checkAutocommit(mode);
+    const { runner } = this;
+    refuseScoped(runner, "autocommit");
+    if (runner.closed) throw runner.closedReason();
+    runner.settings.autocommit = checked;
+    if (checked === LEGACY_TRANSACTION_CONTROL) return;
+    runner.perform(runner.control(checked ? Verb.COMMIT : Verb.ENSURE)).catch(warnOfAutocommit);
   }
 
   /** How rows are made: null for arrays, `Row` for objects, or a function; for cursors made from now on. */
@@ -197,13 +218,13 @@ export class Connection extends HandleControls {
   /** Commits the open transaction, if there is one. */
   async commit(options?: CallOptions): Promise<void> {
     refuseScoped(this.runner, "commit");
-    await this.runner.perform(this.runner.control(Verb.COMMIT), options, this.commit);
+    await this.runner.perform(this.runner.control(this.runner.ending("commit")), options, this.commit);
   }
 
   /** Rolls the open transaction back, if there is one. */
   async rollback(options?: CallOptions): Promise<void> {
     refuseScoped(this.runner, "rollback");
-    await this.runner.perform(this.runner.control(Verb.ROLLBACK), options, this.rollback);
+    await this.runner.perform(this.runner.control(this.runner.ending("rollback")), options, this.rollback);
   }
 
   /**
@@ -257,10 +278,20 @@ export class Connection extends HandleControls {
     return await openBlob(this, this.runner, [table, column], row, options, this.blobopen);
   }
 
-  /** The database as lines of SQL, the same text as CPython's `iterdump()`. */
-  async *iterdump(): AsyncGenerator<string, void, undefined> {
+  /**
+   * The database as lines of SQL, the same text as CPython's `iterdump()`; with `filter` only what has a name that is LIKE
+   * that pattern.
+   */
+  iterdump(options: { filter?: string | null | undefined } = {}): AsyncGenerator<string, void, undefined> {
+    const { filter = null } = checkOptions(options, ["filter"]);
+    if (filter !== null && typeof filter !== "string")
+      throw new TypeError('option "filter" must be a string or null');
+    return this.#dump(filter === "" ? null : filter);
+  }
+
+  async *#dump(filter: string | null): AsyncGenerator<string, void, undefined> {
     // A generator of this class keeps the connection, which is closed when it is forgotten.
-    yield* dumpLines(this.runner);
+    yield* dumpLines(this.runner, filter);
   }
 
   /** Copies the database into a file or another connection, in steps between which other work goes on. */
@@ -273,10 +304,31 @@ export class Connection extends HandleControls {
     await this.runner.channel.drained(backUp(this.runner, to, options));
   }
 
-  /** The database as the bytes of its file. */
-  async serialize(options?: CallOptions): Promise<Uint8Array> {
-    const call = await this.runner.perform(this.runner.method("serialize"), options, this.serialize);
-    return call.value as Uint8Array;
+  /** The database as the bytes of its file; `name` is `"main"`, `"temp"` or that of an attached one. */
+  async serialize(options: CallOptions & { name?: string | undefined } = {}): Promise<Uint8Array> {
+    const { name = "main", ...rest } = options;
+    const method = this.runner.method("serialize", databaseName(name));
+    return (await this.runner.perform(method, rest, this.serialize)).value as Uint8Array;
+  }
+
+  /**
+   * Lets the database be one in memory, with the contents that `serialize()` gave; what it was connected to before stays as it
+   * is. Rejects inside a transaction, and with a DatabaseError for bytes that are no sound database, which change nothing. A
+   * database other than `"main"` needs `@sqlite-aio/native`.
+   */
+  async deserialize(image: Uint8Array, options: { name?: string | undefined } = {}): Promise<void> {
+    const name = databaseName(checkOptions(options, ["name"]).name ?? "main");
+    const { runner } = this;
+    refuseScoped(runner, "deserialize");
+    const bytes = copyImage(image);
+    if (bytes.length === 0) throw new RangeError("the image is empty");
+    const origin: Origin = {};
+    Error.captureStackTrace(origin, this.deserialize);
+    try {
+      await alone(runner, () => runner.channel.deserialize(bytes, name));
+    } catch (error) {
+      throw placed(error, origin);
+    }
   }
 
   /** Runs what was called before, rolls back what is not committed, and ends the thread. A second call is the first. */
@@ -309,6 +361,16 @@ export class Connection extends HandleControls {
     }
     await closeAfterAll(runner);
   }
+}
+
+function databaseName(name: unknown): string {
+  if (typeof name !== "string" || name === "" || name.includes("\0"))
+    throw new TypeError('option "name" must be the name of a database');
+  return name;
+}
+
+function warnOfAutocommit(error: Error): void {
+  process.emitWarning(`autocommit could not be set: ${error.message}`);
 }
 
 function warnOfCommit(error: Error): void {

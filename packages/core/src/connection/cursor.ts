@@ -7,6 +7,7 @@ import type { Connection } from "./connection.js";
 import { CursorRows } from "./cursor-rows.js";
 import { ProgrammingError, readOnly } from "../errors/errors.js";
 import { boolean, type CallOptions, integer, checkOptions } from "../options/connect-options.js";
+import { LEGACY_TRANSACTION_CONTROL } from "../options/autocommit.js";
 import { Deadline } from "../options/deadline.js";
 import {
   type AnyRow,
@@ -198,7 +199,8 @@ export class Cursor {
     const { commit, ...limits } = checkOptions(options ?? {}, ["commit", "signal", "timeout"]);
     const commits = commit === undefined || boolean(commit, "commit");
     this.#reset();
-    const flags = this.#runner.scoped || !commits ? 0 : Flag.COMMIT_FIRST;
+    const legacy = this.#runner.settings.autocommit === LEGACY_TRANSACTION_CONTROL;
+    const flags = this.#runner.scoped || !legacy || !commits ? 0 : Flag.COMMIT_FIRST;
     await this.#runner.perform(this.#runner.script(sql, flags), limits, this.executescript);
     return this;
   }

@@ -3,10 +3,13 @@ import { Call } from "../thread/call.js";
 import type { Handle } from "./handle.js";
 
 /** The lines of a dump, a chunk ahead of those that are read. */
-export async function* dumpLines(runner: Handle): AsyncGenerator<string, void, undefined> {
+export async function* dumpLines(
+  runner: Handle,
+  filter: string | null,
+): AsyncGenerator<string, void, undefined> {
   const id = runner.channel.nextNumber();
   const limit = runner.settings.iterChunkSize;
-  let call = await runner.perform(runner.method("dump", id, limit));
+  let call = await runner.perform(runner.method("dump", id, limit, filter));
   try {
     for (;;) {
       const next = call.more ? runner.perform(new Call(Op.FETCH, null, [id, limit])) : null;

@@ -8,6 +8,7 @@ import { type CallOptions, type IsolationLevel, oneOf } from "../options/connect
 import { Deadline } from "../options/deadline.js";
 import { isWatched, QueryTrace, type Watched } from "../tracing/query-trace.js";
 import type { HookListeners } from "../functions/hook-listeners.js";
+import { type Autocommit, LEGACY_TRANSACTION_CONTROL } from "../options/autocommit.js";
 import { closedReason, type Lane } from "./lane.js";
 import type { RowFactory } from "./cursor.js";
 import { buildsObjects, type TextFactory } from "../values/row-maker.js";
@@ -17,6 +18,7 @@ import { shownParameters } from "../tracing/shown-parameters.js";
 /** What a connection's calls have in common; a transaction's share them with their connection. */
 export interface Settings extends Watched {
   isolationLevel: IsolationLevel;
+  autocommit: Autocommit;
   rowFactory: RowFactory;
   textFactory: TextFactory;
   readonly detectTypes: number;
@@ -77,7 +79,9 @@ export class Handle {
 
   get flags(): number {
     const { settings } = this;
-    const begin = settings.isolationLevel === null || this.scoped ? 0 : BEGIN_FLAG[settings.isolationLevel]!;
+    const { autocommit, isolationLevel } = settings;
+    const legacy = autocommit === LEGACY_TRANSACTION_CONTROL && !this.scoped;
+    const begin = isolationLevel !== null && legacy ? BEGIN_FLAG[isolationLevel]! : 0;
     return begin | (settings.detectTypes !== 0 ? Flag.BIGINT : 0) | (this.scoped ? Flag.IN_TRANSACTION : 0);
   }
 
@@ -127,6 +131,19 @@ export class Handle {
   compile(sql: string): Call {
     const flags = this.scoped ? Flag.IN_TRANSACTION : 0;
     return new Call(Op.QUERY, this.statement(sql), [Mode.DESCRIBE, flags, 0, -1, 0]);
+  }
+
+  /** What `commit()` and `rollback()` are, as `autocommit` has it. */
+  ending(how: "commit" | "rollback"): number {
+    const commits = how === "commit";
+    switch (this.settings.autocommit) {
+      case true:
+        return Verb.BARRIER;
+      case false:
+        return commits ? Verb.COMMIT_AND_BEGIN : Verb.ROLLBACK_AND_BEGIN;
+      default:
+        return commits ? Verb.COMMIT : Verb.ROLLBACK;
+    }
   }
 
   control(verb: number, argument = 0): Call {

@@ -31,6 +31,7 @@ export function inTransaction<X, T>(
   checkOptions(options, ["mode", "signal"]);
   const mode = oneOf(options.mode, "mode", "deferred", ["deferred", "immediate", "exclusive"]);
   const signal = checkSignal(options.signal);
+  if (runner.settings.autocommit === false) throw alwaysOpen();
   return traceTransaction(runner.scoped ? "savepoint" : mode, runner.settings.database, (trace) =>
     runTransaction(runner, face, fn, { mode, signal }, trace),
   );
@@ -185,4 +186,11 @@ class Scope {
 
 function transactionOver(): ProgrammingError {
   return new ProgrammingError("the transaction is over", { code: "SQLITE_MISUSE" });
+}
+
+function alwaysOpen(): ProgrammingError {
+  return new ProgrammingError(
+    "transaction() begins by itself, and with autocommit: false a transaction is always open: use commit() and rollback()",
+    { code: "SQLITE_MISUSE" },
+  );
 }

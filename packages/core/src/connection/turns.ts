@@ -1,5 +1,6 @@
 import { Verb } from "@sqlite-aio/worker/wire";
 import { ProgrammingError } from "../errors/errors.js";
+import { LEGACY_TRANSACTION_CONTROL } from "../options/autocommit.js";
 import { closedReason } from "./lane.js";
 import type { Handle } from "./handle.js";
 
@@ -44,7 +45,7 @@ export function refuseScoped(runner: Handle, method: string): void {
 
 function warnOfRollback({ settings }: Handle): void {
   // Whoever has set it to null begins by himself, and knows.
-  if (settings.isolationLevel === null) return;
+  if (settings.isolationLevel === null || settings.autocommit !== LEGACY_TRANSACTION_CONTROL) return;
   const database = settings.database || "a temporary database";
   process.emitWarning(
     `close() rolls back a transaction of ${database} that was not committed: call commit() before, or connect with { warnOnRollback: false }`,

@@ -6,6 +6,7 @@ import type { ResourceLimits, Worker, WorkerOptions } from "node:worker_threads"
 import type { IntegerMode, OpenOptions } from "@sqlite-aio/worker/wire";
 import { capabilities, needsNative } from "../capabilities.js";
 import { NotSupportedError } from "../errors/errors.js";
+import { type Autocommit, checkAutocommit } from "./autocommit.js";
 import { type Limits, resolveLimits } from "./limits.js";
 
 /** Which BEGIN comes before the first INSERT, UPDATE, DELETE or REPLACE; `null` is autocommit. */
@@ -31,6 +32,11 @@ export interface ConnectOptions {
   detectTypes?: number | undefined;
   /** Default `"DEFERRED"`. */
   isolationLevel?: IsolationLevel | undefined;
+  /**
+   * As in CPython 3.12: true, each statement is a transaction of its own; false, a transaction is always open until
+   * `commit()` or `rollback()`, which begin the next. Default: `isolationLevel` decides. Not for pools.
+   */
+  autocommit?: Autocommit | undefined;
   /** How many prepared statements are kept. Default 128. */
   cachedStatements?: number | undefined;
   /** Open the file for reading only. Default false. */
@@ -100,6 +106,7 @@ export interface ConnectionOptions {
   readonly iterChunkSize: number;
   readonly detectTypes: number;
   readonly isolationLevel: IsolationLevel;
+  readonly autocommit: Autocommit;
   readonly maxQueue: number;
   readonly slowQueryMs: number;
   readonly warnOnRollback: boolean;
@@ -111,6 +118,7 @@ const KNOWN = new Set([
   "timeout",
   "detectTypes",
   "isolationLevel",
+  "autocommit",
   "cachedStatements",
   "readonly",
   "fileMustExist",
@@ -130,6 +138,16 @@ const KNOWN = new Set([
   "image",
 ]);
 
+function checkImage(image: unknown, what: string): asserts image is Uint8Array {
+  if (!types.isUint8Array(image)) throw new TypeError(`${what} must be a Uint8Array`);
+}
+
+/** The contents of a database, as they are now. Throws TypeError. */
+export function copyImage(image: Uint8Array): Uint8Array<ArrayBuffer> {
+  checkImage(image, "the image");
+  return new Uint8Array(image);
+}
+
 /** Checks what `connect()` was given. Throws TypeError or RangeError. */
 export function resolveOptions(database: string | URL | Buffer, options: ConnectOptions): ConnectionOptions {
   requireRuntime();
@@ -139,7 +157,7 @@ export function resolveOptions(database: string | URL | Buffer, options: Connect
   const path = resolvePath(database);
   const image = options.image ?? null;
   if (image !== null) {
-    if (!types.isUint8Array(image)) throw new TypeError('option "image" must be a Uint8Array');
+    checkImage(image, 'option "image"');
     if (path !== ":memory:") throw new TypeError('option "image" goes with the database ":memory:" only');
   }
   const anonymous = path === ":memory:" || path === "";
@@ -151,7 +169,7 @@ export function resolveOptions(database: string | URL | Buffer, options: Connect
     thread: {
       open: {
         path,
-        image: image === null ? null : new Uint8Array(image),
+        image: image === null ? null : copyImage(image),
         readonly,
         fileMustExist: boolean(options.fileMustExist, "fileMustExist"),
         timeout: integer(options.timeout, "timeout", 5000, 0),
@@ -172,6 +190,7 @@ export function resolveOptions(database: string | URL | Buffer, options: Connect
     },
     iterChunkSize: integer(options.iterChunkSize, "iterChunkSize", 64, 1),
     detectTypes: integer(options.detectTypes, "detectTypes", 0, 0),
+    autocommit: checkAutocommit(options.autocommit),
     isolationLevel: checkIsolationLevel(
       options.isolationLevel === undefined ? "DEFERRED" : options.isolationLevel,
     ),

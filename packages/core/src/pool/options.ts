@@ -83,6 +83,11 @@ export function resolvePoolOptions(database: string | URL, options: PoolOptions)
     changePollInterval,
     ...rest
   } = options;
+  if (rest.autocommit !== undefined) {
+    throw new TypeError(
+      'option "autocommit" goes with connect() only: a pool commits each call, and a connection that acquire() gives can be set',
+    );
+  }
   const connection = resolveOptions(database, rest);
   if (onConnect !== undefined && typeof onConnect !== "function") {
     throw new TypeError('option "onConnect" must be a function');

@@ -1,6 +1,7 @@
 import type { OpenOptions } from "@sqlite-aio/worker/wire";
 import type { ResolvedPoolOptions } from "./options.js";
 import { Row } from "../values/row.js";
+import { LEGACY_TRANSACTION_CONTROL } from "../options/autocommit.js";
 import { HookListeners } from "../functions/hook-listeners.js";
 import type { Settings } from "../connection/handle.js";
 
@@ -8,6 +9,7 @@ import type { Settings } from "../connection/handle.js";
 export function settingsOf(options: ResolvedPoolOptions, kind: "pool" | "mirror"): Settings {
   const { connection } = options;
   return {
+    autocommit: LEGACY_TRANSACTION_CONTROL,
     isolationLevel: kind === "pool" ? null : connection.isolationLevel,
     rowFactory: kind === "pool" ? Row : null,
     textFactory: String,

@@ -15,7 +15,7 @@ import {
   stop,
   type ThreadApi,
 } from "@sqlite-aio/worker/wire";
-import { type Remote, releaseProxy, wrap } from "comlink";
+import { type Remote, releaseProxy, transfer as transferred, wrap } from "comlink";
 import { ErrorReason } from "../errors/rejection.js";
 import type { Call } from "./call.js";
 import { Cancellation, type Progress } from "./cancellation.js";
@@ -329,6 +329,14 @@ export class WorkerThread {
   async replace(image: Uint8Array): Promise<void> {
     await this.outOfBand((remote) => remote.replace(image));
     this.closures.reopened();
+  }
+
+  /** Lets one of the handle's databases be one in memory, with these contents. */
+  async deserialize(image: Uint8Array<ArrayBuffer>, name: string): Promise<void> {
+    const fresh = await this.outOfBand((remote) =>
+      remote.deserialize(transferred(image, [image.buffer]), name),
+    );
+    if (fresh) this.closures.reopened();
   }
 
   /** Calls besides the frames are under way. */

@@ -3,6 +3,7 @@ import { columnName, converterOf } from "./adapters.js";
 import { realText } from "./real-text.js";
 import { Row } from "./row.js";
 import type { Shape } from "./shape.js";
+import { SqliteRow, sqliteRowMaker } from "./sqlite-row.js";
 
 /** A row as the row factory made it: only the caller knows its type. */
 // oxlint-disable-next-line typescript/no-explicit-any -- `unknown` would make every caller cast every row
@@ -59,6 +60,10 @@ export function rowMaker(shape: Shape | null, settings: RowSettings, cursor?: ()
     const build = objectBuilder(shape.names.map((name) => columnName(settings.detectTypes, name)));
     return (cells) => build(convert(cells), 0);
   }
+  if (rowFactory === SqliteRow && shape !== null) {
+    const make = sqliteRowMaker(shape.names.map((name) => columnName(settings.detectTypes, name)));
+    return (cells) => make(convert(cells));
+  }
   const owner = cursor!() as never;
   return (cells) => rowFactory(owner, convert(cells));
 }
@@ -83,8 +88,11 @@ function cellConverter(shape: Shape | null, settings: RowSettings): (cells: unkn
       const value = cells[c];
       if (value === null) continue;
       const convert = converters?.[c];
-      if (convert !== undefined) cells[c] = convert(bytesOf(value));
-      else if (typeof value === "string") {
+      if (convert !== undefined) {
+        const bytes = bytesOf(value);
+        // As in CPython, to which SQLite says of no bytes that there are none.
+        cells[c] = bytes.length === 0 ? null : convert(bytes);
+      } else if (typeof value === "string") {
         if (textFactory !== String) cells[c] = makeText(textFactory, value);
       } else if (typeof value === "bigint" && detectTypes !== 0) cells[c] = fromBigint(value, integers);
     }

@@ -22,6 +22,7 @@ it("says what it cannot do", () => {
     functions: false,
     collations: false,
     blobs: false,
+    images: false,
   });
 });
 

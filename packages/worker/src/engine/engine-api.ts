@@ -45,7 +45,7 @@ export interface EngineDatabase {
     path: string,
     options: { attached: string; progress(info: { totalPages: number; remainingPages: number }): number },
   ): Promise<{ totalPages: number; remainingPages: number }>;
-  serialize(): Buffer;
+  serialize(options?: { attached?: string }): Buffer;
   unsafeMode(on: boolean): this;
   close(): this;
 }

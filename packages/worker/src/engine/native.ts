@@ -41,6 +41,7 @@ export interface Native {
   blobRead(token: number, blob: number, bytes: Uint8Array, offset: number): void;
   blobWrite(token: number, blob: number, bytes: Uint8Array, offset: number): void;
   blobClose(token: number, blob: number): void;
+  deserialize(token: number, database: string, image: Uint8Array): void;
   limit(token: number, category: number, limit: number): number;
   config(token: number, op: number, enable?: boolean): boolean;
   analyze(

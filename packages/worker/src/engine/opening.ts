@@ -8,7 +8,7 @@ import type { OpenOptions } from "../wire/thread-api.js";
 /** A handle with the image that it is opened from, if any; nothing else is done to it. */
 export async function openHandle(options: OpenOptions): Promise<EngineDatabase> {
   const Database = await loadEngine(options.engine);
-  const source = options.image === null ? options.path : imageOf(options.image);
+  const source = options.image === null ? options.path : withoutLog(options.image);
   return new Database(source, {
     readonly: options.readonly,
     fileMustExist: options.fileMustExist,
@@ -55,7 +55,7 @@ async function patiently(timeout: number, work: () => unknown): Promise<void> {
 }
 
 /** The file of a database in WAL mode says so, which a database without a file cannot be: what it holds is complete. */
-function imageOf(bytes: Uint8Array): Buffer {
+export function withoutLog(bytes: Uint8Array): Buffer {
   const image = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (image[FORMAT_WRITE] === 2) image[FORMAT_WRITE] = 1;
   if (image[FORMAT_READ] === 2) image[FORMAT_READ] = 1;
@@ -65,6 +65,16 @@ function imageOf(bytes: Uint8Array): Buffer {
 /** Offsets of the file format version, https://sqlite.org/fileformat2.html#file_format_version_numbers. */
 const FORMAT_WRITE = 18;
 const FORMAT_READ = 19;
+
+/** Throws unless the bytes are a sound database: whoever they are given to would lose what he has. */
+export async function checkContents(image: Uint8Array, options: OpenOptions): Promise<void> {
+  const db = await openHandle({ ...options, image, readonly: false });
+  try {
+    checkImage(db);
+  } finally {
+    db.close();
+  }
+}
 
 /** SQLite opens any bytes as a database and finds out at the first query. */
 function checkImage(db: EngineDatabase): void {

@@ -27,7 +27,8 @@ interface VirtualTable {
 
 /**
  * The SQL lines that restore the database, with the text of CPython's `Connection.iterdump()`. Rows are read one at a
- * time, so what another connection writes meanwhile may show, unless a transaction is open.
+ * time, so what another connection writes meanwhile may show, unless a transaction is open. `filter` is a LIKE pattern of the
+ * names of what is dumped, as from CPython 3.13 on.
  *
  * Where CPython's text loses data or does not restore, this goes its own way:
  * - Virtual tables. CPython writes their declarations into `sqlite_master` and copies the shadow tables, which a
@@ -42,10 +43,13 @@ interface VirtualTable {
  * come in the order of their names, so where rows precede those they refer to, the text restores only on a connection
  * that does not enforce keys, which is CPython's default and not the engine's.
  */
-export function* dump(db: DumpSource): Generator<string> {
+export function* dump(db: DumpSource, filter: string | null = null): Generator<string> {
+  const clause = filter === null ? "" : " AND name LIKE ?";
+  const pattern = filter === null ? [] : [filter];
   const tables = all(
     db,
-    "SELECT name, sql FROM main.sqlite_master WHERE sql NOT NULL AND type = 'table' ORDER BY name",
+    `SELECT name, sql FROM main.sqlite_master WHERE sql NOT NULL AND type = 'table'${clause} ORDER BY name`,
+    ...pattern,
   ) as [name: string, sql: string][];
   const virtual = virtualTables(db, tables);
   const owned = shadowsRestoredByOwner(db, virtual);
@@ -69,9 +73,9 @@ export function* dump(db: DumpSource): Generator<string> {
       yield* inserts(db, name);
     }
   }
-  const others =
-    "SELECT sql FROM main.sqlite_master WHERE sql NOT NULL AND type IN ('index', 'trigger', 'view')";
-  for (const [sql] of all(db, others)) yield terminated(sql as string);
+  const others = `SELECT sql FROM main.sqlite_master
+    WHERE sql NOT NULL AND type IN ('index', 'trigger', 'view')${clause}`;
+  for (const [sql] of all(db, others, ...pattern)) yield terminated(sql as string);
   // RESET, not OFF as in CPython: only then does the connection see the tables it has just declared.
   if (copied) yield "PRAGMA writable_schema=RESET;";
   for (const table of virtual.values()) if (table.restore !== "copy") yield* declaration(db, table);

@@ -76,9 +76,13 @@ export class Executor {
     for (const cursor of this.#cursors.values()) cursor.interrupt();
   }
 
-  /** Closes every cursor and lets go of every prepared statement, as before the handle is closed or replaced. */
+  /**
+   * Lets go of every prepared statement, as before the handle is closed or replaced. Half-read cursors give an error: the rows
+   * that are left must not seem to be none.
+   */
   reset(): void {
-    this.#closeCursors();
+    this.interruptCursors();
+    this.#session.blobs.closeAll();
     for (const statement of this.#statements.values()) statement.reset();
   }
 
@@ -279,8 +283,8 @@ export class Executor {
   #call(method: string, args: readonly unknown[], flags: number): number {
     this.#transactions.require(flags);
     if (method === "dump") {
-      const [id, limit] = args as [number, number];
-      const cursor = new ThreadCursor(lineSource(dump(this.#session.db)), 1, flags);
+      const [id, limit, filter] = args as [number, number, string | null];
+      const cursor = new ThreadCursor(lineSource(dump(this.#session.db, filter)), 1, flags);
       this.#answerWith(cursor, id, limit);
       return Step.DONE;
     }

@@ -20,7 +20,7 @@ export class Methods {
     switch (method) {
       case "serialize": {
         session.requireNoCursor("the database cannot be serialized");
-        const image = new Uint8Array(session.db.serialize());
+        const image = new Uint8Array(session.db.serialize({ attached: args[0] as string }));
         session.out.value(image, [image.buffer]);
         return;
       }

@@ -15,7 +15,7 @@ import { Limits } from "./limits.js";
 import { LockWait } from "./lock-wait.js";
 import { Methods } from "./methods.js";
 import { NativeStatements } from "./native-statements.js";
-import { configureHandle, openHandle, setUp } from "../engine/opening.js";
+import { checkContents, configureHandle, openHandle, setUp, withoutLog } from "../engine/opening.js";
 import { ReplyWriter } from "./reply-writer.js";
 import { SchemaWatch } from "./schema-watch.js";
 import { isDml, type Statement, writesTemp } from "./statement.js";
@@ -156,7 +156,8 @@ export class Session {
   async reopen(): Promise<Opened> {
     const options = this.#options!;
     // What is only in memory moves over.
-    const image = this.db.memory ? new Uint8Array(this.db.serialize()) : null;
+    const inMemory = options.path === "" || options.path === ":memory:";
+    const image = inMemory && this.db.memory ? new Uint8Array(this.db.serialize()) : null;
     this.close();
     this.hooks.forget();
     this.limits.forget();
@@ -168,6 +169,35 @@ export class Session {
     this.close();
     this.changes.replaced();
     return this.open({ ...this.#options!, image });
+  }
+
+  /**
+   * Lets a database be one in memory, with these contents. True if that took a fresh handle: without the companion only the
+   * main database can change, and the temporary ones go.
+   */
+  async deserialize(image: Uint8Array, name: string): Promise<boolean> {
+    if (this.inTransaction) throw new UsageError("SQLITE_ERROR", "cannot deserialize inside a transaction");
+    this.requireNoCursor("a database cannot be deserialized");
+    this.privately(() => requireDatabase(this.db, name));
+    await checkContents(image, this.#options!);
+    this.blobs.closeAll();
+    this.#tainted = true;
+    if (native === null || this.#token === 0) {
+      if (name.toLowerCase() !== "main")
+        throw new UsageError(
+          "NOT_SUPPORTED",
+          "deserialize() into another than the main database needs the package @sqlite-aio/native",
+        );
+      if (this.executor.openCursors > 0)
+        throw new UsageError("SQLITE_BUSY", "a database cannot be deserialized while a cursor is half read");
+      await this.replace(image);
+      this.#tainted = true;
+      return true;
+    }
+    native.deserialize(this.#token, name, withoutLog(image));
+    this.changes.replaced();
+    this.schemaMayHaveChanged();
+    return false;
   }
 
   /** Defines what SQL may call, or takes it away; for good if `lasting`, else until the lease ends. */

@@ -27,6 +27,17 @@ export class TransactionControl {
       case Verb.ROLLBACK:
         if (open) this.exec("ROLLBACK");
         break;
+      case Verb.COMMIT_AND_BEGIN:
+        this.exec("COMMIT");
+        this.exec("BEGIN");
+        break;
+      case Verb.ROLLBACK_AND_BEGIN:
+        this.exec("ROLLBACK");
+        this.exec("BEGIN");
+        break;
+      case Verb.ENSURE:
+        if (!open) this.exec("BEGIN");
+        break;
       case Verb.FINISH:
         this.#finish(open);
         break;

@@ -79,6 +79,11 @@ export const Verb = {
   SCRUB: 8,
   /** As SCRUB, and what is left is how the connection is meant to be: only what comes later taints it. */
   SETTLE: 9,
+  /** Commit, or roll back, the transaction that must be open, and begin the next. */
+  COMMIT_AND_BEGIN: 10,
+  ROLLBACK_AND_BEGIN: 11,
+  /** Begin, unless a transaction is open. */
+  ENSURE: 12,
 } as const;
 
 /** Answers, each `[code, ...fields]`. */

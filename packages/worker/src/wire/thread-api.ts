@@ -78,6 +78,8 @@ export interface ThreadApi {
   reopen(): Promise<Outcome<Opened>>;
   /** Replaces the contents of an in-memory or temporary database. */
   replace(image: Uint8Array): Promise<Outcome<Opened>>;
+  /** Lets a database be one in memory, with these contents; true if that took a fresh handle. */
+  deserialize(image: Uint8Array, name: string): Promise<Outcome<boolean>>;
   close(): Promise<Outcome<null>>;
 }
 
