@@ -2,6 +2,7 @@ import { encodePacket, Op, sizeOf, type SqlValue } from "@sqlite-aio/worker/wire
 import { bindParameters, type Parameters } from "../values/bind.js";
 import { Call } from "../thread/call.js";
 import { SqliteError } from "../errors/errors.js";
+import { isInstance } from "../errors/is-instance.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { QueryTrace } from "../tracing/query-trace.js";
@@ -80,7 +81,7 @@ class TakenSets {
     try {
       for (const set of sets) this.values.push(bindParameters(statement.parameters, set));
     } catch (error) {
-      if (error instanceof SqliteError) nameParameterSet(error, this.values.length);
+      if (isInstance(error, SqliteError)) nameParameterSet(error, this.values.length);
       this.failure = { error };
     }
   }
@@ -146,7 +147,7 @@ class Batches {
     try {
       values = bindParameters(this.#statement.parameters, set);
     } catch (error) {
-      if (error instanceof SqliteError) nameParameterSet(error, this.#sets + this.#batch.length);
+      if (isInstance(error, SqliteError)) nameParameterSet(error, this.#sets + this.#batch.length);
       throw error;
     }
     return this.#push(values);
@@ -185,7 +186,7 @@ class Batches {
       this.#runner.channel.release(this.#job);
       this.#batch = [];
       const error = toError(reason, call);
-      if (error instanceof SqliteError && error.parameterSet !== undefined) {
+      if (isInstance(error, SqliteError) && error.parameterSet !== undefined) {
         nameParameterSet(error, first + error.parameterSet);
       }
       throw error;

@@ -4,6 +4,7 @@ import { ErrorReason, FaultReason } from "../errors/rejection.js";
 import { Call } from "../thread/call.js";
 import type { WorkerThread } from "../thread/worker-thread.js";
 import { fromFault, QueueFullError, SqliteError } from "../errors/errors.js";
+import { isInstance } from "../errors/is-instance.js";
 import { type CallOptions, type IsolationLevel, oneOf } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { isWatched, QueryTrace, type Watched } from "../tracing/query-trace.js";
@@ -201,7 +202,7 @@ export class Handle {
         stopWatching = patience?.watch(withdraw);
       });
     } catch (reason) {
-      throw reason instanceof ErrorReason ? reason.make() : reason;
+      throw isInstance(reason, ErrorReason) ? reason.make() : reason;
     } finally {
       stopWatching?.();
     }
@@ -247,11 +248,11 @@ export class Handle {
 /** The error for a rejected call. Made in the continuation of the caller's await, so that its stack names the caller. */
 export function toError(reason: unknown, call: Call): unknown {
   let error: Error;
-  if (reason instanceof FaultReason) {
+  if (isInstance(reason, FaultReason)) {
     const { fault, thrown } = reason;
     error = fromFault(fault, call.sql, thrown);
     if (fault.set !== undefined) Object.assign(error, { parameterSet: fault.set });
-  } else if (reason instanceof ErrorReason) error = reason.make();
+  } else if (isInstance(reason, ErrorReason)) error = reason.make();
   else {
     call.trace?.callFailed(call, reason);
     return reason;
@@ -269,7 +270,7 @@ export interface Origin {
 /** Lets the stack of `error` show where the call came from, if that was taken. */
 export function placed(error: unknown, origin: Origin | null): unknown {
   const stack = origin?.stack;
-  if (stack !== undefined && error instanceof SqliteError) {
+  if (stack !== undefined && isInstance(error, SqliteError)) {
     error.stack = `${error.name}: ${error.message}\n${stack.slice(stack.indexOf("\n    at") + 1)}`;
   }
   return error;

@@ -1,5 +1,6 @@
 import type { Fault } from "@sqlite-aio/worker/wire";
 import { OperationalError } from "./errors.js";
+import { isInstance } from "./is-instance.js";
 
 /** A rejection that is not an error yet: it is made where the caller's stack is known. */
 export class ErrorReason {
@@ -30,6 +31,6 @@ export const interrupted = new ErrorReason(
 export function withRollback(reason: unknown, fault: Fault): unknown {
   if (fault.rolledBack !== true) return reason;
   const mark = (error: Error): Error => Object.assign(error, { rolledBack: true });
-  if (reason instanceof OperationalError) return mark(reason);
-  return reason instanceof ErrorReason ? new ErrorReason(() => mark(reason.make())) : reason;
+  if (isInstance(reason, OperationalError)) return mark(reason);
+  return isInstance(reason, ErrorReason) ? new ErrorReason(() => mark(reason.make())) : reason;
 }

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { setsForeignKeys, statementKeyword } from "@sqlite-aio/worker/sql";
 import type { Parameters } from "../values/bind.js";
 import { OperationalError, ProgrammingError, SqliteError } from "../errors/errors.js";
+import { isInstance } from "../errors/is-instance.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { OpenTransaction } from "./open-transaction.js";
@@ -276,7 +277,7 @@ export class BuilderConnection {
 
   /** The error to throw, which tells that the transaction is lost, and why. */
   #told(error: unknown): unknown {
-    if (!(error instanceof SqliteError)) return error;
+    if (!isInstance(error, SqliteError)) return error;
     // What came after would be committed by itself.
     if (error.code === "SQLITE_ABORT_ROLLBACK" && !(ABORTED in error)) return aborted(this.#lost ?? error);
     if (error.rolledBack) this.#lost ??= error;

@@ -1,5 +1,6 @@
 import { ErrorReason } from "../errors/rejection.js";
 import { OperationalError } from "../errors/errors.js";
+import { isInstance } from "../errors/is-instance.js";
 import { type CallOptions, checkOptions, checkSignal, integer } from "./connect-options.js";
 
 const CALL_OPTIONS = ["signal", "timeout", "integers"];
@@ -59,7 +60,7 @@ export class Deadline {
     try {
       return await Promise.race([work, over]);
     } catch (reason) {
-      throw reason instanceof ErrorReason ? reason.make() : reason;
+      throw isInstance(reason, ErrorReason) ? reason.make() : reason;
     } finally {
       stopWatching();
     }

@@ -1,6 +1,7 @@
 import { ErrorReason } from "../errors/rejection.js";
 import type { Call } from "../thread/call.js";
 import { ProgrammingError, QueueFullError, WorkerCrashedError } from "../errors/errors.js";
+import { isInstance } from "../errors/is-instance.js";
 import type { Deadline } from "../options/deadline.js";
 import type { MemberGroup, Want } from "./member-group.js";
 import type { Lease, Leases } from "./leases.js";
@@ -163,7 +164,7 @@ export class Dispatcher {
       return picked === null ? await this.#inLine(group, ALONE, patience, grant) : grant(picked);
     } catch (reason) {
       this.#over();
-      throw reason instanceof ErrorReason ? reason.make() : reason;
+      throw isInstance(reason, ErrorReason) ? reason.make() : reason;
     }
   }
 
@@ -180,7 +181,7 @@ export class Dispatcher {
       }));
     } catch (reason) {
       // Made here, where the caller's stack is known.
-      throw reason instanceof ErrorReason ? reason.make() : reason;
+      throw isInstance(reason, ErrorReason) ? reason.make() : reason;
     }
   }
 
@@ -223,7 +224,7 @@ export class Dispatcher {
 }
 
 function isUnbegun(error: unknown): boolean {
-  return error instanceof WorkerCrashedError && error.outcome === "not-started";
+  return isInstance(error, WorkerCrashedError) && error.outcome === "not-started";
 }
 
 function leftOpen(sql: string | undefined): ProgrammingError {

@@ -1,5 +1,6 @@
 import type { Connection } from "../connection/connection.js";
 import { OperationalError, ProgrammingError } from "../errors/errors.js";
+import { isInstance } from "../errors/is-instance.js";
 import { type CallOptions, checkOptions, integer, oneOf } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import type { Dispatcher, Place } from "./dispatcher.js";
@@ -115,5 +116,5 @@ function readOver(): ProgrammingError {
 }
 
 function isBusy(error: unknown): boolean {
-  return error instanceof OperationalError && error.code.startsWith("SQLITE_BUSY");
+  return isInstance(error, OperationalError) && error.code.startsWith("SQLITE_BUSY");
 }

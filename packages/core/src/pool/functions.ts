@@ -17,6 +17,7 @@ import {
   tableSpec,
 } from "../functions/definitions.js";
 import { OperationalError } from "../errors/errors.js";
+import { isInstance } from "../errors/is-instance.js";
 import type { Callbacks } from "../thread/callbacks.js";
 import type { Member } from "./member.js";
 
@@ -72,7 +73,7 @@ async function define(member: Member, key: string, definition: PoolFunction): Pr
     // Where the thread has died another takes its place, which has it from the start; where the pool has ended it none.
     if (!member.channel.alive && !member.runner.closed) return;
     // One that is held may have a cursor half read; it gets the function when it is given back.
-    const busy = error instanceof OperationalError && error.code.startsWith("SQLITE_BUSY");
+    const busy = isInstance(error, OperationalError) && error.code.startsWith("SQLITE_BUSY");
     if (member.holder === null || !busy) throw error;
   }
 }

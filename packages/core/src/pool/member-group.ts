@@ -1,6 +1,7 @@
 import { ErrorReason } from "../errors/rejection.js";
 import type { Call } from "../thread/call.js";
 import { PoolTimeoutError, ProgrammingError, QueueFullError, WorkerCrashedError } from "../errors/errors.js";
+import { isInstance } from "../errors/is-instance.js";
 import { type Member, poolClosed, type Role } from "./member.js";
 import type { ResolvedPoolOptions } from "./options.js";
 
@@ -455,7 +456,7 @@ export class MemberGroup {
 
 /** Nothing of those who waited for it has begun. */
 function notOpened(error: unknown): unknown {
-  if (!(error instanceof WorkerCrashedError)) return error;
+  if (!isInstance(error, WorkerCrashedError)) return error;
   return new WorkerCrashedError("a connection's thread died while it was opened", "not-started", {
     cause: error.cause,
   });

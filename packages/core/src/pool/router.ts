@@ -4,6 +4,7 @@ import { bindParameters, type Parameters } from "../values/bind.js";
 import type { Call } from "../thread/call.js";
 import { Cursor } from "../connection/cursor.js";
 import { OperationalError, ProgrammingError, readOnly } from "../errors/errors.js";
+import { isInstance } from "../errors/is-instance.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import type { Dispatcher, Make, Place } from "./dispatcher.js";
@@ -206,7 +207,7 @@ export class Router {
   #needsWriter(error: unknown, sql: string): boolean {
     if (this.#options.connection.thread.open.readonly) return false;
     // Of this statement, not of one that belongs to opening the reader.
-    return error instanceof OperationalError && error.code === "SQLITE_READONLY" && error.sql === sql;
+    return isInstance(error, OperationalError) && error.code === "SQLITE_READONLY" && error.sql === sql;
   }
 
   /** Readers and writers are different connections. */

@@ -3,6 +3,7 @@ import type { MessagePort } from "node:worker_threads";
 import { announceReply, type Control, messageOf, type Source, type SqlValue } from "@sqlite-aio/worker/wire";
 import { type Bindable, bindValue } from "../values/bind.js";
 import { held, onTurn } from "./event-loop.js";
+import { isInstance } from "../errors/is-instance.js";
 
 /** What a closure threw is kept until its fault arrives; one that SQLite swallowed must not be kept for ever. */
 const MAX_THROWN = 100;
@@ -104,10 +105,9 @@ export class Callbacks {
       const closure = this.#closures.get(number) as Closure;
       reply = { ok: true, value: bindResult(closure(...(args.map(adoptBlob) as never[]))) };
     } catch (error) {
-      reply =
-        error instanceof CallbackFailure
-          ? { ...this.#failed(error.cause), summary: error.summary }
-          : this.#failed(error);
+      reply = isInstance(error, CallbackFailure)
+        ? { ...this.#failed(error.cause), summary: error.summary }
+        : this.#failed(error);
     }
     this.#port.postMessage(reply);
     announceReply(this.#control);

@@ -1,5 +1,6 @@
 import { codeOf, errorOf } from "@sqlite-aio/worker/wire";
 import { OperationalError, WorkerCrashedError } from "../errors/errors.js";
+import { isInstance } from "../errors/is-instance.js";
 
 const NOT_FOUND = new Set(["MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND", "ERR_UNSUPPORTED_RESOLVE_REQUEST"]);
 
@@ -8,7 +9,7 @@ const NOT_FOUND = new Set(["MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND", "ERR_UNSU
  * it, the program was bundled without it, and that is for its author to mend.
  */
 export function orMissingEntry(error: unknown): unknown {
-  if (!(error instanceof WorkerCrashedError)) return error;
+  if (!isInstance(error, WorkerCrashedError)) return error;
   const cause = errorOf(error.cause);
   // A bundler may copy the file to where its `import` is no syntax.
   const missing = NOT_FOUND.has(codeOf(cause)) || cause.name === "SyntaxError";

@@ -36,6 +36,14 @@ function thrower(value: unknown): () => never {
   };
 }
 
+/** Not by `rejects`: a failing assertion would look into the value. */
+async function endsWith(work: PromiseLike<unknown>, value: unknown): Promise<string> {
+  return await work.then(
+    () => "fulfilled",
+    (reason: unknown) => (Object.is(reason, value) ? "rejected with it" : "rejected with something else"),
+  );
+}
+
 async function stillWorks(db: Connection): Promise<void> {
   expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
 }
@@ -63,11 +71,7 @@ describe.each(thrown)("%s that a callback throws", (_, value) => {
   it("rejects a backup from its progress callback", async () => {
     const db = await open();
     const target = await temporaryPath();
-    const ending = await db.backup(target, { progress: thrower(value) }).then(
-      () => "fulfilled",
-      (reason: unknown) => (Object.is(reason, value) ? "rejected with it" : reason),
-    );
-    expect(ending).toBe("rejected with it");
+    expect(await endsWith(db.backup(target, { progress: thrower(value) }), value)).toBe("rejected with it");
     await stillWorks(db);
   });
 
@@ -78,6 +82,51 @@ describe.each(thrown)("%s that a callback throws", (_, value) => {
     await stillWorks(db);
     expect((await warning).message).toMatch(/^the trace callback threw: /);
   });
+
+  it("is what a transaction() and an executemany() reject with, and what they did is undone", async () => {
+    const db = await open(":memory:", { isolationLevel: null });
+    await db.execute("CREATE TABLE t (a)");
+    const pool = await createPool(await temporaryPath());
+    onTestFinished(() => pool.close());
+    await pool.exec("CREATE TABLE t (a)");
+    const insert = "INSERT INTO t VALUES (1)";
+    const sets = function* (): Generator<number[]> {
+      yield [1];
+      thrower(value)();
+    };
+    const work: (() => Promise<unknown>)[] = [
+      () => db.transaction((tx) => tx.execute(insert).then(thrower(value))),
+      () => db.transaction((tx) => tx.executemany("INSERT INTO t VALUES (?)", sets())),
+      () => pool.transaction((tx) => tx.run(insert).then(thrower(value)), { retries: 1 }),
+      () => pool.read(thrower(value)),
+    ];
+    for (const run of work) expect(await endsWith(run(), value)).toBe("rejected with it");
+    expect(await db.executeFetchall("SELECT count(*) FROM t")).toEqual([[0]]);
+    expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 0 });
+  });
+
+  it.runIf(value !== undefined)(
+    "is the reason of a signal that gives up a call, waiting or not",
+    async () => {
+      const db = await open();
+      const pool = await createPool(await temporaryPath());
+      onTestFinished(() => pool.close());
+      for (const target of [db, pool]) {
+        const aborting = new AbortController();
+        const { signal } = aborting;
+        const sql = "SELECT 1";
+        const calls =
+          target === db
+            ? [db.executeFetchall(sql, [], { signal }), db.execute(sql, [], { signal })]
+            : [pool.get(sql, [], { signal }), pool.run(sql, [], { signal })];
+        const endings = Promise.all(calls.map((call) => endsWith(call, value)));
+        aborting.abort(value);
+        expect(await endings).toEqual(calls.map(() => "rejected with it"));
+      }
+      await stillWorks(db);
+      expect(await pool.get("SELECT 1 AS a")).toEqual({ a: 1 });
+    },
+  );
 
   it.skipIf(process.env.SQLITE_AIO_NATIVE === "off")("denies from an authorizer", async () => {
     const db = await open();

@@ -4,6 +4,7 @@ import { splitScript } from "@sqlite-aio/worker/sql";
 import type { Parameters } from "../../values/bind.js";
 import type { DrizzleExecutor } from "./session.js";
 import { IntegrityError, OperationalError } from "../../errors/errors.js";
+import { isInstance } from "../../errors/is-instance.js";
 import { integer } from "../../options/connect-options.js";
 
 /** What the driver uses of a pool. */
@@ -132,5 +133,5 @@ function refuseNew(before: Set<string>, after: Set<string>): void {
 }
 
 function isBusy(error: unknown): boolean {
-  return error instanceof OperationalError && error.code.startsWith("SQLITE_BUSY");
+  return isInstance(error, OperationalError) && error.code.startsWith("SQLITE_BUSY");
 }

@@ -27,6 +27,7 @@ import { lockPrimary } from "./primary-lock.js";
 import type { PrimaryStream } from "./primary-stream.js";
 import { PrimaryReadTransaction, PrimaryTransaction } from "./primary-transaction.js";
 import { notAtPrimary } from "./remote-errors.js";
+import { isInstance } from "../../errors/is-instance.js";
 import { objectRows, type RemoteResult, type RemoteStatement, remoteStatement } from "./remote-values.js";
 import { Replica } from "./replica.js";
 import { isUndone, runTransaction } from "./run-transaction.js";
@@ -370,7 +371,7 @@ export class ClusterPool {
 
   /** The row that a write was in conflict with may not have arrived: whoever looks for it next is to find it. */
   async #seeReason(reason: unknown): Promise<void> {
-    if (!(reason instanceof IntegrityError) || this.#settings.replica?.readYourWrites !== true) return;
+    if (!isInstance(reason, IntegrityError) || this.#settings.replica?.readYourWrites !== true) return;
     try {
       await this.#replica!.replicator.sync();
     } catch {

@@ -6,6 +6,7 @@ import { type HranaModule, loadHrana } from "./hrana.js";
 import { identify, IDENTITY_QUERY, PrimaryGuard, UNGUARDED } from "./primary-guard.js";
 import { PrimaryStream } from "./primary-stream.js";
 import { isNoSuchTable, noAnswer, remoteError } from "./remote-errors.js";
+import { isInstance } from "../../errors/is-instance.js";
 import { type RemoteResult, remoteResult, type RemoteStatement } from "./remote-values.js";
 import type { PrimarySettings } from "./settings.js";
 
@@ -228,7 +229,7 @@ function tooOld(url: URL): PrimaryError {
 
 /** Of a request that comes before any statement. */
 function notBegun(error: unknown): unknown {
-  if (!(error instanceof PrimaryError) || error.outcome === "not-started") return error;
+  if (!isInstance(error, PrimaryError) || error.outcome === "not-started") return error;
   const message = error.message.replace("may have done its work", "was not begun");
   return new PrimaryError(message, "not-started", { cause: error.cause });
 }

@@ -8,6 +8,7 @@ import {
   ProgrammingError,
   SqliteError,
 } from "../../errors/errors.js";
+import { isInstance } from "../../errors/is-instance.js";
 
 /** The connection was never there, so that nothing was sent. */
 const NEVER_SENT = new Set([
@@ -50,7 +51,7 @@ export function noAnswer(error: unknown, url: URL, timeout: number): PrimaryErro
 /** The error for what the client of the server's protocol has thrown. */
 export function remoteError(error: unknown, sql: string | undefined): unknown {
   if (!types.isNativeError(error)) return error;
-  if (error instanceof SqliteError) return withSql(error, sql);
+  if (isInstance(error, SqliteError)) return withSql(error, sql);
   const { name, message } = error;
   // A stream that has ended says why by its cause.
   if (name === "ClosedError" && error.cause !== undefined) return remoteError(error.cause, sql);
@@ -132,7 +133,7 @@ function unauthorized(message: string, details: Details): OperationalError {
 
 /** Whether an error is of a table that is not there. */
 export function isNoSuchTable(error: unknown): boolean {
-  return error instanceof SqliteError && error.message.startsWith("no such table");
+  return isInstance(error, SqliteError) && error.message.startsWith("no such table");
 }
 
 /** Of a transaction that the server has ended. Nothing of it is left. */
@@ -157,6 +158,6 @@ export function notAtPrimary(
 function withSql(error: SqliteError, sql: string | undefined): SqliteError {
   if (sql === undefined || error.sql !== undefined) return error;
   const { message, code, cause } = error;
-  if (error instanceof PrimaryError) return new PrimaryError(message, error.outcome, { code, sql, cause });
+  if (isInstance(error, PrimaryError)) return new PrimaryError(message, error.outcome, { code, sql, cause });
   return error;
 }

@@ -1,6 +1,7 @@
 import type { PoolStats } from "../stats.js";
 import type { ReplicaSpec } from "@sqlite-aio/worker/wire";
 import { ConnectionClosedError, PrimaryError } from "../../errors/errors.js";
+import { isInstance } from "../../errors/is-instance.js";
 import type { ThreadOptions } from "../../options/connect-options.js";
 import type { Deadline } from "../../options/deadline.js";
 import { ReplicaThread } from "./replica-thread.js";
@@ -265,12 +266,12 @@ export class Replicator {
 /** Whether it is worth to try again soon. */
 function mayPass(error: unknown): boolean {
   return (
-    isSyncError(error) || (error instanceof PrimaryError && error.code === "SQLITE_AIO_PRIMARY_UNREACHABLE")
+    isSyncError(error) || (isInstance(error, PrimaryError) && error.code === "SQLITE_AIO_PRIMARY_UNREACHABLE")
   );
 }
 
 function isSyncError(error: unknown): boolean {
-  return error instanceof PrimaryError && error.code === "SQLITE_AIO_SYNC";
+  return isInstance(error, PrimaryError) && error.code === "SQLITE_AIO_SYNC";
 }
 
 function syncError(text: string, host: string): PrimaryError {

@@ -1,4 +1,5 @@
 import { PrimaryError, SqliteError } from "../../errors/errors.js";
+import { isInstance } from "../../errors/is-instance.js";
 import type { Deadline } from "../../options/deadline.js";
 import type { Primary } from "./primary.js";
 import type { PrimaryStream } from "./primary-stream.js";
@@ -28,9 +29,9 @@ export async function runTransaction<T>(
 
 /** Whether a transaction has failed without a trace of it, for a reason that may have passed. */
 export function isUndone(error: unknown): boolean {
-  if (error instanceof PrimaryError) return error.outcome === "not-started";
+  if (isInstance(error, PrimaryError)) return error.outcome === "not-started";
   return (
-    error instanceof SqliteError &&
+    isInstance(error, SqliteError) &&
     (error.code.startsWith("SQLITE_BUSY") || error.code === "SQLITE_ABORT_ROLLBACK")
   );
 }
