@@ -14,7 +14,7 @@ export default defineConfig(({ mode }) => ({
     // `other-realm`: each file in a context of its own, with built-in classes of its own, as under Jest.
     pool: mode === "other-realm" ? "vmForks" : "forks",
     testTimeout: mode === "soak" ? 30 * 60_000 : 20_000 * factor,
-    hookTimeout: mode === "soak" ? 10 * 60_000 : 20_000 * factor,
+    hookTimeout: mode === "soak" ? 10 * 60_000 : 60_000 * factor,
     // Most of the time is spent waiting; but in a soak one test would spoil the figures of another.
     maxWorkers: "100%",
     fileParallelism: mode !== "soak",

@@ -1,14 +1,11 @@
 import { defineConfig } from "vitest/config";
+import { suiteConfig } from "../../packages/core/test/support/suite-config.ts";
 
-export default defineConfig(({ mode }) => ({
-  test: {
+export default defineConfig(({ mode }) =>
+  suiteConfig({
     root: import.meta.dirname,
     include: mode === "electron" ? ["test/electron.suite.ts"] : ["test/{build,main,page,packed}.suite.ts"],
-    globalSetup: ["test/setup.ts"],
-    pool: "forks",
-    fileParallelism: false,
-    testTimeout: 60_000,
+    setup: "test/setup.ts",
     hookTimeout: 300_000,
-    allowOnly: false,
-  },
-}));
+  }),
+);

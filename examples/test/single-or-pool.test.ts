@@ -27,7 +27,7 @@ describe("the single-or-pool exercise, run quickly", () => {
     const { stdout } = await run(process.execPath, [main, "--quick", "--chart", file], { env });
     tables = tablesOf(stdout);
     chart = await readFile(file, "utf8");
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await rm(results, { recursive: true });

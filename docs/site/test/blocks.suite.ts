@@ -12,7 +12,7 @@ import { blocks, inLanguage } from "./blocks.ts";
 /** Who sees to it that a block is right. Without a language it is no code: what a program prints, or a list of files. */
 const SEEN_TO: Readonly<Record<string, string>> = {
   "": "nobody",
-  ts: "examples/test/documents.test.ts runs them",
+  ts: "documents.suite.ts runs them",
   typescript: "packages/core/test/bundlers compiles them against Electron's types",
   js: "compiled below",
   sh: "read below; litestream's are run by packages/core/test/litestream",

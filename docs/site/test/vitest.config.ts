@@ -1,13 +1,3 @@
-import { defineConfig } from "vitest/config";
+import { suiteConfig } from "../../../packages/core/test/support/suite-config.ts";
 
-export default defineConfig({
-  test: {
-    root: import.meta.dirname,
-    include: ["*.suite.ts"],
-    globalSetup: ["built.ts"],
-    pool: "forks",
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    allowOnly: false,
-  },
-});
+export default suiteConfig({ root: import.meta.dirname, setup: "built.ts" });

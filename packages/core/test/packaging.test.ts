@@ -40,7 +40,7 @@ describe.each(Object.keys(DEPENDENCIES))("the packed @sqlite-aio/%s", (name) => 
       .trim()
       .split("\n")
       .map((file) => file.replace(/^package\//, ""));
-  }, 120_000);
+  });
 
   it("passes publint", async () => {
     const { stdout } = await run(bin("publint"), ["run", tarball, "--strict"]);
@@ -121,7 +121,7 @@ describe("both tarballs, unpacked where nothing of the workspace is", () => {
     await writeFile(join(app, "program.js"), program);
     const { stdout, stderr } = await run(process.execPath, ["program.js"], { cwd: app });
     expect([stdout, stderr]).toEqual(['[["packed"]]\n', ""]);
-  }, 120_000);
+  });
 });
 
 interface SourceMap {

@@ -1,15 +1,12 @@
 import { defineConfig } from "vitest/config";
+import { suiteConfig } from "../support/suite-config.ts";
 
-export default defineConfig(({ mode }) => ({
-  test: {
+export default defineConfig(({ mode }) =>
+  suiteConfig({
     root: import.meta.dirname,
     // `--mode figures`: what docs/scaling-out.md tells of speed.
     include: [mode === "figures" ? "figures.ts" : "*.suite.ts"],
-    globalSetup: ["install.ts"],
-    pool: "forks",
-    fileParallelism: false,
+    setup: "install.ts",
     testTimeout: mode === "figures" ? 600_000 : 120_000,
-    hookTimeout: 120_000,
-    allowOnly: false,
-  },
-}));
+  }),
+);

@@ -37,7 +37,7 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
     expect(told.handles).toBe(1000);
     expect(told.other).toBe(0);
     expect(told.interrupted).toBeGreaterThanOrEqual(1000);
-  }, 60_000);
+  });
 
   it.each([
     ["exit", 7],

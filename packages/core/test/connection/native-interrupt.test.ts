@@ -240,7 +240,7 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
     expect(found).toEqual(wanted);
     expect(answered.size + aborted).toBe(10_000);
     expect(Math.min(answered.size, aborted)).toBeGreaterThan(500);
-  }, 60_000);
+  });
 });
 
 describe.runIf(!capabilities.interrupt)("without the native companion", () => {

@@ -1,14 +1,3 @@
-import { defineConfig } from "vitest/config";
+import { suiteConfig } from "../support/suite-config.ts";
 
-export default defineConfig({
-  test: {
-    root: import.meta.dirname,
-    include: ["*.suite.ts"],
-    globalSetup: ["install.ts"],
-    pool: "forks",
-    fileParallelism: false,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
-    allowOnly: false,
-  },
-});
+export default suiteConfig({ root: import.meta.dirname, setup: "install.ts" });

@@ -5,6 +5,7 @@ import { openEngine, temporaryFolder } from "../support/database.ts";
 import { random } from "../support/random.ts";
 import { start } from "./child.ts";
 import { Disk, readTrace, STRACE } from "./power-trace.ts";
+import { timeFactor } from "../support/time-factor.ts";
 import { figure, seed, times, within } from "./scale.ts";
 import { needs, withoutStrace } from "./tools.ts";
 
@@ -33,7 +34,7 @@ interface Watch {
 let missing: string | null;
 beforeAll(() => {
   missing = withoutStrace();
-}, 300_000);
+}, 300_000 * timeFactor());
 
 /** Opens what a power cut has left, as whoever starts the machine again does. */
 function recover(path: string, left: ReadonlyMap<string, Buffer>): ReadonlySet<number> {

@@ -1,14 +1,3 @@
-import { defineConfig } from "vitest/config";
+import { suiteConfig } from "../../../core/test/support/suite-config.ts";
 
-export default defineConfig({
-  test: {
-    root: import.meta.dirname,
-    include: ["*.suite.ts"],
-    globalSetup: ["workshop.ts"],
-    pool: "forks",
-    fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 300_000,
-    allowOnly: false,
-  },
-});
+export default suiteConfig({ root: import.meta.dirname, setup: "workshop.ts", hookTimeout: 300_000 });

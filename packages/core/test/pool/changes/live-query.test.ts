@@ -511,7 +511,7 @@ describe.runIf(capabilities.changes)("1,000 random transactions", () => {
     controller.abort(undo);
     for (const loop of loops) expect(await rejection(loop)).toBe(undo);
     expect(openEngine(pool.path).pragma("integrity_check", { simple: true })).toBe("ok");
-  }, 60_000);
+  });
 });
 
 describe.runIf(!capabilities.changes)("without the native companion watch()", () => {
