@@ -85,8 +85,7 @@ export class Blob {
     if (length > this.#length - this.#position) throw new RangeError("data longer than blob length");
     if (length === 0) return;
     const copy = this.#copy(given);
-    const method = this.#runner.method("blobWrite", this.#number, this.#position, copy);
-    method.transfer = [copy.buffer];
+    const method = this.#runner.methodWith([copy.buffer], "blobWrite", this.#number, this.#position, copy);
     const { value } = await this.#moving(length, this.#runner.perform(method, options, this.write));
     const { buffer } = value as Uint8Array<ArrayBuffer>;
     if (buffer.byteLength <= MOST_SPARE) this.#spare = buffer;

@@ -156,7 +156,7 @@ export class Connection extends HandleControls {
     options?: CallOptions,
   ): Promise<R[]> {
     const runner = this.runner;
-    const call = runner.query(Mode.ALL, sql, parameters, 0, integerFlag(options));
+    const call = runner.query(Mode.ALL, sql, parameters, { flags: integerFlag(options) });
     // Taken now: the factories may be others when the rows are there.
     const settings = rowSettings(runner.settings);
     runner.submit(call, options, this.executeFetchall);
@@ -171,7 +171,7 @@ export class Connection extends HandleControls {
   /** Runs one statement and gives its first row, undefined when there is none, in one round trip. */
   async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
     const { runner } = this;
-    const call = runner.query(Mode.GET, sql, parameters, 0);
+    const call = runner.query(Mode.GET, sql, parameters);
     const settings = rowSettings(runner.settings);
     await runner.perform(call, options, this.get);
     return this.#rows(call, settings)[0] as R | undefined;
@@ -180,7 +180,7 @@ export class Connection extends HandleControls {
   /** Runs one statement and gives its counts, no rows, in one round trip. */
   async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
     return runResult(
-      await this.runner.perform(this.runner.query(Mode.RUN, sql, parameters, 0), options, this.run),
+      await this.runner.perform(this.runner.query(Mode.RUN, sql, parameters), options, this.run),
     );
   }
 
@@ -199,11 +199,10 @@ export class Connection extends HandleControls {
     options?: CallOptions,
   ): Promise<R | null> {
     const runner = this.runner;
-    const insert = runner.query(Mode.RUN, sql, parameters, 0);
-    const rowid = runner.query(Mode.GET, "SELECT last_insert_rowid()", undefined, 0);
-    runner.submit(insert, options, this.executeInsert);
+    const insert = runner.query(Mode.RUN, sql, parameters);
     // It goes with the insert, whatever else is refused or given up meanwhile.
-    rowid.essential = true;
+    const rowid = runner.query(Mode.GET, "SELECT last_insert_rowid()", undefined, { essential: true });
+    runner.submit(insert, options, this.executeInsert);
     runner.submit(rowid, undefined, null);
     rowid.promise.catch(() => {});
     await runner.settle(insert);

@@ -114,8 +114,7 @@ export class CursorRows {
   /** Asks for all rows that are not here, as objects or arrays; null if there are none. */
   async rest(objects: boolean, patience: Deadline | undefined): Promise<Call | null> {
     if (!this.#more) return null;
-    const call = this.#fetch(-1, patience);
-    call.objects = objects;
+    const call = this.#fetch(-1, patience, objects);
     this.#ended();
     try {
       return await this.#runner.settle(call);
@@ -150,14 +149,13 @@ export class CursorRows {
     this.#runner.channel.postNow();
   }
 
-  #fetch(limit: number, patience: Deadline | undefined): Call {
+  #fetch(limit: number, patience: Deadline | undefined, objects = false): Call {
     if (this.#interrupts !== this.#runner.settings.interrupts) {
       this.#release();
       throw new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" });
     }
-    const call = new Call(Op.FETCH, null, [this.#id, limit]);
-    call.shape = this.shape;
-    call.sql = this.#sql;
+    const traits = { sql: this.#sql, shape: this.shape, objects };
+    const call = new Call(Op.FETCH, null, [this.#id, limit], traits);
     this.#runner.submit(call, patience, null);
     return call;
   }

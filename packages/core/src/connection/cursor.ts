@@ -18,7 +18,7 @@ import {
   type RowSettings,
   rowSettings,
 } from "../values/row-maker.js";
-import { type Caller, type Handle, integerFlag, toError } from "./handle.js";
+import { type Caller, type Handle, integerFlag, toError, type QuerySpec } from "./handle.js";
 import { type ColumnInfo, columnsOf, type Shape } from "../values/shape.js";
 
 /** Options of `executescript()`. */
@@ -154,8 +154,7 @@ export class Cursor {
   async execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<this> {
     this.#check();
     const runner = this.#runner;
-    const flags = this.#flags | integerFlag(options);
-    const call = runner.query(Mode.CURSOR, sql, parameters, runner.channel.nextNumber(), flags);
+    const call = runner.query(Mode.CURSOR, sql, parameters, this.#spec(integerFlag(options)));
     this.#send(call, options, this.execute);
     try {
       await call.promise;
@@ -169,13 +168,7 @@ export class Cursor {
   /** @internal As {@link execute}, with values that are bound already. */
   async executeBound(sql: string, values: readonly SqlValue[]): Promise<this> {
     this.#check();
-    const call = this.#runner.queryBound(
-      Mode.CURSOR,
-      sql,
-      values,
-      this.#runner.channel.nextNumber(),
-      this.#flags,
-    );
+    const call = this.#runner.queryBound(Mode.CURSOR, sql, values, this.#spec(0));
     this.#send(call, undefined, this.executeBound);
     await this.#runner.settle(call);
     return this.#opened(call);
@@ -315,9 +308,13 @@ export class Cursor {
     return rows.length === 0 ? { value: undefined, done: true } : { value: rows[0], done: false };
   }
 
+  /** A cursor's rows come as arrays, the first chunk at once. */
+  #spec(flags: number): QuerySpec {
+    const cursor = this.#runner.channel.nextNumber();
+    return { cursor, limit: this.#iterChunkSize, flags: this.#flags | flags, objects: false };
+  }
+
   #send(call: Call, options: CallOptions | undefined, caller: Caller | null): void {
-    (call.fields as unknown[])[3] = this.#iterChunkSize;
-    call.objects = false;
     this.#runner.submit(call, options, caller);
     this.#reset();
     this.#id = call.cursor;

@@ -163,11 +163,12 @@ class Batches {
     const { count } = this.#statement.parameters;
     const transfer: ArrayBuffer[] = [];
     const packed = count === 0 ? this.#batch : encodePacket(this.#batch, count, "auto", transfer);
-    const call = new Call(Op.MANY, this.#statement, [this.#runner.flags, packed, this.#job]);
-    call.transfer = transfer;
-    call.origin = this.#source.origin;
+    const call = new Call(Op.MANY, this.#statement, [this.#runner.flags, packed, this.#job], {
+      transfer,
+      origin: this.#source.origin,
+      part: this.#sets > 0,
+    });
     this.#source.trace?.has(call, this.#runner.channel.thread);
-    call.part = this.#sets > 0;
     this.#runner.submit(call, this.#patience, null);
     call.promise.catch(() => {});
     this.#underWay.push({ call, first: this.#sets });

@@ -49,6 +49,24 @@ export function integerFlag(options: CallOptions | undefined): number {
 /** The method of the user's that makes a call: an error's stack begins with who called it. */
 export type Caller = (...args: never[]) => unknown;
 
+/** How a statement is run: what is left out is 0, or the connection's own. */
+export interface QuerySpec {
+  /** The number of the cursor that keeps the rows which do not come at once. */
+  readonly cursor?: number;
+  /** Rows that come at once. Default: all. */
+  readonly limit?: number;
+  /** {@link Flag}s besides the connection's. */
+  readonly flags?: number;
+  /** False for rows as arrays, whatever the row factory is. */
+  readonly objects?: boolean;
+  /** See {@link CallTraits}. */
+  readonly essential?: boolean;
+  /** See {@link CallTraits}. */
+  readonly housekeeping?: boolean;
+}
+
+const PLAIN: QuerySpec = {};
+
 /** Makes calls, sends them down a lane, and turns what comes back into results and errors. */
 export class Handle {
   readonly channel: WorkerThread;
@@ -92,40 +110,41 @@ export class Handle {
   }
 
   /** A statement to be run once. Throws what is wrong with the text or the parameters. */
-  query(mode: number, sql: string, parameters: Parameters | undefined, cursor: number, flags = 0): Call {
+  query(mode: number, sql: string, parameters: Parameters | undefined, spec: QuerySpec = PLAIN): Call {
     const statement = this.statement(sql);
-    const call = this.#run(mode, statement, bindParameters(statement.parameters, parameters), cursor, flags);
-    call.parameters = shownParameters(parameters);
-    return call;
+    const values = bindParameters(statement.parameters, parameters);
+    return this.#query(mode, statement, values, spec, shownParameters(parameters), false);
   }
 
   /** As {@link query}, with values that are bound already, and that may be sent a second time. */
-  queryBound(mode: number, sql: string, values: readonly SqlValue[], cursor: number, flags = 0): Call {
-    const call = this.#run(mode, this.statement(sql), values, cursor, flags);
-    call.keepsValues = true;
-    return call;
+  queryBound(mode: number, sql: string, values: readonly SqlValue[], spec: QuerySpec = PLAIN): Call {
+    return this.#query(mode, this.statement(sql), values, spec, undefined, true);
   }
 
-  #run(
+  #query(
     mode: number,
     statement: CachedStatement,
     values: readonly SqlValue[],
-    cursor: number,
-    flags: number,
+    spec: QuerySpec,
+    parameters: Parameters | undefined,
+    keepsValues: boolean,
   ): Call {
     if (statement.opensFile) refuseCutNames(values);
-    const limit = mode === Mode.CURSOR ? this.settings.iterChunkSize : -1;
     // As long as it will be: a spread leaves room for twenty more, in each of the calls that wait.
     const fields = new Array<unknown>(5 + values.length);
     fields[0] = mode;
-    fields[1] = this.flags | flags;
-    fields[2] = cursor;
-    fields[3] = limit;
+    fields[1] = this.flags | (spec.flags ?? 0);
+    fields[2] = spec.cursor ?? 0;
+    fields[3] = spec.limit ?? -1;
     fields[4] = values.length;
     for (let i = 0; i < values.length; i++) fields[5 + i] = values[i];
-    const call = new Call(Op.QUERY, statement, fields);
-    call.objects = buildsObjects(this.settings);
-    return call;
+    return new Call(Op.QUERY, statement, fields, {
+      objects: spec.objects !== false && buildsObjects(this.settings),
+      parameters,
+      keepsValues,
+      essential: spec.essential ?? false,
+      housekeeping: spec.housekeeping ?? false,
+    });
   }
 
   /** A statement to be compiled and not run. */
@@ -148,21 +167,22 @@ export class Handle {
   }
 
   control(verb: number, argument = 0): Call {
-    const call = new Call(Op.CONTROL, null, [verb, argument]);
-    call.essential = true;
-    call.begins = verb === Verb.BEGIN;
-    return call;
+    return new Call(Op.CONTROL, null, [verb, argument], { essential: true, begins: verb === Verb.BEGIN });
   }
 
   method(name: string, ...args: unknown[]): Call {
-    return new Call(Op.CALL, null, [name, args, this.scoped ? Flag.IN_TRANSACTION : 0]);
+    return this.methodWith(undefined, name, ...args);
+  }
+
+  /** As {@link method}, with memory that goes to the thread. */
+  methodWith(transfer: readonly ArrayBuffer[] | undefined, name: string, ...args: unknown[]): Call {
+    const flags = this.scoped ? Flag.IN_TRANSACTION : 0;
+    return new Call(Op.CALL, null, [name, args, flags], transfer === undefined ? {} : { transfer });
   }
 
   script(sql: string, flags: number): Call {
     checkSql(sql);
-    const call = new Call(Op.SCRIPT, null, [sql, flags | (this.scoped ? Flag.IN_TRANSACTION : 0)]);
-    call.sql = sql;
-    return call;
+    return new Call(Op.SCRIPT, null, [sql, flags | (this.scoped ? Flag.IN_TRANSACTION : 0)], { sql });
   }
 
   /**
@@ -211,12 +231,7 @@ export class Handle {
   /** Gives a call up when its caller's patience is over. */
   watch(call: Call, patience: Deadline): void {
     if (call.settled) return;
-    const stopWatching = patience.watch((reason) => this.giveUp(call, reason), call.sql);
-    const before = call.settledHook;
-    call.settledHook = () => {
-      before?.();
-      stopWatching();
-    };
+    call.onSettled(patience.watch((reason) => this.giveUp(call, reason), call.sql));
   }
 
   /** Gives up a call, wherever it is. */

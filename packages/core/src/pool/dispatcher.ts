@@ -71,7 +71,7 @@ export class Dispatcher {
           picked === null
             ? await this.#wait(group, want, patience, make)
             : { call: group.track(picked, make(picked.runner, false), want.cost), member: picked };
-        call.again = again;
+        if (again) call.repeats();
         try {
           await call.promise;
           // Rows of a temporary table are nobody's business but the caller's.

@@ -77,9 +77,8 @@ export class Maintenance {
   async #checkpoint(member: Member, mode: "PASSIVE" | "TRUNCATE"): Promise<boolean> {
     try {
       const { runner } = member;
-      const call = runner.query(Mode.ALL, `PRAGMA wal_checkpoint(${mode})`, undefined, 0);
-      call.housekeeping = true;
-      call.objects = false;
+      const sql = `PRAGMA wal_checkpoint(${mode})`;
+      const call = runner.query(Mode.ALL, sql, undefined, { housekeeping: true, objects: false });
       runner.submit(call, undefined, null);
       member.track(call, 0, () => this.#writers.advance());
       await runner.settle(call);

@@ -105,15 +105,15 @@ export class Member {
   }
 
   /** Counts a call until the thread is done with it. */
-  track(call: Call, cost: number, done: (call: Call) => void): void {
+  track(call: Call, cost: number, done: () => void): void {
     const quick = isQuick(cost);
     this.load++;
     const { housekeeping } = call;
     if (housekeeping) this.housekeeping++;
     if (quick) this.work += cost;
     else this.slow++;
-    call.sentAt = performance.now();
-    call.finishedHook = (finished) => {
+    call.queued(performance.now());
+    call.onFinished(() => {
       this.load--;
       if (housekeeping) this.housekeeping--;
       if (quick) this.work -= cost;
@@ -122,8 +122,8 @@ export class Member {
         this.work = 0;
         this.idleSince = performance.now();
       }
-      done(finished);
-    };
+      done();
+    });
   }
 
   /** Takes back the reads that wait behind the one that the thread is at: they fail with {@link ELSEWHERE}. */
@@ -134,12 +134,10 @@ export class Member {
   /** Notes that the thread still runs a call that its caller gave up. */
   setAside(call: Call, done: () => void): void {
     this.stuck++;
-    const before = call.finishedHook;
-    call.finishedHook = (finished) => {
+    call.onFinished(() => {
       this.stuck--;
-      before?.(finished);
       done();
-    };
+    });
   }
 
   /** A lane for one caller; nobody has one. */

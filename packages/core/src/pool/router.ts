@@ -83,8 +83,7 @@ export class Router {
       const guarded = reads && this.#splits;
       const flags = guarded ? Flag.READ_ONLY : this.#options.groupCommit ? Flag.GROUP : 0;
       const make: Make = (runner, waited) => {
-        const call = runner.queryBound(mode, sql, values, 0, flags | integers);
-        call.objects &&= objects;
+        const call = runner.queryBound(mode, sql, values, { flags: flags | integers, objects });
         trace?.has(call, runner.channel.thread);
         // In the tick of whoever freed the connection there is no caller to be seen.
         runner.submit(call, patience, waited ? null : caller);

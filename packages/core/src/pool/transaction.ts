@@ -85,8 +85,8 @@ export class ReadTransaction {
     caller: Caller,
     objects = true,
   ): Promise<Call> {
-    const call = this.runner.query(mode, sql, parameters, 0, this.flags | integerFlag(options));
-    call.objects &&= objects;
+    const flags = this.flags | integerFlag(options);
+    const call = this.runner.query(mode, sql, parameters, { flags, objects });
     this.runner.submit(call, options, caller);
     try {
       await call.promise;
@@ -128,7 +128,7 @@ export class PoolTransaction extends ReadTransaction {
 /** Begins, and reads, so that the snapshot is that of this moment. */
 export async function pinSnapshot(runner: Handle): Promise<void> {
   const begin = runner.control(Verb.BEGIN, 1);
-  const pin = runner.query(Mode.GET, "SELECT 1 FROM sqlite_schema LIMIT 1", undefined, 0);
+  const pin = runner.query(Mode.GET, "SELECT 1 FROM sqlite_schema LIMIT 1", undefined);
   runner.submit(begin, undefined, null);
   runner.submit(pin, undefined, null);
   pin.promise.catch(() => {});

@@ -52,10 +52,10 @@ export class Cancellation {
     if (call.stage === Stage.SENT) {
       const never = this.#mark(call);
       if (never || !(this.#interruptible || isCommitting(this.#control, call.sequence))) {
-        call.abandoned = !never;
-        call.reject(reason);
-      } else if (call.giveUp === null) {
-        call.giveUp = { reason };
+        if (never) call.reject(reason);
+        else call.abandon(reason);
+      } else if (call.givenUp === null) {
+        call.giveUp(reason);
         this.#interrupt(call, performance.now());
       }
       return never;
@@ -74,12 +74,12 @@ export class Cancellation {
     for (const call of this.#exchange.underWay.filter((other) => other !== this.#exchange.head)) {
       const sent = call.stage === Stage.SENT;
       if (call.settled || call.essential || (sent && hasBegun(this.#control, call.sequence))) continue;
-      if (call.sentAt >= limit) oldest = Math.min(oldest ?? call.sentAt, call.sentAt);
+      if (call.queuedAt >= limit) oldest = Math.min(oldest ?? call.queuedAt, call.queuedAt);
       else if (!sent) this.cancel(call, reason());
       else {
         // Should it begin at this very moment, its answer tells.
-        call.giveUp ??= { reason: reason() };
-        if (this.#mark(call)) call.reject(call.giveUp.reason);
+        if (call.givenUp === null) call.giveUp(reason());
+        if (this.#mark(call)) call.reject(call.givenUp?.reason);
       }
     }
     return oldest;
@@ -92,12 +92,10 @@ export class Cancellation {
   recall(reason: unknown): void {
     for (const call of this.#exchange.underWay.filter((other) => other !== this.#exchange.head)) {
       const again = call.code === Op.QUERY && !call.fields.some((field) => types.isUint8Array(field));
-      if (!again || call.settled || call.giveUp !== null || call.essential || call.again) continue;
+      if (!again || call.settled || call.givenUp !== null || call.essential || call.repeated) continue;
       if (call.stage !== Stage.SENT) this.cancel(call, reason);
       else if (!hasBegun(this.#control, call.sequence)) {
-        call.housekeeping = true;
-        // Should it begin at this very moment, its answer tells.
-        call.giveUp = { reason };
+        call.recall(reason);
         if (this.#mark(call)) call.reject(reason);
       }
     }
@@ -212,18 +210,17 @@ export class Cancellation {
     const stubborn = waited > (onlyReads(call) ? STUBBORN_MS : STUBBORN_WRITE_MS);
     if (stubborn && !call.settled && !isCommitting(this.#control, call.sequence)) {
       // Not inside SQLite: in a function, or in a call that knows no interrupt.
-      call.abandoned = true;
-      call.reject(call.giveUp?.reason);
+      call.abandon(call.givenUp?.reason);
     }
     setTimeout(() => this.#interrupt(call, since), Math.min(20, 1 + waited / 4));
   }
 
   #mark(call: Call): boolean {
-    call.cancelled = true;
+    call.markCancelled();
     return cancel(this.#control, call.sequence);
   }
 }
 
 function onlyReads(call: Call): boolean {
-  return call.code === Op.FETCH || /^\s*(?:select|values|explain)\b/i.test(call.statement?.sql ?? "");
+  return call.code === Op.FETCH || call.statement?.onlyReads === true;
 }

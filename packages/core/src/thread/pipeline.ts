@@ -27,7 +27,7 @@ import {
   uncancel,
 } from "@sqlite-aio/worker/wire";
 import { ErrorReason, FaultReason, interrupted, withRollback } from "../errors/rejection.js";
-import { type Call, namesOf, Stage } from "./call.js";
+import { type Call, namesOf } from "./call.js";
 import type { Callbacks } from "./callbacks.js";
 import { ProgrammingError } from "../errors/errors.js";
 import { atEndOfTick, now } from "./event-loop.js";
@@ -156,8 +156,7 @@ export class Pipeline {
   #forget(call: Call): void {
     if (call.statement !== null) this.statements.settled(call.statement);
     this.#host.unhold();
-    call.finished = true;
-    call.finishedHook?.(call);
+    call.finish();
   }
 
   #schedule(): void {
@@ -233,8 +232,7 @@ export class Pipeline {
         frame.push(Op.TIME, this.#timing ? 1 : 0);
       }
       this.#sequence = nextSequence(this.#sequence);
-      call.sequence = this.#sequence;
-      call.stage = Stage.SENT;
+      call.sent(this.#sequence);
       call.write(frame, list);
       this.#sent.push(call);
     }
@@ -246,10 +244,7 @@ export class Pipeline {
       this.#timing = before.timing;
       this.#sent.length = before.sent;
       for (const statement of defined) statement.defined = false;
-      for (const call of calls) {
-        call.sequence = 0;
-        call.stage = Stage.WAITING;
-      }
+      for (const call of calls) call.notSent();
       return { error };
     }
     this.#ahead = [];
@@ -342,7 +337,7 @@ export class Pipeline {
       }
       case Answer.DONE:
       case Answer.COUNTS:
-        call.changes = reply[at + 1] as number;
+        call.gotCounts(reply[at + 1] as number);
         this.#lastInsertRowid = reply[at + 2] as number | bigint;
         if (code === Answer.DONE) this.#finish(call);
         break;
@@ -377,43 +372,41 @@ export class Pipeline {
         this.#fail(call, reply[at + 1] as Fault);
         break;
       case Answer.VALUE:
-        call.value = reply[at + 1];
+        call.gotValue(reply[at + 1]);
         this.#finish(call);
         break;
       case Answer.REFUSED:
-        call.refused = true;
+        call.gotRefusal();
         this.#finish(call);
         break;
       default:
         this.#sent.shift();
-        call.reject(call.giveUp?.reason ?? interrupted);
+        call.reject(call.givenUp?.reason ?? interrupted);
         this.#settled(call);
     }
   }
 
   #more(call: Call, more: number): void {
     if (more === MORE_COMING) {
-      call.took += this.#spent;
+      call.ran(this.#spent);
       this.#streaming = true;
       return;
     }
-    call.more = more !== 0;
+    call.gotRows(more !== 0);
     if (call.more && call.settled) this.release(call.cursor);
     this.#finish(call);
   }
 
   #finish(call: Call): void {
     this.#sent.shift();
-    call.took += this.#spent;
-    call.lastInsertRowid = this.#lastInsertRowid;
-    if (call.statement !== null) call.statement.proven = true;
-    call.resolve();
+    call.ran(this.#spent);
+    call.resolve(this.#lastInsertRowid);
     this.#settled(call);
   }
 
   #fail(call: Call, fault: Fault): void {
     this.#sent.shift();
-    if (call.giveUp !== null) call.reject(withRollback(call.giveUp.reason, fault));
+    if (call.givenUp !== null) call.reject(withRollback(call.givenUp.reason, fault));
     const thrown = this.#host.closures.takeThrown(fault.callback);
     call.reject(call.cancelled ? interrupted : new FaultReason(fault, thrown));
     this.#settled(call);

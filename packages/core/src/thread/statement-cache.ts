@@ -9,6 +9,8 @@ export interface CachedStatement {
   readonly parameters: ParameterList;
   /** ATTACH or VACUUM INTO, of which a parameter may be the name. */
   readonly opensFile: boolean;
+  /** Reads, as its first word says: to be stopped late costs nothing but time. */
+  readonly onlyReads: boolean;
   shape: Shape | null;
   /** The thread was told its text. */
   defined: boolean;
@@ -48,11 +50,13 @@ export class StatementCache {
       return known;
     }
     checkSql(sql);
+    const keyword = statementKeyword(sql);
     const statement: CachedStatement = {
       id: ++this.#lastId,
       sql,
       parameters: scanParameters(sql),
-      opensFile: OPENS_FILE.has(statementKeyword(sql)),
+      opensFile: OPENS_FILE.has(keyword),
+      onlyReads: ONLY_READS.has(keyword),
       shape: null,
       defined: false,
       proven: false,
@@ -107,6 +111,7 @@ export class StatementCache {
 }
 
 const OPENS_FILE = new Set(["ATTACH", "VACUUM"]);
+const ONLY_READS = new Set(["SELECT", "VALUES", "EXPLAIN"]);
 
 const NONE: readonly number[] = [];
 

@@ -70,14 +70,14 @@ export class QueryTrace implements CallObserver {
 
   /** `call` is one of those that this is about. */
   has(call: Call, thread: number): void {
-    call.trace = this;
+    call.watchedBy(this);
     this.#trace.tell({ thread });
   }
 
   /** Sends the call that this was made for; `toError` makes the error of a rejection that nobody waits for. */
   send(send: () => void, toError: (reason: unknown) => unknown): void {
     const call = this.#call!;
-    call.trace = this;
+    call.watchedBy(this);
     try {
       this.#trace.run(send);
     } catch (error) {

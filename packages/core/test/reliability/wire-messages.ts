@@ -68,30 +68,17 @@ export function randomCall(statements: StatementCache, below: Below): Call {
       return new Call(Op.CALL, null, ["serialize", [value(below), { a: [value(below)] }], 0]);
     case 4: {
       const columns = 1 + below(4);
-      const call = new Call(Op.MANY, statements.get(sql), [0, null, below(9)]);
+      const statement = statements.get(sql);
+      const job = below(9);
       const transfer: ArrayBuffer[] = [];
-      (call.fields as unknown[])[1] = encodePacket(
-        rows(below(30), columns, below),
-        columns,
-        "auto",
-        transfer,
-      );
-      call.transfer = transfer;
-      return call;
+      const packed = encodePacket(rows(below(30), columns, below), columns, "auto", transfer);
+      return new Call(Op.MANY, statement, [0, packed, job], { transfer });
     }
     default: {
       const values = Array.from({ length: below(6) }, () => value(below));
       const mode = [Mode.CURSOR, Mode.ALL, Mode.GET, Mode.RUN][below(4)]!;
-      const call = new Call(Op.QUERY, statements.get(sql), [
-        mode,
-        below(128),
-        below(50),
-        below(99) - 1,
-        values.length,
-        ...values,
-      ]);
-      call.objects = below(2) === 0;
-      return call;
+      const fields = [mode, below(128), below(50), below(99) - 1, values.length, ...values];
+      return new Call(Op.QUERY, statements.get(sql), fields, { objects: below(2) === 0 });
     }
   }
 }

@@ -203,8 +203,7 @@ export class ChangeEvents implements ChangeSource {
 
 /** Besides the queue of the connection: a lease may be longer than anybody wants to wait. */
 async function ask(channel: WorkerThread, method: string, ...args: unknown[]): Promise<unknown> {
-  const call = new Call(Op.CALL, null, [method, args, 0]);
-  call.essential = true;
+  const call = new Call(Op.CALL, null, [method, args, 0], { essential: true });
   channel.send(call);
   try {
     return (await call.promise).value;

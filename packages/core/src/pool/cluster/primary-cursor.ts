@@ -1,3 +1,4 @@
+import { statementKeyword } from "@sqlite-aio/worker/sql";
 import { ProgrammingError } from "../../errors/errors.js";
 import type { CallOptions } from "../../options/connect-options.js";
 import type { Parameters } from "../../values/bind.js";
@@ -101,8 +102,9 @@ export class PrimaryCursor implements AsyncDisposable {
     this.#result = result;
     this.#rows = this.#owner.rowsOf(result, this);
     this.#at = 0;
-    this.#changes = CHANGES.test(sql) ? result.changes : -1;
-    if (INSERTS.test(sql)) this.#lastrowid = result.lastInsertRowid;
+    const keyword = statementKeyword(sql);
+    this.#changes = CHANGES.has(keyword) ? result.changes : -1;
+    if (INSERTS.has(keyword)) this.#lastrowid = result.lastInsertRowid;
   }
 
   #check(): void {
@@ -111,5 +113,5 @@ export class PrimaryCursor implements AsyncDisposable {
   }
 }
 
-const CHANGES = /^\s*(?:insert|update|delete|replace|with)\b/i;
-const INSERTS = /^\s*(?:insert|replace|with)\b/i;
+const CHANGES = new Set(["INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"]);
+const INSERTS = new Set(["INSERT", "REPLACE", "WITH"]);
