@@ -22,7 +22,7 @@ const MOST_SPARE = 1024 * 1024;
 /** One that is forgotten must not hold its transaction for ever. */
 const forgotten = new FinalizationRegistry<{ readonly runner: Handle; readonly number: number }>(
   ({ runner, number }) => {
-    if (runner.cursors.delete(number)) runner.channel.release(number);
+    if (runner.cursors.delete(number)) runner.release(number);
   },
 );
 
@@ -209,7 +209,7 @@ export class Blob {
   }
 
   #check(): void {
-    if (this.#runner.closed) throw this.#runner.closedReason();
+    this.#runner.check();
     if (this.#closing !== null)
       throw new ProgrammingError("Cannot operate on a closed blob.", { code: "SQLITE_MISUSE" });
   }
@@ -229,11 +229,11 @@ export async function openBlob(
   const { name = "main", signal, timeout } = options;
   const writable = !boolean(options.readonly, "readonly");
   const all = [name, ...names].map((text, i) => checkName(text, ["name", "table", "column"][i]!));
-  const number = runner.channel.nextNumber();
+  const number = runner.nextNumber();
   const method = runner.method("blobOpen", number, all, rowid(row), writable);
   const { value } = await runner.perform(method, { signal, timeout }, caller);
   // A transaction that ended meanwhile has let go of its blobs already.
-  if (runner.closed) runner.channel.release(number);
+  if (runner.closed) runner.release(number);
   else runner.cursors.add(number);
   return new Blob(connection, runner, number, value as number);
 }

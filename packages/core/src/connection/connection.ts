@@ -50,12 +50,12 @@ export class Connection extends HandleControls {
 
   /** A transaction is open, as of the latest answer. */
   get inTransaction(): boolean {
-    return this.runner.channel.inTransaction;
+    return this.runner.inTransaction;
   }
 
   /** Rows changed since the connection was opened, as of the latest answer. */
   get totalChanges(): number {
-    return this.runner.channel.totalChanges;
+    return this.runner.totalChanges;
   }
 
   /** Which BEGIN comes before the first INSERT, UPDATE, DELETE or REPLACE; null is autocommit. */
@@ -83,7 +83,7 @@ export class Connection extends HandleControls {
     const checked = checkAutocommit(mode);
     const { runner } = this;
     refuseScoped(runner, "autocommit");
-    if (runner.closed) throw runner.closedReason();
+    runner.check();
     runner.settings.autocommit = checked;
     if (checked === LEGACY_TRANSACTION_CONTROL) return;
     runner.perform(runner.control(checked ? Verb.COMMIT : Verb.ENSURE)).catch(warnOfAutocommit);
@@ -115,7 +115,7 @@ export class Connection extends HandleControls {
 
   /** A cursor that has run nothing yet. */
   async cursor(): Promise<Cursor> {
-    if (this.runner.closed) throw this.runner.closedReason();
+    this.runner.check();
     return new Cursor(this, this.runner);
   }
 
@@ -245,11 +245,11 @@ export class Connection extends HandleControls {
    * only what runs, and cursors that are half read, as `sqlite3_interrupt()` does. Rejects when the connection is closed.
    */
   async interrupt(options: { waiting?: boolean | undefined } = {}): Promise<void> {
-    const { channel, root, settings, scoped, closed, over } = this.runner;
+    const { channel, root, settings, scoped, closed, leaseOver } = this.runner;
     const waiting =
       checkOptions(options, ["waiting"]).waiting === undefined || boolean(options.waiting, "waiting");
     // While it is being closed what it still runs can be stopped.
-    if (over || (closed && (scoped || !channel.alive))) throw this.runner.closedReason();
+    if (leaseOver || (closed && (scoped || !channel.alive))) throw this.runner.closedReason();
     settings.interrupts++;
     const reason = (): Error => new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" });
     if (!waiting) {

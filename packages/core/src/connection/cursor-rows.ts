@@ -8,7 +8,7 @@ import type { Shape } from "../values/shape.js";
 /** A cursor that is dropped half read must not hold its snapshot, and with it the write-ahead log, for ever. */
 const dropped = new FinalizationRegistry<{ readonly runner: Handle; readonly id: number }>(
   ({ runner, id }) => {
-    if (runner.cursors.delete(id)) runner.channel.release(id);
+    if (runner.cursors.delete(id)) runner.release(id);
   },
 );
 
@@ -119,7 +119,7 @@ export class CursorRows {
     try {
       return await this.#runner.settle(call);
     } catch (error) {
-      this.#runner.channel.release(this.#id);
+      this.#runner.release(this.#id);
       throw error;
     }
   }
@@ -146,7 +146,7 @@ export class CursorRows {
       return;
     }
     this.#ahead.promise.catch(() => {});
-    this.#runner.channel.postNow();
+    this.#runner.postNow();
   }
 
   #fetch(limit: number, patience: Deadline | undefined, objects = false): Call {
@@ -162,7 +162,7 @@ export class CursorRows {
 
   #release(): void {
     this.#ended();
-    this.#runner.channel.release(this.#id);
+    this.#runner.release(this.#id);
   }
 
   #ended(): void {

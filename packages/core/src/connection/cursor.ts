@@ -260,7 +260,7 @@ export class Cursor {
   /** Lets go of the rows that are left, and of the locks that go with them. A closed cursor takes no further calls. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    if (this.#runner.closed) throw this.#runner.closedReason();
+    this.#runner.check();
     const halfRead = this.#reset();
     this.#closed = true;
     if (!halfRead) return;
@@ -310,7 +310,7 @@ export class Cursor {
 
   /** A cursor's rows come as arrays, the first chunk at once. */
   #spec(flags: number): QuerySpec {
-    const cursor = this.#runner.channel.nextNumber();
+    const cursor = this.#runner.nextNumber();
     return { cursor, limit: this.#iterChunkSize, flags: this.#flags | flags, objects: false };
   }
 
@@ -338,7 +338,7 @@ export class Cursor {
   #adopt(call: Call): void {
     if (call.cursor !== this.#id) {
       // Another execute on this cursor was started meanwhile.
-      if (call.more) this.#runner.channel.release(call.cursor);
+      if (call.more) this.#runner.release(call.cursor);
       return;
     }
     this.describe(call.shape);
@@ -367,7 +367,7 @@ export class Cursor {
   }
 
   #check(): void {
-    if (this.#runner.closed) throw this.#runner.closedReason();
+    this.#runner.check();
     if (this.#closed) throw closedCursor();
   }
 

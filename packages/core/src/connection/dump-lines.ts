@@ -7,7 +7,7 @@ export async function* dumpLines(
   runner: Handle,
   filter: string | null,
 ): AsyncGenerator<string, void, undefined> {
-  const id = runner.channel.nextNumber();
+  const id = runner.nextNumber();
   const limit = runner.settings.iterChunkSize;
   let call = await runner.perform(runner.method("dump", id, limit, filter));
   try {
@@ -19,6 +19,6 @@ export async function* dumpLines(
       call = await next;
     }
   } finally {
-    runner.channel.release(id);
+    runner.release(id);
   }
 }

@@ -106,7 +106,7 @@ class Batches {
     this.#statement = statement;
     this.#patience = patience;
     this.#source = source;
-    this.#job = runner.channel.nextNumber();
+    this.#job = runner.nextNumber();
   }
 
   async drain(sets: TakenSets | Iterable<Parameters> | AsyncIterable<Parameters>): Promise<number> {
@@ -168,7 +168,7 @@ class Batches {
       origin: this.#source.origin,
       part: this.#sets > 0,
     });
-    this.#source.trace?.has(call, this.#runner.channel.thread);
+    this.#source.trace?.has(call, this.#runner.thread);
     this.#runner.submit(call, this.#patience, null);
     call.promise.catch(() => {});
     this.#underWay.push({ call, first: this.#sets });
@@ -184,7 +184,7 @@ class Batches {
       await call.promise;
     } catch (reason) {
       for (const { call: later } of this.#underWay.splice(0)) this.#runner.giveUp(later, reason);
-      this.#runner.channel.release(this.#job);
+      this.#runner.release(this.#job);
       this.#batch = [];
       const error = toError(reason, call);
       if (isInstance(error, SqliteError) && error.parameterSet !== undefined) {

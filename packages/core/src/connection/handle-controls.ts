@@ -157,9 +157,8 @@ export abstract class HandleControls {
     if (!capabilities.progressHandler) throw needsNative("setProgressHandler()");
     if (handler !== null && typeof handler !== "function")
       throw new TypeError("the handler must be a function or null");
-    const { channel, closed } = this.runner;
-    if (closed) throw this.runner.closedReason();
-    channel.setProgress(handler === null ? null : { handler, ms: integer(n, "n", 1, 1) });
+    this.runner.check();
+    this.runner.channel.setProgress(handler === null ? null : { handler, ms: integer(n, "n", 1, 1) });
   }
 
   /**

@@ -77,11 +77,9 @@ export class Handle {
   readonly scoped: boolean;
   /** Cursors that hold rows in the thread. */
   readonly cursors = new Set<number>();
-  closed = false;
-  /** Others have the connection now. */
-  over = false;
-  /** Why, once it is closed. */
-  closedReason: () => Error = closedReason;
+  #closed = false;
+  #leaseOver = false;
+  #closedReason: () => Error = closedReason;
 
   constructor(channel: WorkerThread, root: Lane, lane: Lane, settings: Settings, scoped = false) {
     this.channel = channel;
@@ -96,6 +94,68 @@ export class Handle {
     return new Handle(this.channel, this.root, lane, this.settings, scoped);
   }
 
+  /** Takes no further calls. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** It was a lease's, and the connection may be somebody else's by now. */
+  get leaseOver(): boolean {
+    return this.#leaseOver;
+  }
+
+  /** Why it takes no further calls, if it does not. */
+  closedReason(): Error {
+    return this.#closedReason();
+  }
+
+  /** Throws if it takes no further calls. */
+  check(): void {
+    if (this.#closed) throw this.#closedReason();
+  }
+
+  /** What {@link check} throws once it has ended. */
+  endsWith(reason: () => Error): void {
+    this.#closedReason = reason;
+  }
+
+  /** It takes no further calls. */
+  end(): void {
+    this.#closed = true;
+  }
+
+  /** It has ended, and its connection goes to others. */
+  endLease(): void {
+    this.#leaseOver = true;
+  }
+
+  get thread(): number {
+    return this.channel.thread;
+  }
+
+  get inTransaction(): boolean {
+    return this.channel.inTransaction;
+  }
+
+  get totalChanges(): number {
+    return this.channel.totalChanges;
+  }
+
+  /** A number for a cursor, a job or a blob in the thread that no other has. */
+  nextNumber(): number {
+    return this.channel.nextNumber();
+  }
+
+  /** What the thread keeps under this number is not wanted any more. */
+  release(number: number): void {
+    this.channel.release(number);
+  }
+
+  /** Posts what was sent in this tick without waiting for its end. */
+  postNow(): void {
+    this.channel.postNow();
+  }
+
   get flags(): number {
     const { settings } = this;
     const { autocommit, isolationLevel } = settings;
@@ -105,7 +165,7 @@ export class Handle {
   }
 
   statement(sql: string): CachedStatement {
-    if (this.closed) throw this.closedReason();
+    this.check();
     return this.channel.statements.get(sql);
   }
 
@@ -190,7 +250,7 @@ export class Handle {
    * which costs 2 us; for the others the engine's async stack traces name it, as long as the promise is awaited.
    */
   submit(call: Call, options: CallOptions | Deadline | undefined, caller: Caller | null): void {
-    if (this.closed) throw this.closedReason();
+    this.check();
     const { maxQueue } = this.settings;
     // What waits for a transaction must not keep that from going on, so only its own lane counts for a call.
     if (!call.essential && !call.part && this.channel.pending + this.lane.waiting >= maxQueue) {
@@ -215,7 +275,7 @@ export class Handle {
 
   /** A lane that nobody else can use, in its turn. */
   async lease(patience: Deadline | undefined): Promise<Lane> {
-    if (this.closed) throw this.closedReason();
+    this.check();
     let stopWatching: (() => void) | undefined;
     try {
       return await this.lane.lease((withdraw) => {

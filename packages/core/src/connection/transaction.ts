@@ -47,7 +47,7 @@ export async function runTransaction<X, T>(
 ): Promise<T> {
   const scope = new Scope(runner, await runner.lease(Deadline.of({ signal })), signal);
   await scope.begin(MODES[mode]);
-  trace?.begun(runner.channel.thread);
+  trace?.begun(runner.thread);
   return await scope.run(async (inner) => await fn(face(inner)));
 }
 
@@ -61,7 +61,7 @@ class Scope {
 
   constructor(outer: Handle, lane: Lane, signal: AbortSignal | undefined) {
     this.#inner = outer.within(lane, true);
-    this.#inner.closedReason = transactionOver;
+    this.#inner.endsWith(transactionOver);
     this.#lane = lane;
     this.#signal = signal;
     this.#nested = outer.scoped;
@@ -155,14 +155,13 @@ class Scope {
 
   /** Takes no further calls. A cursor left half read would keep the snapshot, and with it the log, from moving on. */
   #close(): void {
-    const { channel, cursors } = this.#inner;
-    this.#inner.closed = true;
-    for (const cursor of cursors) channel.release(cursor);
-    cursors.clear();
+    this.#inner.end();
+    for (const cursor of this.#inner.cursors) this.#inner.release(cursor);
+    this.#inner.cursors.clear();
   }
 
   #leave(): void {
-    this.#inner.closed = true;
+    this.#inner.end();
     this.#lane.end(transactionOver);
   }
 

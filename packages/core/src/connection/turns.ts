@@ -20,14 +20,14 @@ export async function alone<T>(runner: Handle, work: () => Promise<T>): Promise<
 /** Takes no further calls, and ends the thread when all that was called before is done. */
 export async function closeAfterAll(runner: Handle): Promise<void> {
   const leasing = runner.root.lease(undefined, true);
-  runner.closed = true;
+  runner.end();
   runner.root.closing();
   const lane = await leasing;
   try {
     const barrier = runner.control(Verb.BARRIER);
     lane.submit(barrier);
     await barrier.promise.catch(() => {});
-    if (runner.channel.inTransaction && runner.settings.warnOnRollback) warnOfRollback(runner);
+    if (runner.inTransaction && runner.settings.warnOnRollback) warnOfRollback(runner);
     await runner.channel.close();
   } finally {
     runner.root.end(closedReason);

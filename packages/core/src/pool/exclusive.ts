@@ -78,11 +78,11 @@ export class Exclusive {
     const patience = Deadline.of(options)!;
     const lease = await this.#dispatcher.lease(this.#readers, "read", placeOf(caller), patience);
     const runner = lease.runner("pool");
-    runner.closedReason = readOver;
+    runner.endsWith(readOver);
     try {
       const work = this.#leases.inside(async () => {
         await pinSnapshot(runner);
-        trace?.begun(runner.channel.thread);
+        trace?.begun(runner.thread);
         return await fn(new ReadTransaction(runner));
       });
       return await lease.unlessRevoked(patience.race(work));

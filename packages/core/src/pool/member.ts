@@ -174,7 +174,7 @@ export class Member {
   /** Ends the thread when it is done with what it has. */
   async close(): Promise<void> {
     clearTimeout(this.watch);
-    this.runner.closed = true;
+    this.runner.end();
     await this.channel.close().catch(() => {});
     this.root.end(poolClosed);
   }
@@ -182,7 +182,7 @@ export class Member {
   /** Ends the thread, whatever it is doing. */
   async terminate(): Promise<void> {
     clearTimeout(this.watch);
-    this.runner.closed = true;
+    this.runner.end();
     const ended = this.channel.terminate();
     this.root.end(poolClosed);
     this.onRevoke?.(poolClosed());
@@ -223,7 +223,7 @@ export class Member {
   async scrub(lane: Lane, runner: Handle, onStuck: () => void): Promise<boolean> {
     this.#resting++;
     this.onRevoke = null;
-    runner.closed = true;
+    runner.end();
     // What still waits inside of the lease, and a transaction() there, end with it.
     lane.abandon(leaseOver);
     if (this.#isClean) {
@@ -260,7 +260,7 @@ export class Member {
   }
 
   #takeBack(runner: Handle): void {
-    runner.over = true;
+    runner.endLease();
     if (this.channel.progress !== this.#progress) this.channel.setProgress(this.#progress);
     this.holder = null;
     this.#rested();
@@ -314,7 +314,7 @@ export class Member {
         () => null,
         (error: unknown) => ({ error }),
       );
-      runner.closed = true;
+      runner.end();
       lane.abandon(leaseOver);
       await this.channel.outOfBandOver();
       await queryOnly(1);

@@ -84,7 +84,7 @@ export class Router {
       const flags = guarded ? Flag.READ_ONLY : this.#options.groupCommit ? Flag.GROUP : 0;
       const make: Make = (runner, waited) => {
         const call = runner.queryBound(mode, sql, values, { flags: flags | integers, objects });
-        trace?.has(call, runner.channel.thread);
+        trace?.has(call, runner.thread);
         // In the tick of whoever freed the connection there is no caller to be seen.
         runner.submit(call, patience, waited ? null : caller);
         return call;
@@ -196,7 +196,7 @@ export class Router {
     const patience = Deadline.of(options);
     await this.#dispatcher.alone(this.#writers, "exec()", place, patience, (runner) => {
       const call = runner.script(sql, 0);
-      trace?.has(call, runner.channel.thread);
+      trace?.has(call, runner.thread);
       runner.submit(call, patience, caller);
       return call;
     });
