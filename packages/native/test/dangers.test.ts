@@ -9,6 +9,7 @@ import { Worker } from "node:worker_threads";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { codeOf, type Database, native, open } from "./engine.ts";
 import { packet, readAll, rest } from "./reading.ts";
+import { timeFactor } from "../../core/test/support/time-factor.ts";
 
 const compile = new URL("../scripts/compile.mjs", import.meta.url).href;
 const { hostCompiler, engineSource } = (await import(compile)) as {
@@ -270,7 +271,7 @@ test("a thread is terminated at once inside of a step when it is interrupted", a
   // Until it is inside of the step, there is nothing to interrupt.
   while (native.interrupt(token)) await new Promise((resolve) => setTimeout(resolve, 1));
   await ended;
-  expect(performance.now() - asked).toBeLessThan(5_000);
+  expect(performance.now() - asked).toBeLessThan(5_000 * timeFactor());
 });
 
 test("beside a half-read statement the handle writes and commits, and what SQLite forbids throws", () => {

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Connection } from "@sqlite-aio/core";
 import { beforeEach, describe, expect, it } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { timeFactor } from "../support/time-factor.ts";
 
 const INSERT = "INSERT INTO t (x) VALUES (?)";
 const reason = new Error("enough");
@@ -276,7 +277,7 @@ describe("a timeout", () => {
     const patient = db.execute(INSERT, [2], { timeout: 10_000 });
     expect(await running).toMatchObject(INTERRUPTED);
     expect(await waiting).toMatchObject({ ...INTERRUPTED, sql: INSERT });
-    expect(performance.now() - began).toBeLessThan(1500);
+    expect(performance.now() - began).toBeLessThan(1500 * timeFactor());
     await patient;
     expect(stored()).toEqual([2]);
   });

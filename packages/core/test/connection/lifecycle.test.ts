@@ -4,6 +4,7 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, describe, it } from "vitest";
 import { openEngine, temporaryPath } from "../support/database.ts";
+import { timeFactor } from "../support/time-factor.ts";
 
 const script = fileURLToPath(new URL("../fixtures/lifecycle.mjs", import.meta.url));
 
@@ -35,7 +36,7 @@ describe("the process", () => {
   it("ends by itself, soon, with idle connections open", async () => {
     const { code, said, stderr, ms, path } = await run("idle");
     expect({ code, said, stderr }).toEqual({ code: 0, said: ["idle"], stderr: "" });
-    expect(ms).toBeLessThan(5000);
+    expect(ms).toBeLessThan(5000 * timeFactor());
     // What was not committed is not there.
     expect(openEngine(path).prepare("SELECT x FROM t").pluck().all()).toEqual([1]);
   });
@@ -65,14 +66,14 @@ describe("the process", () => {
     async (scenario) => {
       const { code, said, ms } = await run(scenario);
       expect({ code, said }).toEqual({ code: 7, said: ["exiting"] });
-      expect(ms).toBeLessThan(5000);
+      expect(ms).toBeLessThan(5000 * timeFactor());
     },
   );
 
   it("ends when an opening is given up that would never be done", async () => {
     const { code, said, stderr, ms } = await run("abortedOpening");
     expect({ code, said, stderr }).toEqual({ code: 0, said: ["enough"], stderr: "" });
-    expect(ms).toBeLessThan(5000);
+    expect(ms).toBeLessThan(5000 * timeFactor());
   });
 
   it("has every call answered when the thread dies, and ends with code 0", async () => {

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { capabilities, createPool } from "@sqlite-aio/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { timeFactor } from "../support/time-factor.ts";
 
 const INTERRUPTED = { name: "OperationalError", code: "SQLITE_INTERRUPT" };
 const endless =
@@ -46,7 +47,7 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
     const path = await temporaryPath();
     const { code, stdout, ms } = await run("exit-while-running.mjs", how, path);
     expect({ code, stdout }).toEqual({ code: expected, stdout: "leaving" });
-    expect(ms).toBeLessThan(10_000);
+    expect(ms).toBeLessThan(10_000 * timeFactor());
     expect(openEngine(path).prepare("SELECT x FROM t").pluck().all()).toEqual([1]);
   });
 
@@ -130,7 +131,7 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
     await pool.close({ timeout: 100 });
     for (const error of await Promise.all(calls))
       expect(error).toMatchObject({ name: "ConnectionClosedError" });
-    expect(performance.now() - began).toBeLessThan(5000);
+    expect(performance.now() - began).toBeLessThan(5000 * timeFactor());
     // The threads have let go of the file.
     const engine = openEngine(path);
     engine.exec("INSERT INTO t VALUES (2)");
@@ -165,6 +166,6 @@ describe.runIf(!capabilities.interrupt)("without the native companion", () => {
     const began = performance.now();
     await pool.close({ timeout: 50 });
     expect(await call).toMatchObject({ name: "ConnectionClosedError" });
-    expect(performance.now() - began).toBeLessThan(5000);
+    expect(performance.now() - began).toBeLessThan(5000 * timeFactor());
   });
 });

@@ -3,6 +3,7 @@ import { capabilities, connect, createPool, OperationalError } from "@sqlite-aio
 import { describe, expect, it, onTestFinished } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { random } from "../support/random.ts";
+import { timeFactor } from "../support/time-factor.ts";
 
 const INTERRUPTED = { name: "OperationalError", code: "SQLITE_INTERRUPT" };
 const reason = new Error("enough");
@@ -95,7 +96,7 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
       clearInterval(ticker);
     }
     latencies.sort((a, b) => a - b);
-    expect(latencies[7], latencies.map((ms) => ms.toFixed(2)).join(" ")).toBeLessThan(20);
+    expect(latencies[7], latencies.map((ms) => ms.toFixed(2)).join(" ")).toBeLessThan(20 * timeFactor());
 
     const error = await rejection(db.executeFetchall(endless, [], { timeout: 30 }));
     expect(error).toMatchObject({ ...INTERRUPTED, sql: endless });

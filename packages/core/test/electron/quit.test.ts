@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 
 import { openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { FakeApp, FakeEvent, FakeWindow } from "./fake-electron.ts";
 import { gate } from "../support/gate.ts";
+import { timeFactor } from "../support/time-factor.ts";
 
 async function openPool(path?: string): Promise<Pool> {
   const pool = await createPool(path ?? (await temporaryPath()), { readers: 1 });
@@ -173,7 +174,7 @@ describe("closeOnQuit, when closing goes wrong", () => {
     app.quit();
     await quit;
     expect(performance.now() - since).toBeGreaterThan(510);
-    expect(performance.now() - since).toBeLessThan(3000);
+    expect(performance.now() - since).toBeLessThan(3000 * timeFactor());
     await vi.waitFor(() => expect(warnings.join()).toContain("longer than 20 ms"));
   });
 
@@ -212,11 +213,11 @@ describe("closeOnQuit, when closing goes wrong", () => {
     const since = performance.now();
     app.quit();
     await quit;
-    expect(performance.now() - since).toBeLessThan(1500);
+    expect(performance.now() - since).toBeLessThan(1500 * timeFactor());
     expect(await outcome).toBeInstanceOf(SqliteError);
     if (!capabilities.interrupt) return;
     await pool.close();
-    expect(performance.now() - since).toBeLessThan(1500);
+    expect(performance.now() - since).toBeLessThan(1500 * timeFactor());
   });
 
   it("quits with a warning where closing fails", async () => {

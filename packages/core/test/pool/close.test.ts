@@ -13,6 +13,7 @@ import { describe, expect, it } from "vitest";
 import { openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { gate } from "../support/gate.ts";
 import { holds, openPool, outcomes, poolFunctions, slowModule, until } from "../support/pool-support.ts";
+import { timeFactor } from "../support/time-factor.ts";
 
 /** Counts the threads that are alive. */
 function counted(): { alive: () => number; createWorker: NonNullable<PoolOptions["createWorker"]> } {
@@ -209,7 +210,7 @@ describe("at the deadline of close()", () => {
     await held.entered(1);
     const began = performance.now();
     await pool.close({ timeout: 30 });
-    expect(performance.now() - began).toBeLessThan(2000);
+    expect(performance.now() - began).toBeLessThan(2000 * timeFactor());
     expect(await running).toMatchObject([closed, closed, closed]);
     await held.release(0);
     await held.release(1);

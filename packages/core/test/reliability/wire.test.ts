@@ -33,6 +33,7 @@ import {
   ShapedStatement,
 } from "./wire-messages.ts";
 import { garbage, mutate } from "./wire-mutation.ts";
+import { timeFactor } from "../support/time-factor.ts";
 
 const WHOLE = times(8000, 400_000);
 const MUTATED = times(12_000, 600_000);
@@ -302,7 +303,7 @@ it(`${MUTATED} frames and replies that were changed or are noise are refused as 
     longest = Math.max(longest, performance.now() - began);
   }
   // A message that makes one side work for long would be as bad as one that it does not understand.
-  expect(longest).toBeLessThan(5000);
+  expect(longest).toBeLessThan(5000 * timeFactor());
   expect(counted.refused).toBeGreaterThan(MUTATED / 10);
   expect(counted.understood).toBeGreaterThan(MUTATED / 50);
   counted.tests++;
