@@ -72,6 +72,8 @@ export {
   ReadTransaction,
 } from "./pool/transaction.js";
 export type { TransactionOptions } from "./connection/transaction.js";
+export { parkThreads, type ParkingOptions, startThreads } from "./thread/threads.js";
+export { threadStats, type ProcessThreads } from "./thread/start-thread.js";
 export { paramstyle, sqliteVersion, sqliteVersionInfo, version } from "./version.js";
 /** @internal */
 export { followSqliteVersion } from "./version.js";

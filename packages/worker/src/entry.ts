@@ -2,21 +2,30 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { expose, transfer } from "comlink";
 import { Callbacks } from "./functions/callbacks.js";
 import { engineCopy } from "./engine/load-engine.js";
+import { heapHasGrown } from "./engine/heap.js";
 import { Poller } from "./loop/poller.js";
 import { Scheduler } from "./loop/scheduler.js";
 import { Session } from "./handle/session.js";
 import { Replica } from "./replica/replica.js";
 import { announce, openControl, Side } from "./wire/control-block.js";
 import { type Port, serverEndpoint } from "./wire/comlink-endpoint.js";
+import { holdsForProcess } from "./sql/taint.js";
 import { toFault } from "./wire/fault.js";
 import type { ReplicaData, ReplicaRequest } from "./wire/replica-api.js";
-import type { Outcome, ThreadApi, ThreadData } from "./wire/thread-api.js";
+import { isModule } from "./wire/definitions.js";
+import {
+  bringsCode,
+  type Outcome,
+  type ThreadApi,
+  type ThreadData,
+  type WaitingData,
+} from "./wire/thread-api.js";
 
 if (parentPort === null)
   throw new Error("@sqlite-aio/worker/entry is started by @sqlite-aio/core in a thread");
-const task = workerData as ThreadData | ReplicaData;
+const task = workerData as ThreadData | WaitingData | ReplicaData;
 if ("replica" in task) keepReplica(parentPort, task);
-else serveConnection(parentPort, task);
+else serveConnections(parentPort, task);
 
 function keepReplica(port: MessagePort, { replica: spec }: ReplicaData): void {
   const replica = new Replica(spec);
@@ -25,34 +34,73 @@ function keepReplica(port: MessagePort, { replica: spec }: ReplicaData): void {
   });
 }
 
-function serveConnection(port: MessagePort, data: ThreadData): void {
+/** Serves one connection after the other, each with nothing of the one before. */
+function serveConnections(port: MessagePort, first: ThreadData | WaitingData): void {
+  let deliver: ((message: unknown) => void) | null = null;
+  port.on("message", (message: unknown) => {
+    if (beginsConnection(message)) deliver = serveConnection(port, message, () => (deliver = null));
+    else deliver?.(message);
+  });
+  if ("engineAhead" in first) {
+    // Whoever comes asks again, and is told what is wrong with it.
+    const ready = (): void => (first.ready as MessagePort).postMessage(null);
+    engineCopy(first.engineAhead).then(ready, ready);
+  } else deliver = serveConnection(port, first, () => (deliver = null));
+}
+
+function beginsConnection(message: unknown): message is ThreadData {
+  return !Array.isArray(message) && typeof message === "object" && message !== null && "control" in message;
+}
+
+/** Nothing was loaded into this thread, or set in this process, that outlasts the connections so far. */
+let asNew = true;
+
+/** Gives what takes the messages for the connection; `over` is called when it is closed. */
+function serveConnection(port: MessagePort, data: ThreadData, over: () => void): (message: unknown) => void {
   const answers = data.answers as MessagePort;
   const control = openControl(data.control);
   const session = new Session(control, new Callbacks(data.callbacks as MessagePort, control), () =>
     scheduler.functionCalled(),
   );
   const scheduler = new Scheduler(session, control);
+  let closed = false;
 
   const api: ThreadApi = {
     engine: (specifier) => outcome(() => engineCopy(specifier)),
-    open: (options) => outcome(() => session.open(options)),
+    open: (options) => {
+      if (bringsCode(options) || options.pragmas.some(([name]) => holdsForProcess(name))) asNew = false;
+      return outcome(() => session.open(options));
+    },
     run: (frame) => {
       const { reply, transfer: list } = scheduler.run(frame);
       return list.length === 0 ? reply : transfer(reply, list);
     },
     backup: (options) => outcome(() => session.backup(options).then(() => null)),
-    define: (definition, lasting) => outcome(() => session.define(definition, lasting).then(() => null)),
-    setAuthorizer: (source, lasting) => outcome(() => session.authorize(source, lasting).then(() => null)),
+    define: (definition, lasting) => {
+      if (isModule(definition.source)) asNew = false;
+      return outcome(() => session.define(definition, lasting).then(() => null));
+    },
+    setAuthorizer: (source, lasting) => {
+      if (isModule(source)) asNew = false;
+      return outcome(() => session.authorize(source, lasting).then(() => null));
+    },
     reopen: () => outcome(() => session.reopen()),
     replace: (image) => outcome(() => session.replace(image)),
     deserialize: (image, name) => outcome(() => session.deserialize(image, name)),
-    close: () => outcome(() => (session.close(), null)),
+    close: () =>
+      outcome(() => {
+        session.close();
+        closed = true;
+        over();
+        if (session.outlasted) asNew = false;
+        return asNew && !heapHasGrown();
+      }),
   };
 
   /** After an answer has left: what remains, then a look for the next call. */
   const goOn = (): void => {
     scheduler.proceed();
-    if (scheduler.idle) poller.poll();
+    if (scheduler.idle && !closed) poller.poll();
   };
   const poller = new Poller(
     port,
@@ -61,17 +109,20 @@ function serveConnection(port: MessagePort, data: ThreadData): void {
     new Int32Array(data.pollers),
     data.maxPollers,
   );
-  // Before the endpoint's own listener, which runs the operations.
-  port.on("message", () => poller.turned());
   const bothWays: Port = {
     postMessage(message, list) {
       answers.postMessage(message, list);
       announce(control, Side.THREAD);
     },
-    on: (event, listener) => port.on(event, listener),
+    // What comes is handed over below.
+    on: () => {},
   };
   const endpoint = serverEndpoint(bothWays, () => queueMicrotask(goOn));
   expose(api, endpoint);
+  return (message) => {
+    poller.turned();
+    endpoint.deliver(message);
+  };
 }
 
 async function outcome<T>(work: () => T | Promise<T>): Promise<Outcome<T>> {

@@ -251,8 +251,11 @@ export function moduleUrl(value: unknown, name: string): string {
   return value.href;
 }
 
+/** What the thread loads unless it is told otherwise. */
+export const DEFAULT_ENGINE = "better-sqlite3";
+
 function resolveEngine(engine: URL | string | undefined): string {
-  if (engine === undefined) return "better-sqlite3";
+  if (engine === undefined) return DEFAULT_ENGINE;
   if (isUrl(engine)) return engine.href;
   if (typeof engine !== "string" || engine === "")
     throw new TypeError('option "engine" must be a URL or a module name');

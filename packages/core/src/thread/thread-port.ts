@@ -1,6 +1,7 @@
-import { type MessagePort, receiveMessageOnPort, type Worker } from "node:worker_threads";
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { announce, type Control, expects, type Port, Side } from "@sqlite-aio/worker/wire";
 import { held, onTurn } from "./event-loop.js";
+import type { Tenancy } from "./host.js";
 
 /**
  * Comlink's messages to a thread and from it. Those from it come by a port of their own, which can be looked at, as a
@@ -9,7 +10,7 @@ import { held, onTurn } from "./event-loop.js";
  * What comes when the turn of the loop has been held long enough is kept for the next one.
  */
 export class ThreadPort implements Port {
-  readonly #worker: Worker;
+  readonly #tenancy: Tenancy;
   readonly #port: MessagePort;
   readonly #control: Control;
   readonly #kept: unknown[] = [];
@@ -18,14 +19,14 @@ export class ThreadPort implements Port {
   /** For a message that cannot be read. */
   #onError!: (error: unknown) => void;
 
-  constructor(worker: Worker, port: MessagePort, control: Control) {
-    this.#worker = worker;
+  constructor(tenancy: Tenancy, port: MessagePort, control: Control) {
+    this.#tenancy = tenancy;
     this.#port = port;
     this.#control = control;
   }
 
   postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void {
-    this.#worker.postMessage(message, transfer);
+    this.#tenancy.postMessage(message, transfer);
     announce(this.#control, Side.MAIN);
   }
 

@@ -1,15 +1,17 @@
-import type { Worker } from "node:worker_threads";
 import {
+  bringsCode,
   callerEndpoint,
   cancel,
   type ChangeReport,
   type Control,
   errorOf,
+  type EngineCopy,
   hasBegun,
   type Definition,
   definitionKey,
   type HookEvents,
   type Opened,
+  type OpenOptions,
   type Outcome,
   type Source,
   stop,
@@ -29,12 +31,13 @@ import { orMissingEntry } from "./missing-entry.js";
 import type { ThreadOptions } from "../options/connect-options.js";
 import { onTurn } from "./event-loop.js";
 import type { StatementCache } from "./statement-cache.js";
-import { startThread } from "./start-thread.js";
+import type { Tenancy } from "./host.js";
+import { leaveThread, startThread } from "./start-thread.js";
 
 /** A thread and what is under way to it. Everything pending is settled when the thread answers, errors or exits. */
 export class WorkerThread {
   readonly closures: Callbacks;
-  readonly #worker: Worker;
+  readonly #tenancy: Tenancy;
   readonly #mailbox: ThreadPort;
   readonly #control: Control;
   readonly #remote: Remote<ThreadApi>;
@@ -49,19 +52,28 @@ export class WorkerThread {
   readonly #work = new Set<Promise<unknown>>();
   readonly #outOfBand = new Set<(reason: Error) => void>();
   readonly #whenQuiet: (() => void)[] = [];
+  /** The thread has nothing to do with the connection any more. */
   readonly exited: Promise<void>;
+  readonly #gone = Promise.withResolvers<void>();
+  readonly #reused: boolean;
   /** Number of the thread in the process. */
   readonly thread: number;
 
   onDeath: ((error: Error) => void) | null = null;
 
   private constructor(options: ThreadOptions) {
-    const thread = startThread(options);
-    this.#worker = thread.worker;
+    this.exited = this.#gone.promise;
+    const over = (): void => this.#over();
+    const thread = startThread(options, {
+      failed: (thrown) => this.#ended(() => errorOf(thrown)),
+      exited: (code) => this.#ended(() => new Error(`exited with code ${code}`), over),
+    });
+    this.#tenancy = thread.tenancy;
+    this.#reused = thread.reused;
     this.#control = thread.control;
     this.#mailbox = thread.mailbox;
     this.closures = thread.closures;
-    this.thread = this.#worker.threadId;
+    this.thread = this.#tenancy.threadId;
     const endpoint = callerEndpoint(this.#mailbox);
     const remote = wrap<ThreadApi>(endpoint);
     // A property of a Comlink proxy is a new proxy each time.
@@ -84,26 +96,10 @@ export class WorkerThread {
       options.cachedStatements,
     );
     this.#cancellation = new Cancellation(this.#exchange, this.#control);
-    const forget = strikeAtExit(() => {
+    this.#forgetStrike = strikeAtExit(() => {
       stop(this.#control);
       return this.#cancellation.strike();
     });
-    this.exited = new Promise((resolve) => {
-      this.#worker.once("exit", (code) => {
-        forget();
-        this.#ended(
-          () => new Error(`exited with code ${code}`),
-          () => {
-            this.closures.close();
-            this.#mailbox.close();
-            this.#forget();
-            this.#unclaim();
-            resolve();
-          },
-        );
-      });
-    });
-    this.#worker.on("error", (thrown) => this.#ended(() => errorOf(thrown)));
     this.#mailbox.on("messageerror", (thrown) => this.#die(() => errorOf(thrown)));
   }
 
@@ -118,36 +114,57 @@ export class WorkerThread {
 
   /** Tells that the thread has the file no more. */
   #unclaim: () => void = () => {};
+  readonly #forgetStrike: () => void;
 
-  /** Comlink keeps what an endpoint reaches, which is all there is here, until each of its proxies is released. */
-  #forget(): void {
+  /**
+   * Nothing comes from the thread any more. Comlink keeps what an endpoint reaches, which is all there is here, until each of
+   * its proxies is released.
+   */
+  #over(): void {
+    this.#forgetStrike();
+    this.closures.close();
+    this.#mailbox.close();
     this.#remote[releaseProxy]();
     (this.#run as unknown as Remote<ThreadApi>)[releaseProxy]();
+    this.#unclaim();
+    this.#gone.resolve();
   }
 
-  /** Starts a thread and opens its handle, unless `signal` is aborted before. */
+  /** Takes or starts a thread and opens its handle, unless `signal` is aborted before. */
   static async open(
     options: ThreadOptions,
     signal?: AbortSignal,
   ): Promise<{ channel: WorkerThread; opened: Opened }> {
     signal?.throwIfAborted();
+    let begun = false;
     const channel = new WorkerThread(options);
     // Rejects what is pending, and does not wait for the thread's end.
     const onAbort = (): void => void channel.terminate();
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      const engine = await channel.outOfBand((remote) => remote.engine(options.open.engine));
-      channel.#unclaim = claimFile(options.open.path, engine);
+      channel.#unclaim = claimFile(options.open.path, await channel.#engine(options.open));
+      begun = bringsCode(options.open);
       const opened = await channel.outOfBand((remote) => remote.open(options.open));
       signal?.throwIfAborted();
       return { channel, opened };
     } catch (error) {
       signal?.throwIfAborted();
-      await channel.terminate();
+      // It died while it was parked, which is nobody's error: nothing has run that could have killed it.
+      const again = channel.#reused && !channel.alive && !begun;
+      await channel.close().catch(() => {});
+      if (again) return await WorkerThread.open(options, signal);
       throw orMissingEntry(error);
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
+  }
+
+  async #engine(options: OpenOptions): Promise<EngineCopy> {
+    // Before code of the caller's runs the thread has to answer: should it die of that, it is to be known.
+    const known = bringsCode(options) ? null : this.#tenancy.engine;
+    const copy = known ?? (await this.outOfBand((remote) => remote.engine(options.engine)));
+    this.#tenancy.loaded(copy);
+    return copy;
   }
 
   /** Calls that are not settled. */
@@ -371,20 +388,26 @@ export class WorkerThread {
 
   /** Keeps the process alive until {@link unhold}. */
   hold(): void {
-    if (this.#pending++ === 0) this.#worker.ref();
+    if (this.#pending++ === 0) this.#tenancy.ref();
   }
 
   unhold(): void {
-    if (--this.#pending === 0) this.#worker.unref();
+    if (--this.#pending === 0) this.#tenancy.unref();
   }
 
-  /** Closes the handle and ends the thread; what is pending rejects as closed. */
+  /** Closes the handle and gives up the thread; what is pending rejects as closed. */
   async close(): Promise<void> {
+    let asNew = false;
     try {
       await Promise.allSettled(this.#work);
-      if (this.#dead === null) await this.outOfBand((remote) => remote.close());
+      if (this.#dead === null) asNew = await this.outOfBand((remote) => remote.close());
     } finally {
-      await this.terminate();
+      // What is under way all the same would meet the next connection.
+      if (asNew && this.#dead === null && this.#pending === 0) {
+        this.#die(null);
+        leaveThread(this.#tenancy);
+        this.#over();
+      } else await this.terminate();
     }
   }
 
@@ -392,10 +415,10 @@ export class WorkerThread {
   async terminate(): Promise<void> {
     stop(this.#control);
     this.#die(null);
-    this.#worker.ref();
+    this.#tenancy.ref();
     // A thread ends when its native call has returned.
     const leaveOff = this.#cancellation.hammer();
-    await this.#worker.terminate();
+    await this.#tenancy.terminate();
     await this.exited;
     leaveOff();
   }
@@ -410,7 +433,7 @@ export class WorkerThread {
     for (const lost of this.#outOfBand) lost(this.#dead("unknown"));
     if (error === undefined) return;
     // It may be alive and hold locks, if it is only the connection to it that broke.
-    void this.#worker.terminate();
+    void this.#tenancy.terminate();
     this.onDeath?.(error);
   }
 

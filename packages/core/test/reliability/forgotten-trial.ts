@@ -2,18 +2,23 @@
  * Closes, replaces and forgets what a program has of connections, again and again, and says what is left of it: heap,
  * threads, descriptors, and closures and Workers that nobody has a use for. Arguments: how often.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { Worker, type WorkerOptions } from "node:worker_threads";
-import { capabilities, type Connection, connect, createPool, type Pool } from "@sqlite-aio/core";
+import { capabilities, type Connection, connect, createPool, parkThreads, type Pool } from "@sqlite-aio/core";
 
 const times = Number(process.argv[2]);
+// None ends while something else is counted.
+parkThreads({ idleTimeout: 0 });
 const folder = await mkdtemp(join(tmpdir(), "sqlite-aio-forgotten-"));
 const path = join(folder, "test.db");
 const deadly = new URL("../fixtures/deadly.mjs", import.meta.url);
+
+const callers = new AsyncLocalStorage<object>();
 
 /** Workers, and what closures hold on to, to see whether they are gone. */
 let held: WeakRef<object>[] = [];
@@ -64,6 +69,11 @@ async function figures(): Promise<Figures> {
 
 const pool: Pool = await createPool(path, { readers: 0, writers: 1, createWorker });
 await pool.exec("CREATE TABLE IF NOT EXISTS t (a)");
+const image = await (async () => {
+  await using one = await connect(":memory:");
+  await one.executescript("CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(100000))");
+  return await one.serialize();
+})();
 const db: Connection = await connect(path, { isolationLevel: null });
 
 /** Each of these leaves nothing behind. */
@@ -72,6 +82,26 @@ const works: Readonly<Record<string, () => Promise<void>>> = {
     const one = await connect(":memory:", { createWorker });
     await one.createFunction("f", 0, closure());
     await one.executeFetchall("SELECT f()");
+    await one.close();
+  },
+  "a connection whose thread is parked and taken": async () => {
+    // What the caller's async context holds, and what the connection was given, are nobody's any more.
+    const context = { values: new Array(1000).fill(1) as number[] };
+    held.push(new WeakRef(context));
+    await callers.run(context, async () => {
+      const one = await connect(":memory:", { image, signal: new AbortController().signal });
+      await one.createFunction("f", 0, closure());
+      await one.setTraceCallback(closure());
+      if (capabilities.authorizer) await one.setAuthorizer(closure());
+      if (capabilities.interrupt) await one.setProgressHandler(closure(), 1000);
+      await one.executeFetchall("SELECT f()");
+      await one.close();
+    });
+  },
+  "a pool whose threads are parked and taken": async () => {
+    const one = await createPool(path);
+    await one.createFunction("f", 0, closure());
+    await one.get("SELECT f()");
     await one.close();
   },
   "a pool that is closed": async () => {

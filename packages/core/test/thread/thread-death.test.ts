@@ -10,7 +10,7 @@ const unreadable = new URL("../fixtures/unreadable.mjs", import.meta.url);
 const SLOW =
   "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200) SELECT sum(tick(i)) FROM n";
 
-/** A connection, and the thread it runs in. */
+/** A connection, and the thread it runs in, which has served no other. */
 async function withWorker(path = ":memory:"): Promise<{ db: Connection; worker: Worker }> {
   let worker!: Worker;
   const db = await open(path, { createWorker: (url, options) => (worker = new Worker(url, options)) });
@@ -266,7 +266,7 @@ describe("a thread that cannot be talked to any more is ended, and so is its con
   });
 
   it("an answer that is no reply", async () => {
-    const db = await open();
+    const { db } = await withWorker();
     await db.createFunction("malformed", 0, unreadable, { export: "malformed" });
     const error = await rejection(db.executeFetchall("SELECT malformed()"));
     expect(error).toBeInstanceOf(WorkerCrashedError);
@@ -275,7 +275,7 @@ describe("a thread that cannot be talked to any more is ended, and so is its con
 
   it("a message that cannot be deserialized, whether it is waited for or looked for", async () => {
     for (const name of [null, await temporaryPath("posted")]) {
-      const db = await open();
+      const { db } = await withWorker();
       await db.createFunction("unreadable", 1, unreadable, { export: "unreadable" });
       const call = rejection(db.executeFetchall("SELECT unreadable(?)", [name]));
       // In the turn in which answers are looked for, and before they are.

@@ -23,8 +23,17 @@ export async function loadEngine(specifier: string): Promise<EngineConstructor> 
   return isLibsql(Database) ? adaptLibsql(Database) : (Database as EngineConstructor);
 }
 
+/** What was found for connections before: their engine is loaded, and its file no longer shows by that. */
+const known = new Map<string, EngineCopy>();
+
 /** A copy of an engine that this process has: two copies of one engine are as strange to each other as two engines. */
 export async function engineCopy(specifier: string): Promise<EngineCopy> {
+  const copy = known.get(specifier) ?? (await findCopy(specifier));
+  known.set(specifier, copy);
+  return copy;
+}
+
+async function findCopy(specifier: string): Promise<EngineCopy> {
   const before = new Set(Object.keys(requireHere.cache));
   const Database = await loadEngine(specifier);
   // Some load their native code with the first handle.

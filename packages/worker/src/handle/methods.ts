@@ -31,6 +31,7 @@ export class Methods {
       case "loadExtension":
         if (!this.#loadExtension) throw new UsageError("SQLITE_ERROR", "not authorized");
         session.requireNoCursor("an extension cannot be loaded");
+        session.outlast();
         session.db.loadExtension(...(args as [string]));
         session.taint();
         session.schemaMayHaveChanged();

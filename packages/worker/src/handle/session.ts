@@ -58,6 +58,7 @@ export class Session {
   readonly #patience: LockWait;
   #tracing = false;
   #tainted = false;
+  #outlasted = false;
   /** The engine is told to allow work beside open cursors at this moment. */
   #unsafe = false;
   /** Of the temporary objects that belong to the connection, and whether some have rows. */
@@ -323,6 +324,15 @@ export class Session {
     this.#tainted = true;
   }
 
+  /** What was done holds for longer than the handle does, for the thread or the process. */
+  outlast(): void {
+    this.#outlasted = true;
+  }
+
+  get outlasted(): boolean {
+    return this.#outlasted;
+  }
+
   /** Notes what a statement leaves behind beside its transaction. */
   taintBy(taint: number): void {
     if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.schema.tempVersion !== this.#tempVersion))
@@ -351,6 +361,7 @@ export class Session {
         'this pragma holds for the whole process, and would outlive the lease: set it by the pool\'s option "pragmas"',
       );
     }
+    if (taint === Taint.PROCESS) this.outlast();
     if (!this.inTransaction || !(pooled || (flags & Flag.IN_TRANSACTION) !== 0)) return;
     if (!setsForeignKeys(keyword, sql)) return;
     throw new UsageError(

@@ -31,7 +31,8 @@ export class Scheduler {
   readonly #reader: FrameReader;
   readonly #sharedRead: SharedRead;
   readonly #groupCommit: GroupCommit;
-  readonly #pointReads: PointReads;
+  /** Made when it is first wanted: its memory takes as long as opening a handle. */
+  #pointReads: PointReads | null = null;
   #current: Operation | null = null;
   /** The current operation has begun: it is never skipped now. */
   #begun = false;
@@ -53,7 +54,6 @@ export class Scheduler {
     this.#control = control;
     this.#reader = new FrameReader(session.executor);
     this.#sharedRead = new SharedRead(session);
-    this.#pointReads = new PointReads(session.nativeStatements, session.out);
     this.#groupCommit = new GroupCommit(
       session,
       control,
@@ -241,20 +241,20 @@ export class Scheduler {
    * transaction that they share. Gives how many were answered; 0: it is to be run alone.
    */
   #points(first: Operation, most: number): number {
-    const { out, tracing } = this.#session;
+    const { out, tracing, nativeStatements } = this.#session;
     const shared = this.#sharedRead;
-    if (!shared.under || tracing || most < 2 || !shared.takes(first) || !this.#pointReads.add(first))
-      return 0;
+    if (!shared.under || tracing || most < 2 || !shared.takes(first)) return 0;
+    const reads = (this.#pointReads ??= new PointReads(nativeStatements, out));
+    if (!reads.add(first)) return 0;
     const began = performance.now();
     for (let count = 1; count < most; count++) {
       const next = this.#nextIf(
-        (operation) =>
-          shared.takes(operation) && !out.isSealed(operation.statement) && this.#pointReads.add(operation),
+        (operation) => shared.takes(operation) && !out.isSealed(operation.statement) && reads.add(operation),
       );
       if (next === null) break;
     }
     closeGroup(this.#control);
-    const { done, rest } = this.#pointReads.run();
+    const { done, rest } = reads.run();
     const each = (performance.now() - began) / Math.max(1, done.length);
     for (const operation of done) {
       this.#latest = operation.sequence;

@@ -48,6 +48,11 @@ const PROCESS_PRAGMAS = new Set([
   "temp_store_directory",
 ]);
 
+/** Whether setting the pragma, whose name may come with a schema, holds for the whole process. */
+export function holdsForProcess(pragma: string): boolean {
+  return PROCESS_PRAGMAS.has(pragma.slice(pragma.indexOf(".") + 1).toLowerCase());
+}
+
 /** Settings that the file keeps, so that setting them on one connection is not in vain. */
 const LASTING_PRAGMAS = new Set(["hexrekey", "journal_mode", "rekey", "textrekey"]);
 

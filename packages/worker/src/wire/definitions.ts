@@ -1,6 +1,11 @@
 /** Where a function of the user's is: a closure of the main side by number, or an export of a module the thread loads. */
 export type Source = { readonly closure: number } | { readonly module: string; readonly export: string };
 
+/** Whether it is code that the thread loads. */
+export function isModule(source: Source | null): boolean {
+  return source !== null && "module" in source;
+}
+
 /** A SQL function, an aggregate, or an aggregate that can be a window function as well. */
 export interface FunctionSpec {
   readonly kind: "function" | "aggregate" | "window";

@@ -1,4 +1,4 @@
-import type { Definition, Source } from "./definitions.js";
+import { type Definition, isModule, type Source } from "./definitions.js";
 import type { Fault } from "./fault.js";
 import type { IntegerMode } from "./integers.js";
 
@@ -29,6 +29,11 @@ export interface OpenOptions {
   readonly queryOnly: boolean;
   /** A connection of a pool, which different callers get one after the other. */
   readonly pooled: boolean;
+}
+
+/** Whether opening runs code of the caller's in the thread. */
+export function bringsCode({ setup, extensions, functions }: OpenOptions): boolean {
+  return setup !== null || extensions.length > 0 || functions.some(({ source }) => isModule(source));
 }
 
 export interface ExtensionSpec {
@@ -80,10 +85,19 @@ export interface ThreadApi {
   replace(image: Uint8Array): Promise<Outcome<Opened>>;
   /** Lets a database be one in memory, with these contents; true if that took a fresh handle. */
   deserialize(image: Uint8Array, name: string): Promise<Outcome<boolean>>;
-  close(): Promise<Outcome<null>>;
+  /** True if the thread is as new, so that another connection can have it. */
+  close(): Promise<Outcome<boolean>>;
 }
 
-/** What a thread is started with. */
+/** What a thread is started with that serves no connection yet. */
+export interface WaitingData {
+  /** The engine that it will be asked for. */
+  readonly engineAhead: string;
+  /** A MessagePort that it posts to when it has loaded that. */
+  readonly ready: unknown;
+}
+
+/** What a thread needs to serve a connection: it is started with it, or sent it when the connection before is closed. */
 export interface ThreadData {
   readonly control: SharedArrayBuffer;
   /** A MessagePort for what the thread posts to the main side; what it is asked comes by its parentPort. */
