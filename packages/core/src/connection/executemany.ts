@@ -1,3 +1,4 @@
+import type { ParameterList } from "@sqlite-aio/worker/sql";
 import { encodePacket, Op, sizeOf, type SqlValue } from "@sqlite-aio/worker/wire";
 import { bindParameters, type Parameters } from "../values/bind.js";
 import { Call } from "../thread/call.js";
@@ -28,45 +29,62 @@ export async function executeBatches(
 ): Promise<number> {
   const statement = runner.statement(sql);
   const patience = Deadline.of(options);
-  const origin: { stack?: string } = {};
-  Error.captureStackTrace(origin, caller);
-  const trace = QueryTrace.of(Op.MANY, sql, undefined, runner.settings);
-  const work = (): Promise<number> => run(runner, statement, sets, patience, { origin, trace });
+  const source = sourceOf(caller, QueryTrace.of(Op.MANY, sql, undefined, runner.settings));
+  const work = async (): Promise<number> =>
+    await runBatches(runner, sql, takeSets(statement.parameters, sets), patience, source);
+  const { trace } = source;
   if (trace === null) return await work();
   return await trace.follow(work, (changes) => trace.succeeded(0, changes));
 }
 
 /** Where all calls of an executemany come from. */
-interface Source {
+export interface BatchSource {
   readonly origin: Origin;
   readonly trace: QueryTrace | null;
 }
 
-async function run(
-  runner: Handle,
-  statement: CachedStatement,
+/** @internal `caller` is the public method. */
+export function sourceOf(caller: Caller, trace: QueryTrace | null): BatchSource {
+  const origin: { stack?: string } = {};
+  Error.captureStackTrace(origin, caller);
+  return { origin, trace };
+}
+
+/** Parameter sets, of which those that were all there when the call was made are taken already. */
+export type ParameterSets = TakenSets | Iterable<Parameters> | AsyncIterable<Parameters>;
+
+/** @internal Takes the sets of an array now: the caller may go on using it. Throws TypeError for what cannot be iterated. */
+export function takeSets(
+  parameters: ParameterList,
   sets: Iterable<Parameters> | AsyncIterable<Parameters>,
+): ParameterSets {
+  if (typeof sets !== "object" || sets === null || !(Symbol.asyncIterator in sets || Symbol.iterator in sets))
+    throw new TypeError("executemany: the parameter sets must be an Iterable or an AsyncIterable");
+  return Array.isArray(sets) ? new TakenSets(parameters, sets as readonly Parameters[]) : sets;
+}
+
+/** @internal As {@link executeBatches}, with sets that are taken already. */
+export async function runBatches(
+  runner: Handle,
+  sql: string,
+  sets: ParameterSets,
   patience: Deadline | undefined,
-  source: Source,
+  source: BatchSource,
 ): Promise<number> {
-  if (typeof sets === "object" && sets !== null && Symbol.asyncIterator in sets) {
+  const statement = runner.statement(sql);
+  if (Symbol.asyncIterator in sets) {
     const batches = new Batches(runner, statement, patience, source);
     // The sets may be what is waited for.
     return await (patience === undefined
       ? batches.drain(sets)
       : patience.race(batches.drain(sets), statement.sql));
   }
-  if (sets === null || typeof sets !== "object" || !(Symbol.iterator in sets)) {
-    throw new TypeError("executemany: the parameter sets must be an Iterable or an AsyncIterable");
-  }
-  // What is here already is taken now: the caller may go on using an array.
-  const taken = Array.isArray(sets) ? new TakenSets(statement, sets as readonly Parameters[]) : sets;
   // Nobody else's statement comes between the sets. A lease would let an AsyncIterable that reads from this
   // connection wait for itself, so there others may come between two batches.
   const lane = await runner.lease(patience);
   try {
     const batches = new Batches(runner.within(lane, runner.scoped), statement, patience, source);
-    return await batches.drain(taken);
+    return await batches.drain(sets);
   } finally {
     lane.end();
   }
@@ -77,9 +95,9 @@ class TakenSets {
   readonly values: SqlValue[][] = [];
   readonly failure: { readonly error: unknown } | null = null;
 
-  constructor(statement: CachedStatement, sets: readonly Parameters[]) {
+  constructor(parameters: ParameterList, sets: readonly Parameters[]) {
     try {
-      for (const set of sets) this.values.push(bindParameters(statement.parameters, set));
+      for (const set of sets) this.values.push(bindParameters(parameters, set));
     } catch (error) {
       if (isInstance(error, SqliteError)) nameParameterSet(error, this.values.length);
       this.failure = { error };
@@ -91,7 +109,7 @@ class Batches {
   readonly #runner: Handle;
   readonly #statement: CachedStatement;
   readonly #patience: Deadline | undefined;
-  readonly #source: Source;
+  readonly #source: BatchSource;
   /** Lets the thread skip the batch behind one that failed: what this side says may come too late. */
   readonly #job: number;
   readonly #underWay: { call: Call; first: number }[] = [];
@@ -101,7 +119,12 @@ class Batches {
   #changes = 0;
   #counted = false;
 
-  constructor(runner: Handle, statement: CachedStatement, patience: Deadline | undefined, source: Source) {
+  constructor(
+    runner: Handle,
+    statement: CachedStatement,
+    patience: Deadline | undefined,
+    source: BatchSource,
+  ) {
     this.#runner = runner;
     this.#statement = statement;
     this.#patience = patience;
@@ -109,7 +132,7 @@ class Batches {
     this.#job = runner.nextNumber();
   }
 
-  async drain(sets: TakenSets | Iterable<Parameters> | AsyncIterable<Parameters>): Promise<number> {
+  async drain(sets: ParameterSets): Promise<number> {
     try {
       if (sets instanceof TakenSets) {
         for (const values of sets.values) if (this.#push(values)) await this.#send();

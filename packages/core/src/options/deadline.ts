@@ -66,6 +66,20 @@ export class Deadline {
     }
   }
 
+  /** Gives `work` a signal that is aborted when it is over; `work` rejects with the signal's reason then. */
+  async signalled<T>(work: (signal: AbortSignal) => Promise<T>, sql?: string): Promise<T> {
+    const controller = new AbortController();
+    const stopWatching = this.watch((reason) => controller.abort(reason), sql);
+    try {
+      if (this.over) controller.abort(this.reason(sql));
+      return await work(controller.signal);
+    } catch (reason) {
+      throw isInstance(reason, ErrorReason) ? reason.make() : reason;
+    } finally {
+      stopWatching();
+    }
+  }
+
   /** Calls `giveUp` when it is over. Gives a way to stop watching. */
   watch(giveUp: (reason: unknown) => void, sql?: string): () => void {
     const signal = this.#signal;

@@ -13,7 +13,7 @@ import { traceAcquire } from "../tracing/transaction-trace.js";
 
 /** Where a call came from: its stack, which is only read when somebody has to be told. */
 export interface Place {
-  stack?: string;
+  stack?: string | undefined;
 }
 
 /** Makes a call and sends it; `waited` if that is not in the tick of the caller any more. */

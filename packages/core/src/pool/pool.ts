@@ -1,9 +1,6 @@
 import { Mode, Verb } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
 import type { Connection } from "../connection/connection.js";
-import type { AggregateClass, WindowFunction } from "../functions/aggregate-groups.js";
-import type { Collation } from "../functions/collation.js";
-import type { ExportOptions, FunctionOptions, SqlFunction } from "../functions/definitions.js";
 import { type CallOptions, checkOptions, integer, refuseSurplus } from "../options/connect-options.js";
 import { type RunResult, runResult } from "../connection/run-result.js";
 import { Deadline } from "../options/deadline.js";
@@ -12,7 +9,8 @@ import { closePool, type PoolParts } from "./close.js";
 import { Dispatcher, type Place } from "./dispatcher.js";
 import { ANY, type Bounds, MemberGroup } from "./member-group.js";
 import { Leases } from "./leases.js";
-import { poolCollation, poolFunction, type PoolFunction, PoolFunctions, poolTable } from "./functions.js";
+import { PoolDefinitions } from "./definitions.js";
+import { type PoolFunction, PoolFunctions } from "./functions.js";
 import { Member, type Role } from "./member.js";
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from "./options.js";
 import { Router } from "./router.js";
@@ -38,7 +36,7 @@ import { traceTransaction } from "../tracing/transaction-trace.js";
  * Several connections to one database behind one face. Reads run side by side on read-only connections, writes one
  * after the other on the writer; every call is a transaction of its own unless `transaction()` says otherwise.
  */
-export class Pool {
+export class Pool extends PoolDefinitions {
   readonly #options: ResolvedPoolOptions;
   readonly #writers: MemberGroup;
   readonly #readers: MemberGroup;
@@ -53,6 +51,7 @@ export class Pool {
   #closing: Promise<void> | null = null;
 
   private constructor(options: ResolvedPoolOptions) {
+    super();
     this.#options = options;
     const { detectTypes, thread } = options.connection;
     this.#rows = { rowFactory: Row, textFactory: String, detectTypes, integers: thread.open.integers };
@@ -136,6 +135,24 @@ export class Pool {
   }
 
   /**
+   * Runs a statement that writes once for each parameter set of an Iterable or AsyncIterable, in bounded memory and in one
+   * transaction: all of them, or none if one fails, whose number from 0 the error has as `parameterSet`. The values of an
+   * array are taken when the call is made, those of any other iterable when it gives them.
+   *
+   * @example
+   * await pool.executemany("INSERT INTO note (text) VALUES (?)", [["one"], ["two"]]);
+   */
+  async executemany(
+    sql: string,
+    parameterSets: Iterable<Parameters> | AsyncIterable<Parameters>,
+    options?: CallOptions,
+  ): Promise<{ changes: number }> {
+    refuseSurplus(arguments.length, 3, "executemany(sql, [[a, b], [c, d]], options)");
+    const changes = await this.#router.many(sql, parameterSets, options, this.executemany);
+    return { changes: Math.max(0, changes) };
+  }
+
+  /**
    * Runs the statements of a script on the writer, and nothing of others between them. Each is a transaction of its own
    * unless the script has BEGIN and COMMIT; what an error leaves open is rolled back.
    */
@@ -183,51 +200,8 @@ export class Pool {
     await this.#leases.giveBack(connection);
   }
 
-  /** As the connection's, on every connection, also on those opened later. */
-  async createFunction(
-    name: string,
-    parameters: number,
-    fn: SqlFunction | URL | null,
-    options: FunctionOptions = {},
-  ): Promise<void> {
-    await this.#define(poolFunction("function", name, parameters, fn, options));
-  }
-
-  /** As the connection's, on every connection, also on those opened later. */
-  async createAggregate(
-    name: string,
-    parameters: number,
-    Aggregate: AggregateClass | URL | null,
-    options: FunctionOptions = {},
-  ): Promise<void> {
-    await this.#define(poolFunction("aggregate", name, parameters, Aggregate, options));
-  }
-
-  /** As the connection's, on every connection, also on those opened later. */
-  async createWindowFunction(
-    name: string,
-    parameters: number,
-    Window: AggregateClass<WindowFunction> | URL | null,
-    options: FunctionOptions = {},
-  ): Promise<void> {
-    await this.#define(poolFunction("window", name, parameters, Window, options));
-  }
-
-  /** As the connection's, on every connection, also on those opened later. */
-  async createCollation(
-    name: string,
-    collation: Collation | URL | null,
-    options: ExportOptions = {},
-  ): Promise<void> {
-    await this.#define(poolCollation(name, collation, options));
-  }
-
-  /** As the connection's, on every connection, also on those opened later. */
-  async createTable(name: string, module: URL, options: ExportOptions = {}): Promise<void> {
-    await this.#define(poolTable(name, module, options));
-  }
-
-  async #define(definition: PoolFunction): Promise<void> {
+  /** @internal */
+  protected override async define(definition: PoolFunction): Promise<void> {
     this.#dispatcher.check();
     // Somebody must find out whether it can be defined.
     if (this.#writers.members.length === 0) await this.#barrier();

@@ -14,8 +14,10 @@ import type { ResolvedPoolOptions } from "./options.js";
 
 import type { Maintenance } from "./maintenance.js";
 import { QueryTrace, type Watched } from "../tracing/query-trace.js";
-import { type Caller, integerFlag } from "../connection/handle.js";
+import { type BatchSource, runBatches, sourceOf, takeSets } from "../connection/executemany.js";
+import { type Caller, type Handle, integerFlag } from "../connection/handle.js";
 import { RowIterator } from "../connection/row-iterator.js";
+import { runTransaction } from "../connection/transaction.js";
 import { checkSql } from "../thread/statement-cache.js";
 import { isQuick, type Profile, StatementProfiles } from "./statement-profile.js";
 
@@ -170,6 +172,46 @@ export class Router {
     const rows = new RowIterator({ open, giveUp: (reason) => patience?.end(reason), close }, options?.signal);
     dropped.register(rows, close, token);
     return rows;
+  }
+
+  /** Runs a statement for each of the sets, in one transaction on the writer; gives the rows changed, -1 if it is no DML. */
+  many(
+    sql: string,
+    sets: Iterable<Parameters> | AsyncIterable<Parameters>,
+    options: CallOptions | undefined,
+    caller: Caller,
+  ): Promise<number> {
+    const source = sourceOf(caller, QueryTrace.of(Op.MANY, sql, undefined, this.#watched));
+    const { trace } = source;
+    if (trace === null) return this.#many(sql, sets, options, source);
+    return trace.follow(
+      () => this.#many(sql, sets, options, source),
+      (changes) => trace.succeeded(0, changes),
+    );
+  }
+
+  async #many(
+    sql: string,
+    sets: Iterable<Parameters> | AsyncIterable<Parameters>,
+    options: CallOptions | undefined,
+    source: BatchSource,
+  ): Promise<number> {
+    this.#dispatcher.check();
+    const taken = takeSets(this.#profile(sql).parameters, sets);
+    const patience = Deadline.of(options);
+    const lease = await this.#dispatcher.lease(this.#writers, "executemany", source.origin, patience);
+    const runner = lease.runner("pool");
+    const work = (signal?: AbortSignal): Promise<number> => {
+      const limits = Deadline.of(signal && { signal });
+      const inner = (tx: Handle): Handle => tx;
+      const fill = (tx: Handle): Promise<number> => runBatches(tx, sql, taken, limits, source);
+      return runTransaction(runner, inner, fill, { mode: "immediate", signal }, null);
+    };
+    try {
+      return await lease.unlessRevoked(patience === undefined ? work() : patience.signalled(work, sql));
+    } finally {
+      void lease.end();
+    }
   }
 
   /** Runs the statements of a script on the writer, which nobody else uses meanwhile. */

@@ -2,6 +2,7 @@ import { Flag, Mode, Verb } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
 import type { Call } from "../thread/call.js";
 import { Cursor } from "../connection/cursor.js";
+import { executeBatches } from "../connection/executemany.js";
 import { readOnly } from "../errors/errors.js";
 import { boolean, type CallOptions, refuseSurplus } from "../options/connect-options.js";
 import { RowIterator } from "../connection/row-iterator.js";
@@ -108,6 +109,20 @@ export class PoolTransaction extends ReadTransaction {
   async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
     refuseSurplus(arguments.length, 3, "run(sql, [a, b], options)");
     return runResult(await this.query(Mode.RUN, sql, parameters, options, this.run));
+  }
+
+  /**
+   * Runs a statement that writes once for each parameter set of an Iterable or AsyncIterable, in bounded memory. What came
+   * before a set that fails stays in the transaction, unless that is rolled back.
+   */
+  async executemany(
+    sql: string,
+    parameterSets: Iterable<Parameters> | AsyncIterable<Parameters>,
+    options?: CallOptions,
+  ): Promise<{ changes: number }> {
+    refuseSurplus(arguments.length, 3, "executemany(sql, [[a, b], [c, d]], options)");
+    const changes = await executeBatches(this.runner, sql, parameterSets, options, this.executemany);
+    return { changes: Math.max(0, changes) };
   }
 
   /** Runs the statements of a script. */

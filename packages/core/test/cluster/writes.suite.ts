@@ -228,6 +228,9 @@ describe.each(KINDS)("a pool with $kind", ({ open }) => {
       }
     }
     expect(await rejection(pool.createFunction())).toBeInstanceOf(NotSupportedError);
+    expect(await rejection(pool.executemany())).toMatchObject({ code: "SQLITE_AIO_CLUSTER" });
+    const denied = pool.transaction(async (tx) => await rejection(tx.executemany()));
+    expect(await denied).toMatchObject({ code: "SQLITE_AIO_CLUSTER" });
     for (const sql of ["BEGIN", "COMMIT", "SAVEPOINT a", "/* no */ ROLLBACK"]) {
       expect(await rejection(pool.run(sql)), sql).toBeInstanceOf(ProgrammingError);
     }

@@ -21,16 +21,21 @@ import type { RunResult } from "../../connection/run-result.js";
 import { Reentrancy } from "../reentrancy.js";
 import type { ExecuteOptions, ExecuteResult, ReadTransaction } from "../transaction.js";
 import { type BatchResult, type BatchStatement, partsOf } from "./batch-statement.js";
+import { LocalCalls } from "./local-calls.js";
 import { Primary } from "./primary.js";
 import { PrimaryConnection } from "./primary-connection.js";
 import { lockPrimary } from "./primary-lock.js";
 import type { PrimaryStream } from "./primary-stream.js";
-import { PrimaryReadTransaction, PrimaryTransaction } from "./primary-transaction.js";
+import {
+  isUndone,
+  PrimaryReadTransaction,
+  PrimaryTransaction,
+  runTransaction,
+} from "./primary-transaction.js";
 import { notAtPrimary } from "./remote-errors.js";
 import { isInstance } from "../../errors/is-instance.js";
 import { objectRows, type RemoteResult, type RemoteStatement, remoteStatement } from "./remote-values.js";
 import { Replica } from "./replica.js";
-import { isUndone, runTransaction } from "./run-transaction.js";
 import type { ClusterStats, SyncResult } from "./replicator.js";
 import type { ClusterSettings } from "./settings.js";
 import { traced } from "./traced.js";
@@ -43,7 +48,7 @@ const DRAIN_MS = 5;
  * A pool over a server of libsql: it writes there, and reads from a replica on this machine if it has one. It has the face
  * of a {@link Pool}, and rejects with NotSupportedError what cannot be done in a cluster.
  */
-export class ClusterPool {
+export class ClusterPool extends LocalCalls {
   readonly #settings: ClusterSettings;
   readonly #primary: Primary;
   readonly #replica: Replica | null;
@@ -56,6 +61,7 @@ export class ClusterPool {
   #closing: Promise<void> | null = null;
 
   private constructor(settings: ClusterSettings, primary: Primary, replica: Replica | null) {
+    super();
     this.#settings = settings;
     this.#primary = primary;
     this.#replica = replica;
@@ -269,11 +275,6 @@ export class ClusterPool {
     this.#check();
     this.#refuseWrites();
     return lockPrimary(this.#primary, "migration", timeout);
-  }
-
-  /** SQL functions are of one connection on one machine. Throws NotSupportedError. */
-  async createFunction(): Promise<void> {
-    throw notAtPrimary("createFunction(): the primary has no functions of its clients, and libsql has none");
   }
 
   /** What the pool is doing at this moment. */

@@ -1,5 +1,6 @@
 import { splitScript } from "@sqlite-aio/worker/sql";
-import { ProgrammingError, readOnly } from "../../errors/errors.js";
+import { PrimaryError, ProgrammingError, readOnly, SqliteError } from "../../errors/errors.js";
+import { isInstance } from "../../errors/is-instance.js";
 import type { CallOptions } from "../../options/connect-options.js";
 import { Deadline } from "../../options/deadline.js";
 import type { Parameters } from "../../values/bind.js";
@@ -7,9 +8,15 @@ import type { AnyRow, RowSettings } from "../../values/row-maker.js";
 import type { ExecuteOptions, ExecuteResult } from "../transaction.js";
 import type { RunResult } from "../../connection/run-result.js";
 import { keepParameters } from "../changes/live-query.js";
+import type { Primary } from "./primary.js";
 import type { PrimaryStream } from "./primary-stream.js";
+import { notAtPrimary } from "./remote-errors.js";
 import { accessOf } from "./statement-access.js";
 import { objectRows, type RemoteResult, remoteStatement } from "./remote-values.js";
+
+/** @internal Why there is no executemany() at a primary, and what there is. */
+export const MANY =
+  "executemany(): the primary would be asked for each set, and the pool's batch() sends all statements at once";
 
 /** Numbers the savepoints of the process, so that each has a name of its own. */
 let lastSavepoint = 0;
@@ -90,6 +97,11 @@ export class PrimaryTransaction extends PrimaryReadTransaction {
     return { changes, lastInsertRowid };
   }
 
+  /** The primary would be asked for each parameter set. Throws NotSupportedError, which names `batch()`. */
+  async executemany(): Promise<{ changes: number }> {
+    throw notAtPrimary(MANY);
+  }
+
   /** Runs the statements of a script. */
   async exec(script: string, options?: CallOptions): Promise<void> {
     const statements = [...splitScript(script)];
@@ -125,4 +137,36 @@ export class PrimaryTransaction extends PrimaryReadTransaction {
       { code: "SQLITE_MISUSE", sql },
     );
   }
+}
+
+/** Runs `work` between BEGIN and COMMIT on a connection of its own. */
+export async function runTransaction<T>(
+  primary: Primary,
+  mode: "deferred" | "immediate" | "exclusive",
+  deadline: Deadline,
+  work: (stream: PrimaryStream) => Promise<T>,
+): Promise<T> {
+  const stream = await deadline.race(primary.open());
+  try {
+    await deadline.race(stream.begin(mode));
+    const result = await deadline.race(work(stream));
+    await deadline.race(stream.commit());
+    return result;
+  } catch (error) {
+    // In the background where the caller has given up.
+    const undone = stream.rollback().catch(() => {});
+    if (!deadline.over) await undone;
+    throw error;
+  } finally {
+    stream.close();
+  }
+}
+
+/** Whether a transaction has failed without a trace of it, for a reason that may have passed. */
+export function isUndone(error: unknown): boolean {
+  if (isInstance(error, PrimaryError)) return error.outcome === "not-started";
+  return (
+    isInstance(error, SqliteError) &&
+    (error.code.startsWith("SQLITE_BUSY") || error.code === "SQLITE_ABORT_ROLLBACK")
+  );
 }
