@@ -16,6 +16,7 @@ export { Connection } from "./connection/connection.js";
 export type { PendingCursor } from "./connection/pending-cursor.js";
 export type { UpdateHook } from "./functions/hook-listeners.js";
 export { Blob, type BlobOptions } from "./connection/blob.js";
+export type { DumpOptions } from "./connection/dump-lines.js";
 export type { RunResult } from "./connection/run-result.js";
 export type { ColumnInfo } from "./values/shape.js";
 export type { StatementInfo } from "./connection/describe.js";

@@ -28,7 +28,8 @@ interface Target {
 
 const SQLITE_DONE = 101;
 
-interface BackupSettings {
+/** Options of `backup()`, checked and complete. */
+export interface BackupSettings {
   readonly pages: number;
   readonly progress: ((status: number, remaining: number, total: number) => void) | null;
   readonly name: string;
@@ -48,7 +49,7 @@ export function backupPath(target: unknown): string {
 
 /** Copies the runner's database into a file, or into another connection. */
 export async function backUp(source: Handle, target: Target | string, options: BackupOptions): Promise<void> {
-  const settings = check(options);
+  const settings = checkBackup(options);
   settings.signal?.throwIfAborted();
   if (typeof target === "string") {
     await barrier(source);
@@ -117,17 +118,23 @@ async function barrier(runner: Handle): Promise<void> {
   await runner.perform(runner.control(Verb.BARRIER));
 }
 
-function check(options: BackupOptions): BackupSettings {
-  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
-  const { progress = null, name = "main" } = options;
-  if (progress !== null && typeof progress !== "function")
-    throw new TypeError("progress argument must be a function");
+/** The name of a database of the connection. Throws TypeError. */
+export function databaseName(name: unknown = "main"): string {
   if (typeof name !== "string" || name === "" || name.includes("\0"))
     throw new TypeError('option "name" must be the name of a database');
+  return name;
+}
+
+/** Throws TypeError or RangeError. */
+export function checkBackup(options: BackupOptions): BackupSettings {
+  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  const { progress = null } = options;
+  if (progress !== null && typeof progress !== "function")
+    throw new TypeError("progress argument must be a function");
   return {
     pages: integer(options.pages, "pages", 0, -1),
     progress,
-    name,
+    name: databaseName(options.name),
     sleep: integer(options.sleep, "sleep", 250, 0),
     signal: checkSignal(options.signal),
     timeout: integer(options.timeout, "timeout", 0, 0),

@@ -1,6 +1,6 @@
 import { Mode, Verb } from "@sqlite-aio/worker/wire";
 import { type Blob, type BlobOptions, openBlob } from "./blob.js";
-import { type BackupOptions, backUp, backupPath } from "./backup.js";
+import { type BackupOptions, backUp, backupPath, databaseName } from "./backup.js";
 import type { Parameters } from "../values/bind.js";
 import { ErrorReason } from "../errors/rejection.js";
 import type { Call } from "../thread/call.js";
@@ -18,7 +18,7 @@ import {
   type IsolationLevel,
 } from "../options/connect-options.js";
 import { alone, closeAfterAll, refuseScoped } from "./turns.js";
-import { dumpLines } from "./dump-lines.js";
+import { dumpFilter, dumpLines, type DumpOptions } from "./dump-lines.js";
 import { iterable, type PendingCursor } from "./pending-cursor.js";
 import type { RowFactory } from "./cursor.js";
 import {
@@ -281,11 +281,8 @@ export class Connection extends HandleControls {
    * The database as lines of SQL, the same text as CPython's `iterdump()`; with `filter` only what has a name that is LIKE
    * that pattern.
    */
-  iterdump(options: { filter?: string | null | undefined } = {}): AsyncGenerator<string, void, undefined> {
-    const { filter = null } = checkOptions(options, ["filter"]);
-    if (filter !== null && typeof filter !== "string")
-      throw new TypeError('option "filter" must be a string or null');
-    return this.#dump(filter === "" ? null : filter);
+  iterdump(options: DumpOptions = {}): AsyncGenerator<string, void, undefined> {
+    return this.#dump(dumpFilter(options));
   }
 
   async *#dump(filter: string | null): AsyncGenerator<string, void, undefined> {
@@ -305,7 +302,7 @@ export class Connection extends HandleControls {
 
   /** The database as the bytes of its file; `name` is `"main"`, `"temp"` or that of an attached one. */
   async serialize(options: CallOptions & { name?: string | undefined } = {}): Promise<Uint8Array> {
-    const { name = "main", ...rest } = options;
+    const { name, ...rest } = options;
     const method = this.runner.method("serialize", databaseName(name));
     return (await this.runner.perform(method, rest, this.serialize)).value as Uint8Array;
   }
@@ -316,7 +313,7 @@ export class Connection extends HandleControls {
    * database other than `"main"` needs `@sqlite-aio/native`.
    */
   async deserialize(image: Uint8Array, options: { name?: string | undefined } = {}): Promise<void> {
-    const name = databaseName(checkOptions(options, ["name"]).name ?? "main");
+    const name = databaseName(checkOptions(options, ["name"]).name);
     const { runner } = this;
     refuseScoped(runner, "deserialize");
     const bytes = copyImage(image);
@@ -360,12 +357,6 @@ export class Connection extends HandleControls {
     }
     await closeAfterAll(runner);
   }
-}
-
-function databaseName(name: unknown): string {
-  if (typeof name !== "string" || name === "" || name.includes("\0"))
-    throw new TypeError('option "name" must be the name of a database');
-  return name;
 }
 
 function warnOfAutocommit(error: Error): void {

@@ -1,6 +1,21 @@
 import { Op } from "@sqlite-aio/worker/wire";
 import { Call } from "../thread/call.js";
+import { checkOptions } from "../options/connect-options.js";
 import type { Handle } from "./handle.js";
+
+/** Options of `iterdump()`. */
+export interface DumpOptions {
+  /** Dump only what has a name that is LIKE this pattern. Default null: everything. */
+  filter?: string | null | undefined;
+}
+
+/** The pattern, null for everything. Throws TypeError. */
+export function dumpFilter(options: DumpOptions): string | null {
+  const { filter = null } = checkOptions(options, ["filter"]);
+  if (filter !== null && typeof filter !== "string")
+    throw new TypeError('option "filter" must be a string or null');
+  return filter === "" ? null : filter;
+}
 
 /** The lines of a dump, a chunk ahead of those that are read. */
 export async function* dumpLines(

@@ -7,13 +7,20 @@ import type { MemberGroup, Want } from "./member-group.js";
 import type { Lease, Leases } from "./leases.js";
 import { ELSEWHERE, type Member, poolClosed } from "./member.js";
 import type { ResolvedPoolOptions } from "./options.js";
-import { type Handle, toError } from "../connection/handle.js";
+import { type Caller, type Handle, toError } from "../connection/handle.js";
 import { acquireChannel, type AcquireEvent } from "../tracing/channels.js";
 import { traceAcquire } from "../tracing/transaction-trace.js";
 
 /** Where a call came from: its stack, which is only read when somebody has to be told. */
 export interface Place {
   stack?: string | undefined;
+}
+
+/** Where `caller`, a public method, was called from. */
+export function placeOf(caller: Caller): Place {
+  const place: Place = {};
+  Error.captureStackTrace(place, caller);
+  return place;
 }
 
 /** Makes a call and sends it; `waited` if that is not in the tick of the caller any more. */

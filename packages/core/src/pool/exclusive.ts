@@ -3,7 +3,7 @@ import { OperationalError, ProgrammingError } from "../errors/errors.js";
 import { isInstance } from "../errors/is-instance.js";
 import { type CallOptions, checkOptions, integer, oneOf } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
-import type { Dispatcher, Place } from "./dispatcher.js";
+import { type Dispatcher, placeOf } from "./dispatcher.js";
 import type { MemberGroup } from "./member-group.js";
 import type { Leases } from "./leases.js";
 import { PoolTransaction, pinSnapshot, ReadTransaction } from "./transaction.js";
@@ -103,12 +103,6 @@ export class Exclusive {
     const lease = await this.#dispatcher.lease(group, "acquire", placeOf(caller), patience);
     return this.#leases.lend(lease);
   }
-}
-
-function placeOf(caller: Caller): Place {
-  const place: Place = {};
-  Error.captureStackTrace(place, caller);
-  return place;
 }
 
 function readOver(): ProgrammingError {

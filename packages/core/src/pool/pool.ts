@@ -1,11 +1,14 @@
 import { Mode, Verb } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
+import type { BackupOptions } from "../connection/backup.js";
 import type { Connection } from "../connection/connection.js";
+import { dumpFilter, type DumpOptions } from "../connection/dump-lines.js";
 import { type CallOptions, checkOptions, integer, refuseSurplus } from "../options/connect-options.js";
 import { type RunResult, runResult } from "../connection/run-result.js";
 import { Deadline } from "../options/deadline.js";
 import { type ChangeListener, ChangeEvents } from "./changes/change-events.js";
 import { closePool, type PoolParts } from "./close.js";
+import { Copies } from "./copies.js";
 import { Dispatcher, type Place } from "./dispatcher.js";
 import { ANY, type Bounds, MemberGroup } from "./member-group.js";
 import { Leases } from "./leases.js";
@@ -45,6 +48,7 @@ export class Pool extends PoolDefinitions {
   readonly #dispatcher: Dispatcher;
   readonly #router: Router;
   readonly #scopes: Exclusive;
+  readonly #copies: Copies;
   readonly #upkeep: Maintenance;
   readonly #changes: ChangeEvents;
   readonly #rows: RowSettings;
@@ -77,6 +81,7 @@ export class Pool extends PoolDefinitions {
     this.#leases = new Leases(options, this.#writers, this.#upkeep);
     this.#dispatcher = new Dispatcher(options, this.#leases);
     this.#scopes = new Exclusive(this.#dispatcher, this.#leases, this.#writers, this.#readers);
+    this.#copies = new Copies(options, this.#dispatcher, this.#leases, this.#readers);
     this.#router = new Router(options, this.#dispatcher, this.#writers, this.#readers, this.#upkeep);
   }
 
@@ -210,6 +215,32 @@ export class Pool extends PoolDefinitions {
       this.#readers.advance();
     };
     await this.#functions.create(definition, () => this.#members(), advance);
+  }
+
+  /**
+   * Copies the database into a file or a connection, as the connection's `backup()`, from a reader: it is a copy of one state,
+   * however much is written meanwhile.
+   *
+   * @example
+   * await pool.backup("backup.db", { pages: 500, progress: (status, remaining) => show(remaining) });
+   */
+  async backup(target: Connection | string | URL | Buffer, options: BackupOptions = {}): Promise<void> {
+    await this.#copies.backup(target, options, this.backup);
+  }
+
+  /** The database as the bytes of its file, as the connection's `serialize()`, from a reader. */
+  async serialize(options: CallOptions & { name?: string | undefined } = {}): Promise<Uint8Array> {
+    return await this.#copies.serialize(options, this.serialize);
+  }
+
+  /**
+   * One state of the database as lines of SQL, as the connection's `iterdump()`, from a reader, which is held until the loop
+   * ends.
+   */
+  iterdump(options: DumpOptions = {}): AsyncGenerator<string, void, undefined> {
+    const lines = this.#copies.iterdump(dumpFilter(options), this.iterdump);
+    kept.set(lines, this);
+    return lines;
   }
 
   /**

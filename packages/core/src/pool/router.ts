@@ -7,7 +7,7 @@ import { OperationalError, ProgrammingError, readOnly } from "../errors/errors.j
 import { isInstance } from "../errors/is-instance.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
-import type { Dispatcher, Make, Place } from "./dispatcher.js";
+import { type Dispatcher, type Make, placeOf } from "./dispatcher.js";
 import { ANY, type MemberGroup, type Want } from "./member-group.js";
 import type { Lease } from "./leases.js";
 import type { ResolvedPoolOptions } from "./options.js";
@@ -135,8 +135,7 @@ export class Router {
     options: CallOptions | undefined,
     caller: Caller,
   ): RowIterator {
-    const place: Place = {};
-    Error.captureStackTrace(place, caller);
+    const place = placeOf(caller);
     let lease: Lease | undefined;
     // Now, and not when the first row is asked for; what is wrong with them is said then.
     const taken = resultOf(() => {
@@ -233,8 +232,7 @@ export class Router {
     this.#dispatcher.check();
     checkSql(sql);
     refuseInVain(sql);
-    const place: Place = {};
-    Error.captureStackTrace(place, caller);
+    const place = placeOf(caller);
     const patience = Deadline.of(options);
     await this.#dispatcher.alone(this.#writers, "exec()", place, patience, (runner) => {
       const call = runner.script(sql, 0);
@@ -267,8 +265,7 @@ export class Router {
   }
 
   #alone(group: MemberGroup, patience: Deadline | undefined, make: Make, caller: Caller): Promise<Call> {
-    const place: Place = {};
-    Error.captureStackTrace(place, caller);
+    const place = placeOf(caller);
     return this.#dispatcher.alone(group, `${caller.name}()`, place, patience, make);
   }
 }

@@ -45,7 +45,7 @@ export interface TransactionEvent {
 /** The wait for a connection of a pool, on the channel `sqlite-aio:acquire`. */
 export interface AcquireEvent {
   /** Which method wants it. */
-  readonly method: "acquire" | "transaction" | "read" | "iterate" | "executemany";
+  readonly method: "acquire" | "transaction" | "read" | "iterate" | "executemany" | "backup" | "iterdump";
   /** Which kind of connection it wants. */
   readonly role: "reader" | "writer";
   /** Path of the database. */

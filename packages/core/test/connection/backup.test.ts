@@ -501,6 +501,13 @@ describe("serialize and image", () => {
     expect(await count(await open(":memory:", { image }))).toBe(2);
   });
 
+  it("of a database that is not there say so", async () => {
+    const db = await filled(1, ":memory:");
+    const error = await rejection(db.serialize({ name: "nowhere" }));
+    expect(error).toBeInstanceOf(OperationalError);
+    expect(error).toMatchObject({ message: "unknown database nowhere", code: "SQLITE_ERROR" });
+  });
+
   it("of a readonly image cannot be written to", async () => {
     const image = await (await filled(2, ":memory:")).serialize();
     const db = await open(":memory:", { image, readonly: true });

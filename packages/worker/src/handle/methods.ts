@@ -1,4 +1,5 @@
 import { UsageError } from "../wire/fault.js";
+import { requireDatabase } from "./backup.js";
 import type { Session } from "./session.js";
 
 /** The rare methods of a session, by name. */
@@ -20,7 +21,10 @@ export class Methods {
     switch (method) {
       case "serialize": {
         session.requireNoCursor("the database cannot be serialized");
-        const image = new Uint8Array(session.db.serialize({ attached: args[0] as string }));
+        const [attached] = args as [string];
+        // The engine would say that it is out of memory.
+        requireDatabase(session.db, attached);
+        const image = new Uint8Array(session.db.serialize({ attached }));
         session.out.value(image, [image.buffer]);
         return;
       }

@@ -18,6 +18,7 @@ import { keepParameters, type LiveQuery, Watch } from "../changes/live-query.js"
 import type { AcquireOptions, PoolTransactionOptions } from "../exclusive.js";
 import type { Connection } from "../../connection/connection.js";
 import type { RunResult } from "../../connection/run-result.js";
+import type { Pool } from "../pool.js";
 import { Reentrancy } from "../reentrancy.js";
 import type { ExecuteOptions, ExecuteResult, ReadTransaction } from "../transaction.js";
 import { type BatchResult, type BatchStatement, partsOf } from "./batch-statement.js";
@@ -307,6 +308,12 @@ export class ClusterPool extends LocalCalls {
   /** Closes the pool at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** @internal */
+  protected override get replicaPool(): Pool | null {
+    this.#check();
+    return this.#replica?.pool ?? null;
   }
 
   get #changes(): Replica["changes"] {

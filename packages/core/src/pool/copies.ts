@@ -1,0 +1,151 @@
+import { type BackupOptions, backupPath, checkBackup, databaseName } from "../connection/backup.js";
+import { Connection } from "../connection/connection.js";
+import { dumpLines } from "../connection/dump-lines.js";
+import type { Caller } from "../connection/handle.js";
+import { OperationalError } from "../errors/errors.js";
+import { ErrorReason } from "../errors/rejection.js";
+import type { CallOptions } from "../options/connect-options.js";
+import { Deadline } from "../options/deadline.js";
+import { type Dispatcher, placeOf } from "./dispatcher.js";
+import type { Lease, Leases } from "./leases.js";
+import type { MemberGroup } from "./member-group.js";
+import type { ResolvedPoolOptions } from "./options.js";
+import { pinSnapshot } from "./transaction.js";
+
+/** Copies of the whole database. Each is of one state, read by a connection that nobody else uses meanwhile. */
+export class Copies {
+  readonly #dispatcher: Dispatcher;
+  readonly #leases: Leases;
+  readonly #readers: MemberGroup;
+  /** A reader keeps its state while others write. */
+  readonly #pins: boolean;
+
+  constructor(options: ResolvedPoolOptions, dispatcher: Dispatcher, leases: Leases, readers: MemberGroup) {
+    this.#dispatcher = dispatcher;
+    this.#leases = leases;
+    this.#readers = readers;
+    // Without a log a reader would keep those of other processes from writing, and in memory there is no other.
+    this.#pins = options.wal;
+  }
+
+  async backup(
+    target: Connection | string | URL | Buffer,
+    options: BackupOptions,
+    caller: Caller,
+  ): Promise<void> {
+    // Taken now: the process may be in another folder when its turn comes.
+    const to = target instanceof Connection ? target : backupPath(target);
+    const { signal, timeout, ...steps } = checkBackup(options);
+    this.#dispatcher.check();
+    const patience = Deadline.of({ signal, timeout })!;
+    const lease = await this.#dispatcher.lease(this.#readers, "backup", placeOf(caller), patience);
+    const connection = this.#leases.lend(lease);
+    try {
+      const copying = patience.signalled(async (limit) => {
+        // A backup begins anew whenever somebody else has written, and might never come to its end.
+        if (this.#pins) await pinSnapshot(lease.runner("mirror"));
+        await connection.backup(to, { ...steps, signal: limit });
+      });
+      await lease.unlessRevoked(copying);
+    } finally {
+      void lease.end();
+    }
+  }
+
+  async serialize(options: CallOptions & { name?: string | undefined }, caller: Caller): Promise<Uint8Array> {
+    const { name, ...limits } = options;
+    const database = databaseName(name);
+    this.#dispatcher.check();
+    const patience = Deadline.of(limits);
+    // It takes as long as a long statement does.
+    const want = { need: this.#readers.single ? "any" : "idle", cost: Number.POSITIVE_INFINITY } as const;
+    const call = await this.#dispatcher.perform(this.#readers, want, patience, (runner, waited) => {
+      const made = runner.method("serialize", database);
+      runner.submit(made, patience, waited ? null : caller);
+      return made;
+    });
+    return call.value as Uint8Array;
+  }
+
+  iterdump(filter: string | null, caller: Caller): AsyncGenerator<string, void, undefined> {
+    const place = placeOf(caller);
+    const patience = new Deadline({});
+    const lease = (): Promise<Lease> => {
+      this.#dispatcher.check();
+      return this.#dispatcher.lease(this.#readers, "iterdump", place, patience);
+    };
+    return new DumpLines(leasedLines(lease, filter, this.#pins), patience);
+  }
+}
+
+/** The lines of a dump, on a connection that is held from the first one to the last. */
+async function* leasedLines(
+  leasing: () => Promise<Lease>,
+  filter: string | null,
+  pins: boolean,
+): AsyncGenerator<string, void, undefined> {
+  const lease = await leasing();
+  try {
+    const runner = lease.runner("pool");
+    if (pins) await pinSnapshot(runner);
+    yield* dumpLines(runner, filter);
+  } finally {
+    await lease.leave();
+  }
+}
+
+/** Why a wait for a connection is given up when `return()` is called. */
+const left = new ErrorReason(
+  () => new OperationalError("interrupted: the iteration was left", { code: "SQLITE_INTERRUPT" }),
+);
+
+const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
+/** A dump that is dropped half read must not keep its connection for ever. */
+const dropped = new FinalizationRegistry<AsyncGenerator<string, void, undefined>>(
+  (lines) => void lines.return().catch(() => {}),
+);
+
+/** The lines as the user has them: a generator that is waited for cannot be left, and one that is dropped is not ended. */
+class DumpLines implements AsyncGenerator<string, void, undefined> {
+  readonly #lines: AsyncGenerator<string, void, undefined>;
+  readonly #patience: Deadline;
+  #left = false;
+
+  constructor(lines: AsyncGenerator<string, void, undefined>, patience: Deadline) {
+    this.#lines = lines;
+    this.#patience = patience;
+    dropped.register(this, lines, this);
+  }
+
+  async next(): Promise<IteratorResult<string, void>> {
+    try {
+      const result = await this.#lines.next();
+      return this.#left ? END : result;
+    } catch (error) {
+      if (this.#left) return END;
+      throw error;
+    }
+  }
+
+  async return(): Promise<IteratorResult<string, void>> {
+    dropped.unregister(this);
+    this.#left = true;
+    this.#patience.end(left);
+    await this.#lines.return();
+    return END;
+  }
+
+  async throw(error: unknown): Promise<IteratorResult<string, void>> {
+    await this.return();
+    throw error;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
