@@ -65,6 +65,7 @@ export type { AcquireOptions, PoolTransactionOptions } from "./pool/exclusive.js
 export type { PoolOptions } from "./pool/options.js";
 export type { Change, ChangeListener } from "./pool/changes/change-events.js";
 export type { LiveQuery } from "./pool/changes/live-query.js";
+export { PoolStatement } from "./pool/statement.js";
 export type { PoolStats, ThreadStats } from "./pool/stats.js";
 export {
   type ExecuteOptions,

@@ -1,5 +1,6 @@
 import type { StatementInfo as Compiled } from "@sqlite-aio/worker/wire";
 import type { ParameterList } from "@sqlite-aio/worker/sql";
+import type { Call } from "../thread/call.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { type ColumnInfo, columnsOf } from "../values/shape.js";
 import type { Caller, Handle } from "./handle.js";
@@ -21,8 +22,11 @@ export async function describe(
   options: CallOptions | undefined,
   caller: Caller,
 ): Promise<StatementInfo> {
-  const call = runner.compile(sql);
-  await runner.perform(call, options, caller);
+  return statementInfo(await runner.perform(runner.compile(sql), options, caller));
+}
+
+/** What the answer to a call of `compile()` says. */
+export function statementInfo(call: Call): StatementInfo {
   const { names, types, origins, readonly } = call.value as Compiled;
   return {
     columns: columnsOf({ names, types, origins }),

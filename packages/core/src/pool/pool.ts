@@ -4,6 +4,7 @@ import type { BackupOptions } from "../connection/backup.js";
 import type { Connection } from "../connection/connection.js";
 import { dumpFilter, type DumpOptions } from "../connection/dump-lines.js";
 import { type CallOptions, checkOptions, integer, refuseSurplus } from "../options/connect-options.js";
+import type { Caller } from "../connection/handle.js";
 import { type RunResult, runResult } from "../connection/run-result.js";
 import { Deadline } from "../options/deadline.js";
 import { type ChangeListener, ChangeEvents } from "./changes/change-events.js";
@@ -18,6 +19,7 @@ import { Member, type Role } from "./member.js";
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from "./options.js";
 import { Router } from "./router.js";
 import { type AcquireOptions, type PoolTransactionOptions, Exclusive } from "./exclusive.js";
+import { PoolStatement } from "./statement.js";
 import { poolStats, type PoolStats } from "./stats.js";
 import {
   type ExecuteOptions,
@@ -134,9 +136,43 @@ export class Pool extends PoolDefinitions {
   /** Rows as objects, read as they are wanted. The connection is held until the loop ends. */
   iterate<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
     refuseSurplus(arguments.length, 3, "iterate(sql, [a, b], options)");
-    const rows = this.#router.iterate(sql, parameters, options, this.iterate);
+    return this.#iterate(sql, parameters, options, this.iterate);
+  }
+
+  #iterate<R>(
+    sql: string,
+    parameters: Parameters | undefined,
+    options: CallOptions | undefined,
+    caller: Caller,
+  ): AsyncIterableIterator<R> {
+    const rows = this.#router.iterate(sql, parameters, options, caller);
     kept.set(rows, this);
     return rows;
+  }
+
+  /**
+   * A statement to be run again and again, at once. It holds no connection, and is compiled by each that runs it. Throws for
+   * what no single call of a pool can run.
+   *
+   * @example
+   * const byName = pool.prepare("SELECT id, text FROM note WHERE name = ?");
+   * const note = await byName.get(["first"]);
+   */
+  prepare(sql: string): PoolStatement {
+    refuseSurplus(arguments.length, 1, "prepare(sql)");
+    const router = this.#router;
+    router.checkStatement(sql);
+    const rows = this.#rows;
+    return new PoolStatement(sql, {
+      run: async (values, options, caller) =>
+        runResult(await router.query(Mode.RUN, sql, values, options, caller)),
+      get: async (values, options, caller) =>
+        objectRows(await router.query(Mode.GET, sql, values, options, caller), rows)[0],
+      all: async (values, options, caller) =>
+        objectRows(await router.query(Mode.ALL, sql, values, options, caller), rows),
+      iterate: (values, options, caller) => this.#iterate(sql, values, options, caller),
+      columns: async (options, caller) => (await router.describe(sql, options, caller)).columns,
+    });
   }
 
   /**

@@ -14,6 +14,7 @@ import type { ResolvedPoolOptions } from "./options.js";
 
 import type { Maintenance } from "./maintenance.js";
 import { QueryTrace, type Watched } from "../tracing/query-trace.js";
+import { type StatementInfo, statementInfo } from "../connection/describe.js";
 import { type BatchSource, runBatches, sourceOf, takeSets } from "../connection/executemany.js";
 import { type Caller, type Handle, integerFlag } from "../connection/handle.js";
 import { RowIterator } from "../connection/row-iterator.js";
@@ -126,6 +127,23 @@ export class Router {
       return made;
     });
     return call.value as TableAccess | null;
+  }
+
+  /** Compiles a statement and runs nothing. */
+  async describe(sql: string, options: CallOptions | undefined, caller: Caller): Promise<StatementInfo> {
+    this.#dispatcher.check();
+    const patience = Deadline.of(options);
+    const call = await this.#dispatcher.perform(this.#readers, ANY, patience, (runner, waited) => {
+      const made = runner.compile(sql);
+      runner.submit(made, patience, waited ? null : caller);
+      return made;
+    });
+    return statementInfo(call);
+  }
+
+  /** Throws what is wrong with the text of a call. */
+  checkStatement(sql: string): void {
+    this.#profile(sql);
   }
 
   /** Rows as they are wanted. */

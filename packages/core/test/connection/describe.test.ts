@@ -1,6 +1,6 @@
 import { createPool, Row } from "@sqlite-aio/core";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { open, rejection, temporaryPath } from "../support/database.ts";
+import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
 
 const create = `CREATE TABLE city (id INTEGER PRIMARY KEY, "the name" VARCHAR(20), size REAL);
   INSERT INTO city VALUES (1, 'Rome', 2.5), (2, 'Oslo', 0.5)`;
@@ -63,6 +63,39 @@ describe("describe()", () => {
     });
     expect(await db.describe("  -- nothing")).toEqual({ columns: [], parameters: [], readonly: true });
     expect([db.inTransaction, await db.executeFetchall("SELECT count(*) FROM city")]).toEqual([false, [[2]]]);
+  });
+
+  it("tells what another connection has made of a table since, whether or not the statement has run", async () => {
+    const path = await temporaryPath();
+    const other = openEngine(path);
+    other.exec(create);
+    const db = await open(path);
+    const columns = async (sql: string): Promise<unknown> =>
+      (await db.describe(sql)).columns.map(({ name, type }) => [name, type]);
+    await db.executeFetchall("SELECT * FROM city");
+    expect(await columns("SELECT * FROM city LIMIT 1")).toHaveLength(3);
+    const cursor = await db.execute("SELECT * FROM city");
+    expect(await cursor.fetchone()).toEqual([1, "Rome", 2.5]);
+    await cursor.close();
+    other.exec("ALTER TABLE city ADD COLUMN river BLOB");
+    for (const sql of ["SELECT * FROM city", "SELECT * FROM city LIMIT 1", "SELECT * FROM city LIMIT 2"]) {
+      expect(await columns(sql)).toEqual([
+        ["id", "INTEGER"],
+        ["the name", "VARCHAR(20)"],
+        ["size", "REAL"],
+        ["river", "BLOB"],
+      ]);
+    }
+    expect(await db.executeFetchall("SELECT * FROM city LIMIT 1")).toEqual([[1, "Rome", 2.5, null]]);
+  });
+
+  it("of a statement that a cursor is reading leaves the cursor as it is", async () => {
+    const db = await open(":memory:", { iterChunkSize: 1 });
+    await db.executescript(create);
+    const cursor = await db.execute("SELECT id FROM city ORDER BY id");
+    expect((await db.describe("SELECT id FROM city ORDER BY id")).columns).toMatchObject([{ name: "id" }]);
+    expect(await db.executeFetchall("SELECT id FROM city ORDER BY id")).toEqual([[1], [2]]);
+    expect(await cursor.fetchall()).toEqual([[1], [2]]);
   });
 
   it("rejects with what is wrong with the text", async () => {

@@ -124,6 +124,11 @@ export class Executor {
     const { mode, flags, values } = operation;
     this.#transactions.require(flags);
     this.#session.check(statement.keyword, statement.sql, statement.taint, flags);
+    if (mode === Mode.DESCRIBE) {
+      // Nothing runs that would find out whether another connection has changed the schema.
+      this.#session.schema.refresh();
+      statement.reset();
+    }
     statement.prepare(db, this.#session.schema);
     if (mode === Mode.DESCRIBE) {
       // Compiling a pragma may be all that it takes.

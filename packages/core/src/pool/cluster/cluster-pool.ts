@@ -20,6 +20,7 @@ import type { Connection } from "../../connection/connection.js";
 import type { RunResult } from "../../connection/run-result.js";
 import type { Pool } from "../pool.js";
 import { Reentrancy } from "../reentrancy.js";
+import { PoolStatement } from "../statement.js";
 import type { ExecuteOptions, ExecuteResult, ReadTransaction } from "../transaction.js";
 import { type BatchResult, type BatchStatement, partsOf } from "./batch-statement.js";
 import { LocalCalls } from "./local-calls.js";
@@ -125,6 +126,18 @@ export class ClusterPool extends LocalCalls {
     const access = this.#access(sql);
     if (this.#isLocal(access)) return this.#replica!.pool.iterate<R>(sql, parameters, options);
     return this.#iterateAtPrimary<R>(sql, keepParameters(sql, parameters), options, access);
+  }
+
+  /** A statement to be run again and again, at once; `columns()` is answered by the replica. Throws for what no single call can run. */
+  prepare(sql: string): PoolStatement {
+    this.#access(sql);
+    return new PoolStatement(sql, {
+      run: (values, options) => this.run(sql, values, options),
+      get: (values, options) => this.get(sql, values, options),
+      all: (values, options) => this.all(sql, values, options),
+      iterate: (values, options) => this.iterate(sql, values, options),
+      columns: async (options) => await this.local("columns()").prepare(sql).columns(options),
+    });
   }
 
   /** Runs the statements of a script at the primary, in one request. Each is a transaction of its own unless the script has BEGIN and COMMIT. */

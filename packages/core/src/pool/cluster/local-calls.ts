@@ -23,20 +23,21 @@ export abstract class LocalCalls {
 
   /** Throws NotSupportedError: libsql has no backup. The file of a replica is a copy already. */
   async backup(target: Connection | string | URL | Buffer, options: BackupOptions = {}): Promise<void> {
-    await this.#local("backup()").backup(target, options);
+    await this.local("backup()").backup(target, options);
   }
 
   /** As the pool's, where the engine of the replica has it. Throws NotSupportedError without a replica. */
   async serialize(options: CallOptions & { name?: string | undefined } = {}): Promise<Uint8Array> {
-    return await this.#local("serialize()").serialize(options);
+    return await this.local("serialize()").serialize(options);
   }
 
   /** What the replica has, as lines of SQL. Throws NotSupportedError without a replica. */
   iterdump(options: DumpOptions = {}): AsyncGenerator<string, void, undefined> {
-    return this.#local("iterdump()").iterdump(options);
+    return this.local("iterdump()").iterdump(options);
   }
 
-  #local(method: string): Pool {
+  /** @internal Throws NotSupportedError without a replica. */
+  protected local(method: string): Pool {
     const pool = this.replicaPool;
     if (pool === null) throw notAtPrimary(`${method}: there is no copy of the database on this machine`);
     return pool;
