@@ -46,6 +46,7 @@ export type { Collation } from "./functions/collation.js";
 export type { ExportOptions, FunctionOptions, SqlFunction } from "./functions/definitions.js";
 export type { CallOptions, ConnectOptions, IsolationLevel } from "./options/connect-options.js";
 export { type Autocommit, LEGACY_TRANSACTION_CONTROL } from "./options/autocommit.js";
+export type { SqlStatement } from "./values/sql-statement.js";
 export { Row } from "./values/row.js";
 export { SqliteRow } from "./values/sqlite-row.js";
 export type { RowFactory } from "./connection/cursor.js";

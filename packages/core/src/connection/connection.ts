@@ -28,6 +28,7 @@ import {
   rowSettings,
   type TextFactory,
 } from "../values/row-maker.js";
+import type { SqlStatement } from "../values/sql-statement.js";
 import { type Handle, integerFlag, type Origin, placed, toError } from "./handle.js";
 import { type RunResult, runResult } from "./run-result.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
@@ -125,7 +126,7 @@ export class Connection extends HandleControls {
    * @example
    * for await (const [id, name] of db.execute("SELECT id, name FROM city")) console.log(id, name);
    */
-  execute(sql: string, parameters?: Parameters, options?: CallOptions): PendingCursor {
+  execute(sql: string | SqlStatement, parameters?: Parameters, options?: CallOptions): PendingCursor {
     // Read first: should that throw, nothing has been begun.
     const signal = options?.signal;
     const cursor = new Cursor(this, this.runner);
@@ -137,7 +138,7 @@ export class Connection extends HandleControls {
    * array are taken when the call is made, those of any other iterable when it gives them.
    */
   async executemany(
-    sql: string,
+    sql: string | SqlStatement,
     parameterSets: Iterable<Parameters> | AsyncIterable<Parameters>,
     options?: CallOptions,
   ): Promise<Cursor> {
@@ -145,13 +146,13 @@ export class Connection extends HandleControls {
   }
 
   /** Commits an open transaction, unless told otherwise, then runs the statements of a script. */
-  async executescript(sql: string, options?: ScriptOptions): Promise<Cursor> {
+  async executescript(sql: string | SqlStatement, options?: ScriptOptions): Promise<Cursor> {
     return await new Cursor(this, this.runner).executescript(sql, options);
   }
 
   /** Runs one statement and gives all its rows, in one round trip. */
   async executeFetchall<R = AnyRow>(
-    sql: string,
+    sql: string | SqlStatement,
     parameters?: Parameters,
     options?: CallOptions,
   ): Promise<R[]> {
@@ -169,7 +170,11 @@ export class Connection extends HandleControls {
   }
 
   /** Runs one statement and gives its first row, undefined when there is none, in one round trip. */
-  async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
+  async get<R = AnyRow>(
+    sql: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): Promise<R | undefined> {
     const { runner } = this;
     const call = runner.query(Mode.GET, sql, parameters);
     const settings = rowSettings(runner.settings);
@@ -178,7 +183,7 @@ export class Connection extends HandleControls {
   }
 
   /** Runs one statement and gives its counts, no rows, in one round trip. */
-  async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+  async run(sql: string | SqlStatement, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
     return runResult(
       await this.runner.perform(this.runner.query(Mode.RUN, sql, parameters), options, this.run),
     );
@@ -188,13 +193,13 @@ export class Connection extends HandleControls {
    * Compiles one statement, runs nothing, and tells what it would give. Rejects with SQLite's error for a text that
    * cannot be compiled.
    */
-  async describe(sql: string, options?: CallOptions): Promise<StatementInfo> {
+  async describe(sql: string | SqlStatement, options?: CallOptions): Promise<StatementInfo> {
     return await describe(this.runner, sql, options, this.describe);
   }
 
   /** Runs one INSERT and gives the row of `SELECT last_insert_rowid()`, in one round trip. */
   async executeInsert<R = AnyRow>(
-    sql: string,
+    sql: string | SqlStatement,
     parameters?: Parameters,
     options?: CallOptions,
   ): Promise<R | null> {

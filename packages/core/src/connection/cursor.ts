@@ -19,6 +19,7 @@ import {
   rowSettings,
 } from "../values/row-maker.js";
 import { type Caller, type Handle, integerFlag, toError, type QuerySpec } from "./handle.js";
+import type { SqlStatement } from "../values/sql-statement.js";
 import { type ColumnInfo, columnsOf, type Shape } from "../values/shape.js";
 
 /** Options of `executescript()`. */
@@ -151,7 +152,7 @@ export class Cursor {
   }
 
   /** Runs one statement. Rejects with a {@link ProgrammingError} for wrong parameters. */
-  async execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<this> {
+  async execute(sql: string | SqlStatement, parameters?: Parameters, options?: CallOptions): Promise<this> {
     this.#check();
     const runner = this.#runner;
     const call = runner.query(Mode.CURSOR, sql, parameters, this.#spec(integerFlag(options)));
@@ -176,7 +177,7 @@ export class Cursor {
 
   /** Runs a DML statement once for each parameter set of an Iterable or AsyncIterable, in bounded memory. */
   async executemany(
-    sql: string,
+    sql: string | SqlStatement,
     parameterSets: Iterable<Parameters> | AsyncIterable<Parameters>,
     options?: CallOptions,
   ): Promise<this> {
@@ -187,7 +188,7 @@ export class Cursor {
   }
 
   /** Commits an open transaction, unless told otherwise, then runs the statements of a script. */
-  async executescript(sql: string, options?: ScriptOptions): Promise<this> {
+  async executescript(sql: string | SqlStatement, options?: ScriptOptions): Promise<this> {
     this.#check();
     const { commit, ...limits } = checkOptions(options ?? {}, ["commit", "signal", "timeout"]);
     const commits = commit === undefined || boolean(commit, "commit");

@@ -2,6 +2,7 @@ import type { StatementInfo as Compiled } from "@sqlite-aio/worker/wire";
 import type { ParameterList } from "@sqlite-aio/worker/sql";
 import type { Call } from "../thread/call.js";
 import type { CallOptions } from "../options/connect-options.js";
+import type { SqlStatement } from "../values/sql-statement.js";
 import { type ColumnInfo, columnsOf } from "../values/shape.js";
 import type { Caller, Handle } from "./handle.js";
 
@@ -18,7 +19,7 @@ export interface StatementInfo {
 /** Compiles a statement, which the thread keeps for when it is run. */
 export async function describe(
   runner: Handle,
-  sql: string,
+  sql: string | SqlStatement,
   options: CallOptions | undefined,
   caller: Caller,
 ): Promise<StatementInfo> {

@@ -7,6 +7,7 @@ import { isInstance } from "../errors/is-instance.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { QueryTrace } from "../tracing/query-trace.js";
+import { type SqlStatement, textWithoutValues } from "../values/sql-statement.js";
 import { closedReason } from "./lane.js";
 import { type Caller, type Origin, type Handle, toError } from "./handle.js";
 import type { CachedStatement } from "../thread/statement-cache.js";
@@ -22,11 +23,12 @@ const MAX_BATCHES = 2;
 /** Runs a statement for each parameter set; gives the rows changed, -1 if it is no DML. */
 export async function executeBatches(
   runner: Handle,
-  sql: string,
+  given: string | SqlStatement,
   sets: Iterable<Parameters> | AsyncIterable<Parameters>,
   options: CallOptions | undefined,
   caller: Caller,
 ): Promise<number> {
+  const sql = textWithoutValues(given);
   const statement = runner.statement(sql);
   const patience = Deadline.of(options);
   const source = sourceOf(caller, QueryTrace.of(Op.MANY, sql, undefined, runner.settings));

@@ -14,6 +14,7 @@ import { closedReason, type Lane } from "./lane.js";
 import type { RowFactory } from "./cursor.js";
 import { buildsObjects, type TextFactory } from "../values/row-maker.js";
 import { type CachedStatement, checkSql } from "../thread/statement-cache.js";
+import { type SqlStatement, statementParts, textWithoutValues } from "../values/sql-statement.js";
 import { shownParameters } from "../tracing/shown-parameters.js";
 
 /** What a connection's calls have in common; a transaction's share them with their connection. */
@@ -170,7 +171,13 @@ export class Handle {
   }
 
   /** A statement to be run once. Throws what is wrong with the text or the parameters. */
-  query(mode: number, sql: string, parameters: Parameters | undefined, spec: QuerySpec = PLAIN): Call {
+  query(
+    mode: number,
+    sql: string | SqlStatement,
+    parameters: Parameters | undefined,
+    spec: QuerySpec = PLAIN,
+  ): Call {
+    if (typeof sql !== "string") [sql, parameters] = statementParts(sql, parameters);
     const statement = this.statement(sql);
     const values = bindParameters(statement.parameters, parameters);
     return this.#query(mode, statement, values, spec, shownParameters(parameters), false);
@@ -208,7 +215,8 @@ export class Handle {
   }
 
   /** A statement to be compiled and not run. */
-  compile(sql: string): Call {
+  compile(sql: string | SqlStatement): Call {
+    if (typeof sql !== "string") [sql] = statementParts(sql, undefined);
     const flags = this.scoped ? Flag.IN_TRANSACTION : 0;
     return new Call(Op.QUERY, this.statement(sql), [Mode.DESCRIBE, flags, 0, -1, 0]);
   }
@@ -240,7 +248,8 @@ export class Handle {
     return new Call(Op.CALL, null, [name, args, flags], transfer === undefined ? {} : { transfer });
   }
 
-  script(sql: string, flags: number): Call {
+  script(script: string | SqlStatement, flags: number): Call {
+    const sql = textWithoutValues(script);
     checkSql(sql);
     return new Call(Op.SCRIPT, null, [sql, flags | (this.scoped ? Flag.IN_TRANSACTION : 0)], { sql });
   }

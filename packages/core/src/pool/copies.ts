@@ -3,6 +3,7 @@ import { Connection } from "../connection/connection.js";
 import { dumpLines } from "../connection/dump-lines.js";
 import type { Caller } from "../connection/handle.js";
 import { OperationalError } from "../errors/errors.js";
+import { isInstance } from "../errors/is-instance.js";
 import { ErrorReason } from "../errors/rejection.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
@@ -34,7 +35,7 @@ export class Copies {
     caller: Caller,
   ): Promise<void> {
     // Taken now: the process may be in another folder when its turn comes.
-    const to = target instanceof Connection ? target : backupPath(target);
+    const to = isInstance(target, Connection) ? target : backupPath(target);
     const { signal, timeout, ...steps } = checkBackup(options);
     this.#dispatcher.check();
     const patience = Deadline.of({ signal, timeout })!;

@@ -34,6 +34,7 @@ import { Maintenance } from "./maintenance.js";
 import { keepParameters, type LiveQuery, Watch } from "./changes/live-query.js";
 import { Row } from "../values/row.js";
 import type { AnyRow, RowSettings } from "../values/row-maker.js";
+import { partsOf, type SqlStatement } from "../values/sql-statement.js";
 import { checkSql } from "../thread/statement-cache.js";
 import { traceTransaction } from "../tracing/transaction-trace.js";
 
@@ -107,40 +108,56 @@ export class Pool extends PoolDefinitions {
   }
 
   /** Runs a statement on the writer and gives its counts. */
-  async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+  async run(sql: string | SqlStatement, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
     refuseSurplus(arguments.length, 3, "run(sql, [a, b], options)");
     return runResult(await this.#router.query(Mode.RUN, sql, parameters, options, this.run));
   }
 
   /** The first row as an object; undefined when there is none. */
-  async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
+  async get<R = AnyRow>(
+    sql: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): Promise<R | undefined> {
     refuseSurplus(arguments.length, 3, "get(sql, [a, b], options)");
     const call = await this.#router.query(Mode.GET, sql, parameters, options, this.get);
     return objectRows<R>(call, this.#rows)[0];
   }
 
   /** All rows as objects. */
-  async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
+  async all<R = AnyRow>(
+    sql: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): Promise<R[]> {
     refuseSurplus(arguments.length, 3, "all(sql, [a, b], options)");
     const call = await this.#router.query(Mode.ALL, sql, parameters, options, this.all);
     return objectRows(call, this.#rows);
   }
 
   /** All there is to know of a statement, wherever it belongs: for query builders, which make rows of their own. */
-  async execute(sql: string, parameters?: Parameters, options?: ExecuteOptions): Promise<ExecuteResult> {
+  async execute(
+    sql: string | SqlStatement,
+    parameters?: Parameters,
+    options?: ExecuteOptions,
+  ): Promise<ExecuteResult> {
     refuseSurplus(arguments.length, 3, "execute(sql, [a, b], options)");
     const { mode, call } = executeMode(options);
     return executeResult(await this.#router.query(mode, sql, parameters, call, this.execute, false));
   }
 
   /** Rows as objects, read as they are wanted. The connection is held until the loop ends. */
-  iterate<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
+  iterate<R = AnyRow>(
+    sql: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): AsyncIterableIterator<R> {
     refuseSurplus(arguments.length, 3, "iterate(sql, [a, b], options)");
     return this.#iterate(sql, parameters, options, this.iterate);
   }
 
   #iterate<R>(
-    sql: string,
+    sql: string | SqlStatement,
     parameters: Parameters | undefined,
     options: CallOptions | undefined,
     caller: Caller,
@@ -151,27 +168,28 @@ export class Pool extends PoolDefinitions {
   }
 
   /**
-   * A statement to be run again and again, at once. It holds no connection, and is compiled by each that runs it. Throws for
-   * what no single call of a pool can run.
+   * A statement to be run again and again, at once. It holds no connection, and is compiled by each that runs it. That of a
+   * `{ sql, values }` object always has its values. Throws for what no single call of a pool can run.
    *
    * @example
    * const byName = pool.prepare("SELECT id, text FROM note WHERE name = ?");
    * const note = await byName.get(["first"]);
    */
-  prepare(sql: string): PoolStatement {
+  prepare(sql: string | SqlStatement): PoolStatement {
     refuseSurplus(arguments.length, 1, "prepare(sql)");
+    const [text, fixed] = partsOf(sql, undefined);
     const router = this.#router;
-    router.checkStatement(sql);
+    router.checkStatement(text);
     const rows = this.#rows;
-    return new PoolStatement(sql, {
+    return new PoolStatement(text, fixed, {
       run: async (values, options, caller) =>
-        runResult(await router.query(Mode.RUN, sql, values, options, caller)),
+        runResult(await router.query(Mode.RUN, text, values, options, caller)),
       get: async (values, options, caller) =>
-        objectRows(await router.query(Mode.GET, sql, values, options, caller), rows)[0],
+        objectRows(await router.query(Mode.GET, text, values, options, caller), rows)[0],
       all: async (values, options, caller) =>
-        objectRows(await router.query(Mode.ALL, sql, values, options, caller), rows),
-      iterate: (values, options, caller) => this.#iterate(sql, values, options, caller),
-      columns: async (options, caller) => (await router.describe(sql, options, caller)).columns,
+        objectRows(await router.query(Mode.ALL, text, values, options, caller), rows),
+      iterate: (values, options, caller) => this.#iterate(text, values, options, caller),
+      columns: async (options, caller) => (await router.describe(text, options, caller)).columns,
     });
   }
 
@@ -184,7 +202,7 @@ export class Pool extends PoolDefinitions {
    * await pool.executemany("INSERT INTO note (text) VALUES (?)", [["one"], ["two"]]);
    */
   async executemany(
-    sql: string,
+    sql: string | SqlStatement,
     parameterSets: Iterable<Parameters> | AsyncIterable<Parameters>,
     options?: CallOptions,
   ): Promise<{ changes: number }> {
@@ -197,7 +215,7 @@ export class Pool extends PoolDefinitions {
    * Runs the statements of a script on the writer, and nothing of others between them. Each is a transaction of its own
    * unless the script has BEGIN and COMMIT; what an error leaves open is rolled back.
    */
-  async exec(script: string, options?: CallOptions): Promise<void> {
+  async exec(script: string | SqlStatement, options?: CallOptions): Promise<void> {
     refuseSurplus(arguments.length, 2, "exec(script, options)");
     await this.#router.script(script, options, this.exec);
   }
@@ -313,15 +331,20 @@ export class Pool extends PoolDefinitions {
    * @example
    * for await (const rows of pool.watch("SELECT id, text FROM note", [], { signal })) render(rows);
    */
-  watch<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): LiveQuery<R> {
-    checkSql(sql);
-    const values = keepParameters(sql, parameters);
+  watch<R = AnyRow>(
+    sql: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): LiveQuery<R> {
+    const [text, given] = partsOf(sql, parameters);
+    checkSql(text);
+    const values = keepParameters(text, given);
     return new Watch<R>(
       {
-        sql,
+        sql: text,
         changes: this.#changes,
-        query: async (callOptions) => await this.all<R>(sql, values(), callOptions),
-        access: (callOptions) => this.#router.access(sql, callOptions),
+        query: async (callOptions) => await this.all<R>(text, values(), callOptions),
+        access: (callOptions) => this.#router.access(text, callOptions),
       },
       options,
     );

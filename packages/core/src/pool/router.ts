@@ -19,6 +19,7 @@ import { type BatchSource, runBatches, sourceOf, takeSets } from "../connection/
 import { type Caller, type Handle, integerFlag } from "../connection/handle.js";
 import { RowIterator } from "../connection/row-iterator.js";
 import { runTransaction } from "../connection/transaction.js";
+import { partsOf, type SqlStatement, statementParts, textWithoutValues } from "../values/sql-statement.js";
 import { checkSql } from "../thread/statement-cache.js";
 import { isQuick, type Profile, StatementProfiles } from "./statement-profile.js";
 
@@ -51,11 +52,23 @@ export class Router {
   /** Runs a statement to its end. */
   query(
     mode: number,
-    sql: string,
+    sql: string | SqlStatement,
     parameters: Parameters | undefined,
     options: CallOptions | undefined,
     caller: Caller,
     objects = true,
+  ): Promise<Call> {
+    if (typeof sql !== "string") [sql, parameters] = statementParts(sql, parameters);
+    return this.#traced(mode, sql, parameters, options, caller, objects);
+  }
+
+  #traced(
+    mode: number,
+    sql: string,
+    parameters: Parameters | undefined,
+    options: CallOptions | undefined,
+    caller: Caller,
+    objects: boolean,
   ): Promise<Call> {
     const trace = QueryTrace.of(Op.QUERY, sql, parameters, this.#watched);
     if (trace === null) return this.#query(mode, sql, parameters, options, caller, objects, null);
@@ -148,7 +161,7 @@ export class Router {
 
   /** Rows as they are wanted. */
   iterate(
-    sql: string,
+    given: string | SqlStatement,
     parameters: Parameters | undefined,
     options: CallOptions | undefined,
     caller: Caller,
@@ -157,15 +170,16 @@ export class Router {
     let lease: Lease | undefined;
     // Now, and not when the first row is asked for; what is wrong with them is said then.
     const taken = resultOf(() => {
+      const [sql, own] = partsOf(given, parameters);
       const profile = this.#profile(sql);
       const limits = options === undefined ? {} : { ...Deadline.check(options) };
-      const values = bindParameters(profile.parameters, parameters);
-      return { profile, values, limits, integers: integerFlag(options) };
+      const values = bindParameters(profile.parameters, own);
+      return { sql, profile, values, limits, integers: integerFlag(options) };
     });
     let patience: Deadline | undefined;
     const open = async (): Promise<Cursor> => {
       this.#dispatcher.check();
-      const { profile, values, limits, integers } = taken();
+      const { sql, profile, values, limits, integers } = taken();
       patience = Deadline.of(limits)!;
       for (;;) {
         const guarded = this.#splits && !profile.writes;
@@ -193,11 +207,12 @@ export class Router {
 
   /** Runs a statement for each of the sets, in one transaction on the writer; gives the rows changed, -1 if it is no DML. */
   many(
-    sql: string,
+    given: string | SqlStatement,
     sets: Iterable<Parameters> | AsyncIterable<Parameters>,
     options: CallOptions | undefined,
     caller: Caller,
   ): Promise<number> {
+    const sql = textWithoutValues(given);
     const source = sourceOf(caller, QueryTrace.of(Op.MANY, sql, undefined, this.#watched));
     const { trace } = source;
     if (trace === null) return this.#many(sql, sets, options, source);
@@ -232,7 +247,8 @@ export class Router {
   }
 
   /** Runs the statements of a script on the writer, which nobody else uses meanwhile. */
-  script(sql: string, options: CallOptions | undefined, caller: Caller): Promise<void> {
+  script(script: string | SqlStatement, options: CallOptions | undefined, caller: Caller): Promise<void> {
+    const sql = textWithoutValues(script);
     const trace = QueryTrace.of(Op.SCRIPT, sql, undefined, this.#watched);
     if (trace === null) return this.#script(sql, options, caller, null);
     return trace.follow(

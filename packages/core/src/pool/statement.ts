@@ -1,7 +1,9 @@
+import { scanParameters } from "@sqlite-aio/worker/sql";
+import { ProgrammingError } from "../errors/errors.js";
 import type { RunResult } from "../connection/run-result.js";
 import type { Caller } from "../connection/handle.js";
 import { type CallOptions, refuseSurplus } from "../options/connect-options.js";
-import type { Parameters } from "../values/bind.js";
+import { bindParameters, type Parameters } from "../values/bind.js";
 import type { AnyRow } from "../values/row-maker.js";
 import type { ColumnInfo } from "../values/shape.js";
 
@@ -34,35 +36,38 @@ export class PoolStatement {
   /** The text of the statement. */
   readonly source: string;
   readonly #runner: StatementRunner;
+  /** Those that it was prepared with, as they were then. */
+  readonly #values: Parameters | undefined;
 
-  /** @internal Use `pool.prepare()`. */
-  constructor(source: string, runner: StatementRunner) {
+  /** @internal Use `pool.prepare()`. Throws for values that the text cannot have. */
+  constructor(source: string, values: Parameters | undefined, runner: StatementRunner) {
     this.source = source;
     this.#runner = runner;
+    this.#values = values && bindParameters(scanParameters(source), values);
   }
 
   /** Runs it on the writer and gives its counts. */
   async run(parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
     refuseSurplus(arguments.length, 2, "run([a, b], options)");
-    return await this.#runner.run(parameters, options, this.run);
+    return await this.#runner.run(this.#bound(parameters), options, this.run);
   }
 
   /** The first row as an object; undefined when there is none. */
   async get<R = AnyRow>(parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
     refuseSurplus(arguments.length, 2, "get([a, b], options)");
-    return (await this.#runner.get(parameters, options, this.get)) as R | undefined;
+    return (await this.#runner.get(this.#bound(parameters), options, this.get)) as R | undefined;
   }
 
   /** All rows as objects. */
   async all<R = AnyRow>(parameters?: Parameters, options?: CallOptions): Promise<R[]> {
     refuseSurplus(arguments.length, 2, "all([a, b], options)");
-    return (await this.#runner.all(parameters, options, this.all)) as R[];
+    return (await this.#runner.all(this.#bound(parameters), options, this.all)) as R[];
   }
 
   /** Rows as objects, read as they are wanted. A connection is held until the loop ends. */
   iterate<R = AnyRow>(parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
     refuseSurplus(arguments.length, 2, "iterate([a, b], options)");
-    return this.#runner.iterate(parameters, options, this.iterate) as AsyncIterableIterator<R>;
+    return this.#runner.iterate(this.#bound(parameters), options, this.iterate) as AsyncIterableIterator<R>;
   }
 
   /**
@@ -72,5 +77,14 @@ export class PoolStatement {
   async columns(options?: CallOptions): Promise<readonly ColumnInfo[]> {
     refuseSurplus(arguments.length, 1, "columns(options)");
     return await this.#runner.columns(options, this.columns);
+  }
+
+  #bound(parameters: Parameters | undefined): Parameters | undefined {
+    if (this.#values === undefined) return parameters;
+    if (parameters === undefined) return this.#values;
+    throw new ProgrammingError("the statement was prepared with its values: there can be no others", {
+      code: "SQLITE_MISUSE",
+      sql: this.source,
+    });
   }
 }

@@ -9,6 +9,7 @@ import { RowIterator } from "../connection/row-iterator.js";
 import { type RunResult, runResult } from "../connection/run-result.js";
 import { type AnyRow, makeRows, type RowSettings } from "../values/row-maker.js";
 import { type Caller, type Handle, integerFlag, toError } from "../connection/handle.js";
+import type { SqlStatement } from "../values/sql-statement.js";
 import { inTransaction, type TransactionOptions } from "../connection/transaction.js";
 
 /** Options of `execute`. */
@@ -43,28 +44,44 @@ export class ReadTransaction {
   }
 
   /** The first row as an object; undefined when there is none. */
-  async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
+  async get<R = AnyRow>(
+    sql: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): Promise<R | undefined> {
     refuseSurplus(arguments.length, 3, "get(sql, [a, b], options)");
     const call = await this.query(Mode.GET, sql, parameters, options, this.get);
     return objectRows<R>(call, this.runner.settings)[0];
   }
 
   /** All rows as objects. */
-  async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
+  async all<R = AnyRow>(
+    sql: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): Promise<R[]> {
     refuseSurplus(arguments.length, 3, "all(sql, [a, b], options)");
     const call = await this.query(Mode.ALL, sql, parameters, options, this.all);
     return objectRows(call, this.runner.settings);
   }
 
   /** All there is to know of a statement: for query builders, which make rows of their own. */
-  async execute(sql: string, parameters?: Parameters, options?: ExecuteOptions): Promise<ExecuteResult> {
+  async execute(
+    sql: string | SqlStatement,
+    parameters?: Parameters,
+    options?: ExecuteOptions,
+  ): Promise<ExecuteResult> {
     refuseSurplus(arguments.length, 3, "execute(sql, [a, b], options)");
     const { mode, call } = executeMode(options);
     return executeResult(await this.query(mode, sql, parameters, call, this.execute, false));
   }
 
   /** Rows as objects, read as they are wanted. */
-  iterate<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
+  iterate<R = AnyRow>(
+    sql: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): AsyncIterableIterator<R> {
     refuseSurplus(arguments.length, 3, "iterate(sql, [a, b], options)");
     const cursor = new Cursor(null, this.runner, this.flags);
     return new RowIterator(
@@ -80,7 +97,7 @@ export class ReadTransaction {
   /** @internal */
   protected async query(
     mode: number,
-    sql: string,
+    sql: string | SqlStatement,
     parameters: Parameters | undefined,
     options: CallOptions | undefined,
     caller: Caller,
@@ -94,7 +111,7 @@ export class ReadTransaction {
     } catch (reason) {
       throw toError(reason, call);
     }
-    if (call.refused) throw readOnly(sql);
+    if (call.refused) throw readOnly(call.sql);
     return call;
   }
 }
@@ -106,7 +123,7 @@ export class PoolTransaction extends ReadTransaction {
   }
 
   /** Runs a statement and gives its counts. */
-  async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+  async run(sql: string | SqlStatement, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
     refuseSurplus(arguments.length, 3, "run(sql, [a, b], options)");
     return runResult(await this.query(Mode.RUN, sql, parameters, options, this.run));
   }
@@ -116,7 +133,7 @@ export class PoolTransaction extends ReadTransaction {
    * before a set that fails stays in the transaction, unless that is rolled back.
    */
   async executemany(
-    sql: string,
+    sql: string | SqlStatement,
     parameterSets: Iterable<Parameters> | AsyncIterable<Parameters>,
     options?: CallOptions,
   ): Promise<{ changes: number }> {
@@ -126,7 +143,7 @@ export class PoolTransaction extends ReadTransaction {
   }
 
   /** Runs the statements of a script. */
-  async exec(script: string, options?: CallOptions): Promise<void> {
+  async exec(script: string | SqlStatement, options?: CallOptions): Promise<void> {
     refuseSurplus(arguments.length, 2, "exec(script, options)");
     await this.runner.perform(this.runner.script(script, this.runner.flags), options, this.exec);
   }

@@ -20,7 +20,7 @@ export interface BatchResult extends RunResult {
 }
 
 /** The text and the values. Throws TypeError. */
-export function partsOf(statement: BatchStatement): [sql: string, parameters: Parameters | undefined] {
+export function batchParts(statement: BatchStatement): [sql: string, parameters: Parameters | undefined] {
   if (typeof statement === "string") return [statement, undefined];
   if (Array.isArray(statement)) return [statement[0] as string, statement[1] as Parameters | undefined];
   if (typeof statement === "object" && statement !== null && "sql" in statement) {

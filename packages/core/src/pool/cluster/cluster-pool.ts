@@ -13,16 +13,15 @@ import { traceTransaction } from "../../tracing/transaction-trace.js";
 import type { Parameters } from "../../values/bind.js";
 import { Row } from "../../values/row.js";
 import type { AnyRow, RowSettings } from "../../values/row-maker.js";
-import type { ChangeListener } from "../changes/change-events.js";
-import { keepParameters, type LiveQuery, Watch } from "../changes/live-query.js";
+import { partsOf, type SqlStatement, textWithoutValues } from "../../values/sql-statement.js";
+import { keepParameters } from "../changes/live-query.js";
 import type { AcquireOptions, PoolTransactionOptions } from "../exclusive.js";
 import type { Connection } from "../../connection/connection.js";
 import type { RunResult } from "../../connection/run-result.js";
-import type { Pool } from "../pool.js";
 import { Reentrancy } from "../reentrancy.js";
 import { PoolStatement } from "../statement.js";
 import type { ExecuteOptions, ExecuteResult, ReadTransaction } from "../transaction.js";
-import { type BatchResult, type BatchStatement, partsOf } from "./batch-statement.js";
+import { batchParts, type BatchResult, type BatchStatement } from "./batch-statement.js";
 import { LocalCalls } from "./local-calls.js";
 import { Primary } from "./primary.js";
 import { PrimaryConnection } from "./primary-connection.js";
@@ -34,7 +33,6 @@ import {
   PrimaryTransaction,
   runTransaction,
 } from "./primary-transaction.js";
-import { notAtPrimary } from "./remote-errors.js";
 import { isInstance } from "../../errors/is-instance.js";
 import { objectRows, type RemoteResult, type RemoteStatement, remoteStatement } from "./remote-values.js";
 import { Replica } from "./replica.js";
@@ -90,48 +88,74 @@ export class ClusterPool extends LocalCalls {
   }
 
   /** Runs a statement at the primary and gives its counts. */
-  async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+  async run(
+    given: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): Promise<RunResult> {
     this.#check();
+    const [sql, values] = partsOf(given, parameters);
     const access = accessOutside(sql);
-    const { changes, lastInsertRowid } = await this.#atPrimary(sql, parameters, options, access);
+    const { changes, lastInsertRowid } = await this.#atPrimary(sql, values, options, access);
     return { changes, lastInsertRowid };
   }
 
   /** The first row as an object; undefined when there is none. */
-  async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
+  async get<R = AnyRow>(
+    given: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): Promise<R | undefined> {
+    const [sql, values] = partsOf(given, parameters);
     const access = this.#access(sql);
-    if (this.#isLocal(access)) return await this.#replica!.pool.get<R>(sql, parameters, options);
-    return objectRows<R>(await this.#atPrimary(sql, parameters, options, access), this.#rows)[0];
+    if (this.#isLocal(access)) return await this.#replica!.pool.get<R>(sql, values, options);
+    return objectRows<R>(await this.#atPrimary(sql, values, options, access), this.#rows)[0];
   }
 
   /** All rows as objects. */
-  async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
+  async all<R = AnyRow>(
+    given: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): Promise<R[]> {
+    const [sql, values] = partsOf(given, parameters);
     const access = this.#access(sql);
-    if (this.#isLocal(access)) return await this.#replica!.pool.all<R>(sql, parameters, options);
-    return objectRows<R>(await this.#atPrimary(sql, parameters, options, access), this.#rows);
+    if (this.#isLocal(access)) return await this.#replica!.pool.all<R>(sql, values, options);
+    return objectRows<R>(await this.#atPrimary(sql, values, options, access), this.#rows);
   }
 
   /** All there is to know of a statement, wherever it belongs: for query builders, which make rows of their own. */
-  async execute(sql: string, parameters?: Parameters, options?: ExecuteOptions): Promise<ExecuteResult> {
+  async execute(
+    given: string | SqlStatement,
+    parameters?: Parameters,
+    options?: ExecuteOptions,
+  ): Promise<ExecuteResult> {
+    const [sql, values] = partsOf(given, parameters);
     const access = this.#access(sql);
-    if (this.#isLocal(access)) return await this.#replica!.pool.execute(sql, parameters, options);
+    if (this.#isLocal(access)) return await this.#replica!.pool.execute(sql, values, options);
     const { firstRow, ...call } = options ?? {};
-    const { changes, lastInsertRowid, shape, rows } = await this.#atPrimary(sql, parameters, call, access);
+    const { changes, lastInsertRowid, shape, rows } = await this.#atPrimary(sql, values, call, access);
     const wanted = firstRow === true ? rows.slice(0, 1) : rows;
     return { changes, lastInsertRowid, columns: shape.names, types: shape.types, rows: wanted };
   }
 
   /** Rows as objects: of a replica as they are wanted; the primary sends them all at once. */
-  iterate<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterableIterator<R> {
+  iterate<R = AnyRow>(
+    given: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): AsyncIterableIterator<R> {
+    const [sql, values] = partsOf(given, parameters);
     const access = this.#access(sql);
-    if (this.#isLocal(access)) return this.#replica!.pool.iterate<R>(sql, parameters, options);
-    return this.#iterateAtPrimary<R>(sql, keepParameters(sql, parameters), options, access);
+    if (this.#isLocal(access)) return this.#replica!.pool.iterate<R>(sql, values, options);
+    return this.#iterateAtPrimary<R>(sql, keepParameters(sql, values), options, access);
   }
 
   /** A statement to be run again and again, at once; `columns()` is answered by the replica. Throws for what no single call can run. */
-  prepare(sql: string): PoolStatement {
+  prepare(given: string | SqlStatement): PoolStatement {
+    const [sql, fixed] = partsOf(given, undefined);
     this.#access(sql);
-    return new PoolStatement(sql, {
+    return new PoolStatement(sql, fixed, {
       run: (values, options) => this.run(sql, values, options),
       get: (values, options) => this.get(sql, values, options),
       all: (values, options) => this.all(sql, values, options),
@@ -141,8 +165,9 @@ export class ClusterPool extends LocalCalls {
   }
 
   /** Runs the statements of a script at the primary, in one request. Each is a transaction of its own unless the script has BEGIN and COMMIT. */
-  async exec(script: string, options?: CallOptions): Promise<void> {
+  async exec(given: string | SqlStatement, options?: CallOptions): Promise<void> {
     this.#check();
+    const script = textWithoutValues(given);
     const statements: RemoteStatement[] = [];
     for (const sql of splitScript(script)) {
       accessOf(sql);
@@ -166,7 +191,7 @@ export class ClusterPool extends LocalCalls {
   async batch(statements: Iterable<BatchStatement>, options?: CallOptions): Promise<BatchResult[]> {
     this.#check();
     const prepared = [...statements].map((statement) => {
-      const [sql, parameters] = partsOf(statement);
+      const [sql, parameters] = batchParts(statement);
       accessOutside(sql);
       return remoteStatement(sql, parameters);
     });
@@ -255,35 +280,6 @@ export class ClusterPool extends LocalCalls {
     return (await this.#replica?.replicator.sync(deadline)) ?? { frames: 0, newest: null };
   }
 
-  /** Calls `listener` after each sync that has brought something: `external` and `any` are true. Throws NotSupportedError without a replica. */
-  on(event: "change", listener: ChangeListener): this {
-    this.#changes.on(event, listener);
-    return this;
-  }
-
-  /** As {@link on}, for the next change only. */
-  once(event: "change", listener: ChangeListener): this {
-    this.#changes.once(event, listener);
-    return this;
-  }
-
-  /** Takes a listener off that was put on by {@link on} or {@link once}. */
-  off(event: "change", listener: ChangeListener): this {
-    this.#changes.off(event, listener);
-    return this;
-  }
-
-  /** A query's rows, and its rows again after each sync that has brought something. Throws NotSupportedError without a replica. */
-  watch<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): LiveQuery<R> {
-    const changes = this.#changes;
-    if (accessOutside(sql) !== "read") throw readOnly(sql);
-    const values = keepParameters(sql, parameters);
-    const { pool } = this.#replica!;
-    const query = (callOptions: CallOptions): Promise<R[]> => pool.all<R>(sql, values(), callOptions);
-    // Which tables have changed is not known, so that it does not matter which ones the query reads.
-    return new Watch<R>({ sql, changes, query, access: async () => null }, options);
-  }
-
   /** @internal Keeps the migrations of other machines out, until the function that it gives is called. */
   lockMigrations(timeout: number): Promise<() => Promise<void>> {
     this.#check();
@@ -324,14 +320,13 @@ export class ClusterPool extends LocalCalls {
   }
 
   /** @internal */
-  protected override get replicaPool(): Pool | null {
-    this.#check();
-    return this.#replica?.pool ?? null;
+  protected override get replica(): Replica | null {
+    return this.#replica;
   }
 
-  get #changes(): Replica["changes"] {
-    if (this.#replica !== null) return this.#replica.changes;
-    throw notAtPrimary("changes are told of a replica: a primary does not tell them");
+  /** @internal Throws if the pool takes no further call, or not from here. */
+  protected override check(): void {
+    this.#check();
   }
 
   #check(): void {

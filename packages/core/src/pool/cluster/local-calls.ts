@@ -2,14 +2,25 @@ import type { BackupOptions } from "../../connection/backup.js";
 import type { Connection } from "../../connection/connection.js";
 import type { DumpOptions } from "../../connection/dump-lines.js";
 import type { CallOptions } from "../../options/connect-options.js";
+import type { Parameters } from "../../values/bind.js";
+import type { AnyRow } from "../../values/row-maker.js";
+import { partsOf, type SqlStatement } from "../../values/sql-statement.js";
+import { readOnly } from "../../errors/errors.js";
+import type { ChangeListener } from "../changes/change-events.js";
+import { keepParameters, type LiveQuery, Watch } from "../changes/live-query.js";
 import type { Pool } from "../pool.js";
 import { MANY } from "./primary-transaction.js";
 import { notAtPrimary } from "./remote-errors.js";
+import type { Replica } from "./replica.js";
+import { accessOutside } from "./statement-access.js";
 
 /** The calls of a pool that are for a database of this machine: the replica answers them, if there is one. */
 export abstract class LocalCalls {
   /** @internal */
-  protected abstract get replicaPool(): Pool | null;
+  protected abstract get replica(): Replica | null;
+
+  /** @internal Throws if the pool takes no further call, or not from here. */
+  protected abstract check(): void;
 
   /** SQL functions are of one connection on one machine. Throws NotSupportedError. */
   async createFunction(): Promise<void> {
@@ -36,10 +47,49 @@ export abstract class LocalCalls {
     return this.local("iterdump()").iterdump(options);
   }
 
+  /** Calls `listener` after each sync that has brought something: `external` and `any` are true. Throws NotSupportedError without a replica. */
+  on(event: "change", listener: ChangeListener): this {
+    this.#changes.on(event, listener);
+    return this;
+  }
+
+  /** As {@link on}, for the next change only. */
+  once(event: "change", listener: ChangeListener): this {
+    this.#changes.once(event, listener);
+    return this;
+  }
+
+  /** Takes a listener off that was put on by {@link on} or {@link once}. */
+  off(event: "change", listener: ChangeListener): this {
+    this.#changes.off(event, listener);
+    return this;
+  }
+
+  /** A query's rows, and its rows again after each sync that has brought something. Throws NotSupportedError without a replica. */
+  watch<R = AnyRow>(
+    given: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): LiveQuery<R> {
+    const changes = this.#changes;
+    const [sql, own] = partsOf(given, parameters);
+    if (accessOutside(sql) !== "read") throw readOnly(sql);
+    const values = keepParameters(sql, own);
+    const { pool } = this.replica!;
+    const query = (callOptions: CallOptions): Promise<R[]> => pool.all<R>(sql, values(), callOptions);
+    // Which tables have changed is not known, so that it does not matter which ones the query reads.
+    return new Watch<R>({ sql, changes, query, access: async () => null }, options);
+  }
+
+  get #changes(): Replica["changes"] {
+    if (this.replica !== null) return this.replica.changes;
+    throw notAtPrimary("changes are told of a replica: a primary does not tell them");
+  }
+
   /** @internal Throws NotSupportedError without a replica. */
   protected local(method: string): Pool {
-    const pool = this.replicaPool;
-    if (pool === null) throw notAtPrimary(`${method}: there is no copy of the database on this machine`);
-    return pool;
+    this.check();
+    if (this.replica !== null) return this.replica.pool;
+    throw notAtPrimary(`${method}: there is no copy of the database on this machine`);
   }
 }

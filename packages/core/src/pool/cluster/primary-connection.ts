@@ -5,7 +5,7 @@ import { Deadline } from "../../options/deadline.js";
 import type { Cursor, RowFactory } from "../../connection/cursor.js";
 import type { Parameters } from "../../values/bind.js";
 import { type AnyRow, makeRows, type RowSettings } from "../../values/row-maker.js";
-
+import { partsOf, type SqlStatement, textWithoutValues } from "../../values/sql-statement.js";
 import type { Primary } from "./primary.js";
 import { PrimaryCursor } from "./primary-cursor.js";
 import type { PrimaryStream } from "./primary-stream.js";
@@ -82,18 +82,26 @@ export class PrimaryConnection implements AsyncDisposable {
   }
 
   /** Runs a statement, and gives its cursor. */
-  async execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<PrimaryCursor> {
+  async execute(
+    sql: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): Promise<PrimaryCursor> {
     return await (await this.cursor()).execute(sql, parameters, options);
   }
 
   /** Runs a statement for each of the parameter sets. */
-  async executemany(sql: string, sets: Iterable<Parameters> | AsyncIterable<Parameters>): Promise<void> {
+  async executemany(
+    given: string | SqlStatement,
+    sets: Iterable<Parameters> | AsyncIterable<Parameters>,
+  ): Promise<void> {
+    const sql = textWithoutValues(given);
     for await (const parameters of sets) await this.perform(sql, parameters);
   }
 
   /** Commits, then runs the statements of a script. */
-  async executescript(script: string, options?: CallOptions): Promise<void> {
-    const statements = [...splitScript(script)];
+  async executescript(script: string | SqlStatement, options?: CallOptions): Promise<void> {
+    const statements = [...splitScript(textWithoutValues(script))];
     for (const sql of statements) accessOf(sql);
     if (this.inTransaction && this.#scopes === 0) await this.commit();
     for (const sql of statements) await this.#perform([sql, []], false, options);
@@ -101,11 +109,11 @@ export class PrimaryConnection implements AsyncDisposable {
 
   /** Runs a statement and gives all its rows. */
   async executeFetchall<R = AnyRow>(
-    sql: string,
+    sql: string | SqlStatement,
     parameters?: Parameters,
     options?: CallOptions,
   ): Promise<R[]> {
-    return this.rowsOf(await this.perform(sql, parameters, options), null) as R[];
+    return this.rowsOf(await this.perform(...partsOf(sql, parameters), options), null) as R[];
   }
 
   /** Commits what is open. */

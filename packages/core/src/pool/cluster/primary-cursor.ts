@@ -2,6 +2,7 @@ import { statementKeyword } from "@sqlite-aio/worker/sql";
 import { ProgrammingError } from "../../errors/errors.js";
 import type { CallOptions } from "../../options/connect-options.js";
 import type { Parameters } from "../../values/bind.js";
+import { partsOf, type SqlStatement } from "../../values/sql-statement.js";
 import type { AnyRow } from "../../values/row-maker.js";
 import type { ColumnDescription } from "../../connection/cursor.js";
 import type { RemoteResult } from "./remote-values.js";
@@ -54,7 +55,8 @@ export class PrimaryCursor implements AsyncDisposable {
   }
 
   /** Runs a statement. */
-  async execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<this> {
+  async execute(given: string | SqlStatement, values?: Parameters, options?: CallOptions): Promise<this> {
+    const [sql, parameters] = partsOf(given, values);
     this.#check();
     this.#take(await this.#owner.perform(sql, parameters, options), sql);
     return this;

@@ -5,6 +5,7 @@ import type { CallOptions } from "../../options/connect-options.js";
 import { Deadline } from "../../options/deadline.js";
 import type { Parameters } from "../../values/bind.js";
 import type { AnyRow, RowSettings } from "../../values/row-maker.js";
+import { partsOf, type SqlStatement, textWithoutValues } from "../../values/sql-statement.js";
 import type { ExecuteOptions, ExecuteResult } from "../transaction.js";
 import type { RunResult } from "../../connection/run-result.js";
 import { keepParameters } from "../changes/live-query.js";
@@ -35,17 +36,29 @@ export class PrimaryReadTransaction {
   }
 
   /** The first row as an object; undefined when there is none. */
-  async get<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R | undefined> {
+  async get<R = AnyRow>(
+    sql: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): Promise<R | undefined> {
     return objectRows<R>(await this.query(sql, parameters, options), this.settings)[0];
   }
 
   /** All rows as objects. */
-  async all<R = AnyRow>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]> {
+  async all<R = AnyRow>(
+    sql: string | SqlStatement,
+    parameters?: Parameters,
+    options?: CallOptions,
+  ): Promise<R[]> {
     return objectRows<R>(await this.query(sql, parameters, options), this.settings);
   }
 
   /** All there is to know of a statement: for query builders, which make rows of their own. */
-  async execute(sql: string, parameters?: Parameters, options?: ExecuteOptions): Promise<ExecuteResult> {
+  async execute(
+    sql: string | SqlStatement,
+    parameters?: Parameters,
+    options?: ExecuteOptions,
+  ): Promise<ExecuteResult> {
     const { firstRow, ...call } = options ?? {};
     const { shape, rows, changes, lastInsertRowid } = await this.query(sql, parameters, call);
     const wanted = firstRow === true ? rows.slice(0, 1) : rows;
@@ -54,19 +67,21 @@ export class PrimaryReadTransaction {
 
   /** Rows as objects. The primary sends them all at once. */
   iterate<R = AnyRow>(
-    sql: string,
-    parameters?: Parameters,
+    given: string | SqlStatement,
+    values?: Parameters,
     options?: CallOptions,
   ): AsyncGenerator<R, undefined, undefined> {
+    const [sql, parameters] = partsOf(given, values);
     return this.#iterate<R>(sql, keepParameters(sql, parameters), options);
   }
 
   /** @internal */
   protected async query(
-    sql: string,
-    parameters: Parameters | undefined,
+    given: string | SqlStatement,
+    values: Parameters | undefined,
     options: CallOptions | undefined,
   ): Promise<RemoteResult> {
+    const [sql, parameters] = partsOf(given, values);
     this.check(sql);
     const statement = remoteStatement(sql, parameters);
     const work = this.stream.execute(statement);
@@ -92,7 +107,7 @@ export class PrimaryReadTransaction {
 /** What `transaction()` hands to its callback where there is a primary: a connection there, until the callback ends. */
 export class PrimaryTransaction extends PrimaryReadTransaction {
   /** Runs a statement and gives its counts. */
-  async run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+  async run(sql: string | SqlStatement, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
     const { changes, lastInsertRowid } = await this.query(sql, parameters, options);
     return { changes, lastInsertRowid };
   }
@@ -103,8 +118,8 @@ export class PrimaryTransaction extends PrimaryReadTransaction {
   }
 
   /** Runs the statements of a script. */
-  async exec(script: string, options?: CallOptions): Promise<void> {
-    const statements = [...splitScript(script)];
+  async exec(script: string | SqlStatement, options?: CallOptions): Promise<void> {
+    const statements = [...splitScript(textWithoutValues(script))];
     for (const sql of statements) this.check(sql);
     for (const sql of statements) await this.query(sql, undefined, options);
   }

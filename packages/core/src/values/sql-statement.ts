@@ -1,0 +1,61 @@
+import { ProgrammingError } from "../errors/errors.js";
+import type { Parameters } from "./bind.js";
+
+/** SQL text with its values, as sql-template-tag and its kin make it. */
+export interface SqlStatement {
+  /** The text of one statement, with a `?` for each value. */
+  readonly sql: string;
+  /** Its parameters, in order. */
+  readonly values: readonly unknown[];
+}
+
+/** @internal The text and the parameters of a statement that is no string. Throws TypeError or ProgrammingError. */
+export function statementParts(
+  given: SqlStatement,
+  parameters: Parameters | undefined,
+): [sql: string, parameters: Parameters] {
+  const { sql, values } = checkShape(given);
+  if (parameters !== undefined && parameters !== null) {
+    throw new ProgrammingError("a { sql, values } object has its values: there can be no others beside it", {
+      code: "SQLITE_MISUSE",
+      sql,
+    });
+  }
+  return [sql, values as Parameters];
+}
+
+/** @internal As {@link statementParts}, for a text by itself too. */
+export function partsOf(
+  given: string | SqlStatement,
+  parameters: Parameters | undefined,
+): [sql: string, parameters: Parameters | undefined] {
+  return typeof given === "string" ? [given, parameters] : statementParts(given, parameters);
+}
+
+/** @internal The text where values have no place: they come in sets, or a script takes none. Throws TypeError or ProgrammingError. */
+export function textWithoutValues(given: string | SqlStatement): string {
+  if (typeof given === "string") return given;
+  const { sql, values } = checkShape(given);
+  if (values.length > 0) {
+    throw new ProgrammingError(
+      "a { sql, values } object with values is one statement: here goes the text alone",
+      {
+        code: "SQLITE_MISUSE",
+        sql,
+      },
+    );
+  }
+  return sql;
+}
+
+function checkShape(given: SqlStatement): SqlStatement {
+  if (typeof given === "object" && given !== null) {
+    // Each is read once: it may be a getter that joins the pieces of a template.
+    const { sql, values } = given;
+    if (typeof sql === "string" && Array.isArray(values)) return { sql, values };
+  }
+  const what = given === null ? "null" : typeof given;
+  throw new TypeError(
+    `the SQL text must be a string, or an object with the text as sql and an array as values, not ${what}`,
+  );
+}
