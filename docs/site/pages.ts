@@ -17,6 +17,7 @@ const ORDER = [
       "kysely",
       "drizzle",
       "knex",
+      "prisma",
       "electron",
       "bundlers",
       "tracing",

@@ -9,6 +9,7 @@ await bundlePackage(
     drizzle: "integrations/drizzle/index",
     knex: "integrations/knex/index",
     kysely: "integrations/kysely/index",
+    prisma: "integrations/prisma/index",
     electron: "electron/index",
     "electron-preload": "electron/preload",
   },

@@ -1,0 +1,2 @@
+/** What Prisma calls the adapter in its messages. */
+export const ADAPTER = "@sqlite-aio/core/prisma";

@@ -1,0 +1,95 @@
+import { types } from "node:util";
+import { type ColumnType, ColumnTypeEnum, type SqlResultSet } from "@prisma/driver-adapter-utils";
+
+/** What Prisma's migrations declare for SQLite, and what else its introspection knows. */
+const BY_DECLARATION: Readonly<Record<string, ColumnType>> = {
+  DECIMAL: ColumnTypeEnum.Numeric,
+  FLOAT: ColumnTypeEnum.Float,
+  DOUBLE: ColumnTypeEnum.Double,
+  "DOUBLE PRECISION": ColumnTypeEnum.Double,
+  NUMERIC: ColumnTypeEnum.Double,
+  REAL: ColumnTypeEnum.Double,
+  TINYINT: ColumnTypeEnum.Int32,
+  SMALLINT: ColumnTypeEnum.Int32,
+  MEDIUMINT: ColumnTypeEnum.Int32,
+  INT: ColumnTypeEnum.Int32,
+  INTEGER: ColumnTypeEnum.Int32,
+  SERIAL: ColumnTypeEnum.Int32,
+  INT2: ColumnTypeEnum.Int32,
+  BIGINT: ColumnTypeEnum.Int64,
+  "UNSIGNED BIG INT": ColumnTypeEnum.Int64,
+  INT8: ColumnTypeEnum.Int64,
+  DATETIME: ColumnTypeEnum.DateTime,
+  TIMESTAMP: ColumnTypeEnum.DateTime,
+  TIME: ColumnTypeEnum.Time,
+  DATE: ColumnTypeEnum.Date,
+  TEXT: ColumnTypeEnum.Text,
+  CLOB: ColumnTypeEnum.Text,
+  CHARACTER: ColumnTypeEnum.Text,
+  VARCHAR: ColumnTypeEnum.Text,
+  "VARYING CHARACTER": ColumnTypeEnum.Text,
+  NCHAR: ColumnTypeEnum.Text,
+  "NATIVE CHARACTER": ColumnTypeEnum.Text,
+  NVARCHAR: ColumnTypeEnum.Text,
+  BLOB: ColumnTypeEnum.Bytes,
+  BOOLEAN: ColumnTypeEnum.Boolean,
+  JSONB: ColumnTypeEnum.Json,
+};
+
+/** What a statement gave, with every INTEGER as a bigint, which is how a REAL without a fraction is told from one. */
+interface Result {
+  readonly columns: readonly string[];
+  readonly types: readonly (string | null)[];
+  readonly rows: unknown[][];
+}
+
+/** A result as Prisma takes it. Its rows are those of `result`, their values changed where Prisma wants others. */
+export function resultSet({ columns, types: declared, rows }: Result): SqlResultSet {
+  const columnTypes = columns.map((_, c) => declaredType(declared[c] ?? null) ?? typeOfValues(rows, c));
+  for (const row of rows) {
+    for (let c = 0; c < row.length; c++) {
+      const value = row[c];
+      row[c] = cell(value, columnTypes[c]!);
+      // An INTEGER that is no number in JavaScript: the column's values become bigints.
+      if (typeof value === "bigint" && typeof row[c] === "string" && columnTypes[c] === ColumnTypeEnum.Int32)
+        columnTypes[c] = ColumnTypeEnum.Int64;
+    }
+  }
+  return { columnNames: [...columns], columnTypes, rows };
+}
+
+function declaredType(declared: string | null): ColumnType | undefined {
+  // A length or precision says nothing in SQLite.
+  return declared === null ? undefined : BY_DECLARATION[declared.replace(/\s*\(.*$/, "").toUpperCase()];
+}
+
+/** Of an expression, or of a declaration that Prisma does not know: what its first value is. */
+function typeOfValues(rows: readonly unknown[][], c: number): ColumnType {
+  const value = rows.find((row) => row[c] !== null)?.[c] ?? null;
+  switch (typeof value) {
+    case "string":
+      return ColumnTypeEnum.Text;
+    case "bigint":
+      return ColumnTypeEnum.Int64;
+    case "number":
+      return ColumnTypeEnum.UnknownNumber;
+    default:
+      return types.isUint8Array(value) ? ColumnTypeEnum.Bytes : ColumnTypeEnum.Int32;
+  }
+}
+
+function cell(value: unknown, type: ColumnType): unknown {
+  switch (typeof value) {
+    case "bigint": {
+      if (type === ColumnTypeEnum.DateTime) return new Date(Number(value)).toISOString();
+      const number = Number(value);
+      return Number.isSafeInteger(number) ? number : value.toString();
+    }
+    case "number":
+      if (type === ColumnTypeEnum.DateTime) return new Date(value).toISOString();
+      // A column of integers that holds a REAL.
+      return type === ColumnTypeEnum.Int32 || type === ColumnTypeEnum.Int64 ? Math.trunc(value) : value;
+    default:
+      return value;
+  }
+}

@@ -1,0 +1,139 @@
+import { types } from "node:util";
+import { DriverAdapterError, isDriverAdapterError, type MappedError } from "@prisma/driver-adapter-utils";
+
+/** The parts of an error that say what it is. */
+interface Told {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** The error as Prisma's client tells it to the application, by one of its codes such as P2002. */
+export function mapped(error: unknown): unknown {
+  if (!types.isNativeError(error) || isDriverAdapterError(error)) return error;
+  const { name, message } = error;
+  const { code } = error as Partial<Told>;
+  // A value that does not fit, which is found before it is sent.
+  if (code === undefined && name === "RangeError") {
+    return told({ kind: "ValueOutOfRange", cause: message }, undefined, error);
+  }
+  if (code === "SQLITE_AIO_POOL_TIMEOUT") return new PrismaPoolTimeout(error);
+  if (code === undefined || !code.startsWith("SQLITE_")) return error;
+  return told(kindOf({ code, message }), code, error);
+}
+
+/** What a statement gets whose transaction is over. */
+export function transactionClosed(cause: string): DriverAdapterError {
+  return new DriverAdapterError({ kind: "TransactionAlreadyClosed", cause });
+}
+
+/** None of the adapter's kinds of errors becomes P2024; an error with a code of its own keeps it. */
+class PrismaPoolTimeout extends Error {
+  override readonly name = "PoolTimeoutError";
+  readonly code = "P2024";
+
+  constructor(cause: Error) {
+    super(`Timed out waiting for a connection of the pool: ${cause.message}`, { cause });
+  }
+}
+
+function told(kind: MappedError, originalCode: string | undefined, error: Error): DriverAdapterError {
+  const original = { originalMessage: error.message, ...(originalCode !== undefined && { originalCode }) };
+  return new DriverAdapterError({ ...original, ...kind });
+}
+
+function kindOf(error: Told): MappedError {
+  const { code, message } = error;
+  return (
+    BY_CODE[code]?.(message) ??
+    BY_CODE[primaryOf(code)]?.(message) ??
+    missing(message) ?? { kind: "sqlite", extendedCode: numberOf(code), message }
+  );
+}
+
+/** By extended or primary result code; undefined where the message is all there is to say. */
+const BY_CODE: Readonly<Record<string, (message: string) => MappedError | undefined>> = {
+  SQLITE_CONSTRAINT_UNIQUE: unique,
+  SQLITE_CONSTRAINT_PRIMARYKEY: unique,
+  SQLITE_CONSTRAINT_ROWID: unique,
+  SQLITE_CONSTRAINT_NOTNULL: (message) => ({
+    kind: "NullConstraintViolation",
+    ...constraintOf(columnsIn(message)),
+  }),
+  SQLITE_CONSTRAINT_FOREIGNKEY: foreignKey,
+  // ON DELETE RESTRICT is a trigger of SQLite's own; other triggers say what they like.
+  SQLITE_CONSTRAINT_TRIGGER: (message) =>
+    message.startsWith("FOREIGN KEY") ? foreignKey() : undefined,
+  SQLITE_CONSTRAINT_DATATYPE: (message) => ({ kind: "InvalidInputValue", message }),
+  SQLITE_MISMATCH: (message) => ({ kind: "InvalidInputValue", message }),
+  SQLITE_TOOBIG: () => ({ kind: "LengthMismatch" }),
+  SQLITE_AUTH: () => ({ kind: "DatabaseAccessDenied" }),
+  SQLITE_BUSY_SNAPSHOT: () => ({ kind: "TransactionWriteConflict" }),
+  SQLITE_BUSY: () => ({ kind: "SocketTimeout" }),
+  SQLITE_LOCKED: () => ({ kind: "SocketTimeout" }),
+  SQLITE_INTERRUPT: () => ({ kind: "SocketTimeout" }),
+  SQLITE_ABORT_ROLLBACK: (cause) => ({ kind: "TransactionAlreadyClosed", cause }),
+  SQLITE_AIO_CLOSED: () => ({ kind: "ConnectionClosed" }),
+  SQLITE_AIO_CRASHED: () => ({ kind: "ConnectionClosed" }),
+  SQLITE_AIO_PRIMARY_LOST: () => ({ kind: "ConnectionClosed" }),
+  SQLITE_AIO_PRIMARY_UNREACHABLE: () => ({ kind: "DatabaseNotReachable" }),
+  SQLITE_AIO_QUEUE_FULL: (cause) => ({ kind: "TooManyConnections", cause }),
+};
+
+function unique(message: string): MappedError {
+  const [, index] = /: index '(.+)'$/.exec(message) ?? [];
+  if (index !== undefined) return { kind: "UniqueConstraintViolation", constraint: { index } };
+  const columns = columnsIn(message);
+  const table = columns[0]?.slice(0, Math.max(0, columns[0].lastIndexOf("."))) ?? "";
+  return {
+    kind: "UniqueConstraintViolation",
+    ...constraintOf(columns),
+    ...(table !== "" && { table }),
+  };
+}
+
+function foreignKey(): MappedError {
+  return { kind: "ForeignKeyConstraintViolation", constraint: { foreignKey: {} } };
+}
+
+/** `table.column` of "UNIQUE constraint failed: table.column, table.other". */
+function columnsIn(message: string): string[] {
+  return message.split("constraint failed: ")[1]?.split(", ") ?? [];
+}
+
+function constraintOf(columns: readonly string[]): { constraint?: { fields: string[] } } {
+  if (columns.length === 0) return {};
+  return { constraint: { fields: columns.map((column) => column.slice(column.lastIndexOf(".") + 1)) } };
+}
+
+/** A table or column that there is not, which SQLite tells in the message alone. */
+function missing(message: string): MappedError | undefined {
+  const [, table] = /^no such table: (.+)$/.exec(message) ?? [];
+  if (table !== undefined) return { kind: "TableDoesNotExist", table };
+  // Of a name in double quotes SQLite asks whether it was to be a string.
+  const [, column] = /^(?:no such column: |table .+ has no column named )(.+?)(?: - .*)?$/.exec(message) ?? [];
+  return column === undefined ? undefined : { kind: "ColumnNotFound", column };
+}
+
+function primaryOf(code: string): string {
+  return code.split("_", 2).join("_");
+}
+
+/** The number of a result code, see https://sqlite.org/rescode.html; the primary one where the extended is of no use to Prisma. */
+function numberOf(code: string): number {
+  const primary = PRIMARY.indexOf(primaryOf(code).slice("SQLITE_".length));
+  return CONSTRAINTS[code] ?? (primary < 0 ? 1 : primary);
+}
+
+const PRIMARY =
+  "OK ERROR INTERNAL PERM ABORT BUSY LOCKED NOMEM READONLY INTERRUPT IOERR CORRUPT NOTFOUND FULL CANTOPEN PROTOCOL EMPTY SCHEMA TOOBIG CONSTRAINT MISMATCH MISUSE NOLFS AUTH FORMAT RANGE NOTADB".split(
+    " ",
+  );
+
+const CONSTRAINTS: Readonly<Record<string, number>> = {
+  SQLITE_CONSTRAINT_CHECK: 275,
+  SQLITE_CONSTRAINT_COMMITHOOK: 531,
+  SQLITE_CONSTRAINT_FUNCTION: 1043,
+  SQLITE_CONSTRAINT_TRIGGER: 1811,
+  SQLITE_CONSTRAINT_VTAB: 2323,
+  SQLITE_CONSTRAINT_PINNED: 2835,
+};

@@ -1,0 +1,91 @@
+import type { Transaction, TransactionOptions } from "@prisma/driver-adapter-utils";
+import type { TimestampFormat } from "./arguments.js";
+import { mapped, transactionClosed } from "./mapped-error.js";
+import type { PrismaExecutor, PrismaPool } from "./prisma-pool.js";
+import { PrismaQueryable } from "./queryable.js";
+
+/** How a transaction of the pool is ended from outside of its callback. */
+interface Ends {
+  /** What the pool's `transaction()` gave. */
+  readonly done: Promise<void>;
+  /** What its callback waits for. */
+  readonly work: PromiseWithResolvers<void>;
+  /** Stops the statement that runs. */
+  readonly stop: AbortController;
+}
+
+/** An interactive transaction: the writer, from BEGIN IMMEDIATE until Prisma ends it. */
+export class PrismaTransaction extends PrismaQueryable implements Transaction {
+  /** The pool itself commits and rolls back, so that Prisma only logs that it is done. */
+  readonly options: TransactionOptions = { usePhantomQuery: true };
+  readonly #tx: PrismaExecutor;
+  readonly #ends: Ends;
+  #running = 0;
+  #over = false;
+
+  private constructor(tx: PrismaExecutor, format: TimestampFormat, ends: Ends) {
+    super(tx, format);
+    this.#tx = tx;
+    this.#ends = ends;
+  }
+
+  static async begin(pool: PrismaPool, format: TimestampFormat): Promise<PrismaTransaction> {
+    const begun = Promise.withResolvers<PrismaExecutor>();
+    const work = Promise.withResolvers<void>();
+    const stop = new AbortController();
+    // One that turned from reading to writing could meet a lock that no waiting ends.
+    const options = { mode: "immediate", signal: stop.signal } as const;
+    const done = pool.transaction((tx) => {
+      begun.resolve(tx);
+      return work.promise;
+    }, options);
+    // Later failures are for those who end it.
+    done.catch(begun.reject);
+    return new PrismaTransaction(await begun.promise, format, { done, work, stop });
+  }
+
+  async commit(): Promise<void> {
+    this.#over = true;
+    this.#ends.work.resolve();
+    await super.told(() => this.#ends.done);
+  }
+
+  /** Also stops what still runs: Prisma does not wait for that when a transaction has taken too long. */
+  async rollback(): Promise<void> {
+    this.#over = true;
+    const undone = transactionClosed("the transaction was rolled back before the statement was done");
+    if (this.#running > 0) this.#ends.stop.abort(undone);
+    else this.#ends.work.reject(undone);
+    try {
+      await this.#ends.done;
+    } catch (error) {
+      if (error !== undone) throw mapped(error);
+    }
+  }
+
+  async createSavepoint(name: string): Promise<void> {
+    await this.#control("SAVEPOINT", name);
+  }
+
+  async rollbackToSavepoint(name: string): Promise<void> {
+    await this.#control("ROLLBACK TO", name);
+  }
+
+  async releaseSavepoint(name: string): Promise<void> {
+    await this.#control("RELEASE", name);
+  }
+
+  protected override async told<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#over) throw transactionClosed("the transaction is over");
+    this.#running++;
+    try {
+      return await super.told(work);
+    } finally {
+      this.#running--;
+    }
+  }
+
+  async #control(command: string, name: string): Promise<void> {
+    await this.told(() => this.#tx.run(`${command} "${name.replaceAll('"', '""')}"`));
+  }
+}
