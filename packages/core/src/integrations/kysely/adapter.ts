@@ -1,7 +1,7 @@
 import { type Kysely, sql, SqliteAdapter } from "kysely";
 import type { KyselyConnection } from "./connection.js";
 import { integer } from "../../options/connect-options.js";
-import { MigrationLock, type Release } from "./migration-lock.js";
+import { MigrationLock, type Release } from "../migration-lock.js";
 
 /** How Kysely is told what SQLite can do, and its migrations' lock. */
 export class SqliteAioAdapter extends SqliteAdapter {
@@ -39,7 +39,7 @@ export class SqliteAioAdapter extends SqliteAdapter {
     const { file } = rows[0]!;
     // Whoever has the lock may need the writer that this transaction holds.
     const timeout = db.isTransaction ? 0 : this.#timeout;
-    const lock = file === "" ? this.#inMemory : MigrationLock.beside(file);
+    const lock = file === "" ? this.#inMemory : MigrationLock.beside(file, "kysely");
     this.#held.set(db, await lock.take(timeout));
   }
 

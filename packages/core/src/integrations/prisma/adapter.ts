@@ -5,6 +5,7 @@ import {
   type SqlDriverAdapter,
   type Transaction,
 } from "@prisma/driver-adapter-utils";
+import { AdapterPool } from "./adapter-pool.js";
 import type { TimestampFormat } from "./arguments.js";
 import type { PrismaPool } from "./prisma-pool.js";
 import { PrismaQueryable } from "./queryable.js";
@@ -19,23 +20,23 @@ export interface AdapterSettings {
 
 /** What Prisma has for a connection: a pool. */
 export class PrismaAdapter extends PrismaQueryable implements SqlDriverAdapter {
-  readonly #pool: PrismaPool;
-  readonly #settings: AdapterSettings;
+  readonly #pool: AdapterPool;
+  readonly #format: TimestampFormat;
   readonly #maxBindValues: number;
-  #disposed: Promise<void> | null = null;
 
-  private constructor(pool: PrismaPool, settings: AdapterSettings, maxBindValues: number) {
-    super(pool, settings.format);
+  private constructor(pool: AdapterPool, format: TimestampFormat, maxBindValues: number) {
+    super(pool, format);
     this.#pool = pool;
-    this.#settings = settings;
+    this.#format = format;
     this.#maxBindValues = maxBindValues;
   }
 
-  static async over(pool: PrismaPool, settings: AdapterSettings): Promise<PrismaAdapter> {
+  static async over(pool: PrismaPool, { format, owned }: AdapterSettings): Promise<PrismaAdapter> {
+    const its = new AdapterPool(pool, owned);
     try {
-      return new PrismaAdapter(pool, settings, await maxBindValues(pool));
+      return new PrismaAdapter(its, format, await bindLimit(its));
     } catch (error) {
-      if (settings.owned) await pool.close();
+      await its.close();
       throw error;
     }
   }
@@ -48,21 +49,20 @@ export class PrismaAdapter extends PrismaQueryable implements SqlDriverAdapter {
     if (isolationLevel !== undefined && isolationLevel !== "SERIALIZABLE") {
       throw new DriverAdapterError({ kind: "InvalidIsolationLevel", level: isolationLevel });
     }
-    return await this.told(() => PrismaTransaction.begin(this.#pool, this.#settings.format));
+    return await this.told(() => PrismaTransaction.begin(this.#pool, this.#format));
   }
 
   getConnectionInfo(): ConnectionInfo {
     return { maxBindValues: this.#maxBindValues, supportsRelationJoins: false };
   }
 
-  dispose(): Promise<void> {
-    this.#disposed ??= this.#settings.owned ? this.told(() => this.#pool.close()) : Promise.resolve();
-    return this.#disposed;
+  async dispose(): Promise<void> {
+    await this.told(() => this.#pool.close());
   }
 }
 
 /** How many parameters the engine was built for; where it does not say, what every SQLite takes. */
-async function maxBindValues(pool: PrismaPool): Promise<number> {
+async function bindLimit(pool: AdapterPool): Promise<number> {
   const { rows } = await pool.execute("SELECT compile_options FROM pragma_compile_options");
   for (const [option] of rows) {
     const [, limit] = /^MAX_VARIABLE_NUMBER=(\d+)$/.exec(String(option)) ?? [];

@@ -98,7 +98,7 @@ export class PrismaSqliteAio implements SqlMigrationAwareDriverAdapterFactory {
 }
 
 function checkPool(pool: unknown): asserts pool is PrismaPool {
-  const calls = ["execute", "run", "exec", "transaction", "close"] as const;
+  const calls = ["execute", "run", "exec", "transaction", "acquire", "close"] as const;
   const given = pool as Partial<PrismaPool> | null | undefined;
   if (given === null || given === undefined || !calls.every((call) => typeof given[call] === "function")) {
     throw new TypeError('PrismaSqliteAio: "pool" must be a pool of createPool()');

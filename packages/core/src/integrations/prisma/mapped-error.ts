@@ -110,7 +110,8 @@ function missing(message: string): MappedError | undefined {
   const [, table] = /^no such table: (.+)$/.exec(message) ?? [];
   if (table !== undefined) return { kind: "TableDoesNotExist", table };
   // Of a name in double quotes SQLite asks whether it was to be a string.
-  const [, column] = /^(?:no such column: |table .+ has no column named )(.+?)(?: - .*)?$/.exec(message) ?? [];
+  const [, column] =
+    /^(?:no such column: |table .+ has no column named )"?(.+?)"?(?: - .*)?$/.exec(message) ?? [];
   return column === undefined ? undefined : { kind: "ColumnNotFound", column };
 }
 

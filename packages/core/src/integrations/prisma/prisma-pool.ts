@@ -29,6 +29,34 @@ export interface PrismaPool extends PrismaExecutor {
     fn: (tx: PrismaExecutor) => Promise<T>,
     options: { mode: "immediate"; signal: AbortSignal },
   ): Promise<T>;
+  /** A connection to oneself, for migrations. */
+  acquire(options: { mode: "write" }): Promise<PrismaLease>;
   /** Takes no further calls, and resolves when those that were made are over. */
+  close(): Promise<void>;
+}
+
+/** What the adapter uses of a cursor. */
+export interface PrismaCursor {
+  readonly rowcount: number;
+  readonly lastrowid: number | bigint | null;
+  columns(): readonly { readonly name: string; readonly type: string | null }[] | null;
+  fetchall(): Promise<unknown[]>;
+}
+
+/** What the adapter uses of a transaction on a connection. */
+export interface PrismaStatements {
+  execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<PrismaCursor>;
+}
+
+/** What the adapter uses of a connection that the pool lends. */
+export interface PrismaLease extends PrismaStatements {
+  isolationLevel: "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE" | null;
+  readonly inTransaction: boolean;
+  executescript(script: string, options: { commit: false }): Promise<unknown>;
+  rollback(): Promise<void>;
+  transaction<T>(
+    fn: (tx: PrismaStatements) => Promise<T>,
+    options: { mode: "immediate"; signal: AbortSignal },
+  ): Promise<T>;
   close(): Promise<void>;
 }

@@ -1,7 +1,8 @@
 import type { Transaction, TransactionOptions } from "@prisma/driver-adapter-utils";
 import type { TimestampFormat } from "./arguments.js";
 import { mapped, transactionClosed } from "./mapped-error.js";
-import type { PrismaExecutor, PrismaPool } from "./prisma-pool.js";
+import type { AdapterPool } from "./adapter-pool.js";
+import type { PrismaExecutor } from "./prisma-pool.js";
 import { PrismaQueryable } from "./queryable.js";
 
 /** How a transaction of the pool is ended from outside of its callback. */
@@ -29,7 +30,7 @@ export class PrismaTransaction extends PrismaQueryable implements Transaction {
     this.#ends = ends;
   }
 
-  static async begin(pool: PrismaPool, format: TimestampFormat): Promise<PrismaTransaction> {
+  static async begin(pool: AdapterPool, format: TimestampFormat): Promise<PrismaTransaction> {
     const begun = Promise.withResolvers<PrismaExecutor>();
     const work = Promise.withResolvers<void>();
     const stop = new AbortController();

@@ -1,7 +1,7 @@
-import { connect } from "../../connection/connect.js";
-import type { Connection } from "../../connection/connection.js";
-import { OperationalError } from "../../errors/errors.js";
-import { isInstance } from "../../errors/is-instance.js";
+import { connect } from "../connection/connect.js";
+import type { Connection } from "../connection/connection.js";
+import { OperationalError } from "../errors/errors.js";
+import { isInstance } from "../errors/is-instance.js";
 
 /** Ends a migration's turn. */
 export type Release = () => Promise<void>;
@@ -45,10 +45,11 @@ export class MigrationLock {
 
   /**
    * For a database in a file: locks a small database beside it, by SQLite's own lock, so that it holds across processes
-   * and ends with the process that has it, and that statements outside a transaction can be run meanwhile.
+   * and ends with the process that has it, and that statements outside a transaction can be run meanwhile. `whose` is part of
+   * its name.
    */
-  static beside(file: string): MigrationLock {
-    const path = `${file}-kysely-lock`;
+  static beside(file: string, whose: string): MigrationLock {
+    const path = `${file}-${whose}-lock`;
     let lock = locks.get(path);
     if (lock === undefined) {
       lock = new MigrationLock(

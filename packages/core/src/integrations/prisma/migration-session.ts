@@ -1,0 +1,130 @@
+import type { RunResult } from "../../connection/run-result.js";
+import type { CallOptions } from "../../options/connect-options.js";
+import type { Parameters } from "../../values/bind.js";
+import { MigrationLock, type Release } from "../migration-lock.js";
+import type { PrismaExecutor, PrismaLease, PrismaPool, PrismaResult, PrismaStatements } from "./prisma-pool.js";
+
+/** A pragma by which a migration sets something for the statements after it. */
+export interface SessionSetting {
+  readonly name: string;
+  /** It is what the connections of a pool have anyway. */
+  readonly usual: boolean;
+}
+
+/** As Prisma's schema engine writes them. Other pragmas hold for one call in vain, which the pool refuses. */
+const SETTING =
+  /^\s*PRAGMA\s+(?:main\s*\.\s*)?(foreign_keys|defer_foreign_keys|locking_mode)\s*=\s*(\w+)\s*;?\s*$/i;
+
+const USUAL: Readonly<Record<string, RegExp>> = {
+  foreign_keys: /^(?:on|1|true|yes)$/i,
+  defer_foreign_keys: /^(?:off|0|false|no)$/i,
+  locking_mode: /^normal$/i,
+};
+
+/** What `sql` sets for a migration; null for other statements. */
+export function sessionSetting(sql: string): SessionSetting | null {
+  const [, pragma, value] = SETTING.exec(sql) ?? [];
+  if (pragma === undefined || value === undefined) return null;
+  const name = pragma.toLowerCase();
+  return { name, usual: USUAL[name]!.test(value) };
+}
+
+/** Milliseconds that a migration waits for another one, as with Prisma's other databases. */
+const LOCK_TIMEOUT = 10_000;
+
+/** The writer, which a migration has to itself for as long as something is set there. */
+export class MigrationSession implements PrismaExecutor {
+  readonly #lease: PrismaLease;
+  readonly #set = new Set<string>();
+  #unlock: Release | null = null;
+
+  private constructor(lease: PrismaLease) {
+    this.#lease = lease;
+  }
+
+  static async begin(pool: PrismaPool): Promise<MigrationSession> {
+    const lease = await pool.acquire({ mode: "write" });
+    lease.isolationLevel = null;
+    return new MigrationSession(lease);
+  }
+
+  /** Something is set. */
+  get needed(): boolean {
+    return this.#set.size > 0;
+  }
+
+  async set({ name, usual }: SessionSetting, sql: string): Promise<void> {
+    if (name === "locking_mode") await this.#lock(!usual);
+    else await this.#lease.execute(sql);
+    if (usual) this.#set.delete(name);
+    else this.#set.add(name);
+  }
+
+  async execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<PrismaResult> {
+    return await executorOn(this.#lease).execute(sql, parameters, options);
+  }
+
+  async run(sql: string, parameters?: Parameters): Promise<RunResult> {
+    return await executorOn(this.#lease).run(sql, parameters);
+  }
+
+  async exec(script: string): Promise<void> {
+    try {
+      await this.#lease.executescript(script, { commit: false });
+    } catch (error) {
+      if (this.#lease.inTransaction) await this.#lease.rollback();
+      throw error;
+    }
+  }
+
+  async transaction<T>(
+    fn: (tx: PrismaExecutor) => Promise<T>,
+    options: { mode: "immediate"; signal: AbortSignal },
+  ): Promise<T> {
+    return await this.#lease.transaction((tx) => fn(executorOn(tx)), options);
+  }
+
+  /** Gives the writer back. */
+  async end(): Promise<void> {
+    try {
+      await this.#lease.close();
+    } finally {
+      await this.#lock(false);
+    }
+  }
+
+  /**
+   * SQLite's own exclusive mode would need every reader of the pool to be closed. So migrations keep each other out by a lock
+   * beside the file.
+   */
+  async #lock(wanted: boolean): Promise<void> {
+    if (!wanted) {
+      const unlock = this.#unlock;
+      this.#unlock = null;
+      await unlock?.();
+      return;
+    }
+    if (this.#unlock !== null) return;
+    const { rows } = await this.execute("SELECT file FROM pragma_database_list WHERE name = 'main'");
+    const file = rows[0]?.[0];
+    // Nobody else has a database in memory.
+    if (typeof file === "string" && file !== "") this.#unlock = await MigrationLock.beside(file, "prisma").take(LOCK_TIMEOUT);
+  }
+}
+
+/** Runs statements as a pool does. */
+function executorOn(statements: PrismaStatements): PrismaExecutor {
+  return {
+    async execute(sql, parameters, options) {
+      const cursor = await statements.execute(sql, parameters, options);
+      const columns = cursor.columns() ?? [];
+      const rows = (await cursor.fetchall()) as unknown[][];
+      return { columns: columns.map(({ name }) => name), types: columns.map(({ type }) => type), rows };
+    },
+    async run(sql, parameters) {
+      const cursor = await statements.execute(sql, parameters);
+      await cursor.fetchall();
+      return { changes: Math.max(0, cursor.rowcount), lastInsertRowid: cursor.lastrowid ?? 0 };
+    },
+  };
+}
