@@ -18,6 +18,7 @@ const ORDER = [
       "drizzle",
       "knex",
       "prisma",
+      "typeorm",
       "electron",
       "bundlers",
       "tracing",

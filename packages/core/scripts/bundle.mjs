@@ -10,6 +10,7 @@ await bundlePackage(
     knex: "integrations/knex/index",
     kysely: "integrations/kysely/index",
     prisma: "integrations/prisma/index",
+    typeorm: "integrations/typeorm/index",
     electron: "electron/index",
     "electron-preload": "electron/preload",
   },

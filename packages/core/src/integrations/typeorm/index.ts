@@ -1,0 +1,72 @@
+/**
+ * The `driver` of TypeORM's type `expo`, whose calls are all promises, over a connection.
+ *
+ * @module @sqlite-aio/core/typeorm
+ */
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { connect } from "../../connection/connect.js";
+import type { Connection } from "../../connection/connection.js";
+import type { ConnectOptions } from "../../options/connect-options.js";
+import { Row } from "../../values/row.js";
+import { TypeormDatabase } from "./database.js";
+
+export type { TypeormDatabase } from "./database.js";
+export type { TypeormResult, TypeormStatement } from "./statement.js";
+
+/** Options of {@link createDriver}: those of `connect()`, but for who begins and ends transactions, which is TypeORM. */
+export interface TypeormDriverOptions
+  extends Omit<ConnectOptions, "autocommit" | "isolationLevel" | "signal"> {
+  /** Called with each connection before TypeORM uses it, for functions, ATTACH and the like; named as in TypeORM's better-sqlite3 type. */
+  prepareDatabase?: ((connection: Connection) => unknown) | undefined;
+}
+
+/** What the option `driver` of TypeORM's type `expo` takes. */
+export interface TypeormDriver {
+  /** Opens a database, and makes the folder that it is in. Rejects as `connect()` does. */
+  openDatabaseAsync(database: string): Promise<TypeormDatabase>;
+}
+
+/** Taken by TypeORM, which sends BEGIN, COMMIT and ROLLBACK itself, or of one call only. */
+const NOT_TAKEN = ["autocommit", "isolationLevel", "signal"] as const;
+
+/**
+ * A driver that opens its connections with these options. Throws TypeError.
+ *
+ * @example
+ * const driver = createDriver({ pragmas: { journal_mode: "wal" } });
+ * const dataSource = new DataSource({ type: "expo", driver, database: "app.db", entities });
+ */
+export function createDriver(options: TypeormDriverOptions = {}): TypeormDriver {
+  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  const refused = NOT_TAKEN.find((name) => name in options);
+  if (refused !== undefined)
+    throw new TypeError(`createDriver: option "${refused}" is not for TypeORM's connections`);
+  const { prepareDatabase, ...connecting } = options;
+  if (prepareDatabase !== undefined && typeof prepareDatabase !== "function")
+    throw new TypeError('option "prepareDatabase" must be a function');
+  return { openDatabaseAsync: (database) => openDatabase(database, connecting, prepareDatabase) };
+}
+
+/** A driver with the default options. */
+export const driver: TypeormDriver = createDriver();
+
+async function openDatabase(
+  database: string,
+  options: ConnectOptions,
+  prepare: TypeormDriverOptions["prepareDatabase"],
+): Promise<TypeormDatabase> {
+  // As TypeORM's better-sqlite3 type does. What is no path is refused by connect().
+  const inFile = typeof database === "string" && database !== ":memory:" && database !== "";
+  if (inFile && options.fileMustExist !== true && options.readonly !== true)
+    await mkdir(dirname(database), { recursive: true });
+  const connection = await connect(database, { ...options, isolationLevel: null });
+  try {
+    await prepare?.(connection);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+  connection.rowFactory = Row;
+  return new TypeormDatabase(connection);
+}
