@@ -58,12 +58,14 @@ describe.each(["README.md", ...globSync("docs/*.md", { cwd: root }).toSorted()])
 describe("CONTRIBUTING.md", () => {
   it("names files that are there", () => {
     const text = readFileSync(join(root, "CONTRIBUTING.md"), "utf8");
-    const named = [...text.matchAll(/`([\w./-]+\.(?:ts|md|json))`/g)].map(([, path]) => path ?? "");
+    const named = [...text.matchAll(/`([\w./-]+\.(?:ts|md|json|c|cjs|cts|mjs))`/g)].map(
+      ([, path]) => path ?? "",
+    );
     expect(named.length).toBeGreaterThan(5);
     for (const path of named) {
       if (/^(?:utils|types)\.ts$/.test(path)) continue;
       const found = globSync(
-        ["", "packages/", "packages/*/src/", "packages/*/src/wire/"].map((base) => base + path),
+        ["", "packages/", "packages/*/src/", "packages/worker/src/wire/"].map((base) => base + path),
         {
           cwd: root,
         },
