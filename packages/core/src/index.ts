@@ -55,6 +55,8 @@ export type { Limits } from "./options/limits.js";
 export type { ClusterStats, ReplicaStats } from "./pool/cluster/replicator.js";
 export { createPool } from "./pool/create-pool.js";
 export { Pool } from "./pool/pool.js";
+export { createPools, Pools, type PoolsStats } from "./pool/pools/pools.js";
+export type { PoolsDatabase, PoolsOptions } from "./pool/pools/options.js";
 export { ClusterPool } from "./pool/cluster/cluster-pool.js";
 export type { BatchResult, BatchStatement } from "./pool/cluster/batch-statement.js";
 export { PrimaryConnection } from "./pool/cluster/primary-connection.js";

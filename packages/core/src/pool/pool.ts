@@ -367,6 +367,11 @@ export class Pool extends PoolDefinitions {
     await this.#closing;
   }
 
+  /** @internal It takes no further calls. */
+  get closed(): boolean {
+    return this.#closing !== null;
+  }
+
   /** Closes the pool at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();

@@ -29,16 +29,20 @@ export class Reentrancy {
     }
   }
 
+  /** The call comes from inside such a callback. */
+  get enclosesCaller(): boolean {
+    if (this.#scopes === 0) return false;
+    for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer)
+      if (scope.owner === this && scope.active) return true;
+    return false;
+  }
+
   /** A call from inside such a callback could wait for the very connection that the callback holds. */
   refuseInside(): void {
-    if (this.#scopes === 0) return;
-    for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer) {
-      if (scope.owner === this && scope.active) {
-        throw new ProgrammingError(
-          "the pool was used inside its own transaction() or read() and could wait for itself: use the handle that the callback was given",
-          { code: "SQLITE_MISUSE" },
-        );
-      }
-    }
+    if (!this.enclosesCaller) return;
+    throw new ProgrammingError(
+      "the pool was used inside its own transaction() or read() and could wait for itself: use the handle that the callback was given",
+      { code: "SQLITE_MISUSE" },
+    );
   }
 }

@@ -109,11 +109,16 @@ export class Tenancy {
     await this.#worker?.terminate();
   }
 
-  /** Gives the thread back; null if that was done before. */
-  leave(): Host | null {
-    const host = this.#host;
+  /** Whether a connection of the same kind may have the thread afterwards. */
+  get forOthers(): boolean {
+    return this.#host !== null && this.#host.kind !== null;
+  }
+
+  /** Gives the thread back. */
+  leave(): Host {
+    const host = this.#host!;
     this.#host = this.#worker = null;
-    host?.left();
+    host.left();
     return host;
   }
 }

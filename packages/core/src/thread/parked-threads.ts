@@ -16,6 +16,8 @@ export interface ParkingLimits {
 export class ParkedThreads {
   readonly #hosts: { readonly host: Host; since: number }[] = [];
   #limits: ParkingLimits = { max: 4, idleTimeout: 5000 };
+  /** Besides `max`, for those who will soon take what they park. */
+  #reserved = 0;
   #looking = false;
 
   get count(): number {
@@ -29,6 +31,16 @@ export class ParkedThreads {
   set limits(limits: ParkingLimits) {
     this.#limits = limits;
     this.#trim();
+  }
+
+  /** Keeps `count` more, where any are kept, until the function that it gives is called. */
+  reserve(count: number): () => void {
+    this.#reserved += count;
+    return () => {
+      this.#reserved -= count;
+      count = 0;
+      this.#trim();
+    };
   }
 
   countOf(kind: string): number {
@@ -55,8 +67,9 @@ export class ParkedThreads {
 
   #trim(): void {
     const { max, idleTimeout } = this.#limits;
+    const most = max === 0 ? 0 : max + this.#reserved;
     const limit = idleTimeout === 0 ? -Infinity : now() - idleTimeout;
-    while (this.#hosts.length > max || (this.#hosts.at(-1)?.since ?? Infinity) <= limit) {
+    while (this.#hosts.length > most || (this.#hosts.at(-1)?.since ?? Infinity) <= limit) {
       this.#hosts.pop()!.host.end();
     }
     if (this.#looking || this.#hosts.length === 0 || idleTimeout === 0) return;

@@ -100,12 +100,11 @@ export function startThread(options: ThreadOptions, watcher: Watcher): Thread {
   }
 }
 
-/** Gives up the thread of a connection that is closed, for another one. */
-export function leaveThread(tenancy: Tenancy): void {
-  const host = tenancy.leave();
-  if (host === null) return;
-  if (host.kind === null || !hosts.has(host)) host.end();
-  else parked.add(host);
+/** Parks the thread of a connection that is closed. False if it is nobody else's, or none is kept. */
+export function parkThread(tenancy: Tenancy): boolean {
+  if (!tenancy.forOthers || parked.limits.max === 0) return false;
+  parked.add(tenancy.leave());
+  return true;
 }
 
 /** Sees to it that `count` threads are parked, and resolves when they are ready to serve. */

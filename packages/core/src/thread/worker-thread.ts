@@ -32,7 +32,7 @@ import type { ThreadOptions } from "../options/connect-options.js";
 import { onTurn } from "./event-loop.js";
 import type { StatementCache } from "./statement-cache.js";
 import type { Tenancy } from "./host.js";
-import { leaveThread, startThread } from "./start-thread.js";
+import { parkThread, startThread } from "./start-thread.js";
 
 /** A thread and what is under way to it. Everything pending is settled when the thread answers, errors or exits. */
 export class WorkerThread {
@@ -403,9 +403,8 @@ export class WorkerThread {
       if (this.#dead === null) asNew = await this.outOfBand((remote) => remote.close());
     } finally {
       // What is under way all the same would meet the next connection.
-      if (asNew && this.#dead === null && this.#pending === 0) {
+      if (asNew && this.#dead === null && this.#pending === 0 && parkThread(this.#tenancy)) {
         this.#die(null);
-        leaveThread(this.#tenancy);
         this.#over();
       } else await this.terminate();
     }

@@ -1,0 +1,60 @@
+import { checkOptions, integer, resolvePath } from "../../options/connect-options.js";
+import type { PoolOptions } from "../options.js";
+
+/** A database to be opened, as `createPool()` takes it. */
+export interface PoolsDatabase {
+  /** The file. */
+  database: string | URL;
+  /** Options of its pool. Each connection of it is a thread: `{ readers: 0 }` makes do with one. */
+  options?: PoolOptions | undefined;
+}
+
+/** Options of `createPools()`. */
+export interface PoolsOptions<K = string> {
+  /** Says which database belongs to a key, and how it is opened; called whenever it is to be opened. */
+  open: (key: K) => PoolsDatabase | Promise<PoolsDatabase>;
+  /** Databases that are open at a time at the most. Default 64. */
+  max?: number | undefined;
+  /** Milliseconds after which a database that nobody has used is closed. Default 30000; 0: never. */
+  idleTimeout?: number | undefined;
+  /** Milliseconds that a use may wait for others to end before it rejects with PoolTimeoutError. Default 30000; 0: for ever. */
+  acquireTimeout?: number | undefined;
+}
+
+/** Options of a {@link Pools}, checked and complete. */
+export interface ResolvedPoolsOptions<K> {
+  readonly open: (key: K) => PoolsDatabase | Promise<PoolsDatabase>;
+  readonly max: number;
+  readonly idleTimeout: number;
+  readonly acquireTimeout: number;
+}
+
+/** Checks what `createPools()` was given. Throws TypeError or RangeError. */
+export function resolvePoolsOptions<K>(options: PoolsOptions<K>): ResolvedPoolsOptions<K> {
+  const { open, max, idleTimeout, acquireTimeout } = checkOptions(options, [
+    "open",
+    "max",
+    "idleTimeout",
+    "acquireTimeout",
+  ]);
+  if (typeof open !== "function") throw new TypeError('option "open" must be a function');
+  return {
+    open,
+    max: integer(max, "max", 64, 1),
+    idleTimeout: integer(idleTimeout, "idleTimeout", 30_000, 0),
+    acquireTimeout: integer(acquireTimeout, "acquireTimeout", 30_000, 0),
+  };
+}
+
+/** Checks what `open()` gave. Throws TypeError. */
+export function checkDatabase(given: PoolsDatabase): PoolsDatabase {
+  if (typeof given !== "object" || given === null)
+    throw new TypeError('option "open" must give an object { database, options }');
+  const { database } = checkOptions(given, ["database", "options"]);
+  const path = resolvePath(database);
+  if (path === ":memory:" || path === "")
+    throw new TypeError(
+      'option "open" gave a database without a file, which would be lost when it is closed',
+    );
+  return given;
+}
