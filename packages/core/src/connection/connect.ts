@@ -63,6 +63,7 @@ function makeHandle(channel: WorkerThread, options: ConnectionOptions): Handle {
     maxQueue: options.maxQueue,
     database: options.thread.open.path,
     slowQueryMs: options.slowQueryMs,
+    callTimeout: 0,
     warnOnRollback: options.warnOnRollback,
     lasting: true,
     hooks: new HookListeners(options.thread.open.integers),

@@ -30,7 +30,7 @@ export async function executeBatches(
 ): Promise<number> {
   const sql = textWithoutValues(given);
   const statement = runner.statement(sql);
-  const patience = Deadline.of(options);
+  const patience = Deadline.of(options, runner.settings.callTimeout);
   const source = sourceOf(caller, QueryTrace.of(Op.MANY, sql, undefined, runner.settings));
   const work = async (): Promise<number> =>
     await runBatches(runner, sql, takeSets(statement.parameters, sets), patience, source);

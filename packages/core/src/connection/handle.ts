@@ -27,6 +27,8 @@ export interface Settings extends Watched {
   readonly integers: IntegerMode;
   readonly iterChunkSize: number;
   readonly maxQueue: number;
+  /** Milliseconds that a call of the user's may take which says nothing of that; 0: as long as it wants. */
+  readonly callTimeout: number;
   /** Closing with a transaction open that nobody has begun by himself gives a warning. */
   readonly warnOnRollback: boolean;
   /** Functions that are created stay when the handle is reopened: false for a lease. */
@@ -268,7 +270,7 @@ export class Handle {
       });
     }
     if (caller !== null && call.statement?.proven !== true) Error.captureStackTrace(call, caller);
-    const patience = Deadline.of(options);
+    const patience = Deadline.of(options, caller === null ? 0 : this.settings.callTimeout);
     const trace = isWatched(this.settings)
       ? QueryTrace.ofCall(call, caller, this.settings, this.channel.thread)
       : null;

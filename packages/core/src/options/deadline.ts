@@ -22,12 +22,19 @@ export class Deadline {
     this.#began = this.#timeout === 0 ? 0 : performance.now();
   }
 
-  /** Throws TypeError or RangeError for wrong options, and the signal's reason if that is aborted. */
-  static of(options: CallOptions | Deadline | undefined): Deadline | undefined {
-    if (options === undefined) return undefined;
-    const patience = options instanceof Deadline ? options : new Deadline(Deadline.check(options));
+  /**
+   * `timeout` is for options that have none. Throws TypeError or RangeError for wrong options, and the signal's reason if
+   * that is aborted.
+   */
+  static of(options: CallOptions | Deadline | undefined, timeout = 0): Deadline | undefined {
+    if (options === undefined) return timeout === 0 ? undefined : new Deadline({ timeout });
+    const patience = options instanceof Deadline ? options : Deadline.#of(Deadline.check(options), timeout);
     if (patience.over) throw patience.reason();
     return patience;
+  }
+
+  static #of(options: CallOptions, timeout: number): Deadline {
+    return new Deadline(timeout === 0 || options.timeout !== undefined ? options : { ...options, timeout });
   }
 
   /** Throws TypeError for options that no call has. */

@@ -18,6 +18,7 @@ export class Copies {
   readonly #dispatcher: Dispatcher;
   readonly #leases: Leases;
   readonly #readers: MemberGroup;
+  readonly #callTimeout: number;
   /** A reader keeps its state while others write. */
   readonly #pins: boolean;
 
@@ -25,6 +26,7 @@ export class Copies {
     this.#dispatcher = dispatcher;
     this.#leases = leases;
     this.#readers = readers;
+    this.#callTimeout = options.callTimeout;
     // Without a log a reader would keep those of other processes from writing, and in memory there is no other.
     this.#pins = options.wal;
   }
@@ -36,9 +38,9 @@ export class Copies {
   ): Promise<void> {
     // Taken now: the process may be in another folder when its turn comes.
     const to = isInstance(target, Connection) ? target : backupPath(target);
-    const { signal, timeout, ...steps } = checkBackup(options);
+    const { signal, timeout: _, ...steps } = checkBackup(options);
     this.#dispatcher.check();
-    const patience = Deadline.of({ signal, timeout })!;
+    const patience = Deadline.of({ signal, timeout: options.timeout }, this.#callTimeout)!;
     const lease = await this.#dispatcher.lease(this.#readers, "backup", placeOf(caller), patience);
     const connection = this.#leases.lend(lease);
     try {
@@ -57,7 +59,7 @@ export class Copies {
     const { name, ...limits } = options;
     const database = databaseName(name);
     this.#dispatcher.check();
-    const patience = Deadline.of(limits);
+    const patience = Deadline.of(limits, this.#callTimeout);
     // It takes as long as a long statement does.
     const want = { need: this.#readers.single ? "any" : "idle", cost: Number.POSITIVE_INFINITY } as const;
     const call = await this.#dispatcher.perform(this.#readers, want, patience, (runner, waited) => {

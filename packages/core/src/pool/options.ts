@@ -25,6 +25,12 @@ export interface PoolOptions extends ConnectOptions {
   writers?: number | undefined;
   /** Milliseconds that a call may wait for a connection before it rejects with PoolTimeoutError. Default 30000; 0: for ever. */
   acquireTimeout?: number | undefined;
+  /**
+   * Milliseconds after which a call is given up that has no `timeout` of its own, as if it had this one; `timeout: 0` lets it
+   * take as long as it wants. It holds for single calls, also those of the handles that `transaction()` and `read()` give;
+   * not for what they run as a whole, nor for connections on lease. Default 0: never.
+   */
+  callTimeout?: number | undefined;
   /** Calls that may wait for others to free a connection before a further one rejects with QueueFullError. Default: no limit. */
   maxWaiting?: number | undefined;
   /** Milliseconds after which an idle reader is closed. Default 30000; 0: never. */
@@ -53,6 +59,7 @@ export interface ResolvedPoolOptions {
   readonly readLeases: number;
   readonly writers: number;
   readonly acquireTimeout: number;
+  readonly callTimeout: number;
   readonly maxWaiting: number;
   readonly idleTimeout: number;
   readonly groupCommit: boolean;
@@ -74,6 +81,7 @@ export function resolvePoolOptions(database: string | URL, options: PoolOptions)
     readLeases,
     writers,
     acquireTimeout,
+    callTimeout,
     maxWaiting,
     idleTimeout,
     groupCommit,
@@ -106,6 +114,7 @@ export function resolvePoolOptions(database: string | URL, options: PoolOptions)
     readLeases: integer(readLeases, "readLeases", readers ?? 8, 0),
     connection,
     acquireTimeout: integer(acquireTimeout, "acquireTimeout", 30_000, 0),
+    callTimeout: integer(callTimeout, "callTimeout", 0, 0),
     maxWaiting: integer(maxWaiting, "maxWaiting", Number.MAX_SAFE_INTEGER, 0),
     idleTimeout: integer(idleTimeout, "idleTimeout", 30_000, 0),
     groupCommit: groupCommit === undefined || boolean(groupCommit, "groupCommit"),

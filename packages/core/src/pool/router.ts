@@ -91,7 +91,7 @@ export class Router {
     const profile = this.#profile(sql);
     // Once, now: a call may have to be sent again, to the writer or to another thread.
     const values = bindParameters(profile.parameters, parameters);
-    const patience = Deadline.of(options);
+    const patience = Deadline.of(options, this.#options.callTimeout);
     const integers = integerFlag(options);
     for (;;) {
       const reads = mode !== Mode.RUN && !profile.writes;
@@ -133,7 +133,7 @@ export class Router {
   /** What a query reads; null if it cannot be compiled. */
   async access(sql: string, options: CallOptions): Promise<TableAccess | null> {
     this.#dispatcher.check();
-    const patience = Deadline.of(options);
+    const patience = Deadline.of(options, this.#options.callTimeout);
     const call = await this.#dispatcher.perform(this.#readers, ANY, patience, (runner) => {
       const made = runner.method("tableAccess", sql);
       runner.submit(made, patience, null);
@@ -145,7 +145,7 @@ export class Router {
   /** Compiles a statement and runs nothing. */
   async describe(sql: string, options: CallOptions | undefined, caller: Caller): Promise<StatementInfo> {
     this.#dispatcher.check();
-    const patience = Deadline.of(options);
+    const patience = Deadline.of(options, this.#options.callTimeout);
     const call = await this.#dispatcher.perform(this.#readers, ANY, patience, (runner, waited) => {
       const made = runner.compile(sql);
       runner.submit(made, patience, waited ? null : caller);
@@ -180,7 +180,7 @@ export class Router {
     const open = async (): Promise<Cursor> => {
       this.#dispatcher.check();
       const { sql, profile, values, limits, integers } = taken();
-      patience = Deadline.of(limits)!;
+      patience = Deadline.of(limits, this.#options.callTimeout)!;
       for (;;) {
         const guarded = this.#splits && !profile.writes;
         const group = guarded ? this.#readers : this.#writers;
@@ -230,7 +230,7 @@ export class Router {
   ): Promise<number> {
     this.#dispatcher.check();
     const taken = takeSets(this.#profile(sql).parameters, sets);
-    const patience = Deadline.of(options);
+    const patience = Deadline.of(options, this.#options.callTimeout);
     const lease = await this.#dispatcher.lease(this.#writers, "executemany", source.origin, patience);
     const runner = lease.runner("pool");
     const work = (signal?: AbortSignal): Promise<number> => {
@@ -267,7 +267,7 @@ export class Router {
     checkSql(sql);
     refuseInVain(sql);
     const place = placeOf(caller);
-    const patience = Deadline.of(options);
+    const patience = Deadline.of(options, this.#options.callTimeout);
     await this.#dispatcher.alone(this.#writers, "exec()", place, patience, (runner) => {
       const call = runner.script(sql, 0);
       trace?.has(call, runner.thread);

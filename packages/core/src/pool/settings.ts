@@ -19,6 +19,7 @@ export function settingsOf(options: ResolvedPoolOptions, kind: "pool" | "mirror"
     maxQueue: Number.MAX_SAFE_INTEGER,
     database: connection.thread.open.path,
     slowQueryMs: connection.slowQueryMs,
+    callTimeout: kind === "pool" ? options.callTimeout : 0,
     warnOnRollback: connection.warnOnRollback,
     lasting: false,
     hooks: new HookListeners(connection.thread.open.integers),

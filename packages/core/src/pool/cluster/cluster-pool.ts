@@ -196,7 +196,7 @@ export class ClusterPool extends LocalCalls {
       return remoteStatement(sql, parameters);
     });
     this.#refuseWrites();
-    const deadline = Deadline.of(options);
+    const deadline = Deadline.of(options, this.#settings.callTimeout);
     const work = this.#writing(this.#primary.batch(prepared));
     const results = await (deadline?.race(work) ?? work);
     return results.map((result) => {
@@ -231,7 +231,7 @@ export class ClusterPool extends LocalCalls {
     const deadline = Deadline.of(options)!;
     return await this.#counted(() =>
       this.#inTransaction("deferred", deadline, (stream) =>
-        fn(new PrimaryReadTransaction(stream, this.#rows)),
+        fn(new PrimaryReadTransaction(stream, this.#rows, this.#settings.callTimeout)),
       ),
     );
   }
@@ -423,7 +423,7 @@ export class ClusterPool extends LocalCalls {
       for (;;) {
         try {
           const result = await this.#inTransaction(mode, deadline, (stream) =>
-            fn(new PrimaryTransaction(stream, this.#rows)),
+            fn(new PrimaryTransaction(stream, this.#rows, this.#settings.callTimeout)),
           );
           await this.#caughtUp();
           return result;

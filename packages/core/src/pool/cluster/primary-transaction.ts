@@ -29,8 +29,11 @@ export class PrimaryReadTransaction {
   /** @internal */
   protected readonly settings: RowSettings;
 
+  readonly #callTimeout: number;
+
   /** @internal Use `pool.read()`. */
-  constructor(stream: PrimaryStream, settings: RowSettings) {
+  constructor(stream: PrimaryStream, settings: RowSettings, callTimeout: number) {
+    this.#callTimeout = callTimeout;
     this.stream = stream;
     this.settings = settings;
   }
@@ -85,7 +88,7 @@ export class PrimaryReadTransaction {
     this.check(sql);
     const statement = remoteStatement(sql, parameters);
     const work = this.stream.execute(statement);
-    const deadline = Deadline.of(options);
+    const deadline = Deadline.of(options, this.#callTimeout);
     return await (deadline === undefined ? work : deadline.race(work, sql));
   }
 

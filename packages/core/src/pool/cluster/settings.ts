@@ -33,7 +33,14 @@ export interface ReplicaOptions
 export interface RemoteOptions
   extends Pick<
     PoolOptions,
-    "detectTypes" | "integers" | "isolationLevel" | "iterChunkSize" | "readonly" | "signal" | "slowQueryMs"
+    | "callTimeout"
+    | "detectTypes"
+    | "integers"
+    | "isolationLevel"
+    | "iterChunkSize"
+    | "readonly"
+    | "signal"
+    | "slowQueryMs"
   > {
   /** The engine that speaks to servers. */
   engine: "libsql" | URL;
@@ -56,6 +63,8 @@ export interface ClusterSettings {
   readonly primary: PrimarySettings;
   readonly readonly: boolean;
   readonly connection: ConnectionOptions;
+  /** See {@link PoolOptions}. */
+  readonly callTimeout: number;
   /** What traces call the database. */
   readonly name: string;
   /** Null where there is no file on this machine. */
@@ -98,7 +107,7 @@ function isRemote(database: unknown): database is string | URL {
 }
 
 function resolveRemote(database: string | URL, options: RemoteOptions): ClusterSettings {
-  const { authToken, timeout, readonly, ...rest } = options;
+  const { authToken, callTimeout, timeout, readonly, ...rest } = options;
   const local = Object.keys(rest).find((name) => !REMOTE_OPTIONS.has(name));
   if (local !== undefined) throw new TypeError(`option "${local}" is for a database of this machine`);
   const primary = resolvePrimary({ url: database, authToken, timeout });
@@ -107,6 +116,7 @@ function resolveRemote(database: string | URL, options: RemoteOptions): ClusterS
     primary,
     readonly: flag(readonly, "readonly", false),
     connection,
+    callTimeout: integer(callTimeout, "callTimeout", 0, 0),
     name: primary.url.href,
     replica: null,
   };
@@ -129,7 +139,7 @@ function resolveReplica(database: string | URL, options: ReplicaOptions): Cluste
     throw new TypeError('option "primary" must be an object');
   const unknown = Object.keys(primary).find((name) => !PRIMARY_OPTIONS.has(name));
   if (unknown !== undefined) throw new TypeError(`unknown option "primary.${unknown}"`);
-  const { acquireTimeout, idleTimeout, leakWarning, maxWaiting, readers, ...connect } = rest;
+  const { acquireTimeout, callTimeout, idleTimeout, leakWarning, maxWaiting, readers, ...connect } = rest;
   const connection = resolveOptions(database, connect);
   const { path, engine } = connection.thread.open;
   if (path === ":memory:" || path === "") throw new TypeError("a replica needs a file");
@@ -145,6 +155,7 @@ function resolveReplica(database: string | URL, options: ReplicaOptions): Cluste
     primary: resolvePrimary(primary),
     readonly: flag(readonly, "readonly", false),
     connection,
+    callTimeout: integer(callTimeout, "callTimeout", 0, 0),
     name: path,
     replica: {
       path,
@@ -153,6 +164,7 @@ function resolveReplica(database: string | URL, options: ReplicaOptions): Cluste
       options: {
         ...connect,
         acquireTimeout,
+        callTimeout,
         idleTimeout,
         leakWarning,
         maxWaiting,

@@ -14,12 +14,12 @@ export interface TracedStatement {
 
 /** Runs `work` for as long as the caller's options let it, and tells those who watch. */
 export async function traced<T>(
-  { name, connection: { slowQueryMs } }: ClusterSettings,
+  { name, callTimeout, connection: { slowQueryMs } }: ClusterSettings,
   { code, sql, parameters }: TracedStatement,
   options: CallOptions | undefined,
   work: () => Promise<T>,
 ): Promise<T> {
-  const deadline = Deadline.of(options);
+  const deadline = Deadline.of(options, callTimeout);
   const call = (): Promise<T> => {
     const done = work();
     return deadline?.race(done, sql) ?? done;
