@@ -17,4 +17,8 @@ export const versions = {
   "@nestjs/platform-express": "12.5.1",
   "reflect-metadata": "0.2.2",
   rxjs: "7.8.2",
+  prisma: "7.10.0",
+  "@prisma/client": "7.10.0",
+  "@prisma/driver-adapter-utils": "7.10.0",
+  "@prisma/adapter-better-sqlite3": "7.10.0",
 } as const;

@@ -66,3 +66,60 @@ it("NestJS has a pool as a provider, and closes it with the application", async 
     closed: "Pool closed",
   });
 });
+
+it("Prisma 7 takes the adapter, and tells the application what went wrong by its own codes", async () => {
+  expect(await said("prisma")).toEqual({
+    values: [true, [1, 2], "2026-01-31T12:00:00.123Z", { a: [1, null] }, false, "2.5", 4.5],
+    queries: {
+      include: [
+        { id: 1, title: "one", authorId: 1, tags: [{ name: "x" }] },
+        { id: 2, title: "two", authorId: 1, tags: [] },
+      ],
+      some: 1,
+      groups: ["0", "1", "2"].map((name) => ({ _count: 1000, name })),
+      average: [1498.5],
+      in: 3001,
+      upsert: "Ada",
+      deleted: 1000,
+    },
+    errors: {
+      unique: ["P2002", "email"],
+      foreignKey: ["P2003"],
+      restrict: ["P2003"],
+      null: ["P2011", "email"],
+      missing: ["P2025"],
+      raw: ["P2010"],
+      pragma: ["P2010"],
+      isolation: ["P2023"],
+      table: ["P2021"],
+      column: ["P2022"],
+    },
+    transactions: {
+      inside: [1, 0],
+      undone: ["P2002", "email"],
+      late: ["P2028"],
+      waited: ["P2028"],
+      reads: 1,
+      batch: [0, 2],
+      after: 1,
+    },
+    raw: {
+      declared: [
+        1,
+        "4611686018427387904",
+        [1, 2],
+        "2026-01-31T12:00:00.123Z",
+        { a: [1, null] },
+        "2.5",
+        4.5,
+        false,
+      ],
+      expressions: ["2n", 3.5, [1, 2]],
+      changed: 2,
+    },
+    disconnected: 1,
+    pool: ["P2024"],
+    busy: ["P1008"],
+    twice: [2, 2],
+  });
+});

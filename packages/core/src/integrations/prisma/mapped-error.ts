@@ -16,23 +16,27 @@ export function mapped(error: unknown): unknown {
   if (code === undefined && name === "RangeError") {
     return told({ kind: "ValueOutOfRange", cause: message }, undefined, error);
   }
-  if (code === "SQLITE_AIO_POOL_TIMEOUT") return new PrismaPoolTimeout(error);
+  if (code === "SQLITE_AIO_POOL_TIMEOUT") {
+    return new CodedError("P2024", `Timed out waiting for a connection of the pool: ${message}`, error);
+  }
+  if (code === "SQLITE_ABORT_ROLLBACK") return transactionClosed(message, error);
   if (code === undefined || !code.startsWith("SQLITE_")) return error;
   return told(kindOf({ code, message }), code, error);
 }
 
-/** What a statement gets whose transaction is over. */
-export function transactionClosed(cause: string): DriverAdapterError {
-  return new DriverAdapterError({ kind: "TransactionAlreadyClosed", cause });
+/** What a statement gets whose transaction is over, and the end of a transaction that is over already. */
+export function transactionClosed(why: string, cause?: Error): Error {
+  return new CodedError("P2028", `Transaction already closed: ${why}`, cause);
 }
 
-/** None of the adapter's kinds of errors becomes P2024; an error with a code of its own keeps it. */
-class PrismaPoolTimeout extends Error {
-  override readonly name = "PoolTimeoutError";
-  readonly code = "P2024";
+/** What the adapter's kinds of errors have no name for. An error that has a code keeps it on its way to the application. */
+class CodedError extends Error {
+  override readonly name = "PrismaSqliteAioError";
+  readonly code: string;
 
-  constructor(cause: Error) {
-    super(`Timed out waiting for a connection of the pool: ${cause.message}`, { cause });
+  constructor(code: string, message: string, cause: Error | undefined) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
   }
 }
 
@@ -61,8 +65,7 @@ const BY_CODE: Readonly<Record<string, (message: string) => MappedError | undefi
   }),
   SQLITE_CONSTRAINT_FOREIGNKEY: foreignKey,
   // ON DELETE RESTRICT is a trigger of SQLite's own; other triggers say what they like.
-  SQLITE_CONSTRAINT_TRIGGER: (message) =>
-    message.startsWith("FOREIGN KEY") ? foreignKey() : undefined,
+  SQLITE_CONSTRAINT_TRIGGER: (message) => (message.startsWith("FOREIGN KEY") ? foreignKey() : undefined),
   SQLITE_CONSTRAINT_DATATYPE: (message) => ({ kind: "InvalidInputValue", message }),
   SQLITE_MISMATCH: (message) => ({ kind: "InvalidInputValue", message }),
   SQLITE_TOOBIG: () => ({ kind: "LengthMismatch" }),
@@ -71,7 +74,6 @@ const BY_CODE: Readonly<Record<string, (message: string) => MappedError | undefi
   SQLITE_BUSY: () => ({ kind: "SocketTimeout" }),
   SQLITE_LOCKED: () => ({ kind: "SocketTimeout" }),
   SQLITE_INTERRUPT: () => ({ kind: "SocketTimeout" }),
-  SQLITE_ABORT_ROLLBACK: (cause) => ({ kind: "TransactionAlreadyClosed", cause }),
   SQLITE_AIO_CLOSED: () => ({ kind: "ConnectionClosed" }),
   SQLITE_AIO_CRASHED: () => ({ kind: "ConnectionClosed" }),
   SQLITE_AIO_PRIMARY_LOST: () => ({ kind: "ConnectionClosed" }),

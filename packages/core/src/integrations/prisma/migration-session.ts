@@ -2,7 +2,13 @@ import type { RunResult } from "../../connection/run-result.js";
 import type { CallOptions } from "../../options/connect-options.js";
 import type { Parameters } from "../../values/bind.js";
 import { MigrationLock, type Release } from "../migration-lock.js";
-import type { PrismaExecutor, PrismaLease, PrismaPool, PrismaResult, PrismaStatements } from "./prisma-pool.js";
+import type {
+  PrismaExecutor,
+  PrismaLease,
+  PrismaPool,
+  PrismaResult,
+  PrismaStatements,
+} from "./prisma-pool.js";
 
 /** A pragma by which a migration sets something for the statements after it. */
 export interface SessionSetting {
@@ -108,7 +114,8 @@ export class MigrationSession implements PrismaExecutor {
     const { rows } = await this.execute("SELECT file FROM pragma_database_list WHERE name = 'main'");
     const file = rows[0]?.[0];
     // Nobody else has a database in memory.
-    if (typeof file === "string" && file !== "") this.#unlock = await MigrationLock.beside(file, "prisma").take(LOCK_TIMEOUT);
+    if (typeof file === "string" && file !== "")
+      this.#unlock = await MigrationLock.beside(file, "prisma").take(LOCK_TIMEOUT);
   }
 }
 

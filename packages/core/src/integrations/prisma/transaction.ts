@@ -54,7 +54,7 @@ export class PrismaTransaction extends PrismaQueryable implements Transaction {
   /** Also stops what still runs: Prisma does not wait for that when a transaction has taken too long. */
   async rollback(): Promise<void> {
     this.#over = true;
-    const undone = transactionClosed("the transaction was rolled back before the statement was done");
+    const undone = transactionClosed("it was rolled back before the statement was done");
     if (this.#running > 0) this.#ends.stop.abort(undone);
     else this.#ends.work.reject(undone);
     try {
@@ -77,7 +77,7 @@ export class PrismaTransaction extends PrismaQueryable implements Transaction {
   }
 
   protected override async told<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#over) throw transactionClosed("the transaction is over");
+    if (this.#over) throw transactionClosed("it was committed or rolled back before");
     this.#running++;
     try {
       return await super.told(work);

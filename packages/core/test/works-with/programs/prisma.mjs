@@ -18,7 +18,12 @@ async function failure(work) {
   } catch (error) {
     const { fields, index } = error.meta?.driverAdapterError?.cause.constraint ?? {};
     const known = error instanceof Prisma.PrismaClientKnownRequestError;
-    return [error.code, ...(fields ?? []), ...(index === undefined ? [] : [index]), ...(known ? [] : [error.name])];
+    return [
+      error.code,
+      ...(fields ?? []),
+      ...(index === undefined ? [] : [index]),
+      ...(known ? [] : [error.name]),
+    ];
   }
 }
 
@@ -26,11 +31,25 @@ const told = {};
 
 // Values
 const at = new Date("2026-01-31T12:00:00.123Z");
-const data = { email: "ada", big: 2n ** 62n, bytes: new Uint8Array([1, 2]), at, json: { a: [1, null] }, price: "5", score: 3 };
+const data = {
+  email: "ada",
+  big: 2n ** 62n,
+  bytes: new Uint8Array([1, 2]),
+  at,
+  json: { a: [1, null] },
+  price: "5",
+  score: 3,
+};
 const ada = await prisma.user.create({
-  data: { ...data, posts: { create: [{ title: "one", tags: { create: [{ name: "x" }] } }, { title: "two" }] } },
+  data: {
+    ...data,
+    posts: { create: [{ title: "one", tags: { create: [{ name: "x" }] } }, { title: "two" }] },
+  },
 });
-const half = await prisma.user.update({ where: { email: "ada" }, data: { price: { divide: 2 }, score: { multiply: 1.5 } } });
+const half = await prisma.user.update({
+  where: { email: "ada" },
+  data: { price: { divide: 2 }, score: { multiply: 1.5 } },
+});
 told.values = [
   ada.big === 2n ** 62n,
   [...ada.bytes],
@@ -47,12 +66,26 @@ await prisma.user.createMany({
 });
 const many = Array.from({ length: 40_000 }, (_, i) => i);
 told.queries = {
-  include: (await prisma.user.findUniqueOrThrow({ where: { id: ada.id }, include: { posts: { include: { tags: true } } } })).posts,
+  include: (
+    await prisma.user.findUniqueOrThrow({
+      where: { id: ada.id },
+      include: { posts: { include: { tags: true } } },
+    })
+  ).posts,
   some: await prisma.user.count({ where: { posts: { some: { tags: { some: { name: "x" } } } } } }),
-  groups: await prisma.user.groupBy({ by: ["name"], _count: true, where: { name: { not: null } }, orderBy: { name: "asc" } }),
-  average: (await prisma.user.aggregate({ _avg: { score: true }, where: { name: "0" } }))._avg.score,
+  groups: await prisma.user.groupBy({
+    by: ["name"],
+    _count: true,
+    where: { name: { not: null } },
+    orderBy: { name: "asc" },
+  }),
+  average: Object.values(
+    (await prisma.user.aggregate({ _avg: { score: true }, where: { name: "0" } }))["_avg"],
+  ),
   in: (await prisma.user.findMany({ where: { id: { in: many } }, select: { id: true } })).length,
-  upsert: (await prisma.user.upsert({ where: { email: "ada" }, create: { email: "ada" }, update: { name: "Ada" } })).name,
+  upsert: (
+    await prisma.user.upsert({ where: { email: "ada" }, create: { email: "ada" }, update: { name: "Ada" } })
+  ).name,
   deleted: (await prisma.user.deleteMany({ where: { name: "2" } })).count,
 };
 
@@ -72,7 +105,9 @@ await pool.exec('ALTER TABLE "User" RENAME COLUMN "json" TO "other"; ALTER TABLE
 told.errors.table = await failure(() => prisma.tag.findMany());
 told.errors.column = await failure(() => user.findMany());
 await pool.exec('ALTER TABLE "User" RENAME COLUMN "other" TO "json"; ALTER TABLE "Gone" RENAME TO "Tag"');
-await pool.exec("CREATE TRIGGER not_null BEFORE INSERT ON \"Tag\" WHEN new.name = '' BEGIN INSERT INTO \"User\" (email) VALUES (NULL); END");
+await pool.exec(
+  'CREATE TRIGGER not_null BEFORE INSERT ON "Tag" WHEN new.name = \'\' BEGIN INSERT INTO "User" (email) VALUES (NULL); END',
+);
 told.errors.null = await failure(() => prisma.tag.create({ data: { name: "" } }));
 
 // Interactive transactions
@@ -116,12 +151,21 @@ told.transactions = {
 
 // Raw queries
 told.raw = {
-  declared: (await prisma.$queryRaw`SELECT id, "big", "bytes", "at", "json", "price", "score", "admin" FROM "User" WHERE email = ${"ada"}`).map(
-    (row) => [row.id, `${row.big}`, [...row.bytes], row.at.toISOString(), row.json, row.price.toString(), row.score, row.admin],
-  )[0],
-  expressions: (await prisma.$queryRaw`SELECT count(*) AS n, 7 / ${2} AS half, x'0102' AS bytes FROM "Post"`).map(
-    ({ n, half, bytes }) => [`${n}n`, half, [...bytes]],
-  )[0],
+  declared: (
+    await prisma.$queryRaw`SELECT id, "big", "bytes", "at", "json", "price", "score", "admin" FROM "User" WHERE email = ${"ada"}`
+  ).map((row) => [
+    row.id,
+    `${row.big}`,
+    [...row.bytes],
+    row.at.toISOString(),
+    row.json,
+    row.price.toString(),
+    row.score,
+    row.admin,
+  ])[0],
+  expressions: (
+    await prisma.$queryRaw`SELECT count(*) AS n, 7 / ${2} AS quotient, x'0102' AS bytes FROM "Post"`
+  ).map(({ n, quotient, bytes }) => [`${n}n`, quotient, [...bytes]])[0],
   changed: await prisma.$executeRaw`UPDATE "Post" SET title = ${"raw"}`,
 };
 
@@ -129,7 +173,10 @@ told.raw = {
 await prisma.$disconnect();
 told.disconnected = (await pool.get('SELECT count(*) AS n FROM "Tag"')).n;
 const first20 = await createPool("prisma.db", { acquireTimeout: 20, readers: 0 });
-const impatient = new PrismaClient({ adapter: new PrismaSqliteAio({ pool: first20 }), errorFormat: "minimal" });
+const impatient = new PrismaClient({
+  adapter: new PrismaSqliteAio({ pool: first20 }),
+  errorFormat: "minimal",
+});
 const held = Promise.withResolvers();
 const holding = first20.transaction(() => held.promise);
 told.pool = await failure(() => impatient.user.count());
