@@ -14,14 +14,15 @@ const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.m
  * @param {string} folder of the package
  * @param {Record<string, string>} entries module below `dist` by the name of the entry
  * @param {{ inline?: RegExp, live?: Record<string, { names: readonly string[], follow: string }>, both?: string[],
- *   stripInternal?: boolean }} [options] `inline`:
+ *   esmOnly?: string[], stripInternal?: boolean }} [options] `inline`:
  *   packages that become part of the bundle; `live`: for an entry, what it exports that changes while the program runs; `both`: entries that are bundled for ESM, too;
+ *   `esmOnly`: packages whose types TypeScript lets a CommonJS file name only if that is said;
  *   `stripInternal`: the types name nothing that is internal
  */
 export async function bundlePackage(
   folder,
   entries,
-  { inline, live = {}, both = [], stripInternal = false } = {},
+  { inline, live = {}, both = [], esmOnly = [], stripInternal = false } = {},
 ) {
   const dist = join(folder, "dist");
   const external = (id) => !/^[./]/.test(id) && inline?.test(id) !== true;
@@ -48,7 +49,14 @@ export async function bundlePackage(
     // What a query builder declares for ESM is not what it declares for CommonJS; all else is declared once.
     const ofOthers = /from "(?!\.|node:|@sqlite-aio\/)/.test(types);
     await writeFile(join(dist, `${name}.d.mts`), ofOthers ? types : `export * from "./${name}.cjs";\n`);
+    if (ofOthers) await writeFile(join(dist, `${name}.d.cts`), asImported(types, esmOnly));
   }
+}
+
+/** Declarations for CommonJS that take those of the given packages as `import` would. */
+function asImported(types, names) {
+  const imports = new RegExp(`^import (\\{.*\\}) from "(${names.join("|")})";$`, "gm");
+  return types.replace(imports, 'import type $1 from "$2" with { "resolution-mode": "import" };');
 }
 
 /**

@@ -55,6 +55,37 @@ describe.each(["README.md", ...globSync("docs/*.md", { cwd: root }).toSorted()])
   });
 });
 
+describe("the blocks of TypeScript", () => {
+  it("compile as they are written", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "documents-test-"));
+    await symlink(join(root, "examples", "node_modules"), join(folder, "node_modules"));
+    const pages = ["README.md", ...globSync("docs/*.md", { cwd: root })];
+    for (const path of pages) {
+      for (const [index, block] of blocksOf(readFileSync(join(root, path), "utf8")).entries()) {
+        const program = block.startsWith("import ") ? block : prelude + block;
+        await writeFile(join(folder, `${path.replace("/", "-")}-${index}.mts`), `${program}\nexport {};\n`);
+      }
+    }
+    const compilerOptions = {
+      target: "es2024",
+      lib: ["esnext"],
+      module: "nodenext",
+      types: ["node"],
+      typeRoots: [join(root, "node_modules/@types")],
+      strict: true,
+      skipLibCheck: true,
+      noEmit: true,
+    };
+    await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions }));
+    const tsc = join(root, "node_modules/typescript/bin/tsc");
+    const { stdout } = await run(process.execPath, [tsc, "-p", folder]).catch(
+      (error: unknown) => error as { stdout: string },
+    );
+    await rm(folder, { recursive: true });
+    expect(stdout).toBe("");
+  }, 60_000);
+});
+
 describe("CONTRIBUTING.md", () => {
   it("names files that are there", () => {
     const text = readFileSync(join(root, "CONTRIBUTING.md"), "utf8");

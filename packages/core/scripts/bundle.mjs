@@ -19,6 +19,7 @@ await bundlePackage(
     inline: /^@sqlite-aio\/worker\/(wire|sql)$/,
     live: { index: { names: ["sqliteVersion", "sqliteVersionInfo"], follow: "followSqliteVersion" } },
     both: ["drizzle"],
+    esmOnly: ["kysely"],
     stripInternal: true,
   },
 );

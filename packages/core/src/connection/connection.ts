@@ -1,7 +1,7 @@
 import { Mode, Verb } from "@sqlite-aio/worker/wire";
 import { type Blob, type BlobOptions, openBlob } from "./blob.js";
 import { type BackupOptions, backUp, backupPath, databaseName } from "./backup.js";
-import type { Parameters } from "../values/bind.js";
+import type { AnyParameters, ParametersOf } from "../values/bind.js";
 import { ErrorReason } from "../errors/rejection.js";
 import type { Call } from "../thread/call.js";
 import { Cursor, type ScriptOptions } from "./cursor.js";
@@ -126,7 +126,11 @@ export class Connection extends HandleControls {
    * @example
    * for await (const [id, name] of db.execute("SELECT id, name FROM city")) console.log(id, name);
    */
-  execute(sql: string | SqlStatement, parameters?: Parameters, options?: CallOptions): PendingCursor {
+  execute<P extends ParametersOf<P>>(
+    sql: string | SqlStatement,
+    parameters?: P,
+    options?: CallOptions,
+  ): PendingCursor {
     // Read first: should that throw, nothing has been begun.
     const signal = options?.signal;
     const cursor = new Cursor(this, this.runner);
@@ -137,9 +141,9 @@ export class Connection extends HandleControls {
    * Runs a DML statement once for each parameter set of an Iterable or AsyncIterable, in bounded memory. The values of an
    * array are taken when the call is made, those of any other iterable when it gives them.
    */
-  async executemany(
+  async executemany<P extends ParametersOf<P>>(
     sql: string | SqlStatement,
-    parameterSets: Iterable<Parameters> | AsyncIterable<Parameters>,
+    parameterSets: Iterable<P> | AsyncIterable<P>,
     options?: CallOptions,
   ): Promise<Cursor> {
     return await new Cursor(this, this.runner).executemany(sql, parameterSets, options);
@@ -151,9 +155,9 @@ export class Connection extends HandleControls {
   }
 
   /** Runs one statement and gives all its rows, in one round trip. */
-  async executeFetchall<R = AnyRow>(
+  async executeFetchall<R = AnyRow, P extends ParametersOf<P> = AnyParameters>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): Promise<R[]> {
     const runner = this.runner;
@@ -170,9 +174,9 @@ export class Connection extends HandleControls {
   }
 
   /** Runs one statement and gives its first row, undefined when there is none, in one round trip. */
-  async get<R = AnyRow>(
+  async get<R = AnyRow, P extends ParametersOf<P> = AnyParameters>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): Promise<R | undefined> {
     const { runner } = this;
@@ -183,7 +187,11 @@ export class Connection extends HandleControls {
   }
 
   /** Runs one statement and gives its counts, no rows, in one round trip. */
-  async run(sql: string | SqlStatement, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+  async run<P extends ParametersOf<P>>(
+    sql: string | SqlStatement,
+    parameters?: P,
+    options?: CallOptions,
+  ): Promise<RunResult> {
     return runResult(
       await this.runner.perform(this.runner.query(Mode.RUN, sql, parameters), options, this.run),
     );
@@ -198,9 +206,9 @@ export class Connection extends HandleControls {
   }
 
   /** Runs one INSERT and gives the row of `SELECT last_insert_rowid()`, in one round trip. */
-  async executeInsert<R = AnyRow>(
+  async executeInsert<R = AnyRow, P extends ParametersOf<P> = AnyParameters>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): Promise<R | null> {
     const runner = this.runner;

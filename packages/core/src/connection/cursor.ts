@@ -1,7 +1,7 @@
 import { Flag, Mode, type SqlValue, Verb } from "@sqlite-aio/worker/wire";
 import { columnName } from "../values/adapters.js";
 import { executeBatches } from "./executemany.js";
-import type { Parameters } from "../values/bind.js";
+import type { ParametersOf } from "../values/bind.js";
 import type { Call } from "../thread/call.js";
 import type { Connection } from "./connection.js";
 import { CursorRows } from "./cursor-rows.js";
@@ -12,6 +12,7 @@ import { Deadline } from "../options/deadline.js";
 import {
   type AnyRow,
   buildsObjects,
+  type LoopRow,
   makeRows,
   type RowMaker,
   rowMaker,
@@ -152,7 +153,11 @@ export class Cursor {
   }
 
   /** Runs one statement. Rejects with a {@link ProgrammingError} for wrong parameters. */
-  async execute(sql: string | SqlStatement, parameters?: Parameters, options?: CallOptions): Promise<this> {
+  async execute<P extends ParametersOf<P>>(
+    sql: string | SqlStatement,
+    parameters?: P,
+    options?: CallOptions,
+  ): Promise<this> {
     this.#check();
     const runner = this.#runner;
     const call = runner.query(Mode.CURSOR, sql, parameters, this.#spec(integerFlag(options)));
@@ -176,9 +181,9 @@ export class Cursor {
   }
 
   /** Runs a DML statement once for each parameter set of an Iterable or AsyncIterable, in bounded memory. */
-  async executemany(
+  async executemany<P extends ParametersOf<P>>(
     sql: string | SqlStatement,
-    parameterSets: Iterable<Parameters> | AsyncIterable<Parameters>,
+    parameterSets: Iterable<P> | AsyncIterable<P>,
     options?: CallOptions,
   ): Promise<this> {
     this.#check();
@@ -278,7 +283,7 @@ export class Cursor {
   }
 
   /** Gives the rows that are left; leaving the loop leaves the cursor open, as in aiosqlite. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<AnyRow> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<LoopRow> {
     return {
       next: () => {
         // A row that is there costs one resolved promise, not the machinery of an async generator.

@@ -1,6 +1,6 @@
 import type { ParameterList } from "@sqlite-aio/worker/sql";
 import { encodePacket, Op, sizeOf, type SqlValue } from "@sqlite-aio/worker/wire";
-import { bindParameters, type Parameters } from "../values/bind.js";
+import { bindParameters } from "../values/bind.js";
 import { Call } from "../thread/call.js";
 import { SqliteError } from "../errors/errors.js";
 import { isInstance } from "../errors/is-instance.js";
@@ -24,7 +24,7 @@ const MAX_BATCHES = 2;
 export async function executeBatches(
   runner: Handle,
   given: string | SqlStatement,
-  sets: Iterable<Parameters> | AsyncIterable<Parameters>,
+  sets: Iterable<object> | AsyncIterable<object>,
   options: CallOptions | undefined,
   caller: Caller,
 ): Promise<number> {
@@ -53,16 +53,16 @@ export function sourceOf(caller: Caller, trace: QueryTrace | null): BatchSource 
 }
 
 /** Parameter sets, of which those that were all there when the call was made are taken already. */
-export type ParameterSets = TakenSets | Iterable<Parameters> | AsyncIterable<Parameters>;
+export type ParameterSets = TakenSets | Iterable<object> | AsyncIterable<object>;
 
 /** @internal Takes the sets of an array now: the caller may go on using it. Throws TypeError for what cannot be iterated. */
 export function takeSets(
   parameters: ParameterList,
-  sets: Iterable<Parameters> | AsyncIterable<Parameters>,
+  sets: Iterable<object> | AsyncIterable<object>,
 ): ParameterSets {
   if (typeof sets !== "object" || sets === null || !(Symbol.asyncIterator in sets || Symbol.iterator in sets))
     throw new TypeError("executemany: the parameter sets must be an Iterable or an AsyncIterable");
-  return Array.isArray(sets) ? new TakenSets(parameters, sets as readonly Parameters[]) : sets;
+  return Array.isArray(sets) ? new TakenSets(parameters, sets as readonly object[]) : sets;
 }
 
 /** @internal As {@link executeBatches}, with sets that are taken already. */
@@ -97,7 +97,7 @@ class TakenSets {
   readonly values: SqlValue[][] = [];
   readonly failure: { readonly error: unknown } | null = null;
 
-  constructor(parameters: ParameterList, sets: readonly Parameters[]) {
+  constructor(parameters: ParameterList, sets: readonly object[]) {
     try {
       for (const set of sets) this.values.push(bindParameters(parameters, set));
     } catch (error) {
@@ -167,7 +167,7 @@ class Batches {
   }
 
   /** True when the batch is full. */
-  #add(set: Parameters): boolean {
+  #add(set: object): boolean {
     let values: SqlValue[];
     try {
       values = bindParameters(this.#statement.parameters, set);

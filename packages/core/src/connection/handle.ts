@@ -176,7 +176,7 @@ export class Handle {
   query(
     mode: number,
     sql: string | SqlStatement,
-    parameters: Parameters | undefined,
+    parameters: object | undefined,
     spec: QuerySpec = PLAIN,
   ): Call {
     if (typeof sql !== "string") [sql, parameters] = statementParts(sql, parameters);

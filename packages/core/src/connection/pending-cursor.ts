@@ -1,9 +1,9 @@
 import type { Cursor } from "./cursor.js";
 import { RowIterator } from "./row-iterator.js";
-import type { AnyRow } from "../values/row-maker.js";
+import type { LoopRow } from "../values/row-maker.js";
 
 /** A promise for a cursor that can also be iterated at once. */
-export type PendingCursor = Promise<Cursor> & AsyncIterable<AnyRow>;
+export type PendingCursor = Promise<Cursor> & AsyncIterable<LoopRow>;
 
 /** Lets a promise for a cursor, which is being opened, be iterated. */
 export function iterable(
@@ -11,7 +11,7 @@ export function iterable(
   cursor: Cursor,
   signal: AbortSignal | undefined,
 ): PendingCursor {
-  const rows = (): AsyncIterableIterator<AnyRow> => rowsOf(opening, cursor, signal);
+  const rows = (): AsyncIterableIterator<LoopRow> => rowsOf(opening, cursor, signal);
   return Object.assign(opening, { [Symbol.asyncIterator]: rows });
 }
 
@@ -20,7 +20,7 @@ function rowsOf(
   opening: Promise<Cursor>,
   cursor: Cursor,
   signal: AbortSignal | undefined,
-): AsyncIterableIterator<AnyRow> {
+): AsyncIterableIterator<LoopRow> {
   return new RowIterator(
     {
       open: () => opening,

@@ -2,9 +2,9 @@ import type { Cursor } from "./cursor.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { ErrorReason } from "../errors/rejection.js";
 import { OperationalError } from "../errors/errors.js";
-import type { AnyRow } from "../values/row-maker.js";
+import type { LoopRow } from "../values/row-maker.js";
 
-const END: IteratorResult<AnyRow> = { value: undefined, done: true };
+const END: IteratorResult<LoopRow> = { value: undefined, done: true };
 
 /** Why what `next()` waits for is given up when `return()` is called. */
 const left = new ErrorReason(
@@ -26,11 +26,11 @@ export interface RowSource {
  * out, because an async generator that delegates takes 1 us for each row; and because its `return()` would wait for the
  * `next()` before it, which may take as long as the query.
  */
-export class RowIterator implements AsyncIterableIterator<AnyRow> {
+export class RowIterator implements AsyncIterableIterator<LoopRow> {
   readonly #source: RowSource;
   #opening: Promise<Cursor> | null = null;
   #cursor: Cursor | null = null;
-  #rows: AsyncIterator<AnyRow> | null = null;
+  #rows: AsyncIterator<LoopRow> | null = null;
   #done = false;
   /** Steps that have not been answered. */
   #pending = 0;
@@ -48,7 +48,7 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
     return this;
   }
 
-  next(): Promise<IteratorResult<AnyRow>> {
+  next(): Promise<IteratorResult<LoopRow>> {
     if (this.#options?.signal?.aborted === true) return this.#next();
     try {
       const result = this.#cursor?.takeBuffered();
@@ -60,7 +60,7 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
   }
 
   /** Acts at once: what a `next()` waits for is given up, as by a signal, and that `next()` gives no row. */
-  async return(): Promise<IteratorResult<AnyRow>> {
+  async return(): Promise<IteratorResult<LoopRow>> {
     if (this.#pending > 0 && !this.#done) {
       this.#left = true;
       if (this.#cursor === null) this.#source.giveUp(left);
@@ -70,7 +70,7 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
     return END;
   }
 
-  async #next(): Promise<IteratorResult<AnyRow>> {
+  async #next(): Promise<IteratorResult<LoopRow>> {
     if (this.#done) return END;
     this.#pending++;
     try {
@@ -101,7 +101,7 @@ export class RowIterator implements AsyncIterableIterator<AnyRow> {
     throw error;
   }
 
-  async #step(rows: AsyncIterator<AnyRow>): Promise<IteratorResult<AnyRow>> {
+  async #step(rows: AsyncIterator<LoopRow>): Promise<IteratorResult<LoopRow>> {
     if (this.#options === undefined) return await rows.next();
     const fetched = await this.#cursor!.fetchmany(1, this.#options);
     return fetched.length === 0 ? END : { value: fetched[0], done: false };

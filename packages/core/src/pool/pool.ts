@@ -1,5 +1,5 @@
 import { Mode, Verb } from "@sqlite-aio/worker/wire";
-import type { Parameters } from "../values/bind.js";
+import type { AnyParameters, ParametersOf } from "../values/bind.js";
 import type { BackupOptions } from "../connection/backup.js";
 import type { Connection } from "../connection/connection.js";
 import { dumpFilter, type DumpOptions } from "../connection/dump-lines.js";
@@ -32,8 +32,8 @@ import {
 } from "./transaction.js";
 import { Maintenance } from "./maintenance.js";
 import { keepParameters, type LiveQuery, Watch } from "./changes/live-query.js";
-import { Row } from "../values/row.js";
-import type { AnyRow, RowSettings } from "../values/row-maker.js";
+import { type ObjectRow, Row } from "../values/row.js";
+import type { RowSettings } from "../values/row-maker.js";
 import { partsOf, type SqlStatement } from "../values/sql-statement.js";
 import { checkSql } from "../thread/statement-cache.js";
 import { traceTransaction } from "../tracing/transaction-trace.js";
@@ -108,15 +108,19 @@ export class Pool extends PoolDefinitions {
   }
 
   /** Runs a statement on the writer and gives its counts. */
-  async run(sql: string | SqlStatement, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+  async run<P extends ParametersOf<P>>(
+    sql: string | SqlStatement,
+    parameters?: P,
+    options?: CallOptions,
+  ): Promise<RunResult> {
     refuseSurplus(arguments.length, 3, "run(sql, [a, b], options)");
     return runResult(await this.#router.query(Mode.RUN, sql, parameters, options, this.run));
   }
 
   /** The first row as an object; undefined when there is none. */
-  async get<R = AnyRow>(
+  async get<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): Promise<R | undefined> {
     refuseSurplus(arguments.length, 3, "get(sql, [a, b], options)");
@@ -125,9 +129,9 @@ export class Pool extends PoolDefinitions {
   }
 
   /** All rows as objects. */
-  async all<R = AnyRow>(
+  async all<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): Promise<R[]> {
     refuseSurplus(arguments.length, 3, "all(sql, [a, b], options)");
@@ -136,9 +140,9 @@ export class Pool extends PoolDefinitions {
   }
 
   /** All there is to know of a statement, wherever it belongs: for query builders, which make rows of their own. */
-  async execute(
+  async execute<P extends ParametersOf<P>>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: ExecuteOptions,
   ): Promise<ExecuteResult> {
     refuseSurplus(arguments.length, 3, "execute(sql, [a, b], options)");
@@ -147,9 +151,9 @@ export class Pool extends PoolDefinitions {
   }
 
   /** Rows as objects, read as they are wanted. The connection is held until the loop ends. */
-  iterate<R = AnyRow>(
+  iterate<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): AsyncIterableIterator<R> {
     refuseSurplus(arguments.length, 3, "iterate(sql, [a, b], options)");
@@ -158,7 +162,7 @@ export class Pool extends PoolDefinitions {
 
   #iterate<R>(
     sql: string | SqlStatement,
-    parameters: Parameters | undefined,
+    parameters: object | undefined,
     options: CallOptions | undefined,
     caller: Caller,
   ): AsyncIterableIterator<R> {
@@ -201,9 +205,9 @@ export class Pool extends PoolDefinitions {
    * @example
    * await pool.executemany("INSERT INTO note (text) VALUES (?)", [["one"], ["two"]]);
    */
-  async executemany(
+  async executemany<P extends ParametersOf<P>>(
     sql: string | SqlStatement,
-    parameterSets: Iterable<Parameters> | AsyncIterable<Parameters>,
+    parameterSets: Iterable<P> | AsyncIterable<P>,
     options?: CallOptions,
   ): Promise<{ changes: number }> {
     refuseSurplus(arguments.length, 3, "executemany(sql, [[a, b], [c, d]], options)");
@@ -225,8 +229,9 @@ export class Pool extends PoolDefinitions {
    *
    * @example
    * await pool.transaction(async (tx) => {
-   *   const { balance } = await tx.get("SELECT balance FROM account WHERE id = ?", [1]);
-   *   await tx.run("UPDATE account SET balance = ? WHERE id = ?", [balance - 10, 1]);
+   *   const account = await tx.get<{ balance: number }>("SELECT balance FROM account WHERE id = ?", [1]);
+   *   if (account === undefined) throw new Error("no such account");
+   *   await tx.run("UPDATE account SET balance = ? WHERE id = ?", [account.balance - 10, 1]);
    * });
    */
   transaction<T>(
@@ -331,9 +336,9 @@ export class Pool extends PoolDefinitions {
    * @example
    * for await (const rows of pool.watch("SELECT id, text FROM note", [], { signal })) render(rows);
    */
-  watch<R = AnyRow>(
+  watch<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): LiveQuery<R> {
     const [text, given] = partsOf(sql, parameters);

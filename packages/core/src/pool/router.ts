@@ -1,6 +1,6 @@
 import { type Setting, settingOf, splitScript, statementKeyword } from "@sqlite-aio/worker/sql";
 import { Flag, Mode, Op, type SqlValue, type TableAccess } from "@sqlite-aio/worker/wire";
-import { bindParameters, type Parameters } from "../values/bind.js";
+import { bindParameters } from "../values/bind.js";
 import type { Call } from "../thread/call.js";
 import { Cursor } from "../connection/cursor.js";
 import { OperationalError, ProgrammingError, readOnly } from "../errors/errors.js";
@@ -53,7 +53,7 @@ export class Router {
   query(
     mode: number,
     sql: string | SqlStatement,
-    parameters: Parameters | undefined,
+    parameters: object | undefined,
     options: CallOptions | undefined,
     caller: Caller,
     objects = true,
@@ -65,7 +65,7 @@ export class Router {
   #traced(
     mode: number,
     sql: string,
-    parameters: Parameters | undefined,
+    parameters: object | undefined,
     options: CallOptions | undefined,
     caller: Caller,
     objects: boolean,
@@ -81,7 +81,7 @@ export class Router {
   async #query(
     mode: number,
     sql: string,
-    parameters: Parameters | undefined,
+    parameters: object | undefined,
     options: CallOptions | undefined,
     caller: Caller,
     objects: boolean,
@@ -162,7 +162,7 @@ export class Router {
   /** Rows as they are wanted. */
   iterate(
     given: string | SqlStatement,
-    parameters: Parameters | undefined,
+    parameters: object | undefined,
     options: CallOptions | undefined,
     caller: Caller,
   ): RowIterator {
@@ -208,7 +208,7 @@ export class Router {
   /** Runs a statement for each of the sets, in one transaction on the writer; gives the rows changed, -1 if it is no DML. */
   many(
     given: string | SqlStatement,
-    sets: Iterable<Parameters> | AsyncIterable<Parameters>,
+    sets: Iterable<object> | AsyncIterable<object>,
     options: CallOptions | undefined,
     caller: Caller,
   ): Promise<number> {
@@ -224,7 +224,7 @@ export class Router {
 
   async #many(
     sql: string,
-    sets: Iterable<Parameters> | AsyncIterable<Parameters>,
+    sets: Iterable<object> | AsyncIterable<object>,
     options: CallOptions | undefined,
     source: BatchSource,
   ): Promise<number> {

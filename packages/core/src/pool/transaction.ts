@@ -1,5 +1,5 @@
 import { Flag, Mode, Verb } from "@sqlite-aio/worker/wire";
-import type { Parameters } from "../values/bind.js";
+import type { AnyParameters, ParametersOf } from "../values/bind.js";
 import type { Call } from "../thread/call.js";
 import { Cursor } from "../connection/cursor.js";
 import { executeBatches } from "../connection/executemany.js";
@@ -7,7 +7,8 @@ import { readOnly } from "../errors/errors.js";
 import { boolean, type CallOptions, refuseSurplus } from "../options/connect-options.js";
 import { RowIterator } from "../connection/row-iterator.js";
 import { type RunResult, runResult } from "../connection/run-result.js";
-import { type AnyRow, makeRows, type RowSettings } from "../values/row-maker.js";
+import type { ObjectRow } from "../values/row.js";
+import { makeRows, type RowSettings } from "../values/row-maker.js";
 import { type Caller, type Handle, integerFlag, toError } from "../connection/handle.js";
 import type { SqlStatement } from "../values/sql-statement.js";
 import { inTransaction, type TransactionOptions } from "../connection/transaction.js";
@@ -44,9 +45,9 @@ export class ReadTransaction {
   }
 
   /** The first row as an object; undefined when there is none. */
-  async get<R = AnyRow>(
+  async get<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): Promise<R | undefined> {
     refuseSurplus(arguments.length, 3, "get(sql, [a, b], options)");
@@ -55,9 +56,9 @@ export class ReadTransaction {
   }
 
   /** All rows as objects. */
-  async all<R = AnyRow>(
+  async all<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): Promise<R[]> {
     refuseSurplus(arguments.length, 3, "all(sql, [a, b], options)");
@@ -66,9 +67,9 @@ export class ReadTransaction {
   }
 
   /** All there is to know of a statement: for query builders, which make rows of their own. */
-  async execute(
+  async execute<P extends ParametersOf<P>>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: ExecuteOptions,
   ): Promise<ExecuteResult> {
     refuseSurplus(arguments.length, 3, "execute(sql, [a, b], options)");
@@ -77,9 +78,9 @@ export class ReadTransaction {
   }
 
   /** Rows as objects, read as they are wanted. */
-  iterate<R = AnyRow>(
+  iterate<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): AsyncIterableIterator<R> {
     refuseSurplus(arguments.length, 3, "iterate(sql, [a, b], options)");
@@ -98,7 +99,7 @@ export class ReadTransaction {
   protected async query(
     mode: number,
     sql: string | SqlStatement,
-    parameters: Parameters | undefined,
+    parameters: object | undefined,
     options: CallOptions | undefined,
     caller: Caller,
     objects = true,
@@ -123,7 +124,11 @@ export class PoolTransaction extends ReadTransaction {
   }
 
   /** Runs a statement and gives its counts. */
-  async run(sql: string | SqlStatement, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+  async run<P extends ParametersOf<P>>(
+    sql: string | SqlStatement,
+    parameters?: P,
+    options?: CallOptions,
+  ): Promise<RunResult> {
     refuseSurplus(arguments.length, 3, "run(sql, [a, b], options)");
     return runResult(await this.query(Mode.RUN, sql, parameters, options, this.run));
   }
@@ -132,9 +137,9 @@ export class PoolTransaction extends ReadTransaction {
    * Runs a statement that writes once for each parameter set of an Iterable or AsyncIterable, in bounded memory. What came
    * before a set that fails stays in the transaction, unless that is rolled back.
    */
-  async executemany(
+  async executemany<P extends ParametersOf<P>>(
     sql: string | SqlStatement,
-    parameterSets: Iterable<Parameters> | AsyncIterable<Parameters>,
+    parameterSets: Iterable<P> | AsyncIterable<P>,
     options?: CallOptions,
   ): Promise<{ changes: number }> {
     refuseSurplus(arguments.length, 3, "executemany(sql, [[a, b], [c, d]], options)");

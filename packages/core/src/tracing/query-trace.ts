@@ -49,12 +49,7 @@ export class QueryTrace implements CallObserver {
   }
 
   /** For what may take several calls. Null if nobody watches. */
-  static of(
-    code: number,
-    sql: string,
-    parameters: Parameters | undefined,
-    watched: Watched,
-  ): QueryTrace | null {
+  static of(code: number, sql: string, parameters: object | undefined, watched: Watched): QueryTrace | null {
     if (!isWatched(watched)) return null;
     const event = eventOf(code, sql, shownParameters(parameters), watched, undefined);
     return new QueryTrace(event, watched.slowQueryMs, null);

@@ -5,7 +5,7 @@ import { tracing } from "./channels.js";
  * What subscribers are shown of the parameters, if anything: a copy, since the caller may go on using what it gave. An
  * object is shown as it is bound. An iterator is not shown: it can be read only once.
  */
-export function shownParameters(given: Parameters | undefined): Parameters | undefined {
+export function shownParameters(given: object | undefined): Parameters | undefined {
   if (!tracing.parameters || typeof given !== "object" || given === null) return undefined;
   try {
     if (Array.isArray(given)) return given.map(shownValue);

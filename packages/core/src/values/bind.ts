@@ -4,7 +4,20 @@ import type { SqlValue } from "@sqlite-aio/worker/wire";
 import { adapt, adaptsPrimitives } from "./adapters.js";
 import { DataError, ProgrammingError } from "../errors/errors.js";
 
-/** A value that binds by itself; other objects need an adapter. */
+/**
+ * Classes that a `registerAdapter()` is called for: a type that is declared here may be a parameter.
+ *
+ * @example
+ * registerAdapter(Date, (date) => date.toISOString());
+ * declare module "@sqlite-aio/core" {
+ *   interface AdaptedTypes {
+ *     date: Date;
+ *   }
+ * }
+ */
+export interface AdaptedTypes {}
+
+/** A value that can be a parameter: one that binds by itself, or of one of the {@link AdaptedTypes}. */
 export type Bindable =
   | null
   | undefined
@@ -12,12 +25,35 @@ export type Bindable =
   | number
   | bigint
   | string
-  | ArrayBuffer
+  | ArrayBufferLike
   | ArrayBufferView
-  | object;
+  // oxlint-disable-next-line typescript/no-redundant-type-constituents -- `never` until somebody declares one
+  | AdaptedTypes[keyof AdaptedTypes];
 
 /** An array for `?` and `?NNN`, an object for `:name`, `@name` and `$name`. */
 export type Parameters = readonly Bindable[] | { readonly [name: string]: Bindable };
+
+/**
+ * What `P` has to be to be {@link Parameters}: an array or an object, also of an `interface`, whose values can be bound. No
+ * primitive is an object, and every function has the symbol.
+ */
+export type ParametersOf<P> = object & { readonly [K in keyof P]: Bindable } & {
+  readonly [Symbol.hasInstance]?: never;
+};
+
+/**
+ * {@link Parameters}, or an object of an `interface` whose values are not looked at before the call: where the type of rows
+ * is given, TypeScript does not work out that of parameters. Dates, functions, iterables, buffers and promises have one of the
+ * symbols.
+ */
+export type AnyParameters =
+  | Parameters
+  | (object & {
+      readonly [Symbol.hasInstance]?: never;
+      readonly [Symbol.iterator]?: never;
+      readonly [Symbol.toPrimitive]?: never;
+      readonly [Symbol.toStringTag]?: never;
+    });
 
 const MAX_INT64 = 2n ** 63n - 1n;
 const MIN_INT64 = -(2n ** 63n);
@@ -25,7 +61,7 @@ const MIN_INT64 = -(2n ** 63n);
 const MAX_LENGTH = 2 ** 29 - 24;
 
 /** The values in index order, each as it crosses to the thread. Throws before anything is queued. */
-export function bindParameters(list: ParameterList, given: Parameters | null | undefined): SqlValue[] {
+export function bindParameters(list: ParameterList, given: object | null | undefined): SqlValue[] {
   if (given === null || given === undefined) {
     if (list.count > 0) throw countError(list.count, 0);
     return [];
@@ -38,7 +74,7 @@ export function bindParameters(list: ParameterList, given: Parameters | null | u
     );
   }
   if (Symbol.iterator in given) return bindArray(list, [...(given as Iterable<Bindable>)]);
-  return bindObject(list, given);
+  return bindObject(list, given as Readonly<Record<string, Bindable>>);
 }
 
 const MISUSE = { code: "SQLITE_MISUSE" } as const;

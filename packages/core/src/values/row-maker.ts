@@ -5,9 +5,13 @@ import { Row } from "./row.js";
 import type { Shape } from "./shape.js";
 import { SqliteRow, sqliteRowMaker } from "./sqlite-row.js";
 
-/** A row as the row factory made it: only the caller knows its type. */
+/** A row as the row factory made it, whose type only the caller knows: an array, unless `rowFactory` says otherwise. */
 // oxlint-disable-next-line typescript/no-explicit-any -- `unknown` would make every caller cast every row
-export type AnyRow = any;
+export type AnyRow = any[] & { readonly [column: string]: any };
+
+/** An {@link AnyRow} where no type can be given: of a loop over a cursor. */
+// oxlint-disable-next-line typescript/no-explicit-any -- as above
+export type LoopRow = any;
 
 /** A row factory, whose cursor is not for this folder to know. */
 type MakesRow = (cursor: never, row: unknown[]) => unknown;

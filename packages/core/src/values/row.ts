@@ -1,4 +1,8 @@
-import type { ObjectRow } from "@sqlite-aio/worker/wire";
+/** A value as it is read: INTEGER, REAL, TEXT, BLOB or NULL. */
+export type SqlValue = null | number | bigint | string | Buffer;
+
+/** A row as an object, one property per column. */
+export type ObjectRow = Record<string, SqlValue>;
 
 /**
  * Row factory that gives plain objects, one property per column; of columns with the same name the last wins.

@@ -1,5 +1,4 @@
 import { ProgrammingError } from "../errors/errors.js";
-import type { Parameters } from "./bind.js";
 
 /** SQL text with its values, as sql-template-tag and its kin make it. */
 export interface SqlStatement {
@@ -12,8 +11,8 @@ export interface SqlStatement {
 /** @internal The text and the parameters of a statement that is no string. Throws TypeError or ProgrammingError. */
 export function statementParts(
   given: SqlStatement,
-  parameters: Parameters | undefined,
-): [sql: string, parameters: Parameters] {
+  parameters: object | undefined,
+): [sql: string, parameters: object] {
   const { sql, values } = checkShape(given);
   if (parameters !== undefined && parameters !== null) {
     throw new ProgrammingError("a { sql, values } object has its values: there can be no others beside it", {
@@ -21,14 +20,14 @@ export function statementParts(
       sql,
     });
   }
-  return [sql, values as Parameters];
+  return [sql, values];
 }
 
 /** @internal As {@link statementParts}, for a text by itself too. */
 export function partsOf(
   given: string | SqlStatement,
-  parameters: Parameters | undefined,
-): [sql: string, parameters: Parameters | undefined] {
+  parameters: object | undefined,
+): [sql: string, parameters: object | undefined] {
   return typeof given === "string" ? [given, parameters] : statementParts(given, parameters);
 }
 

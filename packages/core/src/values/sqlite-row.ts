@@ -99,8 +99,8 @@ export function sqliteRowMaker(names: readonly string[]): (cells: readonly unkno
  *
  * @example
  * db.rowFactory = SqliteRow;
- * const row = await db.get("SELECT id, name FROM city");
- * console.log(row[0], row.name, row["NAME"], row.keys());
+ * const row = await db.get<SqliteRow>("SELECT id, name FROM city");
+ * if (row !== undefined) console.log(row[0], row.name, row["NAME"], row.keys());
  */
 export function SqliteRow(
   cursor: { readonly description: readonly (readonly [string, ...unknown[]])[] | null },

@@ -244,9 +244,9 @@ describe("rows", () => {
     const [a, b, c] = await Promise.all([db.execute(sql), db.execute(sql), db.execute(sql)]);
     const read: number[][] = [[], [], []];
     for (let i = 0; i < 100; i++) {
-      read[0]!.push((await a.fetchone())[0]);
-      if (i % 2 === 0) read[1]!.push((await b.fetchone())[0]);
-      if (i % 10 === 0) read[2]!.push((await c.fetchone())[0]);
+      read[0]!.push((await a.fetchone())?.[0]);
+      if (i % 2 === 0) read[1]!.push((await b.fetchone())?.[0]);
+      if (i % 10 === 0) read[2]!.push((await c.fetchone())?.[0]);
     }
     expect(read[0]).toEqual(upTo(100).flat());
     expect(read[1]).toEqual(upTo(50).flat());
@@ -653,7 +653,7 @@ describe("description after another connection's ALTER TABLE", () => {
         ]);
         expect([early, late]).toEqual([[before], [row]]);
         expect([await cursor.fetchall(), await later.fetchall()]).toEqual([[before], [row]]);
-        expect([names(cursor), names(later)]).toEqual([Object.keys(before), Object.keys(row)]);
+        expect([names(cursor), names(later)]).toEqual([Object.keys(before!), Object.keys(row)]);
       }
     },
   );

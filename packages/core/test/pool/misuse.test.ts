@@ -73,7 +73,7 @@ describe("wrong arguments are refused before anything is run", () => {
   });
 
   it("a Date without an adapter, and the message says where adapters come from", async () => {
-    expect(await rejection(pool.run("INSERT INTO t VALUES (?)", [new Date()]))).toMatchObject({
+    expect(await rejection(pool.run("INSERT INTO t VALUES (?)", [new Date()] as never))).toMatchObject({
       message: expect.stringContaining("registerAdapter(Date, "),
     });
   });

@@ -112,9 +112,9 @@ describe("the plain pool", () => {
     const order: string[] = [];
     await Promise.all([
       pool.run("INSERT INTO t VALUES (1)").then(() => order.push("insert")),
-      pool.get("SELECT count(*) AS n FROM t").then((row) => order.push(`count ${row?.["n"]}`)),
+      pool.get<{ n: number }>("SELECT count(*) AS n FROM t").then((row) => order.push(`count ${row?.n}`)),
       pool.run("DELETE FROM t").then(() => order.push("delete")),
-      pool.get("SELECT count(*) AS n FROM t").then((row) => order.push(`count ${row?.["n"]}`)),
+      pool.get<{ n: number }>("SELECT count(*) AS n FROM t").then((row) => order.push(`count ${row?.n}`)),
     ]);
     expect(order).toEqual(["insert", "count 1", "delete", "count 0"]);
     expect(pool.stats()).toMatchObject({ writers: 1, readers: 0 });

@@ -11,6 +11,22 @@ import {
 import { describe, expect, it } from "vitest";
 import { open, openEngine, rejection } from "../support/database.ts";
 
+declare module "@sqlite-aio/core" {
+  interface AdaptedTypes {
+    point: Point;
+  }
+}
+
+class Point {
+  readonly x: number;
+  readonly y: number;
+  constructor(x: number, y: number) {
+    this.x = x;
+    this.y = y;
+  }
+}
+class Point3 extends Point {}
+
 // What CPython 3.11 gives in the cases below was tried by hand.
 
 registerConverter("raw", (bytes) => ({ raw: bytes.toString("latin1") }));
@@ -237,16 +253,6 @@ describe("registerConverter", () => {
 });
 
 describe("registerAdapter", () => {
-  class Point {
-    readonly x: number;
-    readonly y: number;
-    constructor(x: number, y: number) {
-      this.x = x;
-      this.y = y;
-    }
-  }
-  class Point3 extends Point {}
-
   it("checks its arguments", () => {
     expect(() => registerAdapter("Point" as never, () => 1)).toThrow(TypeError);
     expect(() => registerAdapter(Point, 5 as never)).toThrow(TypeError);
@@ -256,12 +262,12 @@ describe("registerAdapter", () => {
     registerAdapter(Point, ({ x, y }) => `${x};${y}`);
     registerAdapter(Date, (date) => date.toISOString());
     const db = await open();
-    expect(await db.executeFetchall("SELECT ?, :p", [new Point(1, 2), new Date(0)])).toEqual([
+    expect(await db.executeFetchall("SELECT ?, :p", [new Point(1, 2), new Date(0) as never])).toEqual([
       ["1;2", "1970-01-01T00:00:00.000Z"],
     ]);
     expect(await (await db.execute("SELECT :p", { p: new Point(3, 4) })).fetchone()).toEqual(["3;4"]);
     await db.execute("CREATE TABLE t (a)");
-    await db.executemany("INSERT INTO t VALUES (?)", [[new Point(5, 6)], [new Date(1)]]);
+    await db.executemany("INSERT INTO t VALUES (?)", [[new Point(5, 6)], [new Date(1) as never]]);
     expect(await db.executeFetchall("SELECT a FROM t")).toEqual([["5;6"], ["1970-01-01T00:00:00.001Z"]]);
   });
 

@@ -18,7 +18,7 @@ export interface WatchSource<R> {
 }
 
 /** A query's results, as `pool.watch()` gives them. */
-export interface LiveQuery<R> extends AsyncIterableIterator<R[], undefined, undefined>, AsyncDisposable {
+export interface LiveQuery<R> extends AsyncIterableIterator<R[]>, AsyncDisposable {
   /** Ends it, also under a `next()` that waits. */
   return(): Promise<IteratorReturnResult<undefined>>;
 }
@@ -181,7 +181,7 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
 }
 
 /** Gives the parameters as they are now, whenever they are wanted, or throws what was wrong with them. */
-export function keepParameters(sql: string, given: Parameters | undefined): () => Parameters {
+export function keepParameters(sql: string, given: object | undefined): () => Parameters {
   try {
     const values = bindParameters(scanParameters(sql), given);
     return () => values;

@@ -1,5 +1,5 @@
-import type { Parameters } from "../../values/bind.js";
-import type { AnyRow } from "../../values/row-maker.js";
+import type { AnyParameters } from "../../values/bind.js";
+import type { ObjectRow } from "../../values/row.js";
 import type { RunResult } from "../../connection/run-result.js";
 
 /** A statement of a batch: its text, or its text and its values. */
@@ -9,20 +9,20 @@ export type BatchStatement =
       /** The text of one statement. */
       readonly sql: string;
       /** Its parameters, in an array or an object. */
-      readonly values?: Parameters | undefined;
+      readonly values?: AnyParameters | undefined;
     }
-  | readonly [sql: string, parameters?: Parameters];
+  | readonly [sql: string, parameters?: AnyParameters];
 
 /** What a statement of a batch has given. */
 export interface BatchResult extends RunResult {
   /** As objects; none for a statement without rows. */
-  rows: AnyRow[];
+  rows: ObjectRow[];
 }
 
 /** The text and the values. Throws TypeError. */
-export function batchParts(statement: BatchStatement): [sql: string, parameters: Parameters | undefined] {
+export function batchParts(statement: BatchStatement): [sql: string, parameters: object | undefined] {
   if (typeof statement === "string") return [statement, undefined];
-  if (Array.isArray(statement)) return [statement[0] as string, statement[1] as Parameters | undefined];
+  if (Array.isArray(statement)) return [statement[0] as string, statement[1] as object | undefined];
   if (typeof statement === "object" && statement !== null && "sql" in statement) {
     return [statement.sql, statement.values];
   }

@@ -10,9 +10,9 @@ import {
 } from "../../options/connect-options.js";
 import { Deadline } from "../../options/deadline.js";
 import { traceTransaction } from "../../tracing/transaction-trace.js";
-import type { Parameters } from "../../values/bind.js";
-import { Row } from "../../values/row.js";
-import type { AnyRow, RowSettings } from "../../values/row-maker.js";
+import type { AnyParameters, ParametersOf } from "../../values/bind.js";
+import { type ObjectRow, Row } from "../../values/row.js";
+import type { RowSettings } from "../../values/row-maker.js";
 import { partsOf, type SqlStatement, textWithoutValues } from "../../values/sql-statement.js";
 import { keepParameters } from "../changes/live-query.js";
 import type { AcquireOptions, PoolTransactionOptions } from "../exclusive.js";
@@ -88,9 +88,9 @@ export class ClusterPool extends LocalCalls {
   }
 
   /** Runs a statement at the primary and gives its counts. */
-  async run(
+  async run<P extends ParametersOf<P>>(
     given: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): Promise<RunResult> {
     this.#check();
@@ -101,9 +101,9 @@ export class ClusterPool extends LocalCalls {
   }
 
   /** The first row as an object; undefined when there is none. */
-  async get<R = AnyRow>(
+  async get<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     given: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): Promise<R | undefined> {
     const [sql, values] = partsOf(given, parameters);
@@ -113,9 +113,9 @@ export class ClusterPool extends LocalCalls {
   }
 
   /** All rows as objects. */
-  async all<R = AnyRow>(
+  async all<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     given: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): Promise<R[]> {
     const [sql, values] = partsOf(given, parameters);
@@ -125,9 +125,9 @@ export class ClusterPool extends LocalCalls {
   }
 
   /** All there is to know of a statement, wherever it belongs: for query builders, which make rows of their own. */
-  async execute(
+  async execute<P extends ParametersOf<P>>(
     given: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: ExecuteOptions,
   ): Promise<ExecuteResult> {
     const [sql, values] = partsOf(given, parameters);
@@ -140,9 +140,9 @@ export class ClusterPool extends LocalCalls {
   }
 
   /** Rows as objects: of a replica as they are wanted; the primary sends them all at once. */
-  iterate<R = AnyRow>(
+  iterate<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     given: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): AsyncIterableIterator<R> {
     const [sql, values] = partsOf(given, parameters);
@@ -349,7 +349,7 @@ export class ClusterPool extends LocalCalls {
 
   #atPrimary(
     sql: string,
-    parameters: Parameters | undefined,
+    parameters: object | undefined,
     options: CallOptions | undefined,
     access: "read" | "write",
   ): Promise<RemoteResult> {
@@ -363,7 +363,7 @@ export class ClusterPool extends LocalCalls {
 
   async *#iterateAtPrimary<R>(
     sql: string,
-    parameters: () => Parameters | undefined,
+    parameters: () => object | undefined,
     options: CallOptions | undefined,
     access: "read" | "write",
   ): AsyncGenerator<R, undefined, undefined> {

@@ -2,8 +2,8 @@ import type { BackupOptions } from "../../connection/backup.js";
 import type { Connection } from "../../connection/connection.js";
 import type { DumpOptions } from "../../connection/dump-lines.js";
 import type { CallOptions } from "../../options/connect-options.js";
-import type { Parameters } from "../../values/bind.js";
-import type { AnyRow } from "../../values/row-maker.js";
+import type { AnyParameters, ParametersOf } from "../../values/bind.js";
+import type { ObjectRow } from "../../values/row.js";
 import { partsOf, type SqlStatement } from "../../values/sql-statement.js";
 import { readOnly } from "../../errors/errors.js";
 import type { ChangeListener } from "../changes/change-events.js";
@@ -66,9 +66,9 @@ export abstract class LocalCalls {
   }
 
   /** A query's rows, and its rows again after each sync that has brought something. Throws NotSupportedError without a replica. */
-  watch<R = AnyRow>(
+  watch<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     given: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): LiveQuery<R> {
     const changes = this.#changes;

@@ -3,7 +3,7 @@ import { ConnectionClosedError, readOnly } from "../../errors/errors.js";
 import { type CallOptions, checkIsolationLevel, type IsolationLevel } from "../../options/connect-options.js";
 import { Deadline } from "../../options/deadline.js";
 import type { Cursor, RowFactory } from "../../connection/cursor.js";
-import type { Parameters } from "../../values/bind.js";
+import type { AnyParameters, ParametersOf } from "../../values/bind.js";
 import { type AnyRow, makeRows, type RowSettings } from "../../values/row-maker.js";
 import { partsOf, type SqlStatement, textWithoutValues } from "../../values/sql-statement.js";
 import type { Primary } from "./primary.js";
@@ -82,18 +82,18 @@ export class PrimaryConnection implements AsyncDisposable {
   }
 
   /** Runs a statement, and gives its cursor. */
-  async execute(
+  async execute<P extends ParametersOf<P>>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): Promise<PrimaryCursor> {
     return await (await this.cursor()).execute(sql, parameters, options);
   }
 
   /** Runs a statement for each of the parameter sets. */
-  async executemany(
+  async executemany<P extends ParametersOf<P>>(
     given: string | SqlStatement,
-    sets: Iterable<Parameters> | AsyncIterable<Parameters>,
+    sets: Iterable<P> | AsyncIterable<P>,
   ): Promise<void> {
     const sql = textWithoutValues(given);
     for await (const parameters of sets) await this.perform(sql, parameters);
@@ -108,9 +108,9 @@ export class PrimaryConnection implements AsyncDisposable {
   }
 
   /** Runs a statement and gives all its rows. */
-  async executeFetchall<R = AnyRow>(
+  async executeFetchall<R = AnyRow, P extends ParametersOf<P> = AnyParameters>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): Promise<R[]> {
     return this.rowsOf(await this.perform(...partsOf(sql, parameters), options), null) as R[];
@@ -186,7 +186,7 @@ export class PrimaryConnection implements AsyncDisposable {
   }
 
   /** @internal One statement for a cursor. */
-  async perform(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RemoteResult> {
+  async perform(sql: string, parameters?: object, options?: CallOptions): Promise<RemoteResult> {
     const access = accessOf(sql);
     if (access === "write" && this.#settings.readonly) {
       throw readOnly(sql);
@@ -199,7 +199,7 @@ export class PrimaryConnection implements AsyncDisposable {
   }
 
   /** @internal The rows as the row factory wants them. */
-  rowsOf({ rows, shape }: RemoteResult, cursor: PrimaryCursor | null): AnyRow[] {
+  rowsOf({ rows, shape }: RemoteResult, cursor: PrimaryCursor | null): unknown[] {
     const settings = { ...this.#settings.rows, rowFactory: this.rowFactory };
     const owner = (): Cursor => cursor as unknown as Cursor;
     return makeRows({ rows, shape, objects: false }, settings, owner);

@@ -1,9 +1,9 @@
 import { statementKeyword } from "@sqlite-aio/worker/sql";
 import { ProgrammingError } from "../../errors/errors.js";
 import type { CallOptions } from "../../options/connect-options.js";
-import type { Parameters } from "../../values/bind.js";
+import type { ParametersOf } from "../../values/bind.js";
 import { partsOf, type SqlStatement } from "../../values/sql-statement.js";
-import type { AnyRow } from "../../values/row-maker.js";
+import type { AnyRow, LoopRow } from "../../values/row-maker.js";
 import type { ColumnDescription } from "../../connection/cursor.js";
 import type { RemoteResult } from "./remote-values.js";
 
@@ -12,8 +12,8 @@ const ARRAY_SIZE = 1;
 
 /** What runs a cursor's statements, and makes its rows. */
 export interface CursorOwner {
-  perform(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RemoteResult>;
-  rowsOf(result: RemoteResult, cursor: PrimaryCursor): AnyRow[];
+  perform(sql: string, parameters?: object, options?: CallOptions): Promise<RemoteResult>;
+  rowsOf(result: RemoteResult, cursor: PrimaryCursor): unknown[];
 }
 
 /** A cursor of aiosqlite's over a connection at the primary, which sends the rows all at once. */
@@ -24,7 +24,7 @@ export class PrimaryCursor implements AsyncDisposable {
   /** Rows that a cursor fetches at a time; here they have all come. */
   iterChunkSize: number;
   #result: RemoteResult | null = null;
-  #rows: AnyRow[] = [];
+  #rows: unknown[] = [];
   #at = 0;
   #changes = -1;
   #lastrowid: number | bigint | null = null;
@@ -55,7 +55,11 @@ export class PrimaryCursor implements AsyncDisposable {
   }
 
   /** Runs a statement. */
-  async execute(given: string | SqlStatement, values?: Parameters, options?: CallOptions): Promise<this> {
+  async execute<P extends ParametersOf<P>>(
+    given: string | SqlStatement,
+    values?: P,
+    options?: CallOptions,
+  ): Promise<this> {
     const [sql, parameters] = partsOf(given, values);
     this.#check();
     this.#take(await this.#owner.perform(sql, parameters, options), sql);
@@ -85,7 +89,7 @@ export class PrimaryCursor implements AsyncDisposable {
   }
 
   /** The rows, one after the other. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<AnyRow, undefined, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<LoopRow, undefined, undefined> {
     for (let row = await this.fetchone(); row !== null; row = await this.fetchone()) yield row;
   }
 

@@ -3,8 +3,9 @@ import { PrimaryError, ProgrammingError, readOnly, SqliteError } from "../../err
 import { isInstance } from "../../errors/is-instance.js";
 import type { CallOptions } from "../../options/connect-options.js";
 import { Deadline } from "../../options/deadline.js";
-import type { Parameters } from "../../values/bind.js";
-import type { AnyRow, RowSettings } from "../../values/row-maker.js";
+import type { AnyParameters, ParametersOf } from "../../values/bind.js";
+import type { ObjectRow } from "../../values/row.js";
+import type { RowSettings } from "../../values/row-maker.js";
 import { partsOf, type SqlStatement, textWithoutValues } from "../../values/sql-statement.js";
 import type { ExecuteOptions, ExecuteResult } from "../transaction.js";
 import type { RunResult } from "../../connection/run-result.js";
@@ -39,27 +40,27 @@ export class PrimaryReadTransaction {
   }
 
   /** The first row as an object; undefined when there is none. */
-  async get<R = AnyRow>(
+  async get<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): Promise<R | undefined> {
     return objectRows<R>(await this.query(sql, parameters, options), this.settings)[0];
   }
 
   /** All rows as objects. */
-  async all<R = AnyRow>(
+  async all<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: CallOptions,
   ): Promise<R[]> {
     return objectRows<R>(await this.query(sql, parameters, options), this.settings);
   }
 
   /** All there is to know of a statement: for query builders, which make rows of their own. */
-  async execute(
+  async execute<P extends ParametersOf<P>>(
     sql: string | SqlStatement,
-    parameters?: Parameters,
+    parameters?: P,
     options?: ExecuteOptions,
   ): Promise<ExecuteResult> {
     const { firstRow, ...call } = options ?? {};
@@ -69,9 +70,9 @@ export class PrimaryReadTransaction {
   }
 
   /** Rows as objects. The primary sends them all at once. */
-  iterate<R = AnyRow>(
+  iterate<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     given: string | SqlStatement,
-    values?: Parameters,
+    values?: P,
     options?: CallOptions,
   ): AsyncGenerator<R, undefined, undefined> {
     const [sql, parameters] = partsOf(given, values);
@@ -81,7 +82,7 @@ export class PrimaryReadTransaction {
   /** @internal */
   protected async query(
     given: string | SqlStatement,
-    values: Parameters | undefined,
+    values: object | undefined,
     options: CallOptions | undefined,
   ): Promise<RemoteResult> {
     const [sql, parameters] = partsOf(given, values);
@@ -94,7 +95,7 @@ export class PrimaryReadTransaction {
 
   async *#iterate<R>(
     sql: string,
-    parameters: () => Parameters | undefined,
+    parameters: () => object | undefined,
     options: CallOptions | undefined,
   ): AsyncGenerator<R, undefined, undefined> {
     yield* objectRows<R>(await this.query(sql, parameters(), options), this.settings);
@@ -110,7 +111,11 @@ export class PrimaryReadTransaction {
 /** What `transaction()` hands to its callback where there is a primary: a connection there, until the callback ends. */
 export class PrimaryTransaction extends PrimaryReadTransaction {
   /** Runs a statement and gives its counts. */
-  async run(sql: string | SqlStatement, parameters?: Parameters, options?: CallOptions): Promise<RunResult> {
+  async run<P extends ParametersOf<P>>(
+    sql: string | SqlStatement,
+    parameters?: P,
+    options?: CallOptions,
+  ): Promise<RunResult> {
     const { changes, lastInsertRowid } = await this.query(sql, parameters, options);
     return { changes, lastInsertRowid };
   }

@@ -4,7 +4,7 @@ import { scanParameters } from "@sqlite-aio/worker/sql";
 import { DataError } from "../../errors/errors.js";
 import { notAtPrimary } from "./remote-errors.js";
 import type { Shape } from "../../values/shape.js";
-import { bindParameters, type Parameters } from "../../values/bind.js";
+import { bindParameters } from "../../values/bind.js";
 import { makeRows, type RowSettings } from "../../values/row-maker.js";
 
 /** A statement with its values, as the server takes it. */
@@ -20,7 +20,7 @@ export interface RemoteResult {
 }
 
 /** Takes the values at once. Throws ProgrammingError, DataError, RangeError or NotSupportedError. */
-export function remoteStatement(sql: string, parameters: Parameters | undefined): RemoteStatement {
+export function remoteStatement(sql: string, parameters: object | undefined): RemoteStatement {
   const list = scanParameters(sql);
   const values = bindParameters(list, parameters).map((value, index) => outgoing(value, index + 1));
   const { names } = list;

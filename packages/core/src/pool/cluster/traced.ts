@@ -1,7 +1,6 @@
 import { Deadline } from "../../options/deadline.js";
 import type { CallOptions } from "../../options/connect-options.js";
 import { QueryTrace } from "../../tracing/query-trace.js";
-import type { Parameters } from "../../values/bind.js";
 import type { RemoteResult } from "./remote-values.js";
 import type { ClusterSettings } from "./settings.js";
 
@@ -9,7 +8,7 @@ import type { ClusterSettings } from "./settings.js";
 export interface TracedStatement {
   readonly code: number;
   readonly sql: string;
-  readonly parameters: Parameters | undefined;
+  readonly parameters: object | undefined;
 }
 
 /** Runs `work` for as long as the caller's options let it, and tells those who watch. */
