@@ -27,8 +27,14 @@ function isMusl() {
   }
 }
 
+/** As `prebuilds/` has them in what is published. */
+const PUBLISHED = ["linux", "darwin", "win32"].flatMap((platform) => [
+  `${platform}-x64`,
+  `${platform}-arm64`,
+]);
+
 function missing(reason, cause) {
-  const error = new Error(`@sqlite-aio/native has no binary for this system: ${reason}`, { cause });
+  const error = new Error(`@sqlite-aio/native has no binary that fits: ${reason}`, { cause });
   error.code = "ERR_SQLITE_AIO_NATIVE_MISSING";
   return error;
 }
@@ -39,7 +45,12 @@ function find() {
   const target = `${process.platform}-${process.arch}${libc}`;
   const candidates = [built, join(__dirname, "prebuilds", target, "sqlite-aio.node")];
   const found = candidates.find((file) => existsSync(file));
-  if (found === undefined) throw missing(`none for ${target}`);
+  if (found === undefined) {
+    const fix = PUBLISHED.includes(target.replace(/-musl$/, ""))
+      ? "install the package again from the registry, with all of its files (a bundler or a packer may have left them out)"
+      : `it is published for ${PUBLISHED.join(", ")}; its sources compile with \`pnpm build\` in a clone of the repository`;
+    throw missing(`there is no ${candidates[1]} for ${target}: ${fix}`);
+  }
   // SQLite opens the file itself and knows nothing of archives. Both sides must name the same file, or there would
   // be two tables of handles.
   return found.replace(/\bapp\.asar(?=[\\/])/, "app.asar.unpacked");
@@ -49,7 +60,8 @@ function load(file) {
   try {
     return require(file);
   } catch (error) {
-    throw missing(`${file} does not load`, error);
+    const [why] = String(error.message).split("\n", 1);
+    throw missing(`${file} does not load on ${process.platform}-${process.arch} (${why})`, error);
   }
 }
 

@@ -1,4 +1,4 @@
-import { native } from "@sqlite-aio/worker";
+import { native, nativeMissing } from "@sqlite-aio/worker";
 import { NotSupportedError } from "./errors/errors.js";
 
 /** What the optional package `@sqlite-aio/native` adds, and whether it is there. */
@@ -43,5 +43,5 @@ export const capabilities: Capabilities = {
 
 /** @internal Why `what` cannot be had. */
 export function needsNative(what: string): NotSupportedError {
-  return new NotSupportedError(`${what} needs the package @sqlite-aio/native, which is not installed`);
+  return new NotSupportedError(`${what} needs the package @sqlite-aio/native, ${nativeMissing}`);
 }

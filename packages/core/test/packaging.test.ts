@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -85,6 +85,14 @@ describe.each(Object.keys(DEPENDENCIES))("the packed @sqlite-aio/%s", (name) => 
     }
   });
 
+  it("brings a README of its own, and says where it comes from", async () => {
+    const readme = await readFile(join(unpacked, "README.md"), "utf8");
+    expect(readme).toMatch(new RegExp(`^# @sqlite-aio/${name}$`, "m"));
+    expect(readme).not.toMatch(/\]\((?!https:)/);
+    const manifest = JSON.parse(await readFile(join(unpacked, "package.json"), "utf8")) as Manifest;
+    expect(manifest).toMatchObject(originOf(name));
+  });
+
   it("says on which Node it runs and depends on published versions only", async () => {
     const { engines, dependencies } = JSON.parse(
       await readFile(join(unpacked, "package.json"), "utf8"),
@@ -94,6 +102,41 @@ describe.each(Object.keys(DEPENDENCIES))("the packed @sqlite-aio/%s", (name) => 
     for (const [dependency, range] of Object.entries(dependencies))
       expect(range, dependency).toMatch(/^\^\d/);
   });
+});
+
+describe("the packed @sqlite-aio/native", () => {
+  let copy: string;
+
+  // Beside the workspace: here there may be binaries.
+  beforeAll(async () => {
+    copy = await mkdtemp(join(directory, "native-"));
+    const source = join(root, "packages/native");
+    for (const name of ["package.json", "README.md", "index.cjs", "index.d.cts", "src", "scripts"]) {
+      await cp(join(source, name), join(copy, name), { recursive: true });
+    }
+    await symlink(join(source, "node_modules"), join(copy, "node_modules"));
+  });
+
+  it("is refused without its binaries, and what builds them is said", async () => {
+    const error = (await packFolder(copy).catch((reason: unknown) => reason)) as { stderr: string };
+    expect(error.stderr).toMatch(/cannot be packed: prebuilds\/ has no binary for linux-x64, .*win32-arm64/);
+    expect(error.stderr).toContain("pnpm --filter @sqlite-aio/native build:all");
+    expect((await readdir(copy)).filter((name) => name.endsWith(".tgz"))).toEqual([]);
+  }, 60_000);
+
+  it("brings a binary for each system, sources and types, and says where it comes from", async () => {
+    const binaries = TARGETS.map((target) => `prebuilds/${target}/sqlite-aio.node`);
+    for (const binary of binaries) {
+      await mkdir(join(copy, binary, ".."), { recursive: true });
+      await writeFile(join(copy, binary), "");
+    }
+    const unpacked = await unpack(await packFolder(copy));
+    const files = await readdir(unpacked, { recursive: true });
+    expect(files).toEqual(expect.arrayContaining([...binaries, "index.cjs", "index.d.cts", "README.md"]));
+    expect(files.filter((file) => /^(scripts|test|build)/.test(file))).toEqual([]);
+    const manifest = JSON.parse(await readFile(join(unpacked, "package.json"), "utf8")) as Manifest;
+    expect(manifest).toMatchObject(originOf("native"));
+  }, 60_000);
 });
 
 describe("both tarballs, unpacked where nothing of the workspace is", () => {
@@ -124,6 +167,24 @@ describe("both tarballs, unpacked where nothing of the workspace is", () => {
   });
 });
 
+/** What packages/native/README.md names. */
+const TARGETS = ["linux", "darwin", "win32"]
+  .flatMap((platform) => [`${platform}-x64`, `${platform}-arm64`])
+  .concat("linux-x64-musl", "linux-arm64-musl");
+
+const REPOSITORY = "https://github.com/sqlite-aio/sqlite-aio";
+
+/** What every package says of where it comes from. */
+function originOf(name: string): object {
+  return {
+    homepage: `${REPOSITORY}#readme`,
+    bugs: `${REPOSITORY}/issues`,
+    repository: { type: "git", url: `git+${REPOSITORY}.git`, directory: `packages/${name}` },
+    license: "MIT",
+    publishConfig: { access: "public" },
+  };
+}
+
 interface SourceMap {
   readonly sources: string[];
   readonly sourcesContent?: (string | null)[];
@@ -142,13 +203,17 @@ function leavesOf(value: unknown): string[] {
   return typeof value === "string" ? [value] : Object.values(value as object).flatMap(leavesOf);
 }
 
-/** Packs as a release would. pnpm is the one that runs this test, or else the one npx brings. */
-async function pack(name: string): Promise<string> {
+/** Packs as a release would. */
+function pack(name: string): Promise<string> {
+  return packFolder(join(root, "packages", name));
+}
+
+/** pnpm is the one that runs this test, or else the one npx brings. */
+async function packFolder(cwd: string): Promise<string> {
   const pnpm = process.env["npm_config_user_agent"]?.startsWith("pnpm/")
     ? process.env["npm_execpath"]
     : undefined;
   const args = ["pack", "--json", "--pack-destination", directory];
-  const cwd = join(root, "packages", name);
   const { stdout } = pnpm
     ? await run(pnpm, args, { cwd })
     : await run("npx", ["-y", "pnpm@12", ...args], { cwd });

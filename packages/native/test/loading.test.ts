@@ -57,8 +57,21 @@ test("without a binary for the system it throws an error with a code that says s
   expect(() => load(copy)).toThrow(
     expect.objectContaining({
       code: "ERR_SQLITE_AIO_NATIVE_MISSING",
-      message: expect.stringContaining(`none for ${process.platform}-${process.arch}`) as string,
+      message: expect.stringMatching(
+        `no .*prebuilds.*sqlite-aio\\.node for ${process.platform}-${process.arch}.*: install the package again`,
+      ) as string,
     }),
+  );
+});
+
+test("on a system that there is no binary for it says for which there are, and how one is made", () => {
+  const script = `
+    Object.defineProperty(process, "arch", { value: "riscv64" });
+    try { require(${JSON.stringify(join(packageCopy(), "index.cjs"))}) } catch (error) { console.log(error.message) }
+  `;
+  const output = execFileSync(process.execPath, ["--eval", script], { encoding: "utf8" });
+  expect(output).toMatch(
+    /for linux-riscv64.*: it is published for linux-x64, linux-arm64, darwin-x64, .*`pnpm build` in a clone/,
   );
 });
 
@@ -69,6 +82,9 @@ test("a binary that does not load throws the same code, with the reason as its c
   expect(() => load(copy)).toThrow(
     expect.objectContaining({
       code: "ERR_SQLITE_AIO_NATIVE_MISSING",
+      message: expect.stringMatching(
+        `sqlite-aio\\.node does not load on ${process.platform}-${process.arch} \\(.+\\)`,
+      ) as string,
       cause: expect.objectContaining({ code: "ERR_DLOPEN_FAILED" }) as Error,
     }),
   );

@@ -1,6 +1,6 @@
 import { here } from "./engine/here.js";
 
-export { type Authorizer, type Native, native } from "./engine/native.js";
+export { type Authorizer, type Native, native, nativeMissing } from "./engine/native.js";
 
 /** The file a thread starts with. In a bundled program it is a path beside the bundle, where there may be nothing. */
 export const entry: URL = locate();

@@ -38,7 +38,8 @@ export async function pack(name: string, to: string): Promise<string> {
   const pnpm = process.env["npm_config_user_agent"]?.startsWith("pnpm/")
     ? process.env["npm_execpath"]
     : undefined;
-  const args = ["pack", "--json", "--pack-destination", to];
+  // Without the script that asks for the companion's binaries, which `addPackages()` brings.
+  const args = ["pack", "--json", "--config.ignore-scripts=true", "--pack-destination", to];
   const cwd = join(root, "packages", name);
   const { stdout } = pnpm
     ? await run(pnpm, args, { cwd })

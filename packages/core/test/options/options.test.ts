@@ -223,7 +223,9 @@ describe("the engine", () => {
     const engine = new URL("../fixtures/engine-without-extensions.mjs", import.meta.url);
     const db = await open(":memory:", { engine });
     expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
-    expect(await rejection(db.setAuthorizer(() => 0))).toBeInstanceOf(NotSupportedError);
+    const error = (await rejection(db.setAuthorizer(() => 0))) as Error;
+    expect(error).toBeInstanceOf(NotSupportedError);
+    expect(error.message).toContain("which this engine cannot load as an extension");
   });
 
   it("does without the native companion in a thread that does not find it", async () => {
@@ -232,7 +234,11 @@ describe("the engine", () => {
       createWorker: (url, options) => new Worker(url, { ...options, execArgv }),
     });
     expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
-    expect(await rejection(db.setAuthorizer(() => 0))).toBeInstanceOf(NotSupportedError);
+    const error = (await rejection(db.setAuthorizer(() => 0))) as Error;
+    expect(error).toBeInstanceOf(NotSupportedError);
+    expect(error.message).toBe(
+      "setAuthorizer() needs the package @sqlite-aio/native, which is not installed: npm install @sqlite-aio/native",
+    );
   });
 
   it("that is interrupted when it is asked for the count of changes is asked again", async () => {

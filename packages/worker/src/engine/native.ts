@@ -1,5 +1,7 @@
 import type { SqlValue } from "../wire/protocol.js";
 import type { EngineDatabase } from "./engine-api.js";
+import { codeOf, UsageError } from "../wire/fault.js";
+import { messageOf } from "../wire/thrown.js";
 import { requireHere } from "./here.js";
 
 /** The part of `@sqlite-aio/native` that is used here. */
@@ -109,16 +111,33 @@ export type Authorizer = (
   trigger: string | null,
 ) => number;
 
-/** The optional companion; null where it is not installed, does not fit, or `SQLITE_AIO_NATIVE=off` says so. */
-export const native: Native | null = load();
+/** The optional companion, or why there is none: it is not installed, does not fit, or `SQLITE_AIO_NATIVE=off` says so. */
+const found: Native | string = load();
 
-function load(): Native | null {
-  if (process.env["SQLITE_AIO_NATIVE"] === "off") return null;
+/** The optional companion; null where there is none. */
+export const native: Native | null = typeof found === "string" ? null : found;
+
+/** Why there is no companion, as the end of a sentence about it; null where there is one. */
+export const nativeMissing: string | null = typeof found === "string" ? found : null;
+
+function load(): Native | string {
+  if (process.env["SQLITE_AIO_NATIVE"] === "off") return "which SQLITE_AIO_NATIVE=off has turned off";
   try {
     return requireHere("@sqlite-aio/native") as Native;
-  } catch {
-    return null;
+  } catch (error) {
+    const message = messageOf(error).split("\n", 1)[0]!;
+    // Node's own message names what was not found: the package, or something that it needs itself.
+    const absent = codeOf(error) === "MODULE_NOT_FOUND" && message.includes("'@sqlite-aio/native'");
+    return absent
+      ? "which is not installed: npm install @sqlite-aio/native"
+      : `which does not load: ${message}`;
   }
+}
+
+/** For a thread, or an engine, that does without the companion although `what` needs it. */
+export function needsNative(what: string): UsageError {
+  const why = nativeMissing ?? "which this engine cannot load as an extension";
+  return new UsageError("NOT_SUPPORTED", `${what} needs the package @sqlite-aio/native, ${why}`);
 }
 
 /** Token of the handle, 0 where the native companion is missing or needs a newer engine. */

@@ -1,5 +1,5 @@
 import type { EngineDatabase } from "../engine/engine-api.js";
-import { native } from "../engine/native.js";
+import { native, needsNative } from "../engine/native.js";
 import type { CollationSpec, Definition, FunctionSpec, TableSpec } from "../wire/definitions.js";
 import { codeOf, FunctionError, UsageError } from "../wire/fault.js";
 import { fromEngine, type IntegerMode, toBinding } from "../wire/integers.js";
@@ -155,8 +155,7 @@ export class Definer {
 
   /** Has the companion register it, so that it is what the engine cannot make of it. */
   #native(spec: FunctionSpec, integers: IntegerMode, fn: ((...args: unknown[]) => SqlValue) | null): void {
-    if (native === null || this.#token === 0)
-      throw new UsageError("NOT_SUPPORTED", 'option "innocuous" needs the package @sqlite-aio/native');
+    if (native === null || this.#token === 0) throw needsNative('option "innocuous"');
     const flags =
       (spec.deterministic ? SQLITE_DETERMINISTIC : 0) |
       (spec.directOnly ? SQLITE_DIRECTONLY : 0) |
@@ -197,8 +196,7 @@ export class Definer {
   }
 
   async #collation({ name, source }: CollationSpec): Promise<void> {
-    if (native === null || this.#token === 0)
-      throw new UsageError("NOT_SUPPORTED", "createCollation() needs the package @sqlite-aio/native");
+    if (native === null || this.#token === 0) throw needsNative("createCollation()");
     let order: (left: string, right: string) => unknown;
     if (source === null) {
       native.defineCollation(this.#token, name, null);

@@ -1,4 +1,4 @@
-import { native } from "../engine/native.js";
+import { native, needsNative } from "../engine/native.js";
 import { UsageError } from "../wire/fault.js";
 
 interface OpenBlob {
@@ -40,8 +40,7 @@ export class Blobs {
     rowid: bigint,
     writable: boolean,
   ): number {
-    if (native === null || this.#token === 0)
-      throw new UsageError("NOT_SUPPORTED", "blobopen() needs the package @sqlite-aio/native");
+    if (native === null || this.#token === 0) throw needsNative("blobopen()");
     const { id, bytes } = native.blobOpen(this.#token, database, table, column, rowid, writable);
     this.#open.set(number, { id, database, table, written: false });
     return bytes;

@@ -1,9 +1,9 @@
 import { type EngineDatabase, type EngineStatement, prepareOwn } from "../engine/engine-api.js";
-import { type Native, native } from "../engine/native.js";
+import { type Native, native, needsNative } from "../engine/native.js";
 import type { Session } from "./session.js";
 import type { Statement } from "./statement.js";
 import { statementKeyword } from "../sql/parameters.js";
-import { codeOf, UsageError } from "../wire/fault.js";
+import { codeOf } from "../wire/fault.js";
 import type { ChangeReport, TableAccess } from "../wire/change-report.js";
 
 /** Rows of one table that are listed; of more only the table is named. */
@@ -103,8 +103,7 @@ export class ChangeTracker {
   }
 
   #require(): void {
-    if (native === null || this.#token === 0)
-      throw new UsageError("NOT_SUPPORTED", "change events need the package @sqlite-aio/native");
+    if (native === null || this.#token === 0) throw needsNative('the event "change"');
   }
 
   #start(): void {

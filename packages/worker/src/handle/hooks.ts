@@ -1,5 +1,4 @@
-import { native } from "../engine/native.js";
-import { UsageError } from "../wire/fault.js";
+import { native, needsNative } from "../engine/native.js";
 import type { HookEvents } from "../wire/hook-events.js";
 
 /** What SQLite's update, commit and rollback hooks tell, while somebody wants to know. */
@@ -25,8 +24,7 @@ export class Hooks {
   }
 
   record(wanted: number): void {
-    if (native === null || this.#token === 0)
-      throw new UsageError("NOT_SUPPORTED", "hooks need the package @sqlite-aio/native");
+    if (native === null || this.#token === 0) throw needsNative("a hook");
     native.recordEvents(this.#token, wanted);
     this.#wanted = wanted;
   }

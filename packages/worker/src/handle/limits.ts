@@ -1,4 +1,4 @@
-import { native } from "../engine/native.js";
+import { native, needsNative } from "../engine/native.js";
 import { UsageError } from "../wire/fault.js";
 
 const DEFENSIVE = 1010;
@@ -81,8 +81,7 @@ export class Limits {
   }
 
   #native(what: string): NonNullable<typeof native> {
-    if (native === null || this.#token === 0)
-      throw new UsageError("NOT_SUPPORTED", `${what} needs the package @sqlite-aio/native`);
+    if (native === null || this.#token === 0) throw needsNative(what);
     return native;
   }
 }

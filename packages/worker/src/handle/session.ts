@@ -9,7 +9,7 @@ import { loadAuthorizer } from "../functions/authorizer.js";
 import type { Callbacks } from "../functions/callbacks.js";
 import { Definer } from "../functions/definer.js";
 import { explained } from "../engine/cannot-open.js";
-import { attachNative, type Authorizer, native } from "../engine/native.js";
+import { attachNative, type Authorizer, native, needsNative } from "../engine/native.js";
 import { BUSY_SLICE_MS } from "../engine/lock-codes.js";
 import { Limits } from "./limits.js";
 import { LockWait } from "./lock-wait.js";
@@ -185,10 +185,7 @@ export class Session {
     this.#tainted = true;
     if (native === null || this.#token === 0) {
       if (name.toLowerCase() !== "main")
-        throw new UsageError(
-          "NOT_SUPPORTED",
-          "deserialize() into another than the main database needs the package @sqlite-aio/native",
-        );
+        throw needsNative("deserialize() into another than the main database");
       if (this.executor.openCursors > 0)
         throw new UsageError("SQLITE_BUSY", "a database cannot be deserialized while a cursor is half read");
       await this.replace(image);
@@ -233,8 +230,7 @@ export class Session {
 
   /** Asks `source`'s function about every statement that is prepared from now on; for good if `lasting`. */
   async authorize(source: Source | null, lasting: boolean): Promise<void> {
-    if (native === null || this.#token === 0)
-      throw new UsageError("NOT_SUPPORTED", "setAuthorizer() needs the package @sqlite-aio/native");
+    if (native === null || this.#token === 0) throw needsNative("setAuthorizer()");
     const authorizer = source === null ? null : await loadAuthorizer(source, this.#callbacks);
     this.#install(authorizer);
     if (lasting) this.#authorizer = authorizer;
