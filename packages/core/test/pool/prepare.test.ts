@@ -115,7 +115,7 @@ describe("prepare() of a pool", () => {
       () => insert.run(),
       () => insert.run([1, 2]),
       () => insert.get(1 as never),
-      () => insert.all([{}]),
+      () => insert.all([{} as never]),
     ])
       expect(await rejection(call)).toBeInstanceOf(ProgrammingError);
     expect(await rejection(insert.run([1], { tiemout: 5 } as never))).toBeInstanceOf(TypeError);
