@@ -118,7 +118,10 @@ describe("read()", () => {
     await pool.run("INSERT INTO t VALUES (3)");
     // The snapshot is gone as well.
     expect(await count(pool)).toEqual({ n: 3 });
-    expect(pool.stats()).toMatchObject({ readers: 1, respawned: 0 });
+    const { readers, respawned } = pool.stats();
+    expect(respawned).toBe(0);
+    // One for calls, and one for leases.
+    expect(readers).toBeLessThanOrEqual(2);
   });
 
   it("leaves nothing of a half-read iteration behind", async () => {

@@ -572,7 +572,8 @@ describe.runIf(capabilities.changes)("with an engine that the native companion d
     await Promise.all((await Promise.all([pool.acquire(), pool.acquire()])).map((conn) => conn.close()));
     await until(() => warnings.length === 2);
     expect(pool.stats().writers).toBe(2);
-    const warning = "there will be no change events: change events need the package @sqlite-aio/native";
+    const warning =
+      'there will be no change events: the event "change" needs the package @sqlite-aio/native, which this engine cannot load as an extension';
     expect(warnings).toEqual([warning, warning]);
     await pool.run("INSERT INTO t (x) VALUES (1)");
     expect(changes).toEqual([]);
