@@ -13,6 +13,8 @@ import { blocks, inLanguage } from "./blocks.ts";
 const SEEN_TO: Readonly<Record<string, string>> = {
   "": "nobody",
   ts: "documents.suite.ts runs them",
+  mts: "packages/core/test/works-with runs them, with the client that Prisma makes of the schema",
+  prisma: "packages/core/test/works-with generates from it",
   typescript: "packages/core/test/bundlers compiles them against Electron's types",
   js: "compiled below",
   sh: "read below; litestream's are run by packages/core/test/litestream",

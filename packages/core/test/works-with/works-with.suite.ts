@@ -1,9 +1,13 @@
 import { execFile } from "node:child_process";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { promisify } from "node:util";
+import { createPool } from "@sqlite-aio/core";
 import { expect, inject, it } from "vitest";
 
 const run = promisify(execFile);
 const place = inject("place");
+const PRISMA = join(place, "node_modules/prisma/build/index.js");
 
 /** What one of the programs says in the project that the packages are installed in. */
 async function said(program: string): Promise<unknown> {
@@ -76,11 +80,11 @@ it("Prisma 7 takes the adapter, and tells the application what went wrong by its
         { id: 2, title: "two", authorId: 1, tags: [] },
       ],
       some: 1,
-      groups: ["0", "1", "2"].map((name) => ({ _count: 1000, name })),
-      average: [1498.5],
-      in: 3001,
+      groups: ["0", "1", "2"].map((name) => ({ _count: 100, name })),
+      average: [148.5],
+      in: 301,
       upsert: "Ada",
-      deleted: 1000,
+      deleted: 100,
     },
     errors: {
       unique: ["P2002", "email"],
@@ -122,4 +126,36 @@ it("Prisma 7 takes the adapter, and tells the application what went wrong by its
     busy: ["P1008"],
     twice: [2, 2],
   });
+});
+
+it("docs/prisma.md has a schema that Prisma takes, and programs that run as they are written", async () => {
+  const text = await readFile(new URL("../../../../docs/prisma.md", import.meta.url), "utf8");
+  const blocks = [...text.matchAll(/^```(mts|prisma)\n(.*?)^```$/gms)];
+  const [schema, ...programs] = blocks.map(([, , block]) => block!);
+  const folder = join(place, "prisma-document");
+  await mkdir(folder);
+  await writeFile(join(folder, "schema.prisma"), schema!);
+  await run(process.execPath, [PRISMA, "generate", "--schema", "schema.prisma"], {
+    cwd: folder,
+    // Only `migrate` would use the schema engine, which is a binary that is fetched.
+    env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: "1" },
+  });
+  await using pool = await createPool(join(folder, "app.db"));
+  await pool.exec(`
+    CREATE TABLE User (id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, email TEXT NOT NULL UNIQUE);
+    CREATE TABLE Post (
+      id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, title TEXT NOT NULL, authorId INTEGER NOT NULL REFERENCES User (id)
+    );
+  `);
+  const said: string[] = [];
+  for (const [index, program] of programs.entries()) {
+    await writeFile(join(folder, `${index}.mts`), program);
+    const { stdout, stderr } = await run(process.execPath, [`${index}.mts`], { cwd: folder });
+    expect(stderr).toBe("");
+    said.push(stdout);
+  }
+  expect(said).toEqual([
+    expect.stringMatching(/title: 'Notes',\s+authorId: 1,\s+author: \{ id: 1, email: 'ada@example.org' \}/),
+    "{ title: 'On numbers' }\nP2002\n",
+  ]);
 });

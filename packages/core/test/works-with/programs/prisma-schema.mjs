@@ -3,11 +3,15 @@ import { execFileSync } from "node:child_process";
 
 /** Writes the client into `node_modules`. */
 export function generate() {
-  execFileSync("npx", ["prisma", "generate", "--schema", "prisma.prisma"], {
-    // Only `migrate` would use the schema engine, which is a binary that is fetched.
-    env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: "1" },
-    stdio: "pipe",
-  });
+  execFileSync(
+    process.execPath,
+    ["node_modules/prisma/build/index.js", "generate", "--schema", "prisma.prisma"],
+    {
+      // Only `migrate` would use the schema engine, which is a binary that is fetched.
+      env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: "1" },
+      stdio: "pipe",
+    },
+  );
 }
 
 export const SCHEMA = `
