@@ -25,6 +25,16 @@ export interface Session {
   close(): Eventually<void>;
 }
 
+/** Many databases, of which few are open. */
+export interface Tenants {
+  /** In the database of `key`: `write`, if there is one, for a row of the log; then the row that `read` gives. */
+  ask(key: number, write: string | null, read: string): Eventually<Row | undefined>;
+  close(): Eventually<void>;
+}
+
+/** What is written into a log. */
+export const LOG_ROW: Parameters = ["a name", 1.5, 7];
+
 export type Capability = Exclude<keyof Session, "close">;
 
 export interface Driver {
@@ -40,6 +50,8 @@ export interface Driver {
   /** Leaves this driver out unless a trial names it (a baseline or a variant). */
   readonly onlyWhenNamed?: boolean;
   open(file: string, settings: Settings): Promise<Session>;
+  /** `max` databases are open at a time at the most. */
+  openMany?(fileOf: (key: number) => string, settings: Settings, max: number): Promise<Tenants>;
 }
 
 export const ALL_CAPABILITIES: readonly Capability[] = ["get", "all", "iterate", "run", "insertMany"];

@@ -13,6 +13,8 @@ export interface Effort {
   readonly turnsMs: number;
   readonly repeats: number;
   readonly idleMs: number;
+  /** How many databases there are, where there are many. */
+  readonly databases: number;
 }
 
 export interface Cost {

@@ -15,8 +15,22 @@ export interface Options {
   readonly help: boolean;
 }
 
-const FULL: Effort = { warmUpMs: 1_200, timedMs: 700, turnsMs: 250, repeats: 3, idleMs: 10_000 };
-const QUICK: Effort = { warmUpMs: 200, timedMs: 350, turnsMs: 120, repeats: 1, idleMs: 3_000 };
+const FULL: Effort = {
+  warmUpMs: 1_200,
+  timedMs: 700,
+  turnsMs: 250,
+  repeats: 3,
+  idleMs: 10_000,
+  databases: 10_000,
+};
+const QUICK: Effort = {
+  warmUpMs: 200,
+  timedMs: 350,
+  turnsMs: 120,
+  repeats: 1,
+  idleMs: 3_000,
+  databases: 300,
+};
 
 export function readOptions(): Options {
   const { values } = parseArgs({

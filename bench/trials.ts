@@ -8,6 +8,8 @@ import { million } from "./trials/million.ts";
 import { mixed } from "./trials/mixed.ts";
 import { opening } from "./trials/open.ts";
 import { pointReads } from "./trials/point-read.ts";
+import { reopening } from "./trials/reopen.ts";
+import { tenants } from "./trials/tenants.ts";
 import { transaction } from "./trials/transaction.ts";
 
 export const TRIALS: readonly Trial[] = [
@@ -19,6 +21,8 @@ export const TRIALS: readonly Trial[] = [
   aggregate,
   mixed,
   opening,
+  reopening,
+  tenants,
   idle,
   million,
 ];

@@ -1,4 +1,4 @@
-import { ALL_CAPABILITIES, type Driver, type Parameters, pragmas, type Row } from "../driver.ts";
+import { ALL_CAPABILITIES, type Driver, LOG_ROW, type Parameters, pragmas, type Row } from "../driver.ts";
 import { loadPackage } from "../packages.ts";
 import { preparedOnce } from "./prepared.ts";
 
@@ -44,6 +44,20 @@ export const betterSqlite3: Driver = {
         })(rows);
       },
       close: () => database.close(),
+    };
+  },
+  async openMany(fileOf, settings) {
+    const Database = await loadPackage<new (file: string) => Database>("better-sqlite3");
+    return {
+      ask(key, write, read) {
+        const database = new Database(fileOf(key));
+        for (const pragma of pragmas(settings)) database.pragma(pragma);
+        if (write !== null) database.prepare(write).run(...LOG_ROW);
+        const row = database.prepare(read).get();
+        database.close();
+        return row;
+      },
+      close: () => {},
     };
   },
 };

@@ -1,6 +1,7 @@
 import {
   ALL_CAPABILITIES,
   type Driver,
+  LOG_ROW,
   type Parameters,
   pragmas,
   type Row,
@@ -30,10 +31,16 @@ interface Pool {
   close(): Promise<void>;
 }
 
+interface Pools {
+  use<T>(key: number, work: (pool: Pool) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
 interface Library {
   Row: unknown;
   connect(file: string, options: object): Promise<Connection & { rowFactory: unknown }>;
   createPool(file: string, options: object): Promise<Pool>;
+  createPools(options: object): Pools;
 }
 
 export const sqliteAioConnection: Driver = {
@@ -84,6 +91,19 @@ export const sqliteAioPool: Driver = {
         await connection.commit();
       },
       close: () => pool.close(),
+    };
+  },
+  async openMany(fileOf, settings, max) {
+    const { createPools } = await loadPackage<Library>("@sqlite-aio/core");
+    const options = { readers: 0, pragmas: pragmaOptions(settings) };
+    const pools = createPools({ open: (key: number) => ({ database: fileOf(key), options }), max });
+    return {
+      ask: (key, write, read) =>
+        pools.use(key, async (pool) => {
+          if (write !== null) await pool.run(write, LOG_ROW);
+          return await pool.get(read);
+        }),
+      close: () => pools.close(),
     };
   },
 };

@@ -279,7 +279,7 @@ describe("max", () => {
     expect(pools.stats().waiting).toBe(0);
     held.let();
     await held.over;
-    expect(await pools.use("b", () => 1)).toBe(1);
+    expect(await pools.use("a", () => 1)).toBe(1);
   });
 
   it("does not hold up a use inside of another, which might be waited for", async () => {
