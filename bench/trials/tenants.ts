@@ -75,7 +75,7 @@ function loadOf(
     ask: (caller) => {
       asked[caller] = choose();
       if (++calls % 64 === 0) threads = Math.max(threads, threadsNow());
-      return many.ask(asked[caller]!, calls % WRITES === 0 ? INSERT : null, COUNT);
+      return many.ask(asked[caller], calls % WRITES === 0 ? INSERT : null, COUNT);
     },
     check: (row, caller) => {
       if (typeof row?.["n"] !== "number") throw new Error(`database ${asked[caller]} gave no count`);

@@ -147,14 +147,14 @@ it("docs/prisma.md has a schema that Prisma takes, and programs that run as they
       id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, title TEXT NOT NULL, authorId INTEGER NOT NULL REFERENCES User (id)
     );
   `);
-  const said: string[] = [];
+  const printed: string[] = [];
   for (const [index, program] of programs.entries()) {
     await writeFile(join(folder, `${index}.mts`), program);
     const { stdout, stderr } = await run(process.execPath, [`${index}.mts`], { cwd: folder });
     expect(stderr).toBe("");
-    said.push(stdout);
+    printed.push(stdout);
   }
-  expect(said).toEqual([
+  expect(printed).toEqual([
     expect.stringMatching(/title: 'Notes',\s+authorId: 1,\s+author: \{ id: 1, email: 'ada@example.org' \}/),
     "{ title: 'On numbers' }\nP2002\n",
   ]);
