@@ -37,7 +37,7 @@ async function whole(pool: Pool): Promise<void> {
 }
 
 it(
-  "process.exit in 1% of 10,000 operations: every promise settles, and no row is half done",
+  "process.exit in 1% of 4,000 operations: every promise settles, and no row is half done",
   async () => {
     const pool = await fragile({ pragmas: { synchronous: "OFF" }, acquireTimeout: 0 });
     await pool.exec(
@@ -57,7 +57,7 @@ it(
     };
     const results: unknown[] = [];
     // Some thousands at once would all be with the thread that dies first; the others only would be run again.
-    for (let from = 0; from < 10_000; from += 100) {
+    for (let from = 0; from < 4000; from += 100) {
       results.push(...(await outcomes(Array.from({ length: 100 }, (_, i) => operate(from + i)))));
     }
     const rows = await pool.all<{ id: number; a: number; b: number }>("SELECT id, a, b FROM t");
@@ -81,8 +81,8 @@ it(
     }
     for (const { id, a, b } of rows)
       expect({ id, a, b }).toEqual({ id, a: id % 1_000_000, b: id % 1_000_000 });
-    expect(unknown).toBeGreaterThanOrEqual(100);
-    expect(pool.stats().respawned).toBeGreaterThanOrEqual(100);
+    expect(unknown).toBeGreaterThanOrEqual(40);
+    expect(pool.stats().respawned).toBeGreaterThanOrEqual(40);
     expect(await pool.get("PRAGMA integrity_check")).toEqual({ integrity_check: "ok" });
   },
   60_000 * timeFactor(),

@@ -91,18 +91,18 @@ it("50 callers x 40 transfers, a third of them failing, with other writes betwee
   expect(pool.stats()).toMatchObject({ pending: 0, waiting: 0, busy: 0, respawned: 0 });
 });
 
-it("two processes that increment one counter 5,000 times each lose nothing", async () => {
+it("two processes that increment one counter 1,000 times each lose nothing", async () => {
   const path = await temporaryPath();
   const pool = await openPool({ pragmas: { synchronous: "OFF" } }, path);
   await pool.exec("CREATE TABLE counter (n); INSERT INTO counter VALUES (0)");
   const script = new URL("../fixtures/increment.mjs", import.meta.url);
-  const processes = [fork(script, [path, "5000"]), fork(script, [path, "5000"])];
+  const processes = [fork(script, [path, "1000"]), fork(script, [path, "1000"])];
   const codes = await Promise.all(processes.map((child) => once(child, "exit")));
   expect(codes).toEqual([
     [0, null],
     [0, null],
   ]);
-  expect(await pool.get("SELECT n FROM counter")).toEqual({ n: 10_000 });
+  expect(await pool.get("SELECT n FROM counter")).toEqual({ n: 2000 });
 });
 
 describe("transaction()", () => {
