@@ -61,7 +61,7 @@ export class Copies {
     this.#dispatcher.check();
     const patience = Deadline.of(limits, this.#callTimeout);
     // It takes as long as a long statement does.
-    const want = { need: this.#readers.single ? "any" : "idle", cost: Number.POSITIVE_INFINITY } as const;
+    const want = { need: "idle", cost: Number.POSITIVE_INFINITY } as const;
     const call = await this.#dispatcher.perform(this.#readers, want, patience, (runner, waited) => {
       const made = runner.method("serialize", database);
       runner.submit(made, patience, waited ? null : caller);

@@ -5,7 +5,7 @@ import type { MemberGroup } from "./member-group.js";
 import type { Maintenance } from "./maintenance.js";
 import type { Member } from "./member.js";
 import type { ResolvedPoolOptions } from "./options.js";
-import { Reentrancy } from "./reentrancy.js";
+import { Reentrancy } from "../connection/reentrancy.js";
 import type { Lane } from "../connection/lane.js";
 import type { Handle } from "../connection/handle.js";
 

@@ -4,27 +4,7 @@ import { PoolTimeoutError, ProgrammingError, QueueFullError, WorkerCrashedError 
 import { isInstance } from "../errors/is-instance.js";
 import { type Member, poolClosed, type Role } from "./member.js";
 import type { ResolvedPoolOptions } from "./options.js";
-
-/** Which members will do. */
-export interface Want {
-  /**
-   * `idle`: a member with nothing under way; `quick`: also one whose calls are all known to be quick; `any`: also one
-   * whose calls are not, where there is no other to wait for; `lease`: an idle one that is held until it is given back.
-   */
-  readonly need: "idle" | "quick" | "any" | "lease";
-  /** Milliseconds that it will take, as far as is known. */
-  readonly cost: number;
-}
-
-/** What takes no time worth counting. */
-export const ANY: Want = { need: "any", cost: 0 };
-
-/** What waits for a member. */
-export interface Request extends Want {
-  readonly place: (member: Member) => void;
-  readonly refuse: (reason: unknown) => void;
-  timer?: NodeJS.Timeout | undefined;
-}
+import type { Bounds, Request, Want } from "./request.js";
 
 /** Calls under way to a member before a further one waits: one frame's worth, and the next one's. */
 const MAX_LOAD = 2048;
@@ -49,21 +29,11 @@ const LONG_MS = 50;
 /** How long a reader besides those for calls stays when nobody needs it, in ms. */
 const LINGER_MS = 1000;
 
-/** How many members a group may have. */
-export interface Bounds {
-  /** For calls, and for leases where they are not counted apart. */
-  readonly calls: number;
-  /** As many more where all of them are busy with long statements. */
-  readonly relief: number;
-  /** Members that are leased at a time, besides those; 0 if leases take what there is for calls. */
-  readonly leases: number;
-}
-
 /** Members of one role, and those who wait for one, served in the order in which they came. */
 export class MemberGroup {
   readonly role: Role;
   readonly members: Member[] = [];
-  readonly #bounds: Bounds;
+  #bounds: Bounds;
   readonly #options: ResolvedPoolOptions;
   readonly #start: (role: Role, signal: AbortSignal) => Promise<Member>;
   /** Aborted when nothing is to be opened any more. */
@@ -78,6 +48,8 @@ export class MemberGroup {
   /** Members that are being opened, and those of them that have a thread. */
   readonly #opening = new Set<Promise<Member>>();
   readonly #unready = new Set<Member>();
+  /** Members that take nothing more, and go when they are done with what they have. */
+  readonly #leaving = new Set<Member>();
   /** Members that are not needed any more, and whose threads have not ended. */
   readonly #closing = new Set<Member>();
   /** Why the last one could not be opened. */
@@ -98,8 +70,25 @@ export class MemberGroup {
     this.#start = start;
   }
 
+  get bounds(): Bounds {
+    return this.#bounds;
+  }
+
+  /** From now on there are as many members for calls as this, at the most; those that are too many go when they are idle. */
+  resize(calls: number): void {
+    this.#bounds = { ...this.#bounds, calls, relief: 0 };
+    this.#leaving.clear();
+    const load = ({ holder, load: count }: Member): number => (holder === null ? count : Infinity);
+    const useful = this.members.filter((member) => this.#isUseful(member));
+    useful.sort((a, b) => load(a) - load(b));
+    for (const member of useful.slice(0, Math.max(0, useful.length - calls))) this.#leaving.add(member);
+    this.advance();
+    // What waits in a thread behind others may have another to go to.
+    this.#lookLater();
+  }
+
   /** There is no other member to wait for. */
-  get single(): boolean {
+  get #single(): boolean {
     return this.#bounds.calls + this.#bounds.relief === 1;
   }
 
@@ -145,6 +134,7 @@ export class MemberGroup {
   /** Serves those who wait, as far as members are free; asks for a further member where that would help. */
   advance(): void {
     for (const member of this.members.filter(({ channel }) => !channel.alive)) this.remove(member);
+    for (const member of this.#leaving) if (member.idle) this.#dismiss(member);
     for (const line of this.#lines) {
       while (line.length > 0) {
         const request = line[0]!;
@@ -210,6 +200,7 @@ export class MemberGroup {
   }
 
   remove(member: Member): void {
+    this.#leaving.delete(member);
     const at = this.members.indexOf(member);
     if (at >= 0) this.members.splice(at, 1);
   }
@@ -273,12 +264,15 @@ export class MemberGroup {
     return this.#leases === this.#calls ? [this.#calls] : [this.#calls, this.#leases];
   }
 
-  #find({ need, cost }: Want): Member | null {
+  #find({ need: wanted, cost }: Want): Member | null {
+    // At the time when a member is looked for: there may be more of them, or fewer, than when the call was made.
+    const need = wanted !== "lease" && this.#single ? "any" : wanted;
     if (need === "lease" && this.#bounds.leases > 0 && this.#leased >= this.#bounds.leases) return null;
     let idle: Member | null = null;
     let best: Member | null = null;
     let open = need === "lease" ? Infinity : this.#openToCalls;
     for (const member of this.members) {
+      if (this.#leaving.has(member)) continue;
       if (member.holder === null && member.stuck === 0 && open-- <= 0) break;
       if (member.idle) {
         if (need !== "quick") return member;
@@ -295,17 +289,23 @@ export class MemberGroup {
 
   /** It has been at its call for longer than quick ones take, and there are others to wait for. */
   #isSlow(member: Member): boolean {
-    return !this.single && member.channel.busyMs > SLOW_MS;
+    return !this.#single && member.channel.busyMs > SLOW_MS;
   }
 
   /** Members that calls can use, or could. A stuck reader is to be replaced; a stuck writer is not: its lock stands. */
   get #useful(): number {
-    const apart = this.#bounds.leases > 0;
     let useful = 0;
-    for (const { stuck, holder } of this.members) {
-      if ((this.role === "writer" || stuck === 0) && !(apart && holder !== null)) useful++;
-    }
+    for (const member of this.members) if (this.#isUseful(member)) useful++;
     return useful;
+  }
+
+  #isUseful(member: Member): boolean {
+    return this.#counts(member) && !(this.#bounds.leases > 0 && member.holder !== null);
+  }
+
+  /** Its place is not free for another. */
+  #counts(member: Member): boolean {
+    return (this.role === "writer" || member.stuck === 0) && !this.#leaving.has(member);
   }
 
   get #leased(): number {
@@ -337,7 +337,7 @@ export class MemberGroup {
   get #room(): number {
     const { calls, relief, leases } = this.#bounds;
     let present = 0;
-    for (const { stuck } of this.members) if (this.role === "writer" || stuck === 0) present++;
+    for (const member of this.members) if (this.#counts(member)) present++;
     return calls + relief + leases - present;
   }
 
@@ -348,7 +348,7 @@ export class MemberGroup {
 
   /** Sees to it that nobody waits behind a long call who need not. */
   #lookLater(): void {
-    if (this.role === "writer" || this.single || this.#closed) return;
+    if (this.role === "writer" || this.#single || this.#closed) return;
     this.#patrol ??= setTimeout(() => {
       this.#patrol = undefined;
       if (this.#closed) return;
@@ -420,7 +420,7 @@ export class MemberGroup {
     // Of what is leased apart a call has no need, nor a lease of what is not leased.
     const lease = this.#bounds.leases > 0 && request.need === "lease";
     if (lease && this.#leased < this.#bounds.leases) return;
-    const held = lease ? this.members.filter(({ holder }) => holder !== null) : this.members;
+    const held = this.members.filter((one) => (lease ? one.holder !== null : !this.#leaving.has(one)));
     if (!held.every(({ root }) => root.enclosesCaller)) return;
     throw new ProgrammingError(
       `every ${this.role} is held by the transaction() that this call comes from, and it would wait for itself: use the handle that the callback was given`,
@@ -436,18 +436,7 @@ export class MemberGroup {
   }
 
   #describe(): string {
-    const now = performance.now();
-    const parts = this.members.map((member, i) => {
-      const who = `${this.role} ${i + 1}`;
-      const { holder } = member;
-      if (member.stuck > 0) {
-        const lock = this.role === "writer" ? "; its lock stands until that ends" : "";
-        return `${who} runs a statement that its caller gave up${lock}`;
-      }
-      if (holder === null) return `${who} runs ${member.load} calls`;
-      const { place } = holder;
-      return `${who} is held by ${holder.what}${place === undefined ? "" : ` at ${place}`} for ${Math.round(now - holder.since)} ms`;
-    });
+    const parts = this.members.map((member, i) => `${this.role} ${i + 1} ${member.doing}`);
     if (this.#opening.size > 0) parts.push(`${this.#opening.size} being opened`);
     if (this.#failure !== undefined) parts.push("the last attempt to open one failed (see cause)");
     return parts.join("; ");

@@ -104,6 +104,18 @@ export class Member {
     return this.slow === 0 && this.free;
   }
 
+  /** What it is at, for those who wait: the predicate of a sentence. */
+  get doing(): string {
+    const { holder } = this;
+    if (this.stuck > 0) {
+      const lock = this.role === "writer" ? "; its lock stands until that ends" : "";
+      return `runs a statement that its caller gave up${lock}`;
+    }
+    if (holder === null) return `runs ${this.load} calls`;
+    const { place, since, what } = holder;
+    return `is held by ${what}${place === undefined ? "" : ` at ${place}`} for ${Math.round(performance.now() - since)} ms`;
+  }
+
   /** Counts a call until the thread is done with it. */
   track(call: Call, cost: number, done: () => void): void {
     const quick = isQuick(cost);

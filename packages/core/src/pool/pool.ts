@@ -7,15 +7,17 @@ import { type CallOptions, checkOptions, integer, refuseSurplus } from "../optio
 import type { Caller } from "../connection/handle.js";
 import { type RunResult, runResult } from "../connection/run-result.js";
 import { Deadline } from "../options/deadline.js";
+import { type PragmaOptions, pragmaParts } from "../options/pragma-options.js";
 import { type ChangeListener, ChangeEvents } from "./changes/change-events.js";
 import { closePool, type PoolParts } from "./close.js";
 import { Copies } from "./copies.js";
 import { Dispatcher, type Place } from "./dispatcher.js";
-import { ANY, type Bounds, MemberGroup } from "./member-group.js";
+import { MemberGroup } from "./member-group.js";
+import { ANY, type Bounds } from "./request.js";
 import { Leases } from "./leases.js";
 import { PoolDefinitions } from "./definitions.js";
 import { type PoolFunction, PoolFunctions } from "./functions.js";
-import { Member, type Role } from "./member.js";
+import { Member, poolClosed, type Role } from "./member.js";
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from "./options.js";
 import { Router } from "./router.js";
 import { type AcquireOptions, type PoolTransactionOptions, Exclusive } from "./exclusive.js";
@@ -195,6 +197,41 @@ export class Pool extends PoolDefinitions {
       iterate: (values, options, caller) => this.#iterate(text, values, options, caller),
       columns: async (options, caller) => (await router.describe(text, options, caller)).columns,
     });
+  }
+
+  /**
+   * The rows of a PRAGMA, or with `{ simple: true }` the first value of the first one, as in better-sqlite3. What a file keeps
+   * can be set; what is of one connection is refused with a ProgrammingError, see the option `pragmas`.
+   *
+   * @example
+   * const version = await pool.pragma("user_version", { simple: true });
+   * const columns = await pool.pragma("table_info(note)");
+   */
+  async pragma(source: string, options: PragmaOptions & { simple: true }): Promise<unknown>;
+  async pragma<R = ObjectRow>(source: string, options?: PragmaOptions): Promise<R[]>;
+  async pragma(source: string, options: PragmaOptions = {}): Promise<unknown> {
+    refuseSurplus(arguments.length, 2, "pragma(source, options)");
+    const { sql, simple, limits } = pragmaParts(source, options);
+    const call = await this.#router.query(Mode.ALL, sql, undefined, limits, this.pragma, !simple);
+    return simple ? (call.rows as unknown[][])[0]?.[0] : objectRows(call, this.#rows);
+  }
+
+  /**
+   * Read-only connections for single calls, at the most: can be set while the pool is used, to 1 at least, and is then no
+   * longer extended while all are busy. Those that are too many are closed when they are done. 0, and not to be set, for
+   * a pool whose connections are all equal.
+   */
+  get readers(): number {
+    return this.#readers === this.#writers ? 0 : this.#readers.bounds.calls;
+  }
+
+  /** Holds from now on. Throws TypeError or RangeError. */
+  set readers(count: number) {
+    if (typeof count !== "number") throw new TypeError("readers must be an integer");
+    const wanted = integer(count, "readers", 0, 1);
+    if (this.#readers === this.#writers) throw new RangeError("this pool was created without readers");
+    if (this.#closing !== null) throw poolClosed();
+    this.#readers.resize(wanted);
   }
 
   /**

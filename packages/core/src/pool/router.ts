@@ -8,7 +8,8 @@ import { isInstance } from "../errors/is-instance.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { type Dispatcher, type Make, placeOf } from "./dispatcher.js";
-import { ANY, type MemberGroup, type Want } from "./member-group.js";
+import type { MemberGroup } from "./member-group.js";
+import { ANY, type Want } from "./request.js";
 import type { Lease } from "./leases.js";
 import type { ResolvedPoolOptions } from "./options.js";
 
@@ -110,7 +111,7 @@ export class Router {
         call =
           profile.kind === "alone"
             ? await this.#alone(group, patience, make, caller)
-            : await this.#dispatcher.perform(group, wantOf(group, profile), patience, make);
+            : await this.#dispatcher.perform(group, wantOf(profile), patience, make);
       } catch (error) {
         // REINDEX and PRAGMA optimize write, although the engine calls them read-only.
         if (!guarded || !this.#needsWriter(error, sql)) throw error;
@@ -308,8 +309,8 @@ export class Router {
  * A short read joins others on a busy reader: 64 callers read 110,000 rows a second that way, against 11,000 with one
  * call per reader at a time. A long one would hold them up, so that it waits for a reader of its own.
  */
-function wantOf(group: MemberGroup, { cost }: Profile): Want {
-  return { need: group.single ? "any" : isQuick(cost) ? "quick" : "idle", cost };
+function wantOf({ cost }: Profile): Want {
+  return { need: isQuick(cost) ? "quick" : "idle", cost };
 }
 
 /** Runs `work` now; gives its result, or throws what it threw, when that is asked for. */

@@ -18,7 +18,7 @@ import { keepParameters } from "../changes/live-query.js";
 import type { AcquireOptions, PoolTransactionOptions } from "../exclusive.js";
 import type { Connection } from "../../connection/connection.js";
 import type { RunResult } from "../../connection/run-result.js";
-import { Reentrancy } from "../reentrancy.js";
+import { Reentrancy } from "../../connection/reentrancy.js";
 import { PoolStatement } from "../statement.js";
 import type { ExecuteOptions, ExecuteResult, ReadTransaction } from "../transaction.js";
 import { batchParts, type BatchResult, type BatchStatement } from "./batch-statement.js";

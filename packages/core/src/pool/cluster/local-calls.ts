@@ -4,6 +4,7 @@ import type { DumpOptions } from "../../connection/dump-lines.js";
 import type { CallOptions } from "../../options/connect-options.js";
 import type { AnyParameters, ParametersOf } from "../../values/bind.js";
 import type { ObjectRow } from "../../values/row.js";
+import type { PragmaOptions } from "../../options/pragma-options.js";
 import { partsOf, type SqlStatement } from "../../values/sql-statement.js";
 import { readOnly } from "../../errors/errors.js";
 import type { ChangeListener } from "../changes/change-events.js";
@@ -45,6 +46,23 @@ export abstract class LocalCalls {
   /** What the replica has, as lines of SQL. Throws NotSupportedError without a replica. */
   iterdump(options: DumpOptions = {}): AsyncGenerator<string, void, undefined> {
     return this.local("iterdump()").iterdump(options);
+  }
+
+  /** As the pool's; the replica answers it. Throws NotSupportedError without one. */
+  async pragma(source: string, options: PragmaOptions & { simple: true }): Promise<unknown>;
+  async pragma<R = ObjectRow>(source: string, options?: PragmaOptions): Promise<R[]>;
+  async pragma(source: string, options: PragmaOptions = {}): Promise<unknown> {
+    return await this.local("pragma()").pragma(source, options);
+  }
+
+  /** As the pool's, of the replica. Throws NotSupportedError without one. */
+  get readers(): number {
+    return this.local("readers").readers;
+  }
+
+  /** Holds from now on. Throws TypeError or RangeError. */
+  set readers(count: number) {
+    this.local("readers").readers = count;
   }
 
   /** Calls `listener` after each sync that has brought something: `external` and `any` are true. Throws NotSupportedError without a replica. */

@@ -5,7 +5,7 @@ import { Deadline } from "../../options/deadline.js";
 import { parked } from "../../thread/start-thread.js";
 import { createPool } from "../create-pool.js";
 import type { Pool } from "../pool.js";
-import { Reentrancy } from "../reentrancy.js";
+import { Reentrancy } from "../../connection/reentrancy.js";
 import {
   checkDatabase,
   type PoolsOptions,

@@ -1,0 +1,18 @@
+import { type CallOptions, boolean } from "./connect-options.js";
+
+/** Options of `pragma()`. */
+export interface PragmaOptions extends CallOptions {
+  /** Give the first value of the first row, in place of the rows. Default false. */
+  simple?: boolean | undefined;
+}
+
+/** @internal The statement, and what `pragma()` does with its rows. Throws TypeError. */
+export function pragmaParts(
+  source: string,
+  options: PragmaOptions,
+): { sql: string; simple: boolean; limits: CallOptions } {
+  if (typeof source !== "string") throw new TypeError(`the pragma must be a string, not ${typeof source}`);
+  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  const { simple, ...limits } = options;
+  return { sql: `PRAGMA ${source}`, simple: boolean(simple, "simple"), limits };
+}
