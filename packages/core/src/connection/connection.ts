@@ -1,3 +1,4 @@
+import { inspect, type InspectOptionsStylized } from "node:util";
 import { Mode, Verb } from "@sqlite-aio/worker/wire";
 import { type Blob, type BlobOptions, openBlob } from "./blob.js";
 import { type BackupOptions, backUp, backupPath, databaseName } from "./backup.js";
@@ -31,6 +32,7 @@ import {
 import type { SqlStatement } from "../values/sql-statement.js";
 import { type Handle, integerFlag, type Origin, placed, toError } from "./handle.js";
 import { type RunResult, runResult } from "./run-result.js";
+import { inspected } from "../tracing/inspected.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
 
 /**
@@ -356,6 +358,11 @@ export class Connection extends HandleControls {
   /** Closes the connection at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** @internal What `console.log()` shows. */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    return inspected(this, this.runner.shown, depth, options);
   }
 
   async #close(): Promise<void> {

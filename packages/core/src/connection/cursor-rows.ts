@@ -54,6 +54,11 @@ export class CursorRows {
     return this.#at < this.#rows.length;
   }
 
+  /** No row is left, here or in the thread. */
+  get exhausted(): boolean {
+    return !this.here && !this.#more;
+  }
+
   /** The row that is {@link here}. */
   take(): unknown[] {
     if (this.#more && this.#ahead === null) this.#askAhead();

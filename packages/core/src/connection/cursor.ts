@@ -1,3 +1,4 @@
+import { inspect, type InspectOptionsStylized } from "node:util";
 import { Flag, Mode, type SqlValue, Verb } from "@sqlite-aio/worker/wire";
 import { columnName } from "../values/adapters.js";
 import { executeBatches } from "./executemany.js";
@@ -21,6 +22,7 @@ import {
 } from "../values/row-maker.js";
 import { type Caller, type Handle, integerFlag, toError, type QuerySpec } from "./handle.js";
 import type { SqlStatement } from "../values/sql-statement.js";
+import { inspected } from "../tracing/inspected.js";
 import { type ColumnInfo, columnsOf, type Shape } from "../values/shape.js";
 
 /** Options of `executescript()`. */
@@ -280,6 +282,20 @@ export class Cursor {
   /** Closes the cursor at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#runner.closed) await this.close();
+  }
+
+  /** @internal What `console.log()` shows. */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    const columns = this.#shape?.names ?? [];
+    const { rowcount, lastrowid } = this;
+    return inspected(this, { state: this.#state, columns, rowcount, lastrowid }, depth, options);
+  }
+
+  get #state(): string {
+    if (this.#closed || this.#runner.closed) return "closed";
+    if (this.#opening !== null) return "running";
+    if (this.#result === null) return "unused";
+    return this.#result.exhausted ? "read" : "half read";
   }
 
   /** Gives the rows that are left; leaving the loop leaves the cursor open, as in aiosqlite. */

@@ -132,6 +132,15 @@ export class Handle {
     this.#leaseOver = true;
   }
 
+  /** What `console.log()` shows of those who have it. Once its lease is over the rest is of others. */
+  get shown(): Readonly<Record<string, unknown>> {
+    const path = this.settings.database;
+    if (this.#leaseOver) return { path, state: "over" };
+    const { inTransaction } = this;
+    const pending = this.channel.pending + this.lane.waiting;
+    return { path, state: this.#closed ? "closed" : "open", inTransaction, pending };
+  }
+
   get thread(): number {
     return this.channel.thread;
   }

@@ -1,3 +1,4 @@
+import { inspect, type InspectOptionsStylized } from "node:util";
 import { Mode, Verb } from "@sqlite-aio/worker/wire";
 import type { AnyParameters, ParametersOf } from "../values/bind.js";
 import type { BackupOptions } from "../connection/backup.js";
@@ -38,6 +39,7 @@ import { type ObjectRow, Row } from "../values/row.js";
 import type { RowSettings } from "../values/row-maker.js";
 import { partsOf, type SqlStatement } from "../values/sql-statement.js";
 import { checkSql } from "../thread/statement-cache.js";
+import { inspected } from "../tracing/inspected.js";
 import { traceTransaction } from "../tracing/transaction-trace.js";
 
 /**
@@ -417,6 +419,18 @@ export class Pool extends PoolDefinitions {
   /** Closes the pool at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** @internal What `console.log()` shows. */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    const { writers, readers, busy, waiting, pending } = this.stats();
+    const state = this.#closing === null ? "open" : writers > 0 ? "closing" : "closed";
+    return inspected(
+      this,
+      { path: this.#path, state, writers, readers, busy, waiting, pending },
+      depth,
+      options,
+    );
   }
 
   get #parts(): PoolParts {

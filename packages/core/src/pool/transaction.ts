@@ -1,3 +1,4 @@
+import { inspect, type InspectOptionsStylized } from "node:util";
 import { Flag, Mode, Verb } from "@sqlite-aio/worker/wire";
 import type { AnyParameters, ParametersOf } from "../values/bind.js";
 import type { Call } from "../thread/call.js";
@@ -11,6 +12,7 @@ import type { ObjectRow } from "../values/row.js";
 import { makeRows, type RowSettings } from "../values/row-maker.js";
 import { type Caller, type Handle, integerFlag, toError } from "../connection/handle.js";
 import type { SqlStatement } from "../values/sql-statement.js";
+import { inspected } from "../tracing/inspected.js";
 import { inTransaction, type TransactionOptions } from "../connection/transaction.js";
 
 /** Options of `execute`. */
@@ -93,6 +95,11 @@ export class ReadTransaction {
       },
       options?.signal,
     );
+  }
+
+  /** @internal What `console.log()` shows. */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    return inspected(this, this.runner.shown, depth, options);
   }
 
   /** @internal */

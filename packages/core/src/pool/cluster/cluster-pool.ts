@@ -320,6 +320,11 @@ export class ClusterPool extends LocalCalls {
   }
 
   /** @internal */
+  protected override get database(): string {
+    return this.#settings.name;
+  }
+
+  /** @internal */
   protected override get replica(): Replica | null {
     return this.#replica;
   }

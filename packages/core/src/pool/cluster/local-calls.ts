@@ -1,3 +1,4 @@
+import { inspect, type InspectOptionsStylized } from "node:util";
 import type { BackupOptions } from "../../connection/backup.js";
 import type { Connection } from "../../connection/connection.js";
 import type { DumpOptions } from "../../connection/dump-lines.js";
@@ -10,15 +11,23 @@ import { readOnly } from "../../errors/errors.js";
 import type { ChangeListener } from "../changes/change-events.js";
 import { keepParameters, type LiveQuery, Watch } from "../changes/live-query.js";
 import type { Pool } from "../pool.js";
+import { inspected } from "../../tracing/inspected.js";
 import { MANY } from "./primary-transaction.js";
 import { notAtPrimary } from "./remote-errors.js";
 import type { Replica } from "./replica.js";
+import type { ClusterStats } from "./replicator.js";
 import { accessOutside } from "./statement-access.js";
 
 /** The calls of a pool that are for a database of this machine: the replica answers them, if there is one. */
 export abstract class LocalCalls {
   /** @internal */
   protected abstract get replica(): Replica | null;
+
+  /** @internal The file of the replica, or where the primary is. */
+  protected abstract get database(): string;
+
+  /** What the pool is doing at this moment. */
+  abstract stats(): ClusterStats;
 
   /** @internal Throws if the pool takes no further call, or not from here. */
   protected abstract check(): void;
@@ -46,6 +55,13 @@ export abstract class LocalCalls {
   /** What the replica has, as lines of SQL. Throws NotSupportedError without a replica. */
   iterdump(options: DumpOptions = {}): AsyncGenerator<string, void, undefined> {
     return this.local("iterdump()").iterdump(options);
+  }
+
+  /** @internal What `console.log()` shows. */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    const { busy, waiting, pending } = this.stats();
+    const shown = { path: this.database, replica: this.replica !== null, busy, waiting, pending };
+    return inspected(this, shown, depth, options);
   }
 
   /** As the pool's; the replica answers it. Throws NotSupportedError without one. */

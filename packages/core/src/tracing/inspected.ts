@@ -1,0 +1,12 @@
+import { inspect, type InspectOptionsStylized } from "node:util";
+
+/** What `console.log()` shows of an object: the name of its class and what it is doing, and nothing of what it is made of. */
+export function inspected(
+  of: object,
+  shown: Readonly<Record<string, unknown>>,
+  depth: number,
+  options: InspectOptionsStylized,
+): string {
+  const { name } = of.constructor;
+  return depth < 0 ? options.stylize(`[${name}]`, "special") : `${name} ${inspect(shown, options)}`;
+}

@@ -1,0 +1,109 @@
+import { inspect } from "node:util";
+import { expect, it } from "vitest";
+import { open, temporaryPath } from "../support/database.ts";
+import { holds, openPool, until } from "../support/pool-support.ts";
+
+/** In one line, and without the ways in which a path is quoted. */
+const shown = (value: unknown): string => inspect(value, { breakLength: Infinity, compact: true });
+
+it("console.log() of a pool shows its path and what it is doing", async () => {
+  const path = await temporaryPath();
+  const pool = await openPool({ readers: 1 }, path);
+  const text = (state: string, rest: string): string =>
+    `Pool { path: '${path}', state: '${state}', ${rest} }`;
+  expect(shown(pool)).toBe(text("open", "writers: 1, readers: 0, busy: 0, waiting: 0, pending: 0"));
+  const held = await holds(pool);
+  const slow = pool.get("SELECT hold(?) AS secret", [held.name(1)]);
+  await held.entered(1);
+  const lease = await pool.acquire();
+  const run = pool.run("CREATE TABLE t (a)");
+  expect(shown(pool)).toBe(text("open", "writers: 1, readers: 1, busy: 2, waiting: 1, pending: 3"));
+  await held.release(1);
+  await lease.close();
+  await Promise.all([slow, run]);
+  await until(() => pool.stats().pending === 0);
+  expect(shown({ pool })).toBe(
+    `{ pool: ${text("open", "writers: 1, readers: 1, busy: 0, waiting: 0, pending: 0")} }`,
+  );
+  expect(shown({ a: { b: { pool } } })).toContain("[Pool]");
+  await pool.close();
+  expect(shown(pool)).toBe(text("closed", "writers: 0, readers: 0, busy: 0, waiting: 0, pending: 0"));
+});
+
+it("console.log() of a connection shows its path and state, and nothing of its calls", async () => {
+  const path = await temporaryPath();
+  const db = await open(path);
+  const text = (state: string, inTransaction: boolean, pending: number): string =>
+    `Connection { path: '${path}', state: '${state}', inTransaction: ${inTransaction}, pending: ${pending} }`;
+  expect(shown(db)).toBe(text("open", false, 0));
+  await db.execute("CREATE TABLE t (a)");
+  const inserting = db.execute("INSERT INTO t VALUES (?)", ["secret"]);
+  expect(shown(db)).toBe(text("open", false, 1));
+  await inserting;
+  expect(shown(db)).toBe(text("open", true, 0));
+  await db.commit();
+  await db.transaction(async (tx) => {
+    const waiting = db.execute("SELECT ?", ["secret"]).catch(() => {});
+    const inside = tx.execute("INSERT INTO t VALUES (?)", ["secret"]);
+    expect(shown(tx)).toBe(text("open", true, 1));
+    expect(inspect(tx, { depth: 20, showHidden: true })).not.toContain("secret");
+    expect(inspect(db, { depth: 20, showHidden: true })).not.toContain("secret");
+    await inside;
+    await waiting;
+  });
+  await db.close();
+  expect(shown(db)).toBe(text("closed", false, 0));
+});
+
+it("console.log() of a cursor shows what has become of its statement", async () => {
+  const db = await open();
+  const cursor = await db.cursor();
+  const text = (state: string, columns: string, rowcount: number, lastrowid: string): string =>
+    `Cursor { state: '${state}', columns: ${columns}, rowcount: ${rowcount}, lastrowid: ${lastrowid} }`;
+  expect(shown(cursor)).toBe(text("unused", "[]", -1, "null"));
+  await db.execute("CREATE TABLE t (a)");
+  const running = cursor.execute("INSERT INTO t VALUES (?), (?)", ["secret", "other"]);
+  expect(shown(cursor)).toBe(text("running", "[]", -1, "null"));
+  await running;
+  expect(shown(cursor)).toBe(text("read", "[]", 2, "2"));
+  await cursor.execute("SELECT rowid AS id, a FROM t WHERE a <> ?", ["nothing"]);
+  await cursor.fetchone();
+  expect(shown(cursor)).toBe(text("half read", "[ 'id', 'a' ]", -1, "2"));
+  expect(inspect(cursor, { depth: 20, showHidden: true })).not.toContain("secret");
+  await cursor.fetchall();
+  expect(shown(cursor)).toBe(text("read", "[ 'id', 'a' ]", -1, "2"));
+  await cursor.close();
+  expect(shown(cursor)).toContain("state: 'closed'");
+});
+
+it("console.log() of a transaction's handle and of a lease shows nothing of who comes after", async () => {
+  const path = await temporaryPath();
+  const pool = await openPool({ readers: 1 }, path);
+  await pool.exec("CREATE TABLE t (a)");
+  let kept: unknown;
+  await pool.transaction(async (tx) => {
+    kept = tx;
+    const inserting = tx.run("INSERT INTO t VALUES (?)", ["secret"]);
+    expect(shown(tx)).toBe(
+      `PoolTransaction { path: '${path}', state: 'open', inTransaction: true, pending: 1 }`,
+    );
+    expect(inspect(tx, { depth: 20, showHidden: true })).not.toContain("secret");
+    await inserting;
+  });
+  expect(shown(kept)).toContain("state: 'closed'");
+  await pool.read((tx) => {
+    expect(shown(tx)).toBe(
+      `ReadTransaction { path: '${path}', state: 'open', inTransaction: true, pending: 0 }`,
+    );
+  });
+  const lease = await pool.acquire();
+  expect(shown(lease)).toBe(
+    `Connection { path: '${path}', state: 'open', inTransaction: false, pending: 0 }`,
+  );
+  await lease.execute("INSERT INTO t VALUES (1)");
+  await lease.close();
+  const next = await pool.acquire();
+  await next.execute("INSERT INTO t VALUES (2)");
+  expect(shown(lease)).toBe(`Connection { path: '${path}', state: 'over' }`);
+  await next.close();
+});
