@@ -279,7 +279,9 @@ describe("errors", () => {
       opened({ database: join(folder, "missing.db"), options: { fileMustExist: true } }),
     );
     expect(error).toMatchObject({ name: "OperationalError", code: "SQLITE_CANTOPEN" });
-    expect(await rejection(opened({ database: "file:app.db?mode=ro" }))).toBeInstanceOf(TypeError);
+    const name = `file:${folder}/made/app.db?mode=ro`;
+    expect(await rejection(opened({ database: name }))).toBeInstanceOf(TypeError);
+    expect(existsSync(`file:${folder}`) || existsSync(join(folder, "made"))).toBe(false);
     expect(await rejection(opened({ options: { pragmas: { "not a name": 1 } } }))).toBeInstanceOf(TypeError);
   });
 

@@ -4,7 +4,7 @@ import { TypeormStatement } from "./statement.js";
 
 /** A database as TypeORM's type `expo` uses it: `dataSource.driver.databaseConnection`. */
 export class TypeormDatabase {
-  /** What runs the statements: for backups, blobs, functions and whatever else TypeORM has no call for. */
+  /** What runs the statements, with `Row` as its row factory: for backups, blobs, functions and whatever else TypeORM has no call for. */
   readonly connection: Connection;
 
   /** @internal Use `createDriver()`. */

@@ -7,7 +7,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { connect } from "../../connection/connect.js";
 import type { Connection } from "../../connection/connection.js";
-import type { ConnectOptions } from "../../options/connect-options.js";
+import { type ConnectOptions, resolvePath } from "../../options/connect-options.js";
 import { Row } from "../../values/row.js";
 import { TypeormDatabase } from "./database.js";
 
@@ -56,11 +56,12 @@ async function openDatabase(
   options: ConnectOptions,
   prepare: TypeormDriverOptions["prepareDatabase"],
 ): Promise<TypeormDatabase> {
-  // As TypeORM's better-sqlite3 type does. What is no path is refused by connect().
-  const inFile = typeof database === "string" && database !== ":memory:" && database !== "";
-  if (inFile && options.fileMustExist !== true && options.readonly !== true)
-    await mkdir(dirname(database), { recursive: true });
-  const connection = await connect(database, { ...options, isolationLevel: null });
+  const path = resolvePath(database);
+  const inMemory = path === ":memory:" || path === "";
+  // As TypeORM's better-sqlite3 type does.
+  if (!inMemory && options.fileMustExist !== true && options.readonly !== true)
+    await mkdir(dirname(path), { recursive: true });
+  const connection = await connect(path, { ...options, isolationLevel: null });
   try {
     await prepare?.(connection);
   } catch (error) {
