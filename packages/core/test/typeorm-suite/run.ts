@@ -76,7 +76,8 @@ function run(name: string, options: readonly string[]): Report {
     spawnSync(process.execPath, [mocha, ...options, ...reporter], { cwd: suite, stdio: "ignore" });
     const report = JSON.parse(readFileSync(file, "utf8")) as Report;
     const { passes, failures, duration } = report.stats;
-    for (const { fullTitle, err } of report.failures) console.log("  failed: %s: %s", fullTitle, err.message?.split("\n")[0]);
+    for (const { fullTitle, err } of report.failures)
+      console.log("  failed: %s: %s", fullTitle, err.message?.split("\n")[0]);
     console.log("%s: %d passed, %d failed in %d s", name, passes, failures, Math.round(duration / 1000));
     return report;
   } finally {
