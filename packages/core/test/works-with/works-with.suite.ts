@@ -14,7 +14,7 @@ async function said(program: string): Promise<unknown> {
   const { stdout } = await run(process.execPath, [`${program}.mjs`], {
     cwd: place,
     env: { ...process.env, NODE_ENV: "production" },
-    timeout: 50_000,
+    timeout: 50_000 * Number(process.env["SQLITE_AIO_TIME_FACTOR"] ?? 1),
     killSignal: "SIGKILL",
   });
   return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as unknown;
