@@ -248,7 +248,7 @@ export class Pool extends PoolDefinitions {
     sql: string | SqlStatement,
     parameterSets: Iterable<P> | AsyncIterable<P>,
     options?: CallOptions,
-  ): Promise<{ changes: number }> {
+  ): Promise<Pick<RunResult, "changes">> {
     refuseSurplus(arguments.length, 3, "executemany(sql, [[a, b], [c, d]], options)");
     const changes = await this.#router.many(sql, parameterSets, options, this.executemany);
     return { changes: Math.max(0, changes) };

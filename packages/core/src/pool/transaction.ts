@@ -148,7 +148,7 @@ export class PoolTransaction extends ReadTransaction {
     sql: string | SqlStatement,
     parameterSets: Iterable<P> | AsyncIterable<P>,
     options?: CallOptions,
-  ): Promise<{ changes: number }> {
+  ): Promise<Pick<RunResult, "changes">> {
     refuseSurplus(arguments.length, 3, "executemany(sql, [[a, b], [c, d]], options)");
     const changes = await executeBatches(this.runner, sql, parameterSets, options, this.executemany);
     return { changes: Math.max(0, changes) };

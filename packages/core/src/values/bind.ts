@@ -38,6 +38,7 @@ export type Parameters = readonly Bindable[] | { readonly [name: string]: Bindab
  * primitive is an object, and every function has the symbol.
  */
 export type ParametersOf<P> = object & { readonly [K in keyof P]: Bindable } & {
+  /** What functions have. */
   readonly [Symbol.hasInstance]?: never;
 };
 
@@ -49,9 +50,13 @@ export type ParametersOf<P> = object & { readonly [K in keyof P]: Bindable } & {
 export type AnyParameters =
   | Parameters
   | (object & {
+      /** What functions have. */
       readonly [Symbol.hasInstance]?: never;
+      /** What iterables have. */
       readonly [Symbol.iterator]?: never;
+      /** What dates have. */
       readonly [Symbol.toPrimitive]?: never;
+      /** What buffers and promises have. */
       readonly [Symbol.toStringTag]?: never;
     });
 

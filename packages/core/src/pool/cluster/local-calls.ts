@@ -1,5 +1,6 @@
 import { inspect, type InspectOptionsStylized } from "node:util";
 import type { BackupOptions } from "../../connection/backup.js";
+import type { RunResult } from "../../connection/run-result.js";
 import type { Connection } from "../../connection/connection.js";
 import type { DumpOptions } from "../../connection/dump-lines.js";
 import type { CallOptions } from "../../options/connect-options.js";
@@ -38,7 +39,7 @@ export abstract class LocalCalls {
   }
 
   /** The primary would be asked for each parameter set. Throws NotSupportedError, which names `batch()`. */
-  async executemany(): Promise<{ changes: number }> {
+  async executemany(): Promise<Pick<RunResult, "changes">> {
     throw notAtPrimary(MANY);
   }
 

@@ -121,7 +121,7 @@ export class PrimaryTransaction extends PrimaryReadTransaction {
   }
 
   /** The primary would be asked for each parameter set. Throws NotSupportedError, which names `batch()`. */
-  async executemany(): Promise<{ changes: number }> {
+  async executemany(): Promise<Pick<RunResult, "changes">> {
     throw notAtPrimary(MANY);
   }
 
