@@ -15,7 +15,7 @@ describe("require()", () => {
     for (const name of names) expect(required[name], name).toBe(Reflect.get(imported, name));
   });
 
-  it.each(["diagnostics", "electron", "electron/preload", "knex", "kysely", "typeorm"])(
+  it.each(["diagnostics", "electron", "electron/preload", "knex", "kysely", "prisma", "typeorm"])(
     "gives the same objects of %s",
     async (subpath) => {
       const specifier = `@sqlite-aio/core/${subpath}`;
