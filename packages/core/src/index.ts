@@ -17,7 +17,7 @@ export type { PendingCursor } from "./connection/pending-cursor.js";
 export type { UpdateHook } from "./functions/hook-listeners.js";
 export { Blob, type BlobOptions } from "./connection/blob.js";
 export type { DumpOptions } from "./connection/dump-lines.js";
-export type { RunResult } from "./connection/run-result.js";
+export type { ManyResult, RunResult } from "./connection/run-result.js";
 export type { ColumnInfo } from "./values/shape.js";
 export type { StatementInfo } from "./connection/describe.js";
 export { type ColumnDescription, Cursor, type ScriptOptions } from "./connection/cursor.js";

@@ -1,5 +1,11 @@
 import type { Call } from "../thread/call.js";
 
+/** Result of a pool's `executemany`. */
+export interface ManyResult {
+  /** Rows changed by all sets together; 0 for statements other than INSERT, UPDATE or DELETE. */
+  changes: number;
+}
+
 /** Result of `run`, as in better-sqlite3. */
 export interface RunResult {
   /** Rows changed by an INSERT, UPDATE or DELETE; 0 for other statements. */

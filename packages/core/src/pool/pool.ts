@@ -6,7 +6,7 @@ import type { Connection } from "../connection/connection.js";
 import { dumpFilter, type DumpOptions } from "../connection/dump-lines.js";
 import { type CallOptions, checkOptions, integer, refuseSurplus } from "../options/connect-options.js";
 import type { Caller } from "../connection/handle.js";
-import { type RunResult, runResult } from "../connection/run-result.js";
+import { type ManyResult, type RunResult, runResult } from "../connection/run-result.js";
 import { Deadline } from "../options/deadline.js";
 import { type PragmaOptions, pragmaParts } from "../options/pragma-options.js";
 import { type ChangeListener, ChangeEvents } from "./changes/change-events.js";
@@ -248,7 +248,7 @@ export class Pool extends PoolDefinitions {
     sql: string | SqlStatement,
     parameterSets: Iterable<P> | AsyncIterable<P>,
     options?: CallOptions,
-  ): Promise<Pick<RunResult, "changes">> {
+  ): Promise<ManyResult> {
     refuseSurplus(arguments.length, 3, "executemany(sql, [[a, b], [c, d]], options)");
     const changes = await this.#router.many(sql, parameterSets, options, this.executemany);
     return { changes: Math.max(0, changes) };

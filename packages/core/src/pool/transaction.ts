@@ -7,7 +7,7 @@ import { executeBatches } from "../connection/executemany.js";
 import { readOnly } from "../errors/errors.js";
 import { boolean, type CallOptions, refuseSurplus } from "../options/connect-options.js";
 import { RowIterator } from "../connection/row-iterator.js";
-import { type RunResult, runResult } from "../connection/run-result.js";
+import { type ManyResult, type RunResult, runResult } from "../connection/run-result.js";
 import type { ObjectRow } from "../values/row.js";
 import { makeRows, type RowSettings } from "../values/row-maker.js";
 import { type Caller, type Handle, integerFlag, toError } from "../connection/handle.js";
@@ -148,7 +148,7 @@ export class PoolTransaction extends ReadTransaction {
     sql: string | SqlStatement,
     parameterSets: Iterable<P> | AsyncIterable<P>,
     options?: CallOptions,
-  ): Promise<Pick<RunResult, "changes">> {
+  ): Promise<ManyResult> {
     refuseSurplus(arguments.length, 3, "executemany(sql, [[a, b], [c, d]], options)");
     const changes = await executeBatches(this.runner, sql, parameterSets, options, this.executemany);
     return { changes: Math.max(0, changes) };

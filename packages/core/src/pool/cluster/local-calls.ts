@@ -2,6 +2,7 @@ import { inspect, type InspectOptionsStylized } from "node:util";
 import type { BackupOptions } from "../../connection/backup.js";
 import type { RunResult } from "../../connection/run-result.js";
 import type { Connection } from "../../connection/connection.js";
+import type { ManyResult } from "../../connection/run-result.js";
 import type { DumpOptions } from "../../connection/dump-lines.js";
 import type { CallOptions } from "../../options/connect-options.js";
 import type { AnyParameters, ParametersOf } from "../../values/bind.js";
@@ -39,7 +40,7 @@ export abstract class LocalCalls {
   }
 
   /** The primary would be asked for each parameter set. Throws NotSupportedError, which names `batch()`. */
-  async executemany(): Promise<Pick<RunResult, "changes">> {
+  async executemany(): Promise<ManyResult> {
     throw notAtPrimary(MANY);
   }
 

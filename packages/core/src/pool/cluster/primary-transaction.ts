@@ -8,7 +8,7 @@ import type { ObjectRow } from "../../values/row.js";
 import type { RowSettings } from "../../values/row-maker.js";
 import { partsOf, type SqlStatement, textWithoutValues } from "../../values/sql-statement.js";
 import type { ExecuteOptions, ExecuteResult } from "../transaction.js";
-import type { RunResult } from "../../connection/run-result.js";
+import type { ManyResult, RunResult } from "../../connection/run-result.js";
 import { keepParameters } from "../changes/live-query.js";
 import type { Primary } from "./primary.js";
 import type { PrimaryStream } from "./primary-stream.js";
@@ -121,7 +121,7 @@ export class PrimaryTransaction extends PrimaryReadTransaction {
   }
 
   /** The primary would be asked for each parameter set. Throws NotSupportedError, which names `batch()`. */
-  async executemany(): Promise<Pick<RunResult, "changes">> {
+  async executemany(): Promise<ManyResult> {
     throw notAtPrimary(MANY);
   }
 
