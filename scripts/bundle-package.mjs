@@ -25,8 +25,10 @@ export async function bundlePackage(
   { inline, live = {}, both = [], esmOnly = [], stripInternal = false } = {},
 ) {
   const dist = join(folder, "dist");
+  // Not beside the code: Turbopack would take them for a part of the program, and fail.
+  const types = join(dist, "types");
   const external = (id) => !/^[./]/.test(id) && inline?.test(id) !== true;
-  await rm(join(dist, "chunks"), { recursive: true, force: true });
+  for (const made of ["chunks", "types"]) await rm(join(dist, made), { recursive: true, force: true });
   const code = await rolldown({ input: modules(dist, entries, ".js"), platform: "node", external });
   const { output } = await code.write({
     dir: dist,
@@ -37,19 +39,19 @@ export async function bundlePackage(
     sourcemap: true,
   });
   await code.close();
-  await writeTypes(folder, dist, entries, external, stripInternal);
+  await writeTypes(folder, { dist, types }, entries, external, stripInternal);
   await bundleForEsm(dist, entries, both, external);
   for (const { name, exports: exported } of output.filter((file) => file.type === "chunk" && file.isEntry)) {
     if (both.includes(name)) {
-      await copyFile(join(dist, `${name}.d.cts`), join(dist, `${name}.d.mts`));
+      await copyFile(join(types, `${name}.d.cts`), join(types, `${name}.d.mts`));
       continue;
     }
     await writeFile(join(dist, `${name}.mjs`), wrapper(name, exported, live[name]));
-    const types = await readFile(join(dist, `${name}.d.cts`), "utf8");
+    const text = await readFile(join(types, `${name}.d.cts`), "utf8");
     // What a query builder declares for ESM is not what it declares for CommonJS; all else is declared once.
-    const ofOthers = /from "(?!\.|node:|@sqlite-aio\/)/.test(types);
-    await writeFile(join(dist, `${name}.d.mts`), ofOthers ? types : `export * from "./${name}.cjs";\n`);
-    if (ofOthers) await writeFile(join(dist, `${name}.d.cts`), asImported(types, esmOnly));
+    const ofOthers = /from "(?!\.|node:|@sqlite-aio\/)/.test(text);
+    await writeFile(join(types, `${name}.d.mts`), ofOthers ? text : `export * from "./${name}.cjs";\n`);
+    if (ofOthers) await writeFile(join(types, `${name}.d.cts`), asImported(text, esmOnly));
   }
 }
 
@@ -86,31 +88,31 @@ async function bundleForEsm(dist, entries, both, external) {
 }
 
 /** One file of declarations for each entry. */
-async function writeTypes(folder, dist, entries, external, stripInternal) {
-  const types = stripInternal ? await mkdtemp(join(dist, ".types-")) : dist;
+async function writeTypes(folder, { dist, types }, entries, external, stripInternal) {
+  const compiled = stripInternal ? await mkdtemp(join(dist, ".types-")) : dist;
   try {
     if (stripInternal) {
       const flags = ["--stripInternal", "--emitDeclarationOnly", "--declarationMap", "false"];
       const alone = ["--composite", "false", "--incremental", "false", "--tsBuildInfoFile", "null"];
-      const project = ["-p", join(folder, "tsconfig.json"), "--outDir", types];
+      const project = ["-p", join(folder, "tsconfig.json"), "--outDir", compiled];
       execFileSync(process.execPath, [tsc, ...project, ...flags, ...alone], { stdio: "inherit" });
     }
     const declarations = await rolldown({
-      input: modules(types, entries, ".d.ts"),
+      input: modules(compiled, entries, ".d.ts"),
       external,
       plugins: [
         dts({ dtsOnly: true, generator: "oxc", sourcemap: false, tsconfig: join(folder, "tsconfig.json") }),
       ],
     });
     await declarations.write({
-      dir: dist,
+      dir: types,
       format: "es",
       entryFileNames: "[name].d.cts",
       chunkFileNames: "chunks/[name].d.cts",
     });
     await declarations.close();
   } finally {
-    if (stripInternal) await rm(types, { recursive: true });
+    if (stripInternal) await rm(compiled, { recursive: true });
   }
 }
 
