@@ -1,6 +1,5 @@
 import { inspect, type InspectOptionsStylized } from "node:util";
 import type { BackupOptions } from "../../connection/backup.js";
-import type { RunResult } from "../../connection/run-result.js";
 import type { Connection } from "../../connection/connection.js";
 import type { ManyResult } from "../../connection/run-result.js";
 import type { DumpOptions } from "../../connection/dump-lines.js";
