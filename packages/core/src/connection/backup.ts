@@ -22,7 +22,7 @@ export interface BackupOptions extends CallOptions {
 
 /** A connection to copy into. */
 interface Target {
-  readonly runner: Handle;
+  readonly handle: Handle;
   readonly path: string;
 }
 
@@ -47,7 +47,7 @@ export function backupPath(target: unknown): string {
   throw new TypeError("backup: the target must be a path, a file: URL, a Buffer or a Connection");
 }
 
-/** Copies the runner's database into a file, or into another connection. */
+/** Copies the handle's database into a file, or into another connection. */
 export async function backUp(source: Handle, target: Target | string, options: BackupOptions): Promise<void> {
   const settings = checkBackup(options);
   settings.signal?.throwIfAborted();
@@ -59,10 +59,10 @@ export async function backUp(source: Handle, target: Target | string, options: B
   // Both take their place at once: of two connections that back up into each other, neither then waits for the other.
   const before = barrier(source);
   before.catch(() => {});
-  const lane = await target.runner.lease(undefined);
+  const lane = await target.handle.lease(undefined);
   try {
     await before;
-    const inner = target.runner.within(lane, true);
+    const inner = target.handle.within(lane, true);
     await barrier(inner);
     if (inner.channel.inTransaction) throw new OperationalError("target is in transaction");
     if (target.path !== ":memory:" && target.path !== "") await copy(source, target.path, settings);
@@ -114,8 +114,8 @@ async function copy(source: Handle, path: string, settings: BackupSettings): Pro
   }
 }
 
-async function barrier(runner: Handle): Promise<void> {
-  await runner.perform(runner.control(Verb.BARRIER));
+async function barrier(handle: Handle): Promise<void> {
+  await handle.perform(handle.control(Verb.BARRIER));
 }
 
 /** The name of a database of the connection. Throws TypeError. */

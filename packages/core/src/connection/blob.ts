@@ -20,9 +20,9 @@ const CHUNK = 64 * 1024;
 const MOST_SPARE = 1024 * 1024;
 
 /** One that is forgotten must not hold its transaction for ever. */
-const forgotten = new FinalizationRegistry<{ readonly runner: Handle; readonly number: number }>(
-  ({ runner, number }) => {
-    if (runner.cursors.delete(number)) runner.release(number);
+const forgotten = new FinalizationRegistry<{ readonly handle: Handle; readonly number: number }>(
+  ({ handle, number }) => {
+    if (handle.cursors.delete(number)) handle.release(number);
   },
 );
 
@@ -36,7 +36,7 @@ const forgotten = new FinalizationRegistry<{ readonly runner: Handle; readonly n
  */
 export class Blob {
   readonly #connection: Connection;
-  readonly #runner: Handle;
+  readonly #handle: Handle;
   readonly #number: number;
   readonly #length: number;
   #position = 0;
@@ -45,12 +45,12 @@ export class Blob {
   #closing: Promise<void> | null = null;
 
   /** @internal Use `connection.blobopen()`. */
-  constructor(connection: Connection, runner: Handle, number: number, length: number) {
+  constructor(connection: Connection, handle: Handle, number: number, length: number) {
     this.#connection = connection;
-    this.#runner = runner;
+    this.#handle = handle;
     this.#number = number;
     this.#length = length;
-    forgotten.register(this, { runner, number }, this);
+    forgotten.register(this, { handle, number }, this);
   }
 
   /** What it belongs to. */
@@ -71,8 +71,8 @@ export class Blob {
     const from = this.#position;
     const count = size < 0 ? this.#length - from : Math.min(size, this.#length - from);
     if (count === 0) return Buffer.alloc(0);
-    const method = this.#runner.method("blobRead", this.#number, from, count);
-    const bytes = await this.#moving(count, this.#runner.perform(method, options, this.read));
+    const method = this.#handle.method("blobRead", this.#number, from, count);
+    const bytes = await this.#moving(count, this.#handle.perform(method, options, this.read));
     const { buffer, byteOffset, byteLength } = bytes.value as Uint8Array<ArrayBuffer>;
     return Buffer.from(buffer, byteOffset, byteLength);
   }
@@ -85,8 +85,8 @@ export class Blob {
     if (length > this.#length - this.#position) throw new RangeError("data longer than blob length");
     if (length === 0) return;
     const copy = this.#copy(given);
-    const method = this.#runner.methodWith([copy.buffer], "blobWrite", this.#number, this.#position, copy);
-    const { value } = await this.#moving(length, this.#runner.perform(method, options, this.write));
+    const method = this.#handle.methodWith([copy.buffer], "blobWrite", this.#number, this.#position, copy);
+    const { value } = await this.#moving(length, this.#handle.perform(method, options, this.write));
     const { buffer } = value as Uint8Array<ArrayBuffer>;
     if (buffer.byteLength <= MOST_SPARE) this.#spare = buffer;
   }
@@ -191,8 +191,8 @@ export class Blob {
   async #close(): Promise<void> {
     forgotten.unregister(this);
     // With its connection, its transaction or its lease it was closed, too.
-    if (!this.#runner.cursors.delete(this.#number) || this.#runner.closed) return;
-    await this.#runner.perform(this.#runner.method("blobClose", this.#number), undefined, this.close);
+    if (!this.#handle.cursors.delete(this.#number) || this.#handle.closed) return;
+    await this.#handle.perform(this.#handle.method("blobClose", this.#number), undefined, this.close);
   }
 
   /** Moves on at once, so that the next call reads or writes what follows; back if this one fails, unless others came. */
@@ -209,7 +209,7 @@ export class Blob {
   }
 
   #check(): void {
-    this.#runner.check();
+    this.#handle.check();
     if (this.#closing !== null)
       throw new ProgrammingError("Cannot operate on a closed blob.", { code: "SQLITE_MISUSE" });
   }
@@ -218,7 +218,7 @@ export class Blob {
 /** Opens a blob. Throws what is wrong with the arguments. */
 export async function openBlob(
   connection: Connection,
-  runner: Handle,
+  handle: Handle,
   names: readonly [table: string, column: string],
   row: number | bigint,
   options: BlobOptions & CallOptions,
@@ -229,13 +229,13 @@ export async function openBlob(
   const { name = "main", signal, timeout } = options;
   const writable = !boolean(options.readonly, "readonly");
   const all = [name, ...names].map((text, i) => checkName(text, ["name", "table", "column"][i]!));
-  const number = runner.nextNumber();
-  const method = runner.method("blobOpen", number, all, rowid(row), writable);
-  const { value } = await runner.perform(method, { signal, timeout }, caller);
+  const number = handle.nextNumber();
+  const method = handle.method("blobOpen", number, all, rowid(row), writable);
+  const { value } = await handle.perform(method, { signal, timeout }, caller);
   // A transaction that ended meanwhile has let go of its blobs already.
-  if (runner.closed) runner.release(number);
-  else runner.cursors.add(number);
-  return new Blob(connection, runner, number, value as number);
+  if (handle.closed) handle.release(number);
+  else handle.cursors.add(number);
+  return new Blob(connection, handle, number, value as number);
 }
 
 function checkName(name: string, what: string): string {

@@ -40,9 +40,9 @@ export async function connect(
   try {
     const { channel, opened } = await WorkerThread.open(resolved.thread, resolved.signal);
     foundSqliteVersion(opened.sqliteVersion);
-    const runner = makeHandle(channel, resolved);
-    if (resolved.autocommit === false) await runner.perform(runner.control(Verb.ENSURE));
-    const connection = new Connection(runner, resolved.thread.open.path);
+    const handle = makeHandle(channel, resolved);
+    if (resolved.autocommit === false) await handle.perform(handle.control(Verb.ENSURE));
+    const connection = new Connection(handle, resolved.thread.open.path);
     forgotten.register(connection, { channel, path: resolved.thread.open.path, origin }, channel);
     return connection;
   } catch (error) {

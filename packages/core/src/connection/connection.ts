@@ -45,32 +45,32 @@ export class Connection extends HandleControls {
   #closing: Promise<void> | null = null;
 
   /** @internal Use `connect()`, or `acquire()` of a pool, whose lease `close()` then gives back by `release`. */
-  constructor(runner: Handle, path: string, release?: () => Promise<void>) {
-    super(runner);
+  constructor(handle: Handle, path: string, release?: () => Promise<void>) {
+    super(handle);
     this.#path = path;
     this.#release = release;
   }
 
   /** A transaction is open, as of the latest answer. */
   get inTransaction(): boolean {
-    return this.runner.inTransaction;
+    return this.handle.inTransaction;
   }
 
   /** Rows changed since the connection was opened, as of the latest answer. */
   get totalChanges(): number {
-    return this.runner.totalChanges;
+    return this.handle.totalChanges;
   }
 
   /** Which BEGIN comes before the first INSERT, UPDATE, DELETE or REPLACE; null is autocommit. */
   get isolationLevel(): IsolationLevel {
-    return this.runner.settings.isolationLevel;
+    return this.handle.settings.isolationLevel;
   }
 
   /** For the calls after it. Null also commits, as in CPython; should that fail, there is a warning and it stays open. */
   set isolationLevel(level: IsolationLevel) {
     const checked = checkIsolationLevel(level);
-    this.runner.settings.isolationLevel = checked;
-    if (checked === null && !this.runner.scoped && !this.runner.closed) this.commit().catch(warnOfCommit);
+    this.handle.settings.isolationLevel = checked;
+    if (checked === null && !this.handle.scoped && !this.handle.closed) this.commit().catch(warnOfCommit);
   }
 
   /**
@@ -78,48 +78,48 @@ export class Connection extends HandleControls {
    * transaction is always open, from one commit or rollback to the next. LEGACY_TRANSACTION_CONTROL: `isolationLevel` decides.
    */
   get autocommit(): Autocommit {
-    return this.runner.settings.autocommit;
+    return this.handle.settings.autocommit;
   }
 
   /** As in CPython true commits, and false begins a transaction; should that fail, there is a warning. */
   set autocommit(mode: Autocommit) {
     const checked = checkAutocommit(mode);
-    const { runner } = this;
-    refuseScoped(runner, "autocommit");
-    runner.check();
-    runner.settings.autocommit = checked;
+    const { handle } = this;
+    refuseScoped(handle, "autocommit");
+    handle.check();
+    handle.settings.autocommit = checked;
     if (checked === LEGACY_TRANSACTION_CONTROL) return;
-    runner.perform(runner.control(checked ? Verb.COMMIT : Verb.ENSURE)).catch(warnOfAutocommit);
+    handle.perform(handle.control(checked ? Verb.COMMIT : Verb.ENSURE)).catch(warnOfAutocommit);
   }
 
   /** How rows are made: null for arrays, `Row` for objects, or a function; for cursors made from now on. */
   get rowFactory(): RowFactory {
-    return this.runner.settings.rowFactory;
+    return this.handle.settings.rowFactory;
   }
 
   /** Holds for cursors made from now on. */
   set rowFactory(factory: RowFactory) {
     if (factory !== null && typeof factory !== "function")
       throw new TypeError("rowFactory must be null or a function");
-    this.runner.settings.rowFactory = factory;
+    this.handle.settings.rowFactory = factory;
   }
 
   /** How TEXT is read: `String`, `Buffer`, or a function of its UTF-8 bytes. */
   get textFactory(): TextFactory {
-    return this.runner.settings.textFactory;
+    return this.handle.settings.textFactory;
   }
 
   /** Holds for rows that are fetched from now on. */
   set textFactory(factory: TextFactory) {
     if (typeof factory !== "function")
       throw new TypeError("textFactory must be String, Buffer or a function");
-    this.runner.settings.textFactory = factory;
+    this.handle.settings.textFactory = factory;
   }
 
   /** A cursor that has run nothing yet. */
   async cursor(): Promise<Cursor> {
-    this.runner.check();
-    return new Cursor(this, this.runner);
+    this.handle.check();
+    return new Cursor(this, this.handle);
   }
 
   /**
@@ -135,7 +135,7 @@ export class Connection extends HandleControls {
   ): PendingCursor {
     // Read first: should that throw, nothing has been begun.
     const signal = options?.signal;
-    const cursor = new Cursor(this, this.runner);
+    const cursor = new Cursor(this, this.handle);
     return iterable(cursor.execute(sql, parameters, options), cursor, signal);
   }
 
@@ -148,12 +148,12 @@ export class Connection extends HandleControls {
     parameterSets: Iterable<P> | AsyncIterable<P>,
     options?: CallOptions,
   ): Promise<Cursor> {
-    return await new Cursor(this, this.runner).executemany(sql, parameterSets, options);
+    return await new Cursor(this, this.handle).executemany(sql, parameterSets, options);
   }
 
   /** Commits an open transaction, unless told otherwise, then runs the statements of a script. */
   async executescript(sql: string | SqlStatement, options?: ScriptOptions): Promise<Cursor> {
-    return await new Cursor(this, this.runner).executescript(sql, options);
+    return await new Cursor(this, this.handle).executescript(sql, options);
   }
 
   /** Runs one statement and gives all its rows, in one round trip. */
@@ -162,11 +162,11 @@ export class Connection extends HandleControls {
     parameters?: P,
     options?: CallOptions,
   ): Promise<R[]> {
-    const runner = this.runner;
-    const call = runner.query(Mode.ALL, sql, parameters, { flags: integerFlag(options) });
+    const handle = this.handle;
+    const call = handle.query(Mode.ALL, sql, parameters, { flags: integerFlag(options) });
     // Taken now: the factories may be others when the rows are there.
-    const settings = rowSettings(runner.settings);
-    runner.submit(call, options, this.executeFetchall);
+    const settings = rowSettings(handle.settings);
+    handle.submit(call, options, this.executeFetchall);
     try {
       await call.promise;
     } catch (reason) {
@@ -181,10 +181,10 @@ export class Connection extends HandleControls {
     parameters?: P,
     options?: CallOptions,
   ): Promise<R | undefined> {
-    const { runner } = this;
-    const call = runner.query(Mode.GET, sql, parameters);
-    const settings = rowSettings(runner.settings);
-    await runner.perform(call, options, this.get);
+    const { handle } = this;
+    const call = handle.query(Mode.GET, sql, parameters);
+    const settings = rowSettings(handle.settings);
+    await handle.perform(call, options, this.get);
     return this.#rows(call, settings)[0] as R | undefined;
   }
 
@@ -195,7 +195,7 @@ export class Connection extends HandleControls {
     options?: CallOptions,
   ): Promise<RunResult> {
     return runResult(
-      await this.runner.perform(this.runner.query(Mode.RUN, sql, parameters), options, this.run),
+      await this.handle.perform(this.handle.query(Mode.RUN, sql, parameters), options, this.run),
     );
   }
 
@@ -204,7 +204,7 @@ export class Connection extends HandleControls {
    * cannot be compiled.
    */
   async describe(sql: string | SqlStatement, options?: CallOptions): Promise<StatementInfo> {
-    return await describe(this.runner, sql, options, this.describe);
+    return await describe(this.handle, sql, options, this.describe);
   }
 
   /** Runs one INSERT and gives the row of `SELECT last_insert_rowid()`, in one round trip. */
@@ -213,32 +213,32 @@ export class Connection extends HandleControls {
     parameters?: P,
     options?: CallOptions,
   ): Promise<R | null> {
-    const runner = this.runner;
-    const insert = runner.query(Mode.RUN, sql, parameters);
+    const handle = this.handle;
+    const insert = handle.query(Mode.RUN, sql, parameters);
     // It goes with the insert, whatever else is refused or given up meanwhile.
-    const rowid = runner.query(Mode.GET, "SELECT last_insert_rowid()", undefined, { essential: true });
-    runner.submit(insert, options, this.executeInsert);
-    runner.submit(rowid, undefined, null);
+    const rowid = handle.query(Mode.GET, "SELECT last_insert_rowid()", undefined, { essential: true });
+    handle.submit(insert, options, this.executeInsert);
+    handle.submit(rowid, undefined, null);
     rowid.promise.catch(() => {});
-    await runner.settle(insert);
-    await runner.settle(rowid);
-    return this.#rows(rowid, runner.settings)[0] as R;
+    await handle.settle(insert);
+    await handle.settle(rowid);
+    return this.#rows(rowid, handle.settings)[0] as R;
   }
 
   #rows(call: Call, settings: RowSettings): unknown[] {
-    return makeRows(call, settings, () => new Cursor(this, this.runner).describe(call.shape));
+    return makeRows(call, settings, () => new Cursor(this, this.handle).describe(call.shape));
   }
 
   /** Commits the open transaction, if there is one. */
   async commit(options?: CallOptions): Promise<void> {
-    refuseScoped(this.runner, "commit");
-    await this.runner.perform(this.runner.control(this.runner.ending("commit")), options, this.commit);
+    refuseScoped(this.handle, "commit");
+    await this.handle.perform(this.handle.control(this.handle.ending("commit")), options, this.commit);
   }
 
   /** Rolls the open transaction back, if there is one. */
   async rollback(options?: CallOptions): Promise<void> {
-    refuseScoped(this.runner, "rollback");
-    await this.runner.perform(this.runner.control(this.runner.ending("rollback")), options, this.rollback);
+    refuseScoped(this.handle, "rollback");
+    await this.handle.perform(this.handle.control(this.handle.ending("rollback")), options, this.rollback);
   }
 
   /**
@@ -252,7 +252,7 @@ export class Connection extends HandleControls {
    * }, { mode: "immediate" });
    */
   async transaction<T>(fn: (tx: Connection) => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    return await inTransaction(this.runner, (runner) => new Connection(runner, this.#path), fn, options);
+    return await inTransaction(this.handle, (handle) => new Connection(handle, this.#path), fn, options);
   }
 
   /**
@@ -260,11 +260,11 @@ export class Connection extends HandleControls {
    * only what runs, and cursors that are half read, as `sqlite3_interrupt()` does. Rejects when the connection is closed.
    */
   async interrupt(options: { waiting?: boolean | undefined } = {}): Promise<void> {
-    const { channel, root, settings, scoped, closed, leaseOver } = this.runner;
+    const { channel, root, settings, scoped, closed, leaseOver } = this.handle;
     const waiting =
       checkOptions(options, ["waiting"]).waiting === undefined || boolean(options.waiting, "waiting");
     // While it is being closed what it still runs can be stopped.
-    if (leaseOver || (closed && (scoped || !channel.alive))) throw this.runner.closedReason();
+    if (leaseOver || (closed && (scoped || !channel.alive))) throw this.handle.closedReason();
     settings.interrupts++;
     const reason = (): Error => new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" });
     if (!waiting) {
@@ -289,7 +289,7 @@ export class Connection extends HandleControls {
     row: number | bigint,
     options: BlobOptions & CallOptions = {},
   ): Promise<Blob> {
-    return await openBlob(this, this.runner, [table, column], row, options, this.blobopen);
+    return await openBlob(this, this.handle, [table, column], row, options, this.blobopen);
   }
 
   /**
@@ -302,7 +302,7 @@ export class Connection extends HandleControls {
 
   async *#dump(filter: string | null): AsyncGenerator<string, void, undefined> {
     // A generator of this class keeps the connection, which is closed when it is forgotten.
-    yield* dumpLines(this.runner, filter);
+    yield* dumpLines(this.handle, filter);
   }
 
   /** Copies the database into a file or another connection, in steps between which other work goes on. */
@@ -310,16 +310,16 @@ export class Connection extends HandleControls {
     if (target === this) throw new ProgrammingError("target cannot be the same connection instance");
     const to =
       typeof target === "object" && target !== null && #path in target
-        ? { runner: target.runner, path: target.#path }
+        ? { handle: target.handle, path: target.#path }
         : backupPath(target);
-    await this.runner.channel.drained(backUp(this.runner, to, options));
+    await this.handle.channel.drained(backUp(this.handle, to, options));
   }
 
   /** The database as the bytes of its file; `name` is `"main"`, `"temp"` or that of an attached one. */
   async serialize(options: CallOptions & { name?: string | undefined } = {}): Promise<Uint8Array> {
     const { name, ...rest } = options;
-    const method = this.runner.method("serialize", databaseName(name));
-    return (await this.runner.perform(method, rest, this.serialize)).value as Uint8Array;
+    const method = this.handle.method("serialize", databaseName(name));
+    return (await this.handle.perform(method, rest, this.serialize)).value as Uint8Array;
   }
 
   /**
@@ -329,14 +329,14 @@ export class Connection extends HandleControls {
    */
   async deserialize(image: Uint8Array, options: { name?: string | undefined } = {}): Promise<void> {
     const name = databaseName(checkOptions(options, ["name"]).name);
-    const { runner } = this;
-    refuseScoped(runner, "deserialize");
+    const { handle } = this;
+    refuseScoped(handle, "deserialize");
     const bytes = copyImage(image);
     if (bytes.length === 0) throw new RangeError("the image is empty");
     const origin: Origin = {};
     Error.captureStackTrace(origin, this.deserialize);
     try {
-      await alone(runner, () => runner.channel.deserialize(bytes, name));
+      await alone(handle, () => handle.channel.deserialize(bytes, name));
     } catch (error) {
       throw placed(error, origin);
     }
@@ -362,20 +362,20 @@ export class Connection extends HandleControls {
 
   /** @internal What `console.log()` shows. */
   [inspect.custom](depth: number, options: InspectOptionsStylized): string {
-    return inspected(this, this.runner.shown, depth, options);
+    return inspected(this, this.handle.shown, depth, options);
   }
 
   async #close(): Promise<void> {
-    refuseScoped(this.runner, "close");
-    const runner = this.runner;
+    refuseScoped(this.handle, "close");
+    const handle = this.handle;
     try {
-      runner.root.refuseDeadlock();
+      handle.root.refuseDeadlock();
     } catch (error) {
       // It may be asked for again; not before close() has kept this promise.
       queueMicrotask(() => (this.#closing = null));
       throw error;
     }
-    await closeAfterAll(runner);
+    await closeAfterAll(handle);
   }
 }
 

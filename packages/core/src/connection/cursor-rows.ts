@@ -6,9 +6,9 @@ import type { Handle } from "./handle.js";
 import type { Shape } from "../values/shape.js";
 
 /** A cursor that is dropped half read must not hold its snapshot, and with it the write-ahead log, for ever. */
-const dropped = new FinalizationRegistry<{ readonly runner: Handle; readonly id: number }>(
-  ({ runner, id }) => {
-    if (runner.cursors.delete(id)) runner.release(id);
+const dropped = new FinalizationRegistry<{ readonly handle: Handle; readonly id: number }>(
+  ({ handle, id }) => {
+    if (handle.cursors.delete(id)) handle.release(id);
   },
 );
 
@@ -18,7 +18,7 @@ const MAX_CHUNK = 2048;
 /** One result on its way here, as arrays of cells: a chunk that is here, and the next one asked for ahead. */
 export class CursorRows {
   readonly shape: Shape | null;
-  readonly #runner: Handle;
+  readonly #handle: Handle;
   readonly #id: number;
   /** How many rows are asked for next. */
   #chunk: number;
@@ -33,20 +33,20 @@ export class CursorRows {
   #closed = false;
 
   /** `query` is the answered call that opened the cursor; further rows come `chunk` at a time at first. */
-  constructor(runner: Handle, query: Call, chunk: number) {
+  constructor(handle: Handle, query: Call, chunk: number) {
     this.shape = query.shape;
-    this.#runner = runner;
+    this.#handle = handle;
     this.#id = query.cursor;
     this.#chunk = chunk;
     this.#sql = query.sql;
-    this.#interrupts = runner.settings.interrupts;
+    this.#interrupts = handle.settings.interrupts;
     this.#rows = query.rows as unknown[][];
     this.#more = query.more;
     if (!query.more) return;
-    dropped.register(this, { runner, id: this.#id }, this);
+    dropped.register(this, { handle, id: this.#id }, this);
     // A transaction that ended meanwhile has let go of its cursors already.
-    if (runner.closed) this.#release();
-    else runner.cursors.add(this.#id);
+    if (handle.closed) this.#release();
+    else handle.cursors.add(this.#id);
   }
 
   /** A row is here. */
@@ -73,15 +73,15 @@ export class CursorRows {
   }
 
   /** Waits for the next chunk. False at the end. */
-  async refill(patience: Deadline | undefined): Promise<boolean> {
+  async refill(deadline: Deadline | undefined): Promise<boolean> {
     if (this.#ahead === null) {
       if (!this.#more) return false;
-      this.#ahead = this.#fetch(this.#chunk, patience);
-    } else if (patience !== undefined) this.#runner.watch(this.#ahead, patience);
+      this.#ahead = this.#fetch(this.#chunk, deadline);
+    } else if (deadline !== undefined) this.#handle.watch(this.#ahead, deadline);
     const call = this.#ahead;
     const waited = !call.settled;
     try {
-      await this.#runner.settle(call);
+      await this.#handle.settle(call);
     } catch (error) {
       if (this.#ahead === call) {
         this.#ahead = null;
@@ -108,7 +108,7 @@ export class CursorRows {
 
   /** Gives up the chunk that is under way. */
   giveUp(reason: unknown): void {
-    if (this.#ahead !== null) this.#runner.giveUp(this.#ahead, reason);
+    if (this.#ahead !== null) this.#handle.giveUp(this.#ahead, reason);
   }
 
   /** True if there is a chunk to {@link refill} with before the rest can be asked for. */
@@ -117,14 +117,14 @@ export class CursorRows {
   }
 
   /** Asks for all rows that are not here, as objects or arrays; null if there are none. */
-  async rest(objects: boolean, patience: Deadline | undefined): Promise<Call | null> {
+  async rest(objects: boolean, deadline: Deadline | undefined): Promise<Call | null> {
     if (!this.#more) return null;
-    const call = this.#fetch(-1, patience, objects);
+    const call = this.#fetch(-1, deadline, objects);
     this.#ended();
     try {
-      return await this.#runner.settle(call);
+      return await this.#handle.settle(call);
     } catch (error) {
-      this.#runner.release(this.#id);
+      this.#handle.release(this.#id);
       throw error;
     }
   }
@@ -140,10 +140,10 @@ export class CursorRows {
 
   #askAhead(): void {
     // Said when the rows that are here have been read, in place of those that are not.
-    if (this.#interrupts !== this.#runner.settings.interrupts) return;
+    if (this.#interrupts !== this.#handle.settings.interrupts) return;
     try {
       // Before those who watch are told of a call that nobody has made.
-      this.#runner.lane.refuseDeadlock();
+      this.#handle.lane.refuseDeadlock();
       this.#ahead = this.#fetch(this.#chunk, undefined);
     } catch {
       // The handle is leased to its own transaction: asked again when the rows are needed.
@@ -151,28 +151,28 @@ export class CursorRows {
       return;
     }
     this.#ahead.promise.catch(() => {});
-    this.#runner.postNow();
+    this.#handle.postNow();
   }
 
-  #fetch(limit: number, patience: Deadline | undefined, objects = false): Call {
-    if (this.#interrupts !== this.#runner.settings.interrupts) {
+  #fetch(limit: number, deadline: Deadline | undefined, objects = false): Call {
+    if (this.#interrupts !== this.#handle.settings.interrupts) {
       this.#release();
       throw new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" });
     }
     const traits = { sql: this.#sql, shape: this.shape, objects };
     const call = new Call(Op.FETCH, null, [this.#id, limit], traits);
-    this.#runner.submit(call, patience, null);
+    this.#handle.submit(call, deadline, null);
     return call;
   }
 
   #release(): void {
     this.#ended();
-    this.#runner.release(this.#id);
+    this.#handle.release(this.#id);
   }
 
   #ended(): void {
     this.#more = false;
-    this.#runner.cursors.delete(this.#id);
+    this.#handle.cursors.delete(this.#id);
     dropped.unregister(this);
   }
 }

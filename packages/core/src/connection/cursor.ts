@@ -47,7 +47,7 @@ export type RowFactory = null | ((cursor: Cursor, row: unknown[]) => unknown);
 export class Cursor {
   readonly #connection: Connection | null;
   readonly #flags: number;
-  readonly #runner: Handle;
+  readonly #handle: Handle;
   /** Number of the statement that was started last. */
   #id = 0;
   /** Its call, until that is answered. */
@@ -66,12 +66,12 @@ export class Cursor {
   #iterChunkSize: number;
 
   /** @internal Use `connection.cursor()` or `connection.execute()`. */
-  constructor(connection: Connection | null, runner: Handle, flags = 0) {
+  constructor(connection: Connection | null, handle: Handle, flags = 0) {
     this.#connection = connection;
     this.#flags = flags;
-    this.#runner = runner;
-    this.#rowFactory = runner.settings.rowFactory;
-    this.#iterChunkSize = runner.settings.iterChunkSize;
+    this.#handle = handle;
+    this.#rowFactory = handle.settings.rowFactory;
+    this.#iterChunkSize = handle.settings.iterChunkSize;
   }
 
   /** What it belongs to. */
@@ -92,7 +92,7 @@ export class Cursor {
 
   /** One entry per column; null if the last statement gives no rows. */
   get description(): ColumnDescription[] | null {
-    const { detectTypes } = this.#runner.settings;
+    const { detectTypes } = this.#handle.settings;
     this.#description ??=
       this.#shape?.names.map((name) => [columnName(detectTypes, name), null, null, null, null, null, null]) ??
       null;
@@ -101,7 +101,7 @@ export class Cursor {
 
   /** Where each column comes from, and how it is declared; null if the last statement gives no rows. */
   columns(): ColumnInfo[] | null {
-    const { detectTypes } = this.#runner.settings;
+    const { detectTypes } = this.#handle.settings;
     if (this.#shape === null) return null;
     const names = this.#shape.names.map((name) => columnName(detectTypes, name));
     return columnsOf({ ...this.#shape, names });
@@ -142,7 +142,7 @@ export class Cursor {
 
   /** @internal Gives up what its caller waits for: the statement that is being started, or the next rows. */
   giveUp(reason: unknown): void {
-    if (this.#opening !== null) this.#runner.giveUp(this.#opening, reason);
+    if (this.#opening !== null) this.#handle.giveUp(this.#opening, reason);
     this.#result?.giveUp(reason);
   }
 
@@ -161,8 +161,8 @@ export class Cursor {
     options?: CallOptions,
   ): Promise<this> {
     this.#check();
-    const runner = this.#runner;
-    const call = runner.query(Mode.CURSOR, sql, parameters, this.#spec(integerFlag(options)));
+    const handle = this.#handle;
+    const call = handle.query(Mode.CURSOR, sql, parameters, this.#spec(integerFlag(options)));
     this.#send(call, options, this.execute);
     try {
       await call.promise;
@@ -176,9 +176,9 @@ export class Cursor {
   /** @internal As {@link execute}, with values that are bound already. */
   async executeBound(sql: string, values: readonly SqlValue[]): Promise<this> {
     this.#check();
-    const call = this.#runner.queryBound(Mode.CURSOR, sql, values, this.#spec(0));
+    const call = this.#handle.queryBound(Mode.CURSOR, sql, values, this.#spec(0));
     this.#send(call, undefined, this.executeBound);
-    await this.#runner.settle(call);
+    await this.#handle.settle(call);
     return this.#opened(call);
   }
 
@@ -190,7 +190,7 @@ export class Cursor {
   ): Promise<this> {
     this.#check();
     this.#reset();
-    this.#rowcount = await executeBatches(this.#runner, sql, parameterSets, options, this.executemany);
+    this.#rowcount = await executeBatches(this.#handle, sql, parameterSets, options, this.executemany);
     return this;
   }
 
@@ -200,9 +200,9 @@ export class Cursor {
     const { commit, ...limits } = checkOptions(options ?? {}, ["commit", "signal", "timeout"]);
     const commits = commit === undefined || boolean(commit, "commit");
     this.#reset();
-    const legacy = this.#runner.settings.autocommit === LEGACY_TRANSACTION_CONTROL;
-    const flags = this.#runner.scoped || !legacy || !commits ? 0 : Flag.COMMIT_FIRST;
-    await this.#runner.perform(this.#runner.script(sql, flags), limits, this.executescript);
+    const legacy = this.#handle.settings.autocommit === LEGACY_TRANSACTION_CONTROL;
+    const flags = this.#handle.scoped || !legacy || !commits ? 0 : Flag.COMMIT_FIRST;
+    await this.#handle.perform(this.#handle.script(sql, flags), limits, this.executescript);
     return this;
   }
 
@@ -212,8 +212,8 @@ export class Cursor {
     if (this.#opening !== null) await this.#ready();
     const result = this.#result;
     if (result === null) return null;
-    const patience = result.here ? undefined : Deadline.of(options);
-    while (!result.here) if (!(await result.refill(patience))) return null;
+    const deadline = result.here ? undefined : Deadline.of(options);
+    while (!result.here) if (!(await result.refill(deadline))) return null;
     return this.#take(result) as R;
   }
 
@@ -222,13 +222,13 @@ export class Cursor {
     this.#check();
     if (this.#opening !== null) await this.#ready();
     integer(size, "size", 1, 0);
-    const patience = Deadline.of(options);
+    const deadline = Deadline.of(options);
     const result = this.#result;
     const rows: R[] = [];
     if (result === null) return rows;
     while (rows.length < size) {
       if (result.here) rows.push(this.#take(result) as R);
-      else if (!(await result.refill(patience))) break;
+      else if (!(await result.refill(deadline))) break;
     }
     return rows;
   }
@@ -238,8 +238,8 @@ export class Cursor {
     this.#check();
     const result = this.#result;
     if (result === null) return [];
-    const patience = result.here ? undefined : Deadline.of(options);
-    while (!result.here) if (!(await result.refill(patience))) return [];
+    const deadline = result.here ? undefined : Deadline.of(options);
+    while (!result.here) if (!(await result.refill(deadline))) return [];
     // The next chunk is asked for with the first row.
     const first = this.#take(result);
     const rows = this.#takeAll(result);
@@ -251,16 +251,16 @@ export class Cursor {
   async fetchall<R = AnyRow>(options?: CallOptions): Promise<R[]> {
     this.#check();
     if (this.#opening !== null) await this.#ready();
-    const patience = Deadline.of(options);
+    const deadline = Deadline.of(options);
     const result = this.#result;
     if (result === null) return [];
     const rows = this.#takeAll(result) as R[];
     if (result.expecting) {
-      await result.refill(patience);
+      await result.refill(deadline);
       for (const row of this.#takeAll(result)) rows.push(row as R);
     }
     const settings = this.#settings;
-    const call = await result.rest(buildsObjects(settings), patience);
+    const call = await result.rest(buildsObjects(settings), deadline);
     if (call !== null) for (const row of makeRows(call, settings, () => this)) rows.push(row as R);
     return rows;
   }
@@ -268,20 +268,20 @@ export class Cursor {
   /** Lets go of the rows that are left, and of the locks that go with them. A closed cursor takes no further calls. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    this.#runner.check();
+    this.#handle.check();
     const halfRead = this.#reset();
     this.#closed = true;
     if (!halfRead) return;
-    const released = this.#runner.control(Verb.BARRIER);
+    const released = this.#handle.control(Verb.BARRIER);
     // Not down the lane, where it would wait for a transaction that this cursor is no part of.
-    this.#runner.channel.send(released);
+    this.#handle.channel.send(released);
     // A thread that died has let go of everything.
     await released.promise.catch(() => {});
   }
 
   /** Closes the cursor at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#runner.closed) await this.close();
+    if (!this.#handle.closed) await this.close();
   }
 
   /** @internal What `console.log()` shows. */
@@ -292,7 +292,7 @@ export class Cursor {
   }
 
   get #state(): string {
-    if (this.#closed || this.#runner.closed) return "closed";
+    if (this.#closed || this.#handle.closed) return "closed";
     if (this.#opening !== null) return "running";
     if (this.#result === null) return "unused";
     return this.#result.exhausted ? "read" : "half read";
@@ -322,7 +322,7 @@ export class Cursor {
   }
 
   get #buffered(): boolean {
-    return this.#result?.here === true && !this.#closed && !this.#runner.closed;
+    return this.#result?.here === true && !this.#closed && !this.#handle.closed;
   }
 
   async #nextSlow(): Promise<IteratorResult<unknown>> {
@@ -332,12 +332,12 @@ export class Cursor {
 
   /** A cursor's rows come as arrays, the first chunk at once. */
   #spec(flags: number): QuerySpec {
-    const cursor = this.#runner.nextNumber();
+    const cursor = this.#handle.nextNumber();
     return { cursor, limit: this.#iterChunkSize, flags: this.#flags | flags, objects: false };
   }
 
   #send(call: Call, options: CallOptions | undefined, caller: Caller | null): void {
-    this.#runner.submit(call, options, caller);
+    this.#handle.submit(call, options, caller);
     this.#reset();
     this.#id = call.cursor;
     this.#opening = call;
@@ -360,22 +360,22 @@ export class Cursor {
   #adopt(call: Call): void {
     if (call.cursor !== this.#id) {
       // Another execute on this cursor was started meanwhile.
-      if (call.more) this.#runner.release(call.cursor);
+      if (call.more) this.#handle.release(call.cursor);
       return;
     }
     this.describe(call.shape);
     this.#rowcount = call.changes;
     this.#lastrowid = call.lastInsertRowid;
-    this.#result = new CursorRows(this.#runner, call, this.#iterChunkSize);
+    this.#result = new CursorRows(this.#handle, call, this.#iterChunkSize);
   }
 
   get #settings(): RowSettings {
-    return { ...rowSettings(this.#runner.settings), rowFactory: this.#rowFactory };
+    return { ...rowSettings(this.#handle.settings), rowFactory: this.#rowFactory };
   }
 
   #take(result: CursorRows): unknown {
     const cells = result.take();
-    const { textFactory } = this.#runner.settings;
+    const { textFactory } = this.#handle.settings;
     if (this.#make === null || this.#madeFor !== textFactory) {
       this.#make = rowMaker(this.#shape, this.#settings, () => this);
       this.#madeFor = textFactory;
@@ -389,7 +389,7 @@ export class Cursor {
   }
 
   #check(): void {
-    this.#runner.check();
+    this.#handle.check();
     if (this.#closed) throw closedCursor();
   }
 

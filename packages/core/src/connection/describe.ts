@@ -18,12 +18,12 @@ export interface StatementInfo {
 
 /** Compiles a statement, which the thread keeps for when it is run. */
 export async function describe(
-  runner: Handle,
+  handle: Handle,
   sql: string | SqlStatement,
   options: CallOptions | undefined,
   caller: Caller,
 ): Promise<StatementInfo> {
-  return statementInfo(await runner.perform(runner.compile(sql), options, caller));
+  return statementInfo(await handle.perform(handle.compile(sql), options, caller));
 }
 
 /** What the answer to a call of `compile()` says. */

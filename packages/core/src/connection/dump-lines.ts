@@ -19,21 +19,21 @@ export function dumpFilter(options: DumpOptions): string | null {
 
 /** The lines of a dump, a chunk ahead of those that are read. */
 export async function* dumpLines(
-  runner: Handle,
+  handle: Handle,
   filter: string | null,
 ): AsyncGenerator<string, void, undefined> {
-  const id = runner.nextNumber();
-  const limit = runner.settings.iterChunkSize;
-  let call = await runner.perform(runner.method("dump", id, limit, filter));
+  const id = handle.nextNumber();
+  const limit = handle.settings.iterChunkSize;
+  let call = await handle.perform(handle.method("dump", id, limit, filter));
   try {
     for (;;) {
-      const next = call.more ? runner.perform(new Call(Op.FETCH, null, [id, limit])) : null;
+      const next = call.more ? handle.perform(new Call(Op.FETCH, null, [id, limit])) : null;
       next?.catch(() => {});
       for (const row of call.rows) yield (row as [string])[0];
       if (next === null) return;
       call = await next;
     }
   } finally {
-    runner.release(id);
+    handle.release(id);
   }
 }

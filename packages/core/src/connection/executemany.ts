@@ -22,18 +22,18 @@ const MAX_BATCHES = 2;
 
 /** Runs a statement for each parameter set; gives the rows changed, -1 if it is no DML. */
 export async function executeBatches(
-  runner: Handle,
+  handle: Handle,
   given: string | SqlStatement,
   sets: Iterable<object> | AsyncIterable<object>,
   options: CallOptions | undefined,
   caller: Caller,
 ): Promise<number> {
   const sql = textWithoutValues(given);
-  const statement = runner.statement(sql);
-  const patience = Deadline.of(options, runner.settings.callTimeout);
-  const source = sourceOf(caller, QueryTrace.of(Op.MANY, sql, undefined, runner.settings));
+  const statement = handle.statement(sql);
+  const deadline = Deadline.of(options, handle.settings.callTimeout);
+  const source = sourceOf(caller, QueryTrace.of(Op.MANY, sql, undefined, handle.settings));
   const work = async (): Promise<number> =>
-    await runBatches(runner, sql, takeSets(statement.parameters, sets), patience, source);
+    await runBatches(handle, sql, takeSets(statement.parameters, sets), deadline, source);
   const { trace } = source;
   if (trace === null) return await work();
   return await trace.follow(work, (changes) => trace.succeeded(0, changes));
@@ -67,25 +67,25 @@ export function takeSets(
 
 /** @internal As {@link executeBatches}, with sets that are taken already. */
 export async function runBatches(
-  runner: Handle,
+  handle: Handle,
   sql: string,
   sets: ParameterSets,
-  patience: Deadline | undefined,
+  deadline: Deadline | undefined,
   source: BatchSource,
 ): Promise<number> {
-  const statement = runner.statement(sql);
+  const statement = handle.statement(sql);
   if (Symbol.asyncIterator in sets) {
-    const batches = new Batches(runner, statement, patience, source);
+    const batches = new Batches(handle, statement, deadline, source);
     // The sets may be what is waited for.
-    return await (patience === undefined
+    return await (deadline === undefined
       ? batches.drain(sets)
-      : patience.race(batches.drain(sets), statement.sql));
+      : deadline.race(batches.drain(sets), statement.sql));
   }
   // Nobody else's statement comes between the sets. A lease would let an AsyncIterable that reads from this
   // connection wait for itself, so there others may come between two batches.
-  const lane = await runner.lease(patience);
+  const lane = await handle.lease(deadline);
   try {
-    const batches = new Batches(runner.within(lane, runner.scoped), statement, patience, source);
+    const batches = new Batches(handle.within(lane, handle.scoped), statement, deadline, source);
     return await batches.drain(sets);
   } finally {
     lane.end();
@@ -108,9 +108,9 @@ class TakenSets {
 }
 
 class Batches {
-  readonly #runner: Handle;
+  readonly #handle: Handle;
   readonly #statement: CachedStatement;
-  readonly #patience: Deadline | undefined;
+  readonly #deadline: Deadline | undefined;
   readonly #source: BatchSource;
   /** Lets the thread skip the batch behind one that failed: what this side says may come too late. */
   readonly #job: number;
@@ -122,16 +122,16 @@ class Batches {
   #counted = false;
 
   constructor(
-    runner: Handle,
+    handle: Handle,
     statement: CachedStatement,
-    patience: Deadline | undefined,
+    deadline: Deadline | undefined,
     source: BatchSource,
   ) {
-    this.#runner = runner;
+    this.#handle = handle;
     this.#statement = statement;
-    this.#patience = patience;
+    this.#deadline = deadline;
     this.#source = source;
-    this.#job = runner.nextNumber();
+    this.#job = handle.nextNumber();
   }
 
   async drain(sets: ParameterSets): Promise<number> {
@@ -142,7 +142,7 @@ class Batches {
       } else if (Symbol.asyncIterator in sets) {
         for await (const set of sets) {
           // The caller has his answer; whoever makes the sets is told by the iterator's return().
-          if (this.#patience?.over === true) throw this.#patience.reason(this.#statement.sql);
+          if (this.#deadline?.over === true) throw this.#deadline.reason(this.#statement.sql);
           if (this.#add(set)) await this.#send();
         }
       } else {
@@ -150,11 +150,11 @@ class Batches {
           if (!this.#add(set)) continue;
           await this.#send();
           // It may be without end, and close() waits for it.
-          if (this.#runner.root.closingFor > CLOSE_MS) throw closedReason();
+          if (this.#handle.root.closingFor > CLOSE_MS) throw closedReason();
         }
       }
     } catch (error) {
-      if (this.#patience?.over === true) throw error;
+      if (this.#deadline?.over === true) throw error;
       // What came before the wrong set counts, as in CPython.
       await this.#send();
       while (this.#underWay.length > 0) await this.#receive();
@@ -188,13 +188,13 @@ class Batches {
     const { count } = this.#statement.parameters;
     const transfer: ArrayBuffer[] = [];
     const packed = count === 0 ? this.#batch : encodePacket(this.#batch, count, "auto", transfer);
-    const call = new Call(Op.MANY, this.#statement, [this.#runner.flags, packed, this.#job], {
+    const call = new Call(Op.MANY, this.#statement, [this.#handle.flags, packed, this.#job], {
       transfer,
       origin: this.#source.origin,
       part: this.#sets > 0,
     });
-    this.#source.trace?.has(call, this.#runner.thread);
-    this.#runner.submit(call, this.#patience, null);
+    this.#source.trace?.has(call, this.#handle.thread);
+    this.#handle.submit(call, this.#deadline, null);
     call.promise.catch(() => {});
     this.#underWay.push({ call, first: this.#sets });
     this.#sets += this.#batch.length;
@@ -208,8 +208,8 @@ class Batches {
     try {
       await call.promise;
     } catch (reason) {
-      for (const { call: later } of this.#underWay.splice(0)) this.#runner.giveUp(later, reason);
-      this.#runner.release(this.#job);
+      for (const { call: later } of this.#underWay.splice(0)) this.#handle.giveUp(later, reason);
+      this.#handle.release(this.#job);
       this.#batch = [];
       const error = toError(reason, call);
       if (isInstance(error, SqliteError) && error.parameterSet !== undefined) {

@@ -23,11 +23,11 @@ import type { Callbacks } from "../thread/callbacks.js";
 /** What a program can set on a SQLite handle: functions, extensions, hooks, limits. */
 export abstract class HandleControls {
   /** @internal */
-  protected readonly runner: Handle;
+  protected readonly handle: Handle;
 
   /** @internal */
-  constructor(runner: Handle) {
-    this.runner = runner;
+  constructor(handle: Handle) {
+    this.handle = handle;
   }
 
   /**
@@ -111,12 +111,12 @@ export abstract class HandleControls {
   }
 
   async #define(caller: Caller, make: (closures: Callbacks) => Definition): Promise<void> {
-    const { channel, settings } = this.runner;
+    const { channel, settings } = this.handle;
     const definition = make(channel.closures);
     const origin: Origin = {};
     Error.captureStackTrace(origin, caller);
     try {
-      await alone(this.runner, () => channel.define(definition, settings.lasting));
+      await alone(this.handle, () => channel.define(definition, settings.lasting));
     } catch (error) {
       channel.closures.forget(definition.source);
       throw placed(error, origin);
@@ -126,8 +126,8 @@ export abstract class HandleControls {
   /** Allows {@link loadExtension}. Off until then. */
   async enableLoadExtension(enabled: boolean, options?: CallOptions): Promise<void> {
     if (typeof enabled !== "boolean") throw new TypeError("enableLoadExtension takes true or false");
-    await this.runner.perform(
-      this.runner.method("enableLoadExtension", enabled),
+    await this.handle.perform(
+      this.handle.method("enableLoadExtension", enabled),
       options,
       this.enableLoadExtension,
     );
@@ -137,15 +137,15 @@ export abstract class HandleControls {
   async loadExtension(path: string, entryPoint?: string, options?: CallOptions): Promise<void> {
     const extension = resolveExtension(path, entryPoint);
     const args = extension.entryPoint === null ? [extension.path] : [extension.path, extension.entryPoint];
-    await this.runner.perform(this.runner.method("loadExtension", ...args), options, this.loadExtension);
+    await this.handle.perform(this.handle.method("loadExtension", ...args), options, this.loadExtension);
   }
 
   /** Calls `callback` with the text of each statement that runs, its parameters filled in; null ends that. */
   async setTraceCallback(callback: ((sql: string) => void) | null): Promise<void> {
     if (callback !== null && typeof callback !== "function")
       throw new TypeError("the callback must be a function or null");
-    const { channel } = this.runner;
-    await this.runner.perform(this.runner.method("trace", callback !== null));
+    const { channel } = this.handle;
+    await this.handle.perform(this.handle.method("trace", callback !== null));
     channel.onTrace = callback === null ? null : traceCallback(callback);
   }
 
@@ -157,8 +157,8 @@ export abstract class HandleControls {
     if (!capabilities.progressHandler) throw needsNative("setProgressHandler()");
     if (handler !== null && typeof handler !== "function")
       throw new TypeError("the handler must be a function or null");
-    this.runner.check();
-    this.runner.channel.setProgress(handler === null ? null : { handler, ms: integer(n, "n", 1, 1) });
+    this.handle.check();
+    this.handle.channel.setProgress(handler === null ? null : { handler, ms: integer(n, "n", 1, 1) });
   }
 
   /**
@@ -171,10 +171,10 @@ export abstract class HandleControls {
    */
   async setAuthorizer(authorizer: Authorizer | URL | null, options: { export?: string } = {}): Promise<void> {
     if (!capabilities.authorizer) throw needsNative("setAuthorizer()");
-    const { channel, settings } = this.runner;
+    const { channel, settings } = this.handle;
     const source = authorizerSource(authorizer, options, channel.closures);
     try {
-      await alone(this.runner, () => channel.setAuthorizer(source, settings.lasting));
+      await alone(this.handle, () => channel.setAuthorizer(source, settings.lasting));
     } catch (error) {
       channel.closures.forget(source);
       throw error;
@@ -212,12 +212,12 @@ export abstract class HandleControls {
     if (!capabilities.hooks) throw needsNative(`${caller.name}()`);
     if (hook !== null && typeof hook !== "function")
       throw new TypeError("the hook must be a function or null");
-    const { runner } = this;
-    const { hooks } = runner.settings;
+    const { handle } = this;
+    const { hooks } = handle.settings;
     const wanted = hooks.wantedWith(kind, hook !== null);
-    await runner.perform(runner.method("hooks", wanted), options, caller);
+    await handle.perform(handle.method("hooks", wanted), options, caller);
     hooks.set(kind, hook);
-    runner.channel.onHooks = (events) => hooks.tell(events);
+    handle.channel.onHooks = (events) => hooks.tell(events);
   }
 
   /**
@@ -230,7 +230,7 @@ export abstract class HandleControls {
   async setlimit(category: number, limit: number, options?: CallOptions): Promise<number> {
     if (!capabilities.limits) throw needsNative("setlimit()");
     const args = [int32(category, "category"), int32(limit, "limit")];
-    const call = await this.runner.perform(this.runner.method("limit", ...args), options, this.setlimit);
+    const call = await this.handle.perform(this.handle.method("limit", ...args), options, this.setlimit);
     return call.value as number;
   }
 
@@ -238,7 +238,7 @@ export abstract class HandleControls {
   async getlimit(category: number, options?: CallOptions): Promise<number> {
     if (!capabilities.limits) throw needsNative("getlimit()");
     const args = [int32(category, "category"), -1];
-    const call = await this.runner.perform(this.runner.method("limit", ...args), options, this.getlimit);
+    const call = await this.handle.perform(this.handle.method("limit", ...args), options, this.getlimit);
     return call.value as number;
   }
 
@@ -252,14 +252,14 @@ export abstract class HandleControls {
   async setconfig(op: number, enable = true, options?: CallOptions): Promise<void> {
     if (!capabilities.limits) throw needsNative("setconfig()");
     const args = [switchCode(op), boolean(enable, "enable")];
-    await this.runner.perform(this.runner.method("setconfig", ...args), options, this.setconfig);
+    await this.handle.perform(this.handle.method("setconfig", ...args), options, this.setconfig);
   }
 
   /** Whether a switch is on; see {@link setconfig}. */
   async getconfig(op: number, options?: CallOptions): Promise<boolean> {
     if (!capabilities.limits) throw needsNative("getconfig()");
-    const method = this.runner.method("getconfig", switchCode(op));
-    return (await this.runner.perform(method, options, this.getconfig)).value as boolean;
+    const method = this.handle.method("getconfig", switchCode(op));
+    return (await this.handle.perform(method, options, this.getconfig)).value as boolean;
   }
 }
 

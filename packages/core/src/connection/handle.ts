@@ -92,7 +92,7 @@ export class Handle {
     this.scoped = scoped;
   }
 
-  /** The runner of a lease; `scoped` if it is a transaction's. */
+  /** The handle of a lease; `scoped` if it is a transaction's. */
   within(lane: Lane, scoped: boolean): Handle {
     return new Handle(this.channel, this.root, lane, this.settings, scoped);
   }
@@ -279,7 +279,7 @@ export class Handle {
       });
     }
     if (caller !== null && call.statement?.proven !== true) Error.captureStackTrace(call, caller);
-    const patience = Deadline.of(options, caller === null ? 0 : this.settings.callTimeout);
+    const deadline = Deadline.of(options, caller === null ? 0 : this.settings.callTimeout);
     const trace = isWatched(this.settings)
       ? QueryTrace.ofCall(call, caller, this.settings, this.channel.thread)
       : null;
@@ -290,16 +290,16 @@ export class Handle {
         (reason) => toError(reason, call),
       );
     // Not before, or what watches a call that was refused would outlive it.
-    if (patience !== undefined) this.watch(call, patience);
+    if (deadline !== undefined) this.watch(call, deadline);
   }
 
   /** A lane that nobody else can use, in its turn. */
-  async lease(patience: Deadline | undefined): Promise<Lane> {
+  async lease(deadline: Deadline | undefined): Promise<Lane> {
     this.check();
     let stopWatching: (() => void) | undefined;
     try {
       return await this.lane.lease((withdraw) => {
-        stopWatching = patience?.watch(withdraw);
+        stopWatching = deadline?.watch(withdraw);
       });
     } catch (reason) {
       throw isInstance(reason, ErrorReason) ? reason.make() : reason;
@@ -308,10 +308,10 @@ export class Handle {
     }
   }
 
-  /** Gives a call up when its caller's patience is over. */
-  watch(call: Call, patience: Deadline): void {
+  /** Gives a call up when its caller's deadline is over. */
+  watch(call: Call, deadline: Deadline): void {
     if (call.settled) return;
-    call.onSettled(patience.watch((reason) => this.giveUp(call, reason), call.sql));
+    call.onSettled(deadline.watch((reason) => this.giveUp(call, reason), call.sql));
   }
 
   /** Gives up a call, wherever it is. */

@@ -20,10 +20,10 @@ const MODES = { deferred: 1, immediate: 2, exclusive: 3 } as const;
 /** Numbers the savepoints of the process, so that each has a name of its own. */
 let lastSavepoint = 0;
 
-/** Runs `fn` on a lease of the runner's lane, between BEGIN and COMMIT or between SAVEPOINT and RELEASE. Throws what is wrong with the options. */
+/** Runs `fn` on a lease of the handle's lane, between BEGIN and COMMIT or between SAVEPOINT and RELEASE. Throws what is wrong with the options. */
 export function inTransaction<X, T>(
-  runner: Handle,
-  face: (runner: Handle) => X,
+  handle: Handle,
+  face: (handle: Handle) => X,
   fn: (tx: X) => T | Promise<T>,
   options: TransactionOptions,
 ): Promise<T> {
@@ -31,23 +31,23 @@ export function inTransaction<X, T>(
   checkOptions(options, ["mode", "signal"]);
   const mode = oneOf(options.mode, "mode", "deferred", ["deferred", "immediate", "exclusive"]);
   const signal = checkSignal(options.signal);
-  if (runner.settings.autocommit === false) throw alwaysOpen();
-  return traceTransaction(runner.scoped ? "savepoint" : mode, runner.settings.database, (trace) =>
-    runTransaction(runner, face, fn, { mode, signal }, trace),
+  if (handle.settings.autocommit === false) throw alwaysOpen();
+  return traceTransaction(handle.scoped ? "savepoint" : mode, handle.settings.database, (trace) =>
+    runTransaction(handle, face, fn, { mode, signal }, trace),
   );
 }
 
 /** As {@link inTransaction}, with options that are checked, for one that is watched already. */
 export async function runTransaction<X, T>(
-  runner: Handle,
-  face: (runner: Handle) => X,
+  handle: Handle,
+  face: (handle: Handle) => X,
   fn: (tx: X) => T | Promise<T>,
   { mode = "deferred", signal }: TransactionOptions,
   trace: TransactionTrace | null,
 ): Promise<T> {
-  const scope = new Scope(runner, await runner.lease(Deadline.of({ signal })), signal);
+  const scope = new Scope(handle, await handle.lease(Deadline.of({ signal })), signal);
   await scope.begin(MODES[mode]);
-  trace?.begun(runner.thread);
+  trace?.begun(handle.thread);
   return await scope.run(async (inner) => await fn(face(inner)));
 }
 

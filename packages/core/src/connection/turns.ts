@@ -5,12 +5,12 @@ import { closedReason } from "./lane.js";
 import type { Handle } from "./handle.js";
 
 /** Runs `work` when all that was called before is done, and before what is called after. */
-export async function alone<T>(runner: Handle, work: () => Promise<T>): Promise<T> {
-  const lane = await runner.lease(undefined);
+export async function alone<T>(handle: Handle, work: () => Promise<T>): Promise<T> {
+  const lane = await handle.lease(undefined);
   try {
-    const barrier = runner.control(Verb.BARRIER);
+    const barrier = handle.control(Verb.BARRIER);
     lane.submit(barrier);
-    await runner.settle(barrier);
+    await handle.settle(barrier);
     return await work();
   } finally {
     lane.end();
@@ -18,25 +18,25 @@ export async function alone<T>(runner: Handle, work: () => Promise<T>): Promise<
 }
 
 /** Takes no further calls, and ends the thread when all that was called before is done. */
-export async function closeAfterAll(runner: Handle): Promise<void> {
-  const leasing = runner.root.lease(undefined, true);
-  runner.end();
-  runner.root.closing();
+export async function closeAfterAll(handle: Handle): Promise<void> {
+  const leasing = handle.root.lease(undefined, true);
+  handle.end();
+  handle.root.closing();
   const lane = await leasing;
   try {
-    const barrier = runner.control(Verb.BARRIER);
+    const barrier = handle.control(Verb.BARRIER);
     lane.submit(barrier);
     await barrier.promise.catch(() => {});
-    if (runner.inTransaction && runner.settings.warnOnRollback) warnOfRollback(runner);
-    await runner.channel.close();
+    if (handle.inTransaction && handle.settings.warnOnRollback) warnOfRollback(handle);
+    await handle.channel.close();
   } finally {
-    runner.root.end(closedReason);
+    handle.root.end(closedReason);
   }
 }
 
 /** Throws if the handle is a transaction's, which begins and ends by itself. */
-export function refuseScoped(runner: Handle, method: string): void {
-  if (!runner.scoped) return;
+export function refuseScoped(handle: Handle, method: string): void {
+  if (!handle.scoped) return;
   throw new ProgrammingError(
     `${method}() has no meaning inside transaction(): return to commit, throw to roll back`,
     { code: "SQLITE_MISUSE" },

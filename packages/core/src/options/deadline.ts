@@ -28,9 +28,9 @@ export class Deadline {
    */
   static of(options: CallOptions | Deadline | undefined, timeout = 0): Deadline | undefined {
     if (options === undefined) return timeout === 0 ? undefined : new Deadline({ timeout });
-    const patience = options instanceof Deadline ? options : Deadline.#of(Deadline.check(options), timeout);
-    if (patience.over) throw patience.reason();
-    return patience;
+    const deadline = options instanceof Deadline ? options : Deadline.#of(Deadline.check(options), timeout);
+    if (deadline.over) throw deadline.reason();
+    return deadline;
   }
 
   static #of(options: CallOptions, timeout: number): Deadline {

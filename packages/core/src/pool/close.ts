@@ -6,7 +6,7 @@ import type { Maintenance } from "./maintenance.js";
 /** What of a pool has to come to an end. */
 export interface PoolParts {
   readonly dispatcher: Dispatcher;
-  readonly upkeep: Maintenance;
+  readonly maintenance: Maintenance;
   readonly changes: ChangeEvents;
   readonly readers: MemberGroup;
   readonly writers: MemberGroup;
@@ -30,18 +30,24 @@ export async function closePool(parts: PoolParts, timeout: number): Promise<void
   await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, GRACE_MS).unref())]);
 }
 
-async function closeInOrder({ dispatcher, upkeep, changes, readers, writers }: PoolParts): Promise<void> {
-  upkeep.stop();
+async function closeInOrder({
+  dispatcher,
+  maintenance,
+  changes,
+  readers,
+  writers,
+}: PoolParts): Promise<void> {
+  maintenance.stop();
   changes.close();
   await dispatcher.close();
   for (const group of [readers, writers]) {
     group.close();
     await group.opened();
   }
-  await upkeep.stopped();
+  await maintenance.stopped();
   if (readers !== writers) await readers.end((member) => member.close());
   await writers.end(async (member) => {
-    await upkeep.truncate(member);
+    await maintenance.truncate(member);
     await member.close();
   });
 }

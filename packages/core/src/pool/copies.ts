@@ -40,13 +40,13 @@ export class Copies {
     const to = isInstance(target, Connection) ? target : backupPath(target);
     const { signal, timeout: _, ...steps } = checkBackup(options);
     this.#dispatcher.check();
-    const patience = Deadline.of({ signal, timeout: options.timeout }, this.#callTimeout)!;
-    const lease = await this.#dispatcher.lease(this.#readers, "backup", placeOf(caller), patience);
+    const deadline = Deadline.of({ signal, timeout: options.timeout }, this.#callTimeout)!;
+    const lease = await this.#dispatcher.lease(this.#readers, "backup", placeOf(caller), deadline);
     const connection = this.#leases.lend(lease);
     try {
-      const copying = patience.signalled(async (limit) => {
+      const copying = deadline.signalled(async (limit) => {
         // A backup begins anew whenever somebody else has written, and might never come to its end.
-        if (this.#pins) await pinSnapshot(lease.runner("mirror"));
+        if (this.#pins) await pinSnapshot(lease.handle("mirror"));
         await connection.backup(to, { ...steps, signal: limit });
       });
       await lease.unlessRevoked(copying);
@@ -59,12 +59,12 @@ export class Copies {
     const { name, ...limits } = options;
     const database = databaseName(name);
     this.#dispatcher.check();
-    const patience = Deadline.of(limits, this.#callTimeout);
+    const deadline = Deadline.of(limits, this.#callTimeout);
     // It takes as long as a long statement does.
     const want = { need: "idle", cost: Number.POSITIVE_INFINITY } as const;
-    const call = await this.#dispatcher.perform(this.#readers, want, patience, (runner, waited) => {
-      const made = runner.method("serialize", database);
-      runner.submit(made, patience, waited ? null : caller);
+    const call = await this.#dispatcher.perform(this.#readers, want, deadline, (handle, waited) => {
+      const made = handle.method("serialize", database);
+      handle.submit(made, deadline, waited ? null : caller);
       return made;
     });
     return call.value as Uint8Array;
@@ -72,12 +72,12 @@ export class Copies {
 
   iterdump(filter: string | null, caller: Caller): AsyncGenerator<string, void, undefined> {
     const place = placeOf(caller);
-    const patience = new Deadline({});
+    const deadline = new Deadline({});
     const lease = (): Promise<Lease> => {
       this.#dispatcher.check();
-      return this.#dispatcher.lease(this.#readers, "iterdump", place, patience);
+      return this.#dispatcher.lease(this.#readers, "iterdump", place, deadline);
     };
-    return new DumpLines(leasedLines(lease, filter, this.#pins), patience);
+    return new DumpLines(leasedLines(lease, filter, this.#pins), deadline);
   }
 }
 
@@ -89,9 +89,9 @@ async function* leasedLines(
 ): AsyncGenerator<string, void, undefined> {
   const lease = await leasing();
   try {
-    const runner = lease.runner("pool");
-    if (pins) await pinSnapshot(runner);
-    yield* dumpLines(runner, filter);
+    const handle = lease.handle("pool");
+    if (pins) await pinSnapshot(handle);
+    yield* dumpLines(handle, filter);
   } finally {
     await lease.leave();
   }
@@ -112,12 +112,12 @@ const dropped = new FinalizationRegistry<AsyncGenerator<string, void, undefined>
 /** The lines as the user has them: a generator that is waited for cannot be left, and one that is dropped is not ended. */
 class DumpLines implements AsyncGenerator<string, void, undefined> {
   readonly #lines: AsyncGenerator<string, void, undefined>;
-  readonly #patience: Deadline;
+  readonly #deadline: Deadline;
   #left = false;
 
-  constructor(lines: AsyncGenerator<string, void, undefined>, patience: Deadline) {
+  constructor(lines: AsyncGenerator<string, void, undefined>, deadline: Deadline) {
     this.#lines = lines;
-    this.#patience = patience;
+    this.#deadline = deadline;
     dropped.register(this, lines, this);
   }
 
@@ -134,7 +134,7 @@ class DumpLines implements AsyncGenerator<string, void, undefined> {
   async return(): Promise<IteratorResult<string, void>> {
     dropped.unregister(this);
     this.#left = true;
-    this.#patience.end(left);
+    this.#deadline.end(left);
     await this.#lines.return();
     return END;
   }

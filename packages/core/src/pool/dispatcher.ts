@@ -25,7 +25,7 @@ export function placeOf(caller: Caller): Place {
 }
 
 /** Makes a call and sends it; `waited` if that is not in the tick of the caller any more. */
-export type Make = (runner: Handle, waited: boolean) => Call;
+export type Make = (handle: Handle, waited: boolean) => Call;
 
 /** What a lease takes. */
 const ALONE: Want = { need: "lease", cost: Number.POSITIVE_INFINITY };
@@ -69,7 +69,7 @@ export class Dispatcher {
    * Sends a call as soon as a member of the group takes it, and waits for its answer. A call whose thread died before
    * it had begun is sent again, to the replacement.
    */
-  async perform(group: MemberGroup, want: Want, patience: Deadline | undefined, make: Make): Promise<Call> {
+  async perform(group: MemberGroup, want: Want, deadline: Deadline | undefined, make: Make): Promise<Call> {
     this.#pending++;
     let again = false;
     try {
@@ -77,8 +77,8 @@ export class Dispatcher {
         const picked = group.pick(want);
         const { call, member } =
           picked === null
-            ? await this.#wait(group, want, patience, make)
-            : { call: group.track(picked, make(picked.runner, false), want.cost), member: picked };
+            ? await this.#wait(group, want, deadline, make)
+            : { call: group.track(picked, make(picked.handle, false), want.cost), member: picked };
         if (again) call.repeats();
         try {
           await call.promise;
@@ -109,15 +109,15 @@ export class Dispatcher {
     group: MemberGroup,
     what: string,
     place: Place,
-    patience: Deadline | undefined,
+    deadline: Deadline | undefined,
     make: Make,
   ): Promise<Call> {
     for (;;) {
-      const lease = await this.#lease(group, what, place, patience);
+      const lease = await this.#lease(group, what, place, deadline);
       let call: Call;
       let ended: Promise<boolean>;
       try {
-        call = make(lease.runner("pool"), true);
+        call = make(lease.handle("pool"), true);
       } finally {
         // In the frame of the call itself, so that it costs no round trip.
         ended = lease.end();
@@ -141,13 +141,13 @@ export class Dispatcher {
     group: MemberGroup,
     method: AcquireEvent["method"],
     place: Place,
-    patience: Deadline | undefined,
+    deadline: Deadline | undefined,
   ): Promise<Lease> {
-    if (!acquireChannel.hasSubscribers) return this.#lease(group, `${method}()`, place, patience);
+    if (!acquireChannel.hasSubscribers) return this.#lease(group, `${method}()`, place, deadline);
     const database = this.#options.connection.thread.open.path;
     return traceAcquire(
       { method, role: group.role, database },
-      () => this.#lease(group, `${method}()`, place, patience),
+      () => this.#lease(group, `${method}()`, place, deadline),
       (lease) => lease.member.channel.thread,
     );
   }
@@ -162,14 +162,14 @@ export class Dispatcher {
     group: MemberGroup,
     what: string,
     place: Place,
-    patience: Deadline | undefined,
+    deadline: Deadline | undefined,
   ): Promise<Lease> {
     this.#pending++;
     try {
       const grant = (member: Member): Lease =>
         this.#leases.grant(member, group, what, place, () => this.#over());
       const picked = group.pick(ALONE);
-      return picked === null ? await this.#inLine(group, ALONE, patience, grant) : grant(picked);
+      return picked === null ? await this.#inLine(group, ALONE, deadline, grant) : grant(picked);
     } catch (reason) {
       this.#over();
       throw isInstance(reason, ErrorReason) ? reason.make() : reason;
@@ -179,12 +179,12 @@ export class Dispatcher {
   async #wait(
     group: MemberGroup,
     want: Want,
-    patience: Deadline | undefined,
+    deadline: Deadline | undefined,
     make: Make,
   ): Promise<{ call: Call; member: Member }> {
     try {
-      return await this.#inLine(group, want, patience, (member) => ({
-        call: group.track(member, make(member.runner, true), want.cost),
+      return await this.#inLine(group, want, deadline, (member) => ({
+        call: group.track(member, make(member.handle, true), want.cost),
         member,
       }));
     } catch (reason) {
@@ -197,7 +197,7 @@ export class Dispatcher {
   #inLine<T>(
     group: MemberGroup,
     want: Want,
-    patience: Deadline | undefined,
+    deadline: Deadline | undefined,
     take: (member: Member) => T,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -222,7 +222,7 @@ export class Dispatcher {
           reject(reason);
         },
       });
-      if (!over) stopWatching = patience?.watch(leave);
+      if (!over) stopWatching = deadline?.watch(leave);
     });
   }
 

@@ -50,14 +50,14 @@ export class Exclusive {
     const mode = oneOf(options.mode, "mode", "immediate", ["deferred", "immediate", "exclusive"]);
     let retries = integer(options.retries, "retries", 0, 0);
     this.#dispatcher.check();
-    const patience = Deadline.of({ signal });
+    const deadline = Deadline.of({ signal });
     const place = placeOf(caller);
-    const face = (runner: Handle): PoolTransaction => new PoolTransaction(runner);
+    const face = (handle: Handle): PoolTransaction => new PoolTransaction(handle);
     for (;;) {
-      const lease = await this.#dispatcher.lease(this.#writers, "transaction", place, patience);
+      const lease = await this.#dispatcher.lease(this.#writers, "transaction", place, deadline);
       try {
         return await lease.unlessRevoked(
-          this.#leases.inside(() => runTransaction(lease.runner("pool"), face, fn, { signal, mode }, trace)),
+          this.#leases.inside(() => runTransaction(lease.handle("pool"), face, fn, { signal, mode }, trace)),
         );
       } catch (error) {
         if (!isBusy(error) || retries-- <= 0) throw error;
@@ -75,19 +75,19 @@ export class Exclusive {
   ): Promise<T> {
     if (typeof fn !== "function") throw new TypeError("read: the first argument must be a function");
     this.#dispatcher.check();
-    const patience = Deadline.of(options)!;
-    const lease = await this.#dispatcher.lease(this.#readers, "read", placeOf(caller), patience);
-    const runner = lease.runner("pool");
-    runner.endsWith(readOver);
+    const deadline = Deadline.of(options)!;
+    const lease = await this.#dispatcher.lease(this.#readers, "read", placeOf(caller), deadline);
+    const handle = lease.handle("pool");
+    handle.endsWith(readOver);
     try {
       const work = this.#leases.inside(async () => {
-        await pinSnapshot(runner);
-        trace?.begun(runner.thread);
-        return await fn(new ReadTransaction(runner));
+        await pinSnapshot(handle);
+        trace?.begun(handle.thread);
+        return await fn(new ReadTransaction(handle));
       });
-      return await lease.unlessRevoked(patience.race(work));
+      return await lease.unlessRevoked(deadline.race(work));
     } catch (error) {
-      if (patience.over) lease.member.channel.cancelAll(error);
+      if (deadline.over) lease.member.channel.cancelAll(error);
       throw error;
     } finally {
       void lease.end();
@@ -99,8 +99,8 @@ export class Exclusive {
     const mode = oneOf(options.mode, "mode", "write", ["read", "write"]);
     this.#dispatcher.check();
     const group = mode === "read" ? this.#readers : this.#writers;
-    const patience = Deadline.of({ signal });
-    const lease = await this.#dispatcher.lease(group, "acquire", placeOf(caller), patience);
+    const deadline = Deadline.of({ signal });
+    const lease = await this.#dispatcher.lease(group, "acquire", placeOf(caller), deadline);
     return this.#leases.lend(lease);
   }
 }

@@ -71,7 +71,7 @@ async function define(member: Member, key: string, definition: PoolFunction): Pr
     else await member.define(key, definition);
   } catch (error) {
     // Where the thread has died another takes its place, which has it from the start; where the pool has ended it none.
-    if (!member.channel.alive && !member.runner.closed) return;
+    if (!member.channel.alive && !member.handle.closed) return;
     // One that is held may have a cursor half read; it gets the function when it is given back.
     const busy = isInstance(error, OperationalError) && error.code.startsWith("SQLITE_BUSY");
     if (member.holder === null || !busy) throw error;

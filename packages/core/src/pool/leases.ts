@@ -15,7 +15,7 @@ export class Lease {
   readonly #group: MemberGroup;
   readonly #lane: Lane;
   readonly #over: () => void;
-  #runner: Handle | null = null;
+  #handle: Handle | null = null;
   #ended: Promise<boolean> | null = null;
   readonly #isStuck = Promise.withResolvers<void>();
 
@@ -26,9 +26,9 @@ export class Lease {
     this.#over = over;
   }
 
-  runner(settings: "pool" | "mirror"): Handle {
-    this.#runner ??= this.member.leased(this.#lane, settings);
-    return this.#runner;
+  handle(settings: "pool" | "mirror"): Handle {
+    this.#handle ??= this.member.leased(this.#lane, settings);
+    return this.#handle;
   }
 
   /** `work`, or why the pool was closed before it was done. */
@@ -49,7 +49,7 @@ export class Lease {
         this.#group.advance();
         this.#isStuck.resolve();
       };
-      this.#ended = member.scrub(this.#lane, this.runner("pool"), onStuck).finally(() => {
+      this.#ended = member.scrub(this.#lane, this.handle("pool"), onStuck).finally(() => {
         this.#over();
         if (stuck) this.#group.unstuck(member);
         else this.#group.advance();
@@ -69,13 +69,13 @@ export class Leases {
   readonly #reentrancy = new Reentrancy();
   readonly #options: ResolvedPoolOptions;
   readonly #writers: MemberGroup;
-  readonly #upkeep: Maintenance;
+  readonly #maintenance: Maintenance;
   readonly #lent = new WeakMap<Connection, Lease>();
 
-  constructor(options: ResolvedPoolOptions, writers: MemberGroup, upkeep: Maintenance) {
+  constructor(options: ResolvedPoolOptions, writers: MemberGroup, maintenance: Maintenance) {
     this.#options = options;
     this.#writers = writers;
-    this.#upkeep = upkeep;
+    this.#maintenance = maintenance;
   }
 
   /** Takes a member for one caller. `over` runs when the pool has it back. */
@@ -97,14 +97,14 @@ export class Leases {
     const timer = leakWarning > 0 ? setTimeout(warn, leakWarning).unref() : undefined;
     return new Lease(member, group, () => {
       clearTimeout(timer);
-      if (group === this.#writers) this.#upkeep.wrote();
+      if (group === this.#writers) this.#maintenance.wrote();
       over();
     });
   }
 
   /** Hands a lease to the user, as a connection. */
   lend(lease: Lease): Connection {
-    const connection = lease.member.face(lease.runner("mirror"), async () => void (await lease.end()));
+    const connection = lease.member.face(lease.handle("mirror"), async () => void (await lease.end()));
     this.#lent.set(connection, lease);
     return connection;
   }

@@ -76,12 +76,12 @@ export class Maintenance {
   /** False if part of the log stays for now. */
   async #checkpoint(member: Member, mode: "PASSIVE" | "TRUNCATE"): Promise<boolean> {
     try {
-      const { runner } = member;
+      const { handle } = member;
       const sql = `PRAGMA wal_checkpoint(${mode})`;
-      const call = runner.query(Mode.ALL, sql, undefined, { housekeeping: true, objects: false });
-      runner.submit(call, undefined, null);
+      const call = handle.query(Mode.ALL, sql, undefined, { housekeeping: true, objects: false });
+      handle.submit(call, undefined, null);
       member.track(call, 0, () => this.#writers.advance());
-      await runner.settle(call);
+      await handle.settle(call);
       const [, log, checkpointed] = call.rows[0] as [busy: number, log: number, checkpointed: number];
       return log === checkpointed;
     } catch {

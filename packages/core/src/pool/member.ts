@@ -26,7 +26,7 @@ export class Member {
   readonly role: Role;
   readonly channel: WorkerThread;
   readonly root: Lane;
-  readonly runner: Handle;
+  readonly handle: Handle;
   readonly #options: ResolvedPoolOptions;
   readonly #functions: PoolFunctions;
   /** Those of the pool's functions that it has. */
@@ -65,7 +65,7 @@ export class Member {
     this.#options = options;
     this.#functions = functions;
     this.root = new Lane(channel);
-    this.runner = new Handle(channel, this.root, this.root, settingsOf(options, "pool"));
+    this.handle = new Handle(channel, this.root, this.root, settingsOf(options, "pool"));
   }
 
   /** Starts a thread; before its first use the member is to be {@link prepare}d. */
@@ -164,7 +164,7 @@ export class Member {
     try {
       const lane = await this.root.lease();
       try {
-        const inner = this.runner.within(lane, false);
+        const inner = this.handle.within(lane, false);
         await inner.perform(inner.control(Verb.BARRIER));
         return await work();
       } finally {
@@ -186,7 +186,7 @@ export class Member {
   /** Ends the thread when it is done with what it has. */
   async close(): Promise<void> {
     clearTimeout(this.watch);
-    this.runner.end();
+    this.handle.end();
     await this.channel.close().catch(() => {});
     this.root.end(poolClosed);
   }
@@ -194,7 +194,7 @@ export class Member {
   /** Ends the thread, whatever it is doing. */
   async terminate(): Promise<void> {
     clearTimeout(this.watch);
-    this.runner.end();
+    this.handle.end();
     const ended = this.channel.terminate();
     this.root.end(poolClosed);
     this.onRevoke?.(poolClosed());
@@ -216,15 +216,15 @@ export class Member {
     this.#defined.set(key, definition);
   }
 
-  /** The runner of a lease: with settings of its own, so that the next holder finds the pool's. */
+  /** The handle of a lease: with settings of its own, so that the next holder finds the pool's. */
   leased(lane: Lane, settings: "pool" | "mirror"): Handle {
     // A connection's methods reach further than statements do.
     if (settings === "mirror") this.#numbers = Number.NaN;
     return new Handle(this.channel, this.root, lane, settingsOf(this.#options, settings));
   }
 
-  face(runner: Handle, release: () => Promise<void>): Connection {
-    return new Connection(runner, this.#options.connection.thread.open.path, release);
+  face(handle: Handle, release: () => Promise<void>): Connection {
+    return new Connection(handle, this.#options.connection.thread.open.path, release);
   }
 
   /**
@@ -232,15 +232,15 @@ export class Member {
    * afresh, and nobody gets it before. True if a transaction was still open. Never rejects. `onStuck` is called if the
    * thread does not get to it, because it runs something that the holder has given up.
    */
-  async scrub(lane: Lane, runner: Handle, onStuck: () => void): Promise<boolean> {
+  async scrub(lane: Lane, handle: Handle, onStuck: () => void): Promise<boolean> {
     this.#resting++;
     this.onRevoke = null;
-    runner.end();
+    handle.end();
     // What still waits inside of the lease, and a transaction() there, end with it.
     lane.abandon(leaseOver);
     if (this.#isClean) {
       lane.end(leaseOver);
-      this.#takeBack(runner);
+      this.#takeBack(handle);
       return false;
     }
     let stuck = false;
@@ -252,10 +252,10 @@ export class Member {
     const timer = setTimeout(setAside, this.channel.abandoned ? 0 : STUCK_MS).unref();
     let open = false;
     try {
-      const scrub = runner.control(Verb.SCRUB);
+      const scrub = handle.control(Verb.SCRUB);
       lane.submit(scrub);
       lane.end(leaseOver);
-      open = (await runner.settle(scrub)).value === true;
+      open = (await handle.settle(scrub)).value === true;
       await this.#settled();
       if (this.channel.tainted || this.channel.inTransaction) await this.#reopen();
       await this.#catchUp();
@@ -266,13 +266,13 @@ export class Member {
     } finally {
       clearTimeout(timer);
       if (stuck) this.stuck--;
-      this.#takeBack(runner);
+      this.#takeBack(handle);
     }
     return open;
   }
 
-  #takeBack(runner: Handle): void {
-    runner.endLease();
+  #takeBack(handle: Handle): void {
+    handle.endLease();
     if (this.channel.progress !== this.#progress) this.channel.setProgress(this.#progress);
     this.holder = null;
     this.#rested();
@@ -295,7 +295,7 @@ export class Member {
     if (!this.channel.busyOutOfBand) return;
     await this.channel.outOfBandOver();
     // That may have changed the connection after it was looked at.
-    await this.runner.perform(this.runner.control(Verb.BARRIER));
+    await this.handle.perform(this.handle.control(Verb.BARRIER));
   }
 
   async #reopen(): Promise<void> {
@@ -314,26 +314,26 @@ export class Member {
     if (onConnect === undefined) return;
     const lane = this.root.take();
     try {
-      const runner = this.leased(lane, "mirror");
+      const handle = this.leased(lane, "mirror");
       const queryOnly = (on: number): Promise<unknown> | null =>
         this.role === "writer"
           ? null
-          : runner.within(lane, false).perform(runner.script(`PRAGMA query_only = ${on}`, 0));
+          : handle.within(lane, false).perform(handle.script(`PRAGMA query_only = ${on}`, 0));
       // A reader may be given temporary tables.
       await queryOnly(0);
-      const connect = async (): Promise<void> => void (await onConnect(this.face(runner, async () => {})));
+      const connect = async (): Promise<void> => void (await onConnect(this.face(handle, async () => {})));
       const failure = await connect().then(
         () => null,
         (error: unknown) => ({ error }),
       );
-      runner.end();
+      handle.end();
       lane.abandon(leaseOver);
       await this.channel.outOfBandOver();
       await queryOnly(1);
       // What it has set up is how the connection is meant to be.
-      const settle = runner.control(Verb.SETTLE);
+      const settle = handle.control(Verb.SETTLE);
       lane.submit(settle);
-      await runner.settle(settle);
+      await handle.settle(settle);
       this.#progress = this.channel.progress;
       if (failure !== null) throw failure.error;
     } finally {

@@ -54,9 +54,9 @@ export class Pool extends PoolDefinitions {
   readonly #leases: Leases;
   readonly #dispatcher: Dispatcher;
   readonly #router: Router;
-  readonly #scopes: Exclusive;
+  readonly #exclusive: Exclusive;
   readonly #copies: Copies;
-  readonly #upkeep: Maintenance;
+  readonly #maintenance: Maintenance;
   readonly #changes: ChangeEvents;
   readonly #rows: RowSettings;
   #closing: Promise<void> | null = null;
@@ -84,27 +84,27 @@ export class Pool extends PoolDefinitions {
       options.readers === 0 ? this.#writers : new MemberGroup("reader", boundsOf(options), options, start);
     groups.writer = this.#writers;
     groups.reader = this.#readers;
-    this.#upkeep = new Maintenance(options, this.#writers, this.#readers);
-    this.#leases = new Leases(options, this.#writers, this.#upkeep);
+    this.#maintenance = new Maintenance(options, this.#writers, this.#readers);
+    this.#leases = new Leases(options, this.#writers, this.#maintenance);
     this.#dispatcher = new Dispatcher(options, this.#leases);
-    this.#scopes = new Exclusive(this.#dispatcher, this.#leases, this.#writers, this.#readers);
+    this.#exclusive = new Exclusive(this.#dispatcher, this.#leases, this.#writers, this.#readers);
     this.#copies = new Copies(options, this.#dispatcher, this.#leases, this.#readers);
-    this.#router = new Router(options, this.#dispatcher, this.#writers, this.#readers, this.#upkeep);
+    this.#router = new Router(options, this.#dispatcher, this.#writers, this.#readers, this.#maintenance);
   }
 
   /** @internal Use `createPool()`. */
   static async open(database: string | URL, options: PoolOptions, origin: Place): Promise<Pool> {
     const resolved = resolvePoolOptions(database, options);
-    const patience = Deadline.of({ signal: resolved.connection.signal })!;
+    const deadline = Deadline.of({ signal: resolved.connection.signal })!;
     const pool = new Pool(resolved);
     const opening = pool.#writers.open();
     try {
-      await patience.race(opening);
+      await deadline.race(opening);
       const path = resolved.connection.thread.open.path;
-      forgotten.register(pool, { parts: pool.#parts, path, origin }, pool.#upkeep);
+      forgotten.register(pool, { parts: pool.#parts, path, origin }, pool.#maintenance);
       return pool;
     } catch (error) {
-      pool.#upkeep.stop();
+      pool.#maintenance.stop();
       void pool.#writers.terminate();
       opening.catch(() => {});
       throw error;
@@ -279,13 +279,15 @@ export class Pool extends PoolDefinitions {
   ): Promise<T> {
     const mode = options?.mode ?? "immediate";
     return traceTransaction(mode, this.#path, (trace) =>
-      this.#scopes.transaction(fn, options, trace, this.transaction),
+      this.#exclusive.transaction(fn, options, trace, this.transaction),
     );
   }
 
   /** Runs `fn` on one reader, in one snapshot of the database, for as long as it takes. */
   read<T>(fn: (tx: ReadTransaction) => T | Promise<T>, options: CallOptions = {}): Promise<T> {
-    return traceTransaction("read", this.#path, (trace) => this.#scopes.read(fn, options, trace, this.read));
+    return traceTransaction("read", this.#path, (trace) =>
+      this.#exclusive.read(fn, options, trace, this.read),
+    );
   }
 
   /**
@@ -293,7 +295,7 @@ export class Pool extends PoolDefinitions {
    * {@link release}. What is not committed by then is rolled back.
    */
   async acquire(options: AcquireOptions = {}): Promise<Connection> {
-    const connection = await this.#scopes.acquire(options, this.acquire);
+    const connection = await this.#exclusive.acquire(options, this.acquire);
     kept.set(connection, this);
     return connection;
   }
@@ -406,7 +408,7 @@ export class Pool extends PoolDefinitions {
   async close(options: { timeout?: number | undefined } = {}): Promise<void> {
     const timeout = integer(checkOptions(options, ["timeout"]).timeout, "timeout", 30_000, 0);
     this.#leases.refuseInside();
-    forgotten.unregister(this.#upkeep);
+    forgotten.unregister(this.#maintenance);
     this.#closing ??= closePool(this.#parts, timeout);
     await this.#closing;
   }
@@ -436,7 +438,7 @@ export class Pool extends PoolDefinitions {
   get #parts(): PoolParts {
     return {
       dispatcher: this.#dispatcher,
-      upkeep: this.#upkeep,
+      maintenance: this.#maintenance,
       changes: this.#changes,
       readers: this.#readers,
       writers: this.#writers,
@@ -454,9 +456,9 @@ export class Pool extends PoolDefinitions {
   }
 
   async #barrier(): Promise<void> {
-    await this.#dispatcher.perform(this.#writers, ANY, undefined, (runner) => {
-      const call = runner.control(Verb.BARRIER);
-      runner.submit(call, undefined, null);
+    await this.#dispatcher.perform(this.#writers, ANY, undefined, (handle) => {
+      const call = handle.control(Verb.BARRIER);
+      handle.submit(call, undefined, null);
       return call;
     });
   }

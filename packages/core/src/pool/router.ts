@@ -30,7 +30,7 @@ export class Router {
   readonly #dispatcher: Dispatcher;
   readonly #writers: MemberGroup;
   readonly #readers: MemberGroup;
-  readonly #upkeep: Maintenance;
+  readonly #maintenance: Maintenance;
   readonly #watched: Watched;
   readonly #profiles = new StatementProfiles(2000);
 
@@ -39,13 +39,13 @@ export class Router {
     dispatcher: Dispatcher,
     writers: MemberGroup,
     readers: MemberGroup,
-    upkeep: Maintenance,
+    maintenance: Maintenance,
   ) {
     this.#options = options;
     this.#dispatcher = dispatcher;
     this.#writers = writers;
     this.#readers = readers;
-    this.#upkeep = upkeep;
+    this.#maintenance = maintenance;
     const { slowQueryMs, thread } = options.connection;
     this.#watched = { database: thread.open.path, slowQueryMs };
   }
@@ -92,26 +92,26 @@ export class Router {
     const profile = this.#profile(sql);
     // Once, now: a call may have to be sent again, to the writer or to another thread.
     const values = bindParameters(profile.parameters, parameters);
-    const patience = Deadline.of(options, this.#options.callTimeout);
+    const deadline = Deadline.of(options, this.#options.callTimeout);
     const integers = integerFlag(options);
     for (;;) {
       const reads = mode !== Mode.RUN && !profile.writes;
       const group = reads ? this.#readers : this.#writers;
       const guarded = reads && this.#splits;
       const flags = guarded ? Flag.READ_ONLY : this.#options.groupCommit ? Flag.GROUP : 0;
-      const make: Make = (runner, waited) => {
-        const call = runner.queryBound(mode, sql, values, { flags: flags | integers, objects });
-        trace?.has(call, runner.thread);
+      const make: Make = (handle, waited) => {
+        const call = handle.queryBound(mode, sql, values, { flags: flags | integers, objects });
+        trace?.has(call, handle.thread);
         // In the tick of whoever freed the connection there is no caller to be seen.
-        runner.submit(call, patience, waited ? null : caller);
+        handle.submit(call, deadline, waited ? null : caller);
         return call;
       };
       let call: Call;
       try {
         call =
           profile.kind === "alone"
-            ? await this.#alone(group, patience, make, caller)
-            : await this.#dispatcher.perform(group, wantOf(profile), patience, make);
+            ? await this.#alone(group, deadline, make, caller)
+            : await this.#dispatcher.perform(group, wantOf(profile), deadline, make);
       } catch (error) {
         // REINDEX and PRAGMA optimize write, although the engine calls them read-only.
         if (!guarded || !this.#needsWriter(error, sql)) throw error;
@@ -126,7 +126,7 @@ export class Router {
         continue;
       }
       this.#profiles.spent(profile, call.took);
-      if (!reads || profile.writes) this.#upkeep.wrote();
+      if (!reads || profile.writes) this.#maintenance.wrote();
       return call;
     }
   }
@@ -134,10 +134,10 @@ export class Router {
   /** What a query reads; null if it cannot be compiled. */
   async access(sql: string, options: CallOptions): Promise<TableAccess | null> {
     this.#dispatcher.check();
-    const patience = Deadline.of(options, this.#options.callTimeout);
-    const call = await this.#dispatcher.perform(this.#readers, ANY, patience, (runner) => {
-      const made = runner.method("tableAccess", sql);
-      runner.submit(made, patience, null);
+    const deadline = Deadline.of(options, this.#options.callTimeout);
+    const call = await this.#dispatcher.perform(this.#readers, ANY, deadline, (handle) => {
+      const made = handle.method("tableAccess", sql);
+      handle.submit(made, deadline, null);
       return made;
     });
     return call.value as TableAccess | null;
@@ -146,10 +146,10 @@ export class Router {
   /** Compiles a statement and runs nothing. */
   async describe(sql: string, options: CallOptions | undefined, caller: Caller): Promise<StatementInfo> {
     this.#dispatcher.check();
-    const patience = Deadline.of(options, this.#options.callTimeout);
-    const call = await this.#dispatcher.perform(this.#readers, ANY, patience, (runner, waited) => {
-      const made = runner.compile(sql);
-      runner.submit(made, patience, waited ? null : caller);
+    const deadline = Deadline.of(options, this.#options.callTimeout);
+    const call = await this.#dispatcher.perform(this.#readers, ANY, deadline, (handle, waited) => {
+      const made = handle.compile(sql);
+      handle.submit(made, deadline, waited ? null : caller);
       return made;
     });
     return statementInfo(call);
@@ -177,17 +177,17 @@ export class Router {
       const values = bindParameters(profile.parameters, own);
       return { sql, profile, values, limits, integers: integerFlag(options) };
     });
-    let patience: Deadline | undefined;
+    let deadline: Deadline | undefined;
     const open = async (): Promise<Cursor> => {
       this.#dispatcher.check();
       const { sql, profile, values, limits, integers } = taken();
-      patience = Deadline.of(limits, this.#options.callTimeout)!;
+      deadline = Deadline.of(limits, this.#options.callTimeout)!;
       for (;;) {
         const guarded = this.#splits && !profile.writes;
         const group = guarded ? this.#readers : this.#writers;
-        lease = await this.#dispatcher.lease(group, "iterate", place, patience);
+        lease = await this.#dispatcher.lease(group, "iterate", place, deadline);
         try {
-          return await openCursor(lease, sql, values, (guarded ? Flag.READ_ONLY : 0) | integers, patience);
+          return await openCursor(lease, sql, values, (guarded ? Flag.READ_ONLY : 0) | integers, deadline);
         } catch (error) {
           const ended = lease.end();
           if (!guarded || !this.#needsWriter(error, sql)) throw error;
@@ -201,7 +201,7 @@ export class Router {
       await lease?.leave();
     };
     const token = {};
-    const rows = new RowIterator({ open, giveUp: (reason) => patience?.end(reason), close }, options?.signal);
+    const rows = new RowIterator({ open, giveUp: (reason) => deadline?.end(reason), close }, options?.signal);
     dropped.register(rows, close, token);
     return rows;
   }
@@ -231,17 +231,17 @@ export class Router {
   ): Promise<number> {
     this.#dispatcher.check();
     const taken = takeSets(this.#profile(sql).parameters, sets);
-    const patience = Deadline.of(options, this.#options.callTimeout);
-    const lease = await this.#dispatcher.lease(this.#writers, "executemany", source.origin, patience);
-    const runner = lease.runner("pool");
+    const deadline = Deadline.of(options, this.#options.callTimeout);
+    const lease = await this.#dispatcher.lease(this.#writers, "executemany", source.origin, deadline);
+    const handle = lease.handle("pool");
     const work = (signal?: AbortSignal): Promise<number> => {
       const limits = Deadline.of(signal && { signal });
       const inner = (tx: Handle): Handle => tx;
       const fill = (tx: Handle): Promise<number> => runBatches(tx, sql, taken, limits, source);
-      return runTransaction(runner, inner, fill, { mode: "immediate", signal }, null);
+      return runTransaction(handle, inner, fill, { mode: "immediate", signal }, null);
     };
     try {
-      return await lease.unlessRevoked(patience === undefined ? work() : patience.signalled(work, sql));
+      return await lease.unlessRevoked(deadline === undefined ? work() : deadline.signalled(work, sql));
     } finally {
       void lease.end();
     }
@@ -268,11 +268,11 @@ export class Router {
     checkSql(sql);
     refuseInVain(sql);
     const place = placeOf(caller);
-    const patience = Deadline.of(options, this.#options.callTimeout);
-    await this.#dispatcher.alone(this.#writers, "exec()", place, patience, (runner) => {
-      const call = runner.script(sql, 0);
-      trace?.has(call, runner.thread);
-      runner.submit(call, patience, caller);
+    const deadline = Deadline.of(options, this.#options.callTimeout);
+    await this.#dispatcher.alone(this.#writers, "exec()", place, deadline, (handle) => {
+      const call = handle.script(sql, 0);
+      trace?.has(call, handle.thread);
+      handle.submit(call, deadline, caller);
       return call;
     });
   }
@@ -299,9 +299,9 @@ export class Router {
     );
   }
 
-  #alone(group: MemberGroup, patience: Deadline | undefined, make: Make, caller: Caller): Promise<Call> {
+  #alone(group: MemberGroup, deadline: Deadline | undefined, make: Make, caller: Caller): Promise<Call> {
     const place = placeOf(caller);
-    return this.#dispatcher.alone(group, `${caller.name}()`, place, patience, make);
+    return this.#dispatcher.alone(group, `${caller.name}()`, place, deadline, make);
   }
 }
 
@@ -359,12 +359,12 @@ async function openCursor(
   sql: string,
   values: readonly SqlValue[],
   flags: number,
-  patience: Deadline,
+  deadline: Deadline,
 ): Promise<Cursor> {
-  if (patience.over) throw patience.reason(sql);
-  const stopWatching = patience.watch((reason) => lease.member.channel.cancelAll(reason), sql);
+  if (deadline.over) throw deadline.reason(sql);
+  const stopWatching = deadline.watch((reason) => lease.member.channel.cancelAll(reason), sql);
   try {
-    return await new Cursor(null, lease.runner("pool"), flags).executeBound(sql, values);
+    return await new Cursor(null, lease.handle("pool"), flags).executeBound(sql, values);
   } finally {
     stopWatching();
   }

@@ -27,21 +27,21 @@ export interface StatementRunner {
 export class PoolStatement {
   /** The text of the statement. */
   readonly source: string;
-  readonly #runner: StatementRunner;
+  readonly #handle: StatementRunner;
   /** Those that it was prepared with, as they were then. */
   readonly #values: object | undefined;
 
   /** @internal Use `pool.prepare()`. Throws for values that the text cannot have. */
-  constructor(source: string, values: object | undefined, runner: StatementRunner) {
+  constructor(source: string, values: object | undefined, handle: StatementRunner) {
     this.source = source;
-    this.#runner = runner;
+    this.#handle = handle;
     this.#values = values && bindParameters(scanParameters(source), values);
   }
 
   /** Runs it on the writer and gives its counts. */
   async run<P extends ParametersOf<P>>(parameters?: P, options?: CallOptions): Promise<RunResult> {
     refuseSurplus(arguments.length, 2, "run([a, b], options)");
-    return await this.#runner.run(this.#bound(parameters), options, this.run);
+    return await this.#handle.run(this.#bound(parameters), options, this.run);
   }
 
   /** The first row as an object; undefined when there is none. */
@@ -50,7 +50,7 @@ export class PoolStatement {
     options?: CallOptions,
   ): Promise<R | undefined> {
     refuseSurplus(arguments.length, 2, "get([a, b], options)");
-    return (await this.#runner.get(this.#bound(parameters), options, this.get)) as R | undefined;
+    return (await this.#handle.get(this.#bound(parameters), options, this.get)) as R | undefined;
   }
 
   /** All rows as objects. */
@@ -59,7 +59,7 @@ export class PoolStatement {
     options?: CallOptions,
   ): Promise<R[]> {
     refuseSurplus(arguments.length, 2, "all([a, b], options)");
-    return (await this.#runner.all(this.#bound(parameters), options, this.all)) as R[];
+    return (await this.#handle.all(this.#bound(parameters), options, this.all)) as R[];
   }
 
   /** Rows as objects, read as they are wanted. A connection is held until the loop ends. */
@@ -68,7 +68,7 @@ export class PoolStatement {
     options?: CallOptions,
   ): AsyncIterableIterator<R> {
     refuseSurplus(arguments.length, 2, "iterate([a, b], options)");
-    return this.#runner.iterate(this.#bound(parameters), options, this.iterate) as AsyncIterableIterator<R>;
+    return this.#handle.iterate(this.#bound(parameters), options, this.iterate) as AsyncIterableIterator<R>;
   }
 
   /**
@@ -77,7 +77,7 @@ export class PoolStatement {
    */
   async columns(options?: CallOptions): Promise<readonly ColumnInfo[]> {
     refuseSurplus(arguments.length, 1, "columns(options)");
-    return await this.#runner.columns(options, this.columns);
+    return await this.#handle.columns(options, this.columns);
   }
 
   #bound(parameters: object | undefined): object | undefined {

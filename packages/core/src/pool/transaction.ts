@@ -34,11 +34,11 @@ export interface ExecuteResult extends RunResult {
 /** What `read()` hands to its callback: one reader, one snapshot. */
 export class ReadTransaction {
   /** @internal */
-  protected readonly runner: Handle;
+  protected readonly handle: Handle;
 
   /** @internal Use `pool.read()`. */
-  constructor(runner: Handle) {
-    this.runner = runner;
+  constructor(handle: Handle) {
+    this.handle = handle;
   }
 
   /** @internal Bits of every QUERY. */
@@ -54,7 +54,7 @@ export class ReadTransaction {
   ): Promise<R | undefined> {
     refuseSurplus(arguments.length, 3, "get(sql, [a, b], options)");
     const call = await this.query(Mode.GET, sql, parameters, options, this.get);
-    return objectRows<R>(call, this.runner.settings)[0];
+    return objectRows<R>(call, this.handle.settings)[0];
   }
 
   /** All rows as objects. */
@@ -65,7 +65,7 @@ export class ReadTransaction {
   ): Promise<R[]> {
     refuseSurplus(arguments.length, 3, "all(sql, [a, b], options)");
     const call = await this.query(Mode.ALL, sql, parameters, options, this.all);
-    return objectRows(call, this.runner.settings);
+    return objectRows(call, this.handle.settings);
   }
 
   /** All there is to know of a statement: for query builders, which make rows of their own. */
@@ -86,7 +86,7 @@ export class ReadTransaction {
     options?: CallOptions,
   ): AsyncIterableIterator<R> {
     refuseSurplus(arguments.length, 3, "iterate(sql, [a, b], options)");
-    const cursor = new Cursor(null, this.runner, this.flags);
+    const cursor = new Cursor(null, this.handle, this.flags);
     return new RowIterator(
       {
         open: () => cursor.execute(sql, parameters, options),
@@ -99,7 +99,7 @@ export class ReadTransaction {
 
   /** @internal What `console.log()` shows. */
   [inspect.custom](depth: number, options: InspectOptionsStylized): string {
-    return inspected(this, this.runner.shown, depth, options);
+    return inspected(this, this.handle.shown, depth, options);
   }
 
   /** @internal */
@@ -112,8 +112,8 @@ export class ReadTransaction {
     objects = true,
   ): Promise<Call> {
     const flags = this.flags | integerFlag(options);
-    const call = this.runner.query(mode, sql, parameters, { flags, objects });
-    this.runner.submit(call, options, caller);
+    const call = this.handle.query(mode, sql, parameters, { flags, objects });
+    this.handle.submit(call, options, caller);
     try {
       await call.promise;
     } catch (reason) {
@@ -150,14 +150,14 @@ export class PoolTransaction extends ReadTransaction {
     options?: CallOptions,
   ): Promise<ManyResult> {
     refuseSurplus(arguments.length, 3, "executemany(sql, [[a, b], [c, d]], options)");
-    const changes = await executeBatches(this.runner, sql, parameterSets, options, this.executemany);
+    const changes = await executeBatches(this.handle, sql, parameterSets, options, this.executemany);
     return { changes: Math.max(0, changes) };
   }
 
   /** Runs the statements of a script. */
   async exec(script: string | SqlStatement, options?: CallOptions): Promise<void> {
     refuseSurplus(arguments.length, 2, "exec(script, options)");
-    await this.runner.perform(this.runner.script(script, this.runner.flags), options, this.exec);
+    await this.handle.perform(this.handle.script(script, this.handle.flags), options, this.exec);
   }
 
   /** A SAVEPOINT: released when `fn` returns, rolled back when it throws. */
@@ -165,19 +165,19 @@ export class PoolTransaction extends ReadTransaction {
     fn: (tx: PoolTransaction) => T | Promise<T>,
     options: Omit<TransactionOptions, "mode"> = {},
   ): Promise<T> {
-    return await inTransaction(this.runner, (runner) => new PoolTransaction(runner), fn, options);
+    return await inTransaction(this.handle, (handle) => new PoolTransaction(handle), fn, options);
   }
 }
 
 /** Begins, and reads, so that the snapshot is that of this moment. */
-export async function pinSnapshot(runner: Handle): Promise<void> {
-  const begin = runner.control(Verb.BEGIN, 1);
-  const pin = runner.query(Mode.GET, "SELECT 1 FROM sqlite_schema LIMIT 1", undefined);
-  runner.submit(begin, undefined, null);
-  runner.submit(pin, undefined, null);
+export async function pinSnapshot(handle: Handle): Promise<void> {
+  const begin = handle.control(Verb.BEGIN, 1);
+  const pin = handle.query(Mode.GET, "SELECT 1 FROM sqlite_schema LIMIT 1", undefined);
+  handle.submit(begin, undefined, null);
+  handle.submit(pin, undefined, null);
   pin.promise.catch(() => {});
-  await runner.settle(begin);
-  await runner.settle(pin);
+  await handle.settle(begin);
+  await handle.settle(pin);
 }
 
 /** @internal The rows of a call as objects, converted where `detectTypes` says so. */

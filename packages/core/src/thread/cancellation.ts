@@ -32,14 +32,14 @@ export interface Progress {
 
 /** Gives up calls: those that have not begun never do, and what is running is stopped where that can be done. */
 export class Cancellation {
-  readonly #exchange: Pipeline;
+  readonly #pipeline: Pipeline;
   readonly #control: Control;
   #progress: Progress | null = null;
   #ticker: NodeJS.Timeout | undefined;
   #watchesGroups = false;
 
-  constructor(exchange: Pipeline, control: Control) {
-    this.#exchange = exchange;
+  constructor(pipeline: Pipeline, control: Control) {
+    this.#pipeline = pipeline;
     this.#control = control;
   }
 
@@ -60,7 +60,7 @@ export class Cancellation {
       }
       return never;
     }
-    this.#exchange.withdraw(call);
+    this.#pipeline.withdraw(call);
     call.reject(reason);
     return true;
   }
@@ -71,7 +71,7 @@ export class Cancellation {
    */
   expire(limit: number, reason: () => unknown): number | null {
     let oldest: number | null = null;
-    for (const call of this.#exchange.underWay.filter((other) => other !== this.#exchange.head)) {
+    for (const call of this.#pipeline.underWay.filter((other) => other !== this.#pipeline.head)) {
       const sent = call.stage === Stage.SENT;
       if (call.settled || call.essential || (sent && hasBegun(this.#control, call.sequence))) continue;
       if (call.queuedAt >= limit) oldest = Math.min(oldest ?? call.queuedAt, call.queuedAt);
@@ -90,7 +90,7 @@ export class Cancellation {
    * to it: they could not be sent again.
    */
   recall(reason: unknown): void {
-    for (const call of this.#exchange.underWay.filter((other) => other !== this.#exchange.head)) {
+    for (const call of this.#pipeline.underWay.filter((other) => other !== this.#pipeline.head)) {
       const again = call.code === Op.QUERY && !call.fields.some((field) => types.isUint8Array(field));
       if (!again || call.settled || call.givenUp !== null || call.essential || call.repeated) continue;
       if (call.stage !== Stage.SENT) this.cancel(call, reason);
@@ -119,7 +119,7 @@ export class Cancellation {
     if (progress === null) return;
     const { handler, ms } = progress;
     this.#ticker = setInterval(() => {
-      const call = this.#exchange.head;
+      const call = this.#pipeline.head;
       // One that is about to stop is not asked about again.
       if (call === undefined || call.essential || call.cancelled) return;
       if (!isInside(this.#control, call.sequence)) return;
@@ -135,7 +135,7 @@ export class Cancellation {
 
   /** Gives up everything that is waiting or running, but for what must run. */
   cancelAll(reason: unknown): void {
-    for (const call of this.#exchange.underWay) {
+    for (const call of this.#pipeline.underWay) {
       if (!call.essential) this.cancel(call, reason);
       else if (call.begins) this.discourage(call);
     }
@@ -154,7 +154,7 @@ export class Cancellation {
       if (inside !== 0 && inside === seen)
         interruptInside(this.#control, inside, () => native?.interrupt(this.#token));
       seen = inside;
-      if (this.#exchange.head === undefined) this.#watchesGroups = false;
+      if (this.#pipeline.head === undefined) this.#watchesGroups = false;
       else after(GROUP_TICK_MS, look);
     };
     after(GROUP_TICK_MS, look);
@@ -164,7 +164,7 @@ export class Cancellation {
   cancelRunning(reason: unknown): void {
     const inside = ({ stage, sequence }: Call): boolean =>
       stage === Stage.SENT && isInside(this.#control, sequence);
-    const call = this.#exchange.underWay.find(inside);
+    const call = this.#pipeline.underWay.find(inside);
     if (call === undefined) return;
     if (!call.essential) this.cancel(call, reason);
     else if (call.begins) this.discourage(call);

@@ -37,7 +37,7 @@ import { type CachedStatement, StatementCache } from "./statement-cache.js";
 /** Calls of `run` under way: one being worked on, one that is there when it is done. */
 const MAX_CALLS = 2;
 
-/** What an exchange needs of the thread it is with. */
+/** What a pipeline needs of the thread it is with. */
 export interface PipelineHost {
   readonly control: Control;
   readonly closures: Callbacks;
@@ -62,7 +62,7 @@ export class Pipeline {
   readonly #sent: Call[] = [];
   #sequence = 0;
   #calls = 0;
-  readonly #spinner: SpinWait;
+  readonly #spinWait: SpinWait;
   /** When the thread was last known to begin something. */
   #since = 0;
   /** When it was last known to begin the call that it is at. */
@@ -92,7 +92,7 @@ export class Pipeline {
 
   constructor(host: PipelineHost, cachedStatements: number) {
     this.#host = host;
-    this.#spinner = new SpinWait(host.look);
+    this.#spinWait = new SpinWait(host.look);
     this.statements = new StatementCache(cachedStatements);
   }
 
@@ -142,7 +142,7 @@ export class Pipeline {
   /** Settles everything that is not over: `why` gives the reason for each call. Nothing is sent from now on. */
   stop(why: (call: Call) => unknown): void {
     this.#stopped = true;
-    this.#spinner.gone();
+    this.#spinWait.gone();
     this.inTransaction = false;
     const calls = this.underWay;
     this.#sent.length = 0;
@@ -250,7 +250,7 @@ export class Pipeline {
     this.#ahead = [];
     if (this.#calls++ === 0) {
       this.#since = now();
-      this.#spinner.posted(this.#since);
+      this.#spinWait.posted(this.#since);
     }
     answer.then(
       (reply) => this.#answered(reply),
@@ -273,7 +273,7 @@ export class Pipeline {
     if (this.#stopped) return;
     this.#calls--;
     const at = now();
-    this.#spinner.answered(at - this.#since, this.#calls);
+    this.#spinWait.answered(at - this.#since, this.#calls);
     this.#since = at;
     try {
       this.#read(reply);

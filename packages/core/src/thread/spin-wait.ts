@@ -24,14 +24,14 @@ function turn(): void {
   else turning = false;
 }
 
-function hasAnswer(spinner: SpinWait): boolean {
-  return spinner.look();
+function hasAnswer(spinWait: SpinWait): boolean {
+  return spinWait.look();
 }
 
-function stopWaiting(spinner: SpinWait): void {
-  const at = waiting.indexOf(spinner);
+function stopWaiting(spinWait: SpinWait): void {
+  const at = waiting.indexOf(spinWait);
   const last = waiting.pop()!;
-  if (last !== spinner) waiting[at] = last;
+  if (last !== spinWait) waiting[at] = last;
 }
 
 /** Keeps the main loop turning while the answer of one channel is due, as long as that has been paying off. */

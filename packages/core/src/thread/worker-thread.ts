@@ -42,7 +42,7 @@ export class WorkerThread {
   readonly #control: Control;
   readonly #remote: Remote<ThreadApi>;
   readonly #run: Remote<ThreadApi>["run"];
-  readonly #exchange: Pipeline;
+  readonly #pipeline: Pipeline;
   readonly #cancellation: Cancellation;
   #lastNumber = 0;
   /** What keeps the process alive: calls, and calls besides the frames. */
@@ -80,7 +80,7 @@ export class WorkerThread {
     const { run } = remote;
     this.#remote = remote;
     this.#run = run;
-    this.#exchange = new Pipeline(
+    this.#pipeline = new Pipeline(
       {
         control: this.#control,
         closures: this.closures,
@@ -95,7 +95,7 @@ export class WorkerThread {
       },
       options.cachedStatements,
     );
-    this.#cancellation = new Cancellation(this.#exchange, this.#control);
+    this.#cancellation = new Cancellation(this.#pipeline, this.#control);
     this.#forgetStrike = strikeAtExit(() => {
       stop(this.#control);
       return this.#cancellation.strike();
@@ -177,79 +177,79 @@ export class WorkerThread {
   }
 
   get statements(): StatementCache {
-    return this.#exchange.statements;
+    return this.#pipeline.statements;
   }
 
   /** As of the latest answer. */
   get inTransaction(): boolean {
-    return this.#exchange.inTransaction;
+    return this.#pipeline.inTransaction;
   }
 
   set inTransaction(open: boolean) {
-    this.#exchange.inTransaction = open;
+    this.#pipeline.inTransaction = open;
   }
 
   /** The thread's connection was changed beyond its transaction, as of the latest answer. */
   get tainted(): boolean {
-    return this.#exchange.tainted;
+    return this.#pipeline.tainted;
   }
 
   set tainted(tainted: boolean) {
-    this.#exchange.tainted = tainted;
+    this.#pipeline.tainted = tainted;
   }
 
   get totalChanges(): number {
-    return this.#exchange.totalChanges;
+    return this.#pipeline.totalChanges;
   }
 
   /** Callers' calls that were answered since the thread was started. */
   get executed(): number {
-    return this.#exchange.executed;
+    return this.#pipeline.executed;
   }
 
   /** The same of calls that nobody has made; see {@link Call.housekeeping}. */
   get housekeeping(): number {
-    return this.#exchange.housekeeping;
+    return this.#pipeline.housekeeping;
   }
 
   /** See {@link Pipeline.busyMs}. */
   get busyMs(): number {
-    return this.#exchange.busyMs;
+    return this.#pipeline.busyMs;
   }
 
   set onTrace(listener: ((sql: string) => void) | null) {
-    this.#exchange.onTrace = listener;
+    this.#pipeline.onTrace = listener;
   }
 
   set onChange(listener: ((report: ChangeReport) => void) | null) {
-    this.#exchange.onChange = listener;
+    this.#pipeline.onChange = listener;
   }
 
   set onHooks(listener: ((events: HookEvents) => void) | null) {
-    this.#exchange.onHooks = listener;
+    this.#pipeline.onHooks = listener;
   }
 
   /** The thread runs something that its caller gave up. */
   get abandoned(): boolean {
-    return this.#exchange.head?.abandoned === true;
+    return this.#pipeline.head?.abandoned === true;
   }
 
   /** The one way to the thread. The call is posted at the end of the tick, together with its neighbours. */
   send(call: Call): void {
     if (this.#dead === null) {
       if (call.grouped) this.#cancellation.watchGroups();
-      this.#exchange.send(call);
+      this.#pipeline.send(call);
     } else call.reject(this.#lost("not-started"));
   }
 
   /** See {@link Pipeline.postNow}. */
   postNow(): void {
-    this.#exchange.postNow();
+    this.#pipeline.postNow();
   }
 
   /** The rest of a cursor's rows is not wanted. */
   release(cursor: number): void {
-    this.#exchange.release(cursor);
+    this.#pipeline.release(cursor);
   }
 
   /** See {@link Cancellation.cancel}. */
@@ -428,7 +428,7 @@ export class WorkerThread {
     const error = cause?.();
     this.#dead =
       error === undefined ? () => new ConnectionClosedError() : (outcome) => threadDied(error, outcome);
-    this.#exchange.stop((call) => this.#lost(this.#neverBegins(call) ? "not-started" : "unknown"));
+    this.#pipeline.stop((call) => this.#lost(this.#neverBegins(call) ? "not-started" : "unknown"));
     for (const lost of this.#outOfBand) lost(this.#dead("unknown"));
     if (error === undefined) return;
     // It may be alive and hold locks, if it is only the connection to it that broke.

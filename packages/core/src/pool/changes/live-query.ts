@@ -129,13 +129,13 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
       this.#wake();
     });
     let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>((resolve) => {
+    const deadline = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
         late = true;
         resolve();
       }, PATIENCE_MS);
     });
-    await Promise.race([ready, patience]).finally(() => clearTimeout(timer));
+    await Promise.race([ready, deadline]).finally(() => clearTimeout(timer));
     ready.catch((error: unknown) => {
       this.#failure = { error };
       this.#wake();

@@ -81,15 +81,15 @@ export class Pools<K = string> {
     refuseSurplus(arguments.length, 3, "use(key, fn, options)");
     if (key === undefined || key === null) throw new TypeError(`use: the key must not be ${String(key)}`);
     if (typeof fn !== "function") throw new TypeError("use: the second argument must be a function");
-    const patience = Deadline.of({ signal: checkOptions(options, ["signal"]).signal })!;
+    const deadline = Deadline.of({ signal: checkOptions(options, ["signal"]).signal })!;
     if (this.#closing !== null) throw poolsClosed();
     this.#pending++;
     try {
       const tenant = this.#reentrancy.enclosesCaller
         ? await this.#enterInside(key)
-        : (this.#enter(key) ?? (await this.#wait(key, patience)));
+        : (this.#enter(key) ?? (await this.#wait(key, deadline)));
       try {
-        const pool = await patience.race(tenant.pool);
+        const pool = await deadline.race(tenant.pool);
         return await this.#reentrancy.inside(() => fn(pool));
       } finally {
         this.#leave(key, tenant);
@@ -154,7 +154,7 @@ export class Pools<K = string> {
     }
   }
 
-  async #wait(key: K, patience: Deadline): Promise<Tenant> {
+  async #wait(key: K, deadline: Deadline): Promise<Tenant> {
     const { promise, resolve, reject } = Promise.withResolvers<Tenant>();
     const request: Request<K> = { key, since: performance.now(), serve: resolve, refuse: reject };
     const giveUp = (reason: unknown): void => {
@@ -166,7 +166,7 @@ export class Pools<K = string> {
       acquireTimeout === 0 ? undefined : setTimeout(() => giveUp(this.#timedOut()), acquireTimeout);
     this.#waiting.push(request);
     this.#advance();
-    const stopWatching = patience.watch(giveUp);
+    const stopWatching = deadline.watch(giveUp);
     try {
       return await promise;
     } finally {
