@@ -9,7 +9,7 @@ export const output = join(site, "dist");
 
 /** A heading of the sidebar with its pages, in their order. */
 const ORDER = [
-  { text: "Start", pages: ["from-aiosqlite", "single-or-pool", "types"] },
+  { text: "Start", pages: ["recipes", "coming-from", "from-aiosqlite", "single-or-pool", "types"] },
   { text: "In depth", pages: ["cancellation", "live-queries", "performance", "reliability"] },
   {
     text: "With others",

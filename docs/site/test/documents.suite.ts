@@ -83,7 +83,7 @@ describe("the blocks of TypeScript", () => {
     );
     await rm(folder, { recursive: true });
     expect(stdout).toBe("");
-  }, 60_000);
+  });
 });
 
 describe("CONTRIBUTING.md", () => {
