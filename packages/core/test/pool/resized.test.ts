@@ -47,6 +47,7 @@ it("a pool with fewer readers closes those that are idle at once, and the others
   // One after the other, on the one that is left.
   expect(pool.stats().pending).toBe(2);
   await held.release(4);
+  expect(await waiting[0]).toEqual({ a: 1 });
   await held.entered(5);
   expect(pool.stats()).toMatchObject({ readers: 1, pending: 1 });
   await held.release(5);
