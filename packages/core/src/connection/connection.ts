@@ -317,7 +317,7 @@ export class Connection extends HandleControls {
 
   /** The database as the bytes of its file; `name` is `"main"`, `"temp"` or that of an attached one. */
   async serialize(options: CallOptions & { name?: string | undefined } = {}): Promise<Uint8Array> {
-    const { name, ...rest } = options;
+    const { name, ...rest } = checkOptions(options, ["name", "signal", "timeout"]);
     const method = this.handle.method("serialize", databaseName(name));
     return (await this.handle.perform(method, rest, this.serialize)).value as Uint8Array;
   }

@@ -5,7 +5,7 @@ import type { Caller } from "../connection/handle.js";
 import { OperationalError } from "../errors/errors.js";
 import { isInstance } from "../errors/is-instance.js";
 import { ErrorReason } from "../errors/rejection.js";
-import type { CallOptions } from "../options/connect-options.js";
+import { type CallOptions, checkOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { type Dispatcher, placeOf } from "./dispatcher.js";
 import type { Lease, Leases } from "./leases.js";
@@ -56,7 +56,7 @@ export class Copies {
   }
 
   async serialize(options: CallOptions & { name?: string | undefined }, caller: Caller): Promise<Uint8Array> {
-    const { name, ...limits } = options;
+    const { name, ...limits } = checkOptions(options, ["name", "signal", "timeout"]);
     const database = databaseName(name);
     this.#dispatcher.check();
     const deadline = Deadline.of(limits, this.#callTimeout);

@@ -2,7 +2,7 @@ import { scanParameters } from "@sqlite-aio/worker/sql";
 import type { ChangeReport, TableAccess } from "@sqlite-aio/worker/wire";
 import { bindParameters, type Parameters } from "../../values/bind.js";
 import { ProgrammingError } from "../../errors/errors.js";
-import { type CallOptions, checkSignal } from "../../options/connect-options.js";
+import { type CallOptions, checkOptions, checkSignal } from "../../options/connect-options.js";
 import type { ChangeSource, ChangeSubscriber } from "./change-events.js";
 
 /** Milliseconds that the first result waits for a writer that is busy; what it changes meanwhile is read again. */
@@ -49,7 +49,7 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
 
   constructor(source: WatchSource<R>, options: CallOptions = {}) {
     this.#source = source;
-    this.#options = options;
+    this.#options = checkOptions(options, ["signal", "timeout", "integers"]);
     this.#signal = checkSignal(options.signal);
   }
 
