@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { type Engine, openEngine, temporaryPath } from "../support/database.ts";
 import { openPool, poolFunctions, until } from "../support/pool-support.ts";
 import { random } from "../support/random.ts";
-import { figure, seed, times, within } from "./scale.ts";
+import { figure, seed, soak, times, within } from "./scale.ts";
 
 /** Of each kind of death, of a pool and of a connection. */
 const DEATHS = times(3, 100);
@@ -202,7 +202,8 @@ async function poolDies(death: Death, below: Below): Promise<void> {
     await until(() => pool.stats().pending === 0 && pool.stats().writers === 1);
     check(made, errors, engine);
   }
-  expect(pool.stats().respawned).toBeGreaterThan(0);
+  // Of a thread that is ended from outside it is chance whether anybody had it, or it was still being opened.
+  if (death !== "terminate" || soak) expect(pool.stats().respawned).toBeGreaterThan(0);
   expect(engine.pragma("integrity_check", { simple: true })).toBe("ok");
 }
 
