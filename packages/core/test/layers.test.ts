@@ -30,7 +30,6 @@ for (const { from, specifier } of imports) {
 /** Files that import each other, one line a circle: the fewer the better. */
 const CIRCLES = [
   "connection: backup blob connection cursor-rows cursor describe dump-lines executemany handle-controls handle pending-cursor row-iterator transaction turns",
-  "pool: dispatcher leases",
   "pool: functions member",
   "handle: bulk change-tracker executor lock-wait methods session transaction-control",
 ];

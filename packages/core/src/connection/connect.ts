@@ -4,11 +4,12 @@ import { Connection } from "./connection.js";
 import { type ConnectOptions, type ConnectionOptions, resolveOptions } from "../options/connect-options.js";
 import { HookListeners } from "../functions/hook-listeners.js";
 import { Lane } from "./lane.js";
-import { type Origin, placed, Handle } from "./handle.js";
+import { placed, Handle } from "./handle.js";
 import { foundSqliteVersion } from "../version.js";
+import { type CallSite, callSiteOf } from "../errors/call-site.js";
 
 /** Warns of connections that were dropped without being closed, and ends their threads. */
-const forgotten = new FinalizationRegistry<{ channel: WorkerThread; path: string; origin: Origin }>(
+const forgotten = new FinalizationRegistry<{ channel: WorkerThread; path: string; origin: CallSite }>(
   (held) => {
     if (!held.channel.alive) return;
     const where = held.origin.stack?.split("\n").slice(1).join("\n") ?? "";
@@ -35,8 +36,7 @@ export async function connect(
   options: ConnectOptions = {},
 ): Promise<Connection> {
   const resolved = resolveOptions(database, options);
-  const origin: Origin = {};
-  Error.captureStackTrace(origin, connect);
+  const origin = callSiteOf(connect);
   try {
     const { channel, opened } = await WorkerThread.open(resolved.thread, resolved.signal);
     foundSqliteVersion(opened.sqliteVersion);

@@ -7,6 +7,7 @@ import { ErrorReason } from "../errors/rejection.js";
 import type { Call } from "../thread/call.js";
 import { Cursor, type ScriptOptions } from "./cursor.js";
 import { OperationalError, ProgrammingError } from "../errors/errors.js";
+import { callSiteOf } from "../errors/call-site.js";
 import { type Autocommit, checkAutocommit, LEGACY_TRANSACTION_CONTROL } from "../options/autocommit.js";
 import { HandleControls } from "./handle-controls.js";
 import { describe, type StatementInfo } from "./describe.js";
@@ -30,7 +31,7 @@ import {
   type TextFactory,
 } from "../values/row-maker.js";
 import type { SqlStatement } from "../values/sql-statement.js";
-import { type Handle, integerFlag, type Origin, placed, toError } from "./handle.js";
+import { type Handle, integerFlag, placed, toError } from "./handle.js";
 import { type RunResult, runResult } from "./run-result.js";
 import { inspected } from "../tracing/inspected.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
@@ -333,8 +334,7 @@ export class Connection extends HandleControls {
     refuseScoped(handle, "deserialize");
     const bytes = copyImage(image);
     if (bytes.length === 0) throw new RangeError("the image is empty");
-    const origin: Origin = {};
-    Error.captureStackTrace(origin, this.deserialize);
+    const origin = callSiteOf(this.deserialize);
     try {
       await alone(handle, () => handle.channel.deserialize(bytes, name));
     } catch (error) {

@@ -4,12 +4,13 @@ import { bindParameters } from "../values/bind.js";
 import { Call } from "../thread/call.js";
 import { SqliteError } from "../errors/errors.js";
 import { isInstance } from "../errors/is-instance.js";
+import { type CallSite, callSiteOf } from "../errors/call-site.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { QueryTrace } from "../tracing/query-trace.js";
 import { type SqlStatement, textWithoutValues } from "../values/sql-statement.js";
 import { closedReason } from "./lane.js";
-import { type Caller, type Origin, type Handle, toError } from "./handle.js";
+import { type Caller, type Handle, toError } from "./handle.js";
 import type { CachedStatement } from "../thread/statement-cache.js";
 
 /** Bounds of one batch: what the caller's loop packs in about a millisecond. */
@@ -32,23 +33,26 @@ export async function executeBatches(
   const statement = handle.statement(sql);
   const deadline = Deadline.of(options, handle.settings.callTimeout);
   const source = sourceOf(caller, QueryTrace.of(Op.MANY, sql, undefined, handle.settings));
-  const work = async (): Promise<number> =>
-    await runBatches(handle, sql, takeSets(statement.parameters, sets), deadline, source);
-  const { trace } = source;
-  if (trace === null) return await work();
-  return await trace.follow(work, (changes) => trace.succeeded(0, changes));
+  return await followed(
+    source,
+    async () => await runBatches(handle, sql, takeSets(statement.parameters, sets), deadline, source),
+  );
+}
+
+/** @internal The rows that `work` changes, of which whoever watches is told. */
+export function followed({ trace }: BatchSource, work: () => Promise<number>): Promise<number> {
+  return trace === null ? work() : trace.follow(work, (changes) => trace.succeeded(0, changes));
 }
 
 /** Where all calls of an executemany come from. */
 export interface BatchSource {
-  readonly origin: Origin;
+  readonly origin: CallSite;
   readonly trace: QueryTrace | null;
 }
 
 /** @internal `caller` is the public method. */
 export function sourceOf(caller: Caller, trace: QueryTrace | null): BatchSource {
-  const origin: { stack?: string } = {};
-  Error.captureStackTrace(origin, caller);
+  const origin = callSiteOf(caller);
   return { origin, trace };
 }
 

@@ -3,7 +3,7 @@ import type { Definition } from "@sqlite-aio/worker/wire";
 import { capabilities, needsNative } from "../capabilities.js";
 import * as switches from "../dbconfig-codes.js";
 import { boolean, type CallOptions, integer, resolveExtension } from "../options/connect-options.js";
-import { type Caller, type Handle, type Origin, placed } from "./handle.js";
+import { type Caller, type Handle, placed } from "./handle.js";
 import type { HookKind, UpdateHook } from "../functions/hook-listeners.js";
 import type { AggregateClass, WindowFunction } from "../functions/aggregate-groups.js";
 import type { Collation } from "../functions/collation.js";
@@ -19,6 +19,7 @@ import {
 import { traceCallback } from "../functions/trace-callback.js";
 import { alone } from "./turns.js";
 import type { Callbacks } from "../thread/callbacks.js";
+import { callSiteOf } from "../errors/call-site.js";
 
 /** What a program can set on a SQLite handle: functions, extensions, hooks, limits. */
 export abstract class HandleControls {
@@ -113,8 +114,7 @@ export abstract class HandleControls {
   async #define(caller: Caller, make: (closures: Callbacks) => Definition): Promise<void> {
     const { channel, settings } = this.handle;
     const definition = make(channel.closures);
-    const origin: Origin = {};
-    Error.captureStackTrace(origin, caller);
+    const origin = callSiteOf(caller);
     try {
       await alone(this.handle, () => channel.define(definition, settings.lasting));
     } catch (error) {

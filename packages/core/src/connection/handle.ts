@@ -1,10 +1,11 @@
 import { Flag, Mode, Op, type SqlValue, type IntegerMode, Verb } from "@sqlite-aio/worker/wire";
 import { bindParameters, type Parameters, refuseCutNames } from "../values/bind.js";
-import { ErrorReason, FaultReason } from "../errors/rejection.js";
-import { Call } from "../thread/call.js";
+import { ErrorReason, FaultReason, thrownFor } from "../errors/rejection.js";
+import { Call, type CallTraits } from "../thread/call.js";
 import type { WorkerThread } from "../thread/worker-thread.js";
 import { fromFault, QueueFullError, SqliteError } from "../errors/errors.js";
 import { isInstance } from "../errors/is-instance.js";
+import type { CallSite } from "../errors/call-site.js";
 import { type CallOptions, type IsolationLevel, oneOf } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { isWatched, QueryTrace, type Watched } from "../tracing/query-trace.js";
@@ -53,7 +54,7 @@ export function integerFlag(options: CallOptions | undefined): number {
 export type Caller = (...args: never[]) => unknown;
 
 /** How a statement is run: what is left out is 0, or the connection's own. */
-export interface QuerySpec {
+export interface QuerySpec extends Pick<CallTraits, "essential" | "housekeeping"> {
   /** The number of the cursor that keeps the rows which do not come at once. */
   readonly cursor?: number;
   /** Rows that come at once. Default: all. */
@@ -62,10 +63,6 @@ export interface QuerySpec {
   readonly flags?: number;
   /** False for rows as arrays, whatever the row factory is. */
   readonly objects?: boolean;
-  /** See {@link CallTraits}. */
-  readonly essential?: boolean;
-  /** See {@link CallTraits}. */
-  readonly housekeeping?: boolean;
 }
 
 const PLAIN: QuerySpec = {};
@@ -220,8 +217,8 @@ export class Handle {
       objects: spec.objects !== false && buildsObjects(this.settings),
       parameters,
       keepsValues,
-      essential: spec.essential ?? false,
-      housekeeping: spec.housekeeping ?? false,
+      essential: spec.essential,
+      housekeeping: spec.housekeeping,
     });
   }
 
@@ -256,7 +253,7 @@ export class Handle {
   /** As {@link method}, with memory that goes to the thread. */
   methodWith(transfer: readonly ArrayBuffer[] | undefined, name: string, ...args: unknown[]): Call {
     const flags = this.scoped ? Flag.IN_TRANSACTION : 0;
-    return new Call(Op.CALL, null, [name, args, flags], transfer === undefined ? {} : { transfer });
+    return new Call(Op.CALL, null, [name, args, flags], { transfer });
   }
 
   script(script: string | SqlStatement, flags: number): Call {
@@ -302,7 +299,7 @@ export class Handle {
         stopWatching = deadline?.watch(withdraw);
       });
     } catch (reason) {
-      throw isInstance(reason, ErrorReason) ? reason.make() : reason;
+      throw thrownFor(reason);
     } finally {
       stopWatching?.();
     }
@@ -357,13 +354,8 @@ export function toError(reason: unknown, call: Call): unknown {
   return error;
 }
 
-/** Something with the stack of a caller, as `Error.captureStackTrace` makes it: the text is made when it is read. */
-export interface Origin {
-  readonly stack?: string | undefined;
-}
-
 /** Lets the stack of `error` show where the call came from, if that was taken. */
-export function placed(error: unknown, origin: Origin | null): unknown {
+export function placed(error: unknown, origin: CallSite | null): unknown {
   const stack = origin?.stack;
   if (stack !== undefined && isInstance(error, SqliteError)) {
     error.stack = `${error.name}: ${error.message}\n${stack.slice(stack.indexOf("\n    at") + 1)}`;

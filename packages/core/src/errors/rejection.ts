@@ -11,6 +11,11 @@ export class ErrorReason {
   }
 }
 
+/** What is thrown for a reason: the error that it stands for, made now, or the reason itself. */
+export function thrownFor(reason: unknown): unknown {
+  return isInstance(reason, ErrorReason) ? reason.make() : reason;
+}
+
 /** An {@link ErrorReason} for a fault of the thread's. */
 export class FaultReason {
   readonly fault: Fault;

@@ -1,7 +1,7 @@
 import { connect } from "../connection/connect.js";
 import type { Connection } from "../connection/connection.js";
 import { OperationalError } from "../errors/errors.js";
-import { isInstance } from "../errors/is-instance.js";
+import { isBusy } from "../errors/is-busy.js";
 
 /** Ends a migration's turn. */
 export type Release = () => Promise<void>;
@@ -72,7 +72,7 @@ export class MigrationLock {
       this.#letOthersIn ??= await this.#keepOthersOut(Math.max(0, Math.ceil(deadline - performance.now())));
     } catch (error) {
       await this.#next();
-      if (!isInstance(error, OperationalError) || !error.code.startsWith("SQLITE_BUSY")) throw error;
+      if (!isBusy(error)) throw error;
       throw this.#busy(timeout, error);
     }
     let over = false;

@@ -1,6 +1,5 @@
-import { ErrorReason } from "../errors/rejection.js";
+import { ErrorReason, thrownFor } from "../errors/rejection.js";
 import { OperationalError } from "../errors/errors.js";
-import { isInstance } from "../errors/is-instance.js";
 import { type CallOptions, checkOptions, checkSignal, integer } from "./connect-options.js";
 
 const CALL_OPTIONS = ["signal", "timeout", "integers"];
@@ -67,7 +66,7 @@ export class Deadline {
     try {
       return await Promise.race([work, over]);
     } catch (reason) {
-      throw isInstance(reason, ErrorReason) ? reason.make() : reason;
+      throw thrownFor(reason);
     } finally {
       stopWatching();
     }
@@ -81,7 +80,7 @@ export class Deadline {
       if (this.over) controller.abort(this.reason(sql));
       return await work(controller.signal);
     } catch (reason) {
-      throw isInstance(reason, ErrorReason) ? reason.make() : reason;
+      throw thrownFor(reason);
     } finally {
       stopWatching();
     }

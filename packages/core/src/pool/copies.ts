@@ -5,9 +5,10 @@ import type { Caller } from "../connection/handle.js";
 import { OperationalError } from "../errors/errors.js";
 import { isInstance } from "../errors/is-instance.js";
 import { ErrorReason } from "../errors/rejection.js";
+import { callSiteOf } from "../errors/call-site.js";
 import { type CallOptions, checkOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
-import { type Dispatcher, placeOf } from "./dispatcher.js";
+import type { Dispatcher } from "./dispatcher.js";
 import type { Lease, Leases } from "./leases.js";
 import type { MemberGroup } from "./member-group.js";
 import type { ResolvedPoolOptions } from "./options.js";
@@ -41,7 +42,7 @@ export class Copies {
     const { signal, timeout: _, ...steps } = checkBackup(options);
     this.#dispatcher.check();
     const deadline = Deadline.of({ signal, timeout: options.timeout }, this.#callTimeout)!;
-    const lease = await this.#dispatcher.lease(this.#readers, "backup", placeOf(caller), deadline);
+    const lease = await this.#dispatcher.lease(this.#readers, "backup", callSiteOf(caller), deadline);
     const connection = this.#leases.lend(lease);
     try {
       const copying = deadline.signalled(async (limit) => {
@@ -71,7 +72,7 @@ export class Copies {
   }
 
   iterdump(filter: string | null, caller: Caller): AsyncGenerator<string, void, undefined> {
-    const place = placeOf(caller);
+    const place = callSiteOf(caller);
     const deadline = new Deadline({});
     const lease = (): Promise<Lease> => {
       this.#dispatcher.check();

@@ -1,8 +1,8 @@
 import { ClusterPool } from "./cluster/cluster-pool.js";
 import { isCluster, type RemoteOptions, type ReplicaOptions, resolveCluster } from "./cluster/settings.js";
-import type { Place } from "./dispatcher.js";
 import type { PoolOptions } from "./options.js";
 import { Pool } from "./pool.js";
+import { callSiteOf } from "../errors/call-site.js";
 
 /**
  * Opens a pool over a replica: a file of this machine that follows the database of a libsql-server, the primary. It reads
@@ -39,7 +39,6 @@ export async function createPool(
   if (isCluster(database, options)) {
     return await ClusterPool.open(resolveCluster(database, options as ReplicaOptions));
   }
-  const origin: Place = {};
-  Error.captureStackTrace(origin, createPool);
+  const origin = callSiteOf(createPool);
   return await Pool.open(database, options, origin);
 }

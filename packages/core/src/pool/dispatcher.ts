@@ -1,28 +1,17 @@
-import { ErrorReason } from "../errors/rejection.js";
+import { thrownFor } from "../errors/rejection.js";
 import type { Call } from "../thread/call.js";
 import { ProgrammingError, QueueFullError, WorkerCrashedError } from "../errors/errors.js";
 import { isInstance } from "../errors/is-instance.js";
+import type { CallSite } from "../errors/call-site.js";
 import type { Deadline } from "../options/deadline.js";
 import type { MemberGroup } from "./member-group.js";
 import type { Want } from "./request.js";
 import type { Lease, Leases } from "./leases.js";
 import { ELSEWHERE, type Member, poolClosed } from "./member.js";
 import type { ResolvedPoolOptions } from "./options.js";
-import { type Caller, type Handle, toError } from "../connection/handle.js";
+import { type Handle, toError } from "../connection/handle.js";
 import { acquireChannel, type AcquireEvent } from "../tracing/channels.js";
 import { traceAcquire } from "../tracing/transaction-trace.js";
-
-/** Where a call came from: its stack, which is only read when somebody has to be told. */
-export interface Place {
-  stack?: string | undefined;
-}
-
-/** Where `caller`, a public method, was called from. */
-export function placeOf(caller: Caller): Place {
-  const place: Place = {};
-  Error.captureStackTrace(place, caller);
-  return place;
-}
 
 /** Makes a call and sends it; `waited` if that is not in the tick of the caller any more. */
 export type Make = (handle: Handle, waited: boolean) => Call;
@@ -108,7 +97,7 @@ export class Dispatcher {
   async alone(
     group: MemberGroup,
     what: string,
-    place: Place,
+    place: CallSite,
     deadline: Deadline | undefined,
     make: Make,
   ): Promise<Call> {
@@ -140,7 +129,7 @@ export class Dispatcher {
   lease(
     group: MemberGroup,
     method: AcquireEvent["method"],
-    place: Place,
+    place: CallSite,
     deadline: Deadline | undefined,
   ): Promise<Lease> {
     if (!acquireChannel.hasSubscribers) return this.#lease(group, `${method}()`, place, deadline);
@@ -161,7 +150,7 @@ export class Dispatcher {
   async #lease(
     group: MemberGroup,
     what: string,
-    place: Place,
+    place: CallSite,
     deadline: Deadline | undefined,
   ): Promise<Lease> {
     this.#pending++;
@@ -172,7 +161,7 @@ export class Dispatcher {
       return picked === null ? await this.#inLine(group, ALONE, deadline, grant) : grant(picked);
     } catch (reason) {
       this.#over();
-      throw isInstance(reason, ErrorReason) ? reason.make() : reason;
+      throw thrownFor(reason);
     }
   }
 
@@ -189,7 +178,7 @@ export class Dispatcher {
       }));
     } catch (reason) {
       // Made here, where the caller's stack is known.
-      throw isInstance(reason, ErrorReason) ? reason.make() : reason;
+      throw thrownFor(reason);
     }
   }
 

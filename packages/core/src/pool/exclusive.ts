@@ -1,9 +1,10 @@
 import type { Connection } from "../connection/connection.js";
-import { OperationalError, ProgrammingError } from "../errors/errors.js";
-import { isInstance } from "../errors/is-instance.js";
+import { ProgrammingError } from "../errors/errors.js";
+import { isBusy } from "../errors/is-busy.js";
+import { callSiteOf } from "../errors/call-site.js";
 import { type CallOptions, checkOptions, integer, oneOf } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
-import { type Dispatcher, placeOf } from "./dispatcher.js";
+import type { Dispatcher } from "./dispatcher.js";
 import type { MemberGroup } from "./member-group.js";
 import type { Leases } from "./leases.js";
 import { PoolTransaction, pinSnapshot, ReadTransaction } from "./transaction.js";
@@ -51,7 +52,7 @@ export class Exclusive {
     let retries = integer(options.retries, "retries", 0, 0);
     this.#dispatcher.check();
     const deadline = Deadline.of({ signal });
-    const place = placeOf(caller);
+    const place = callSiteOf(caller);
     const face = (handle: Handle): PoolTransaction => new PoolTransaction(handle);
     for (;;) {
       const lease = await this.#dispatcher.lease(this.#writers, "transaction", place, deadline);
@@ -76,7 +77,7 @@ export class Exclusive {
     if (typeof fn !== "function") throw new TypeError("read: the first argument must be a function");
     this.#dispatcher.check();
     const deadline = Deadline.of(options)!;
-    const lease = await this.#dispatcher.lease(this.#readers, "read", placeOf(caller), deadline);
+    const lease = await this.#dispatcher.lease(this.#readers, "read", callSiteOf(caller), deadline);
     const handle = lease.handle("pool");
     handle.endsWith(readOver);
     try {
@@ -100,15 +101,11 @@ export class Exclusive {
     this.#dispatcher.check();
     const group = mode === "read" ? this.#readers : this.#writers;
     const deadline = Deadline.of({ signal });
-    const lease = await this.#dispatcher.lease(group, "acquire", placeOf(caller), deadline);
+    const lease = await this.#dispatcher.lease(group, "acquire", callSiteOf(caller), deadline);
     return this.#leases.lend(lease);
   }
 }
 
 function readOver(): ProgrammingError {
   return new ProgrammingError("the read() is over", { code: "SQLITE_MISUSE" });
-}
-
-function isBusy(error: unknown): boolean {
-  return isInstance(error, OperationalError) && error.code.startsWith("SQLITE_BUSY");
 }

@@ -16,8 +16,7 @@ import {
   type SqlFunction,
   tableSpec,
 } from "../functions/definitions.js";
-import { OperationalError } from "../errors/errors.js";
-import { isInstance } from "../errors/is-instance.js";
+import { isBusy } from "../errors/is-busy.js";
 import type { Callbacks } from "../thread/callbacks.js";
 import type { Member } from "./member.js";
 
@@ -73,8 +72,7 @@ async function define(member: Member, key: string, definition: PoolFunction): Pr
     // Where the thread has died another takes its place, which has it from the start; where the pool has ended it none.
     if (!member.channel.alive && !member.handle.closed) return;
     // One that is held may have a cursor half read; it gets the function when it is given back.
-    const busy = isInstance(error, OperationalError) && error.code.startsWith("SQLITE_BUSY");
-    if (member.holder === null || !busy) throw error;
+    if (member.holder === null || !isBusy(error)) throw error;
   }
 }
 

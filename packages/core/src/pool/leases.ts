@@ -1,6 +1,6 @@
 import type { Connection } from "../connection/connection.js";
 import { ProgrammingError } from "../errors/errors.js";
-import type { Place } from "./dispatcher.js";
+import type { CallSite } from "../errors/call-site.js";
 import type { MemberGroup } from "./member-group.js";
 import type { Maintenance } from "./maintenance.js";
 import type { Member } from "./member.js";
@@ -79,7 +79,7 @@ export class Leases {
   }
 
   /** Takes a member for one caller. `over` runs when the pool has it back. */
-  grant(member: Member, group: MemberGroup, what: string, place: Place, over: () => void): Lease {
+  grant(member: Member, group: MemberGroup, what: string, place: CallSite, over: () => void): Lease {
     member.holder = {
       what,
       since: performance.now(),

@@ -12,7 +12,7 @@ import { type PragmaOptions, pragmaParts } from "../options/pragma-options.js";
 import { type ChangeListener, ChangeEvents } from "./changes/change-events.js";
 import { closePool, type PoolParts } from "./close.js";
 import { Copies } from "./copies.js";
-import { Dispatcher, type Place } from "./dispatcher.js";
+import { Dispatcher } from "./dispatcher.js";
 import { MemberGroup } from "./member-group.js";
 import { ANY, type Bounds } from "./request.js";
 import { Leases } from "./leases.js";
@@ -41,6 +41,7 @@ import { partsOf, type SqlStatement } from "../values/sql-statement.js";
 import { checkSql } from "../thread/statement-cache.js";
 import { inspected } from "../tracing/inspected.js";
 import { traceTransaction } from "../tracing/transaction-trace.js";
+import type { CallSite } from "../errors/call-site.js";
 
 /**
  * Several connections to one database behind one face. Reads run side by side on read-only connections, writes one
@@ -93,7 +94,7 @@ export class Pool extends PoolDefinitions {
   }
 
   /** @internal Use `createPool()`. */
-  static async open(database: string | URL, options: PoolOptions, origin: Place): Promise<Pool> {
+  static async open(database: string | URL, options: PoolOptions, origin: CallSite): Promise<Pool> {
     const resolved = resolvePoolOptions(database, options);
     const deadline = Deadline.of({ signal: resolved.connection.signal })!;
     const pool = new Pool(resolved);
@@ -468,7 +469,7 @@ export class Pool extends PoolDefinitions {
 const kept = new WeakMap<object, Pool>();
 
 /** A pool that nobody can reach any more lets go of its threads. */
-const forgotten = new FinalizationRegistry<{ parts: PoolParts; path: string; origin: Place }>(
+const forgotten = new FinalizationRegistry<{ parts: PoolParts; path: string; origin: CallSite }>(
   ({ parts, path, origin }) => {
     const where = origin.stack?.split("\n").slice(1).join("\n") ?? "";
     process.emitWarning(

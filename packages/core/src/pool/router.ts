@@ -5,9 +5,10 @@ import type { Call } from "../thread/call.js";
 import { Cursor } from "../connection/cursor.js";
 import { OperationalError, ProgrammingError, readOnly } from "../errors/errors.js";
 import { isInstance } from "../errors/is-instance.js";
+import { callSiteOf } from "../errors/call-site.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
-import { type Dispatcher, type Make, placeOf } from "./dispatcher.js";
+import type { Dispatcher, Make } from "./dispatcher.js";
 import type { MemberGroup } from "./member-group.js";
 import { ANY, type Want } from "./request.js";
 import type { Lease } from "./leases.js";
@@ -16,7 +17,7 @@ import type { ResolvedPoolOptions } from "./options.js";
 import type { Maintenance } from "./maintenance.js";
 import { QueryTrace, type Watched } from "../tracing/query-trace.js";
 import { type StatementInfo, statementInfo } from "../connection/describe.js";
-import { type BatchSource, runBatches, sourceOf, takeSets } from "../connection/executemany.js";
+import { type BatchSource, followed, runBatches, sourceOf, takeSets } from "../connection/executemany.js";
 import { type Caller, type Handle, integerFlag } from "../connection/handle.js";
 import { RowIterator } from "../connection/row-iterator.js";
 import { runTransaction } from "../connection/transaction.js";
@@ -167,7 +168,7 @@ export class Router {
     options: CallOptions | undefined,
     caller: Caller,
   ): RowIterator {
-    const place = placeOf(caller);
+    const place = callSiteOf(caller);
     let lease: Lease | undefined;
     // Now, and not when the first row is asked for; what is wrong with them is said then.
     const taken = resultOf(() => {
@@ -215,12 +216,7 @@ export class Router {
   ): Promise<number> {
     const sql = textWithoutValues(given);
     const source = sourceOf(caller, QueryTrace.of(Op.MANY, sql, undefined, this.#watched));
-    const { trace } = source;
-    if (trace === null) return this.#many(sql, sets, options, source);
-    return trace.follow(
-      () => this.#many(sql, sets, options, source),
-      (changes) => trace.succeeded(0, changes),
-    );
+    return followed(source, () => this.#many(sql, sets, options, source));
   }
 
   async #many(
@@ -267,7 +263,7 @@ export class Router {
     this.#dispatcher.check();
     checkSql(sql);
     refuseInVain(sql);
-    const place = placeOf(caller);
+    const place = callSiteOf(caller);
     const deadline = Deadline.of(options, this.#options.callTimeout);
     await this.#dispatcher.alone(this.#writers, "exec()", place, deadline, (handle) => {
       const call = handle.script(sql, 0);
@@ -300,7 +296,7 @@ export class Router {
   }
 
   #alone(group: MemberGroup, deadline: Deadline | undefined, make: Make, caller: Caller): Promise<Call> {
-    const place = placeOf(caller);
+    const place = callSiteOf(caller);
     return this.#dispatcher.alone(group, `${caller.name}()`, place, deadline, make);
   }
 }

@@ -3,6 +3,7 @@ import { Flag, malformed, Op } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
 import type { Shape } from "../values/shape.js";
 import type { CachedStatement } from "./statement-cache.js";
+import type { CallSite } from "../errors/call-site.js";
 
 const NOTHING: readonly ArrayBuffer[] = [];
 
@@ -37,19 +38,19 @@ export interface CallTraits {
   /** The shape of the rows, where that is known before. */
   readonly shape?: Shape | null;
   /** Memory that goes to the thread with the operation. */
-  readonly transfer?: readonly ArrayBuffer[];
+  readonly transfer?: readonly ArrayBuffer[] | undefined;
   /** The values are needed again should the call be sent to another thread, so that they are copied and not given away. */
   readonly keepsValues?: boolean;
   /** Must run whatever is cancelled: the end of a transaction. */
-  readonly essential?: boolean;
+  readonly essential?: boolean | undefined;
   /** Waits for a lock that it need not have. */
   readonly begins?: boolean;
   /** Goes with a call that was let into the queue already. */
   readonly part?: boolean;
   /** No caller's: a checkpoint of the pool's own. */
-  readonly housekeeping?: boolean;
+  readonly housekeeping?: boolean | undefined;
   /** Where the caller is of a call that stands for a part of the caller's. */
-  readonly origin?: { readonly stack?: string | undefined } | null;
+  readonly origin?: CallSite | null;
 }
 
 const NONE: CallTraits = {};
@@ -69,7 +70,7 @@ export class Call {
   readonly essential: boolean;
   readonly begins: boolean;
   readonly part: boolean;
-  readonly origin: { readonly stack?: string | undefined } | null;
+  readonly origin: CallSite | null;
   /** May share a transaction with its neighbours. */
   readonly grouped: boolean;
   readonly #transfer: readonly ArrayBuffer[];

@@ -3,8 +3,8 @@ import { type MigrationConfig, type MigrationMeta, readMigrationFiles } from "dr
 import { splitScript } from "@sqlite-aio/worker/sql";
 import type { Parameters } from "../../values/bind.js";
 import type { DrizzleExecutor } from "./session.js";
-import { IntegrityError, OperationalError } from "../../errors/errors.js";
-import { isInstance } from "../../errors/is-instance.js";
+import { IntegrityError } from "../../errors/errors.js";
+import { isBusy } from "../../errors/is-busy.js";
 import { integer } from "../../options/connect-options.js";
 
 /** What the driver uses of a pool. */
@@ -130,8 +130,4 @@ function refuseNew(before: Set<string>, after: Set<string>): void {
       code: "SQLITE_CONSTRAINT_FOREIGNKEY",
     },
   );
-}
-
-function isBusy(error: unknown): boolean {
-  return isInstance(error, OperationalError) && error.code.startsWith("SQLITE_BUSY");
 }
