@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { addPackages, pack } from "../../packages/core/test/bundlers/workshop.ts";
+import { addPackages, pack } from "../../packages/core/test/support/packed.ts";
 
 const folder = import.meta.dirname;
 

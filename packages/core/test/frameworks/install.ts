@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { addPackages, pack } from "../bundlers/workshop.ts";
+import { addPackages, pack } from "../support/packed.ts";
 import { oldestNode, versions } from "./versions.ts";
 
 declare module "vitest" {

@@ -2,7 +2,7 @@ import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { addPackages, pack } from "../bundlers/workshop.ts";
+import { addPackages, pack } from "../support/packed.ts";
 import { versions } from "./versions.ts";
 
 declare module "vitest" {
