@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { openEngine, temporaryFolder } from "../support/database.ts";
 import { random } from "../support/random.ts";
-import { start } from "./child.ts";
+import { killedWriter } from "./killed-writer.ts";
 import { bodyOf, IN_FLIGHT, type Kind, KINDS, partsOf, TABLE } from "./kill-rows.ts";
 import { figure, seed, times, within } from "./scale.ts";
 
@@ -73,18 +73,8 @@ async function killOnce(subject: Subject, number: number, below: (n: number) => 
   const first = number * 1_000_000;
   // 0: before there is any.
   const wanted = below(8) === 0 ? 0 : below(times(100, 200));
-  let lines = 0;
-  const child = start("kill-writer.ts", [subject.kind, subject.path, String(first)], {
-    limitMs: 60_000,
-    onText: (text) => {
-      lines += text.split("\n").length - 1;
-      if (lines > wanted) child.kill("SIGKILL");
-    },
-  });
-  const { signal, stdout, stderr } = await child.ended;
-  expect({ signal, stderr }).toEqual({ signal: "SIGKILL", stderr: "" });
-  const [begin, ...acknowledgements] = stdout.slice(0, stdout.lastIndexOf("\n")).split("\n");
-  expect(begin).toBe("begin");
+  const args = [subject.kind, subject.path, String(first)];
+  const acknowledgements = await killedWriter("kill-writer.ts", args, wanted);
   for (const line of acknowledgements) subject.acknowledged.add(Number(line));
   const stored = read(subject, copy);
   check(subject, stored);

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { expect, it } from "vitest";
 import { openEngine, temporaryFolder } from "../support/database.ts";
 import { random } from "../support/random.ts";
-import { start } from "./child.ts";
+import { killedWriter } from "./killed-writer.ts";
 import { seed, times, within } from "./scale.ts";
 
 const KILLS = times(4, 100);
@@ -29,20 +29,8 @@ it(
     const below = random(seed);
     const acknowledged: [key: string, id: number][] = [];
     for (let kill = 0; kill < KILLS; kill++) {
-      const wanted = below(120);
-      let lines = 0;
-      const child = start("pools-writer.ts", [folder, String((kill + 1) * 1_000_000)], {
-        limitMs: 60_000,
-        onText: (text) => {
-          lines += text.split("\n").length - 1;
-          if (lines > wanted) child.kill("SIGKILL");
-        },
-      });
-      const { signal, stdout, stderr } = await child.ended;
-      expect({ signal, stderr }).toEqual({ signal: "SIGKILL", stderr: "" });
-      const [begin, ...acknowledgements] = stdout.slice(0, stdout.lastIndexOf("\n")).split("\n");
-      expect(begin).toBe("begin");
-      for (const line of acknowledgements) {
+      const args = [folder, String((kill + 1) * 1_000_000)];
+      for (const line of await killedWriter("pools-writer.ts", args, below(120))) {
         const [key, id] = line.split(" ") as [string, string];
         acknowledged.push([key, Number(id)]);
       }
