@@ -7,6 +7,7 @@ export default defineConfig(({ mode }) =>
     // `--mode figures`: what docs/scaling-out.md tells of speed.
     include: [mode === "figures" ? "figures.ts" : "*.suite.ts"],
     setup: "install.ts",
+    hookTimeout: 120_000,
     testTimeout: mode === "figures" ? 600_000 : 120_000,
   }),
 );

@@ -12,11 +12,14 @@ export interface Suite {
   readonly testTimeout?: number;
   /** Milliseconds. Default 180,000. */
   readonly hookTimeout?: number;
+  /** Files run side by side. Default false: those of most suites start processes that want both cores. */
+  readonly fileParallelism?: boolean;
 }
 
-/** Its tests run one file after the other: each starts processes that want both cores. */
+/** The configuration of a suite, whose limits grow with what else the machine does. */
 export function suiteConfig(suite: Suite): ViteUserConfig {
-  const { root, include = ["*.suite.ts"], setup, testTimeout = 60_000, hookTimeout = 180_000 } = suite;
+  const { root, include = ["*.suite.ts"], setup, fileParallelism = false } = suite;
+  const { testTimeout = 60_000, hookTimeout = 180_000 } = suite;
   const factor = timeFactor();
   return defineConfig({
     test: {
@@ -25,7 +28,7 @@ export function suiteConfig(suite: Suite): ViteUserConfig {
       env: { SQLITE_AIO_TIME_FACTOR: String(factor) },
       globalSetup: [setup],
       pool: "forks",
-      fileParallelism: false,
+      fileParallelism,
       testTimeout: testTimeout * factor,
       hookTimeout: hookTimeout * factor,
       allowOnly: false,
