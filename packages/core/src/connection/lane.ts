@@ -1,16 +1,8 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { ErrorReason } from "../errors/rejection.js";
 import { type Call, Stage } from "../thread/call.js";
 import type { WorkerThread } from "../thread/worker-thread.js";
-import { ConnectionClosedError, ProgrammingError } from "../errors/errors.js";
-
-/** The leases whose callbacks are running, the innermost first; they may be of several connections. */
-interface Context {
-  readonly lane: Lane;
-  readonly outer: Context | undefined;
-}
-
-const current = new AsyncLocalStorage<Context>();
+import { ConnectionClosedError } from "../errors/errors.js";
+import { type Held, isInside, refuseInside, runHolding } from "./reentrancy.js";
 
 interface LeaseRequest {
   readonly grant: (lane: Lane) => void;
@@ -23,7 +15,7 @@ interface LeaseRequest {
  * First in, first out, with exclusive leases: while a lane has a child, only the child's calls reach the thread, and
  * the lane's own wait in order. A connection is the root lane, a transaction a child, a savepoint the child of that.
  */
-export class Lane {
+export class Lane implements Held {
   readonly #channel: WorkerThread;
   readonly #parent: Lane | null;
   #child: Lane | null = null;
@@ -129,16 +121,23 @@ export class Lane {
     this.#child?.end(reason);
   }
 
+  /** It takes no calls any more. */
   get ended(): boolean {
     return this.#ended !== null;
   }
 
   /** Runs `fn` so that calls made inside it are known to come from this lane. */
   run<T>(fn: () => T): T {
-    let outer = current.getStore();
-    // Callbacks that start one another without end must not make a chain without end.
-    while (outer?.lane.ended === true) outer = outer.outer;
-    return current.run({ lane: this, outer }, fn);
+    return runHolding(this, fn);
+  }
+
+  /** A lane waits for its lease, and for what is leased of that. */
+  keepsFrom(owner: object): boolean {
+    return !this.ended && this.#isWithin(owner);
+  }
+
+  #isWithin(owner: object): boolean {
+    return this === owner || (this.#parent !== null && this.#parent.#isWithin(owner));
   }
 
   #advance(): void {
@@ -152,21 +151,15 @@ export class Lane {
 
   /** The call comes from a callback that is running on a lease of this lane, or further down. */
   get enclosesCaller(): boolean {
-    for (let context = current.getStore(); context !== undefined; context = context.outer) {
-      if (context.lane.ended) continue;
-      for (let lane: Lane | null = context.lane; lane !== null; lane = lane.#parent) {
-        if (lane === this) return true;
-      }
-    }
-    return false;
+    return isInside(this);
   }
 
   /** Throws for a call from inside the lease that it would wait for: it would wait for itself. */
   refuseDeadlock(): void {
-    if (this.#child?.enclosesCaller !== true) return;
-    throw new ProgrammingError(
+    if (this.#child === null) return;
+    refuseInside(
+      this.#child,
       "this handle was used inside its own transaction and would wait for itself: use the handle that the callback was given",
-      { code: "SQLITE_MISUSE" },
     );
   }
 }

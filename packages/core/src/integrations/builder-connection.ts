@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { setsForeignKeys, statementKeyword } from "@sqlite-aio/worker/sql";
 import type { Parameters } from "../values/bind.js";
 import { OperationalError, ProgrammingError, SqliteError } from "../errors/errors.js";
@@ -7,6 +6,7 @@ import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { OpenTransaction } from "./open-transaction.js";
 import type { SessionLease, SessionPool, SessionStatements, TransactionMode } from "./session-pool.js";
+import { enterHolding, refuseInside } from "../connection/reentrancy.js";
 import type { RunResult } from "../connection/run-result.js";
 import { Row } from "../values/row.js";
 import { statementKind } from "./statement-kind.js";
@@ -365,31 +365,25 @@ function released(): ProgrammingError {
   });
 }
 
-/** A transaction whose callback is running, and those around it. */
-interface Scope {
-  readonly owner: object;
-  readonly transaction: { readonly inTransaction: boolean };
-  readonly outer: Scope | undefined;
-}
-
-const scopes = new AsyncLocalStorage<Scope>();
-
 /**
- * Marks what is called from here on as called inside a transaction. To be called in the function that then awaits the
- * beginning and runs the callback: whoever called that function is behind an await of his own and stays as he was.
+ * Marks what is called from here on as called inside a transaction of `owner`'s. To be called where `enterHolding` is to be.
  */
-export function enterTransaction(owner: object, transaction: { readonly inTransaction: boolean }): void {
-  scopes.enterWith({ owner, transaction, outer: scopes.getStore() });
+export function enterTransaction(
+  owner: object,
+  connection: { readonly inTransaction: boolean; readonly released: boolean },
+): void {
+  enterHolding({
+    keepsFrom: (other) => other === owner && connection.inTransaction,
+    get ended() {
+      return connection.released;
+    },
+  });
 }
 
 /** A call from inside such a callback could wait for the very connection that the callback holds. */
 export function refuseInsideTransaction(owner: object, what: string): void {
-  for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer) {
-    if (scope.owner === owner && scope.transaction.inTransaction) {
-      throw new ProgrammingError(
-        `${what} was used inside its own transaction and could wait for itself: use the transaction that the callback was given`,
-        { code: "SQLITE_MISUSE" },
-      );
-    }
-  }
+  refuseInside(
+    owner,
+    `${what} was used inside its own transaction and could wait for itself: use the transaction that the callback was given`,
+  );
 }

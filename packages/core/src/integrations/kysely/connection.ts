@@ -48,6 +48,11 @@ export class KyselyConnection implements DatabaseConnection {
     return this.#snapshot !== null || this.#session.inTransaction;
   }
 
+  /** Was given back, and runs nothing more. */
+  get released(): boolean {
+    return this.#session.released;
+  }
+
   async executeQuery<R>(query: CompiledQuery, options?: AbortableOperationOptions): Promise<QueryResult<R>> {
     const turn = this.#turns.get(query);
     if (turn !== undefined) {
