@@ -10,18 +10,23 @@ const DIRECTORY = fileURLToPath(new URL("./.data/", import.meta.url));
 export const ITEM_COUNT = 100_000;
 export const ORDER_COUNT = 1_000_000;
 export const BATCH_TABLES = 8;
+export const USER_COUNT = 20_000;
+/** The one code that there is already. */
+export const TAKEN_CODE = "taken";
 
 export const ITEM_BY_KEY = "select id, name, price, stock from items where id = ?";
 export const ORDER_COLUMNS = "id, customer, city, amount, quantity, note";
 const ORDERS_SCHEMA =
   "id integer primary key, customer text, city text, amount real, quantity integer, note text";
 
-export type DatasetName = "items" | "orders" | "scratch";
+export type DatasetName = "items" | "orders" | "scratch" | "codes" | "users";
 
 const WRITERS: Readonly<Record<DatasetName, (database: DatabaseSync) => void>> = {
   items: writeItems,
   orders: writeOrders,
   scratch: writeScratch,
+  codes: writeCodes,
+  users: writeUsers,
 };
 
 /** Writes the database once; every later run reads the same bytes. */
@@ -89,6 +94,26 @@ function writeScratch(database: DatabaseSync): void {
   database.exec("create table log (id integer primary key, name text, price real, stock integer)");
   for (let table = 0; table < BATCH_TABLES; table++)
     database.exec(`create table batch_${table} (${ORDERS_SCHEMA})`);
+}
+
+function writeCodes(database: DatabaseSync): void {
+  database.exec("create table codes (id integer primary key, code text not null unique, stock integer)");
+  database.prepare("insert into codes (code, stock) values (?, 0)").run(TAKEN_CODE);
+}
+
+/** As Prisma's migrations write the table of prisma/schema.prisma. */
+function writeUsers(database: DatabaseSync): void {
+  database.exec(
+    `CREATE TABLE "User" (
+      "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, "email" TEXT NOT NULL, "name" TEXT, "big" BIGINT, "bytes" BLOB,
+      "at" DATETIME, "json" JSONB, "price" DECIMAL, "score" REAL, "admin" BOOLEAN NOT NULL DEFAULT false
+    );
+    CREATE UNIQUE INDEX "User_email_key" ON "User" ("email")`,
+  );
+  const insert = database.prepare(
+    "insert into \"User\" (email, name, score, at) values (?, ?, ?, '2026-01-31T12:00:00.000+00:00')",
+  );
+  for (let id = 1; id <= USER_COUNT; id++) insert.run(`user ${id}`, `name ${id % 500}`, id);
 }
 
 function insertAll(insert: StatementSync, rows: Iterable<readonly Value[]>): void {

@@ -21,7 +21,9 @@ export interface Session {
   /** One statement, committed when the call returns or resolves. */
   run?(sql: string, parameters: Parameters): Eventually<unknown>;
   /** All rows in one transaction, the way the driver documents bulk insertion. */
-  insertMany?(sql: string, rows: readonly Parameters[]): Eventually<void>;
+  insertMany?(sql: string, rows: Iterable<Parameters>): Eventually<void>;
+  /** Each row by a call of its own that nobody waits for; returns or resolves when the last one is done. */
+  runAll?(sql: string, rows: readonly Parameters[]): Eventually<void>;
   close(): Eventually<void>;
 }
 
@@ -30,6 +32,16 @@ export interface Tenants {
   /** In the database of `key`: `write`, if there is one, for a row of the log; then the row that `read` gives. */
   ask(key: number, write: string | null, read: string): Eventually<Row | undefined>;
   close(): Eventually<void>;
+}
+
+/** A client of Prisma on one of its adapters. */
+export interface PrismaUsers {
+  find(id: number): Promise<{ readonly id: number } | null>;
+  findMany(above: number, count: number): Promise<readonly { readonly id: number }[]>;
+  create(email: string): Promise<{ readonly id: number }>;
+  /** An interactive transaction of two updates and a count. */
+  transfer(from: number, to: number): Promise<number>;
+  close(): Promise<void>;
 }
 
 /** What is written into a log. */
@@ -50,6 +62,7 @@ export interface Driver {
   /** Leaves this driver out unless a trial names it (a baseline or a variant). */
   readonly onlyWhenNamed?: boolean;
   open(file: string, settings: Settings): Promise<Session>;
+  openPrisma?(file: string): Promise<PrismaUsers>;
   /** `max` databases are open at a time at the most. */
   openMany?(fileOf: (key: number) => string, settings: Settings, max: number): Promise<Tenants>;
 }

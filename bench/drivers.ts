@@ -7,7 +7,8 @@ import { frames } from "./drivers/frames.ts";
 import { libsql } from "./drivers/libsql.ts";
 import { nodeSqlite } from "./drivers/node-sqlite.ts";
 import { sqliteAioConnection, sqliteAioPool } from "./drivers/sqlite-aio.ts";
-import { sqlite3, sqlite3Pooled } from "./drivers/sqlite3.ts";
+import { prismaBetterSqlite3, sqliteAioPrisma } from "./drivers/prisma.ts";
+import { sqlite3, sqlite3Pooled, sqliteAioSqlite3 } from "./drivers/sqlite3.ts";
 import { turso } from "./drivers/turso.ts";
 
 /** In the order of the tables and charts. */
@@ -18,10 +19,13 @@ export const DRIVERS: readonly Driver[] = [
   nodeSqlite,
   libsql,
   turso,
+  sqliteAioSqlite3,
   sqlite3,
   sqlite3Pooled,
   betterSqlite3Pool,
   comlink,
+  sqliteAioPrisma,
+  prismaBetterSqlite3,
   frames,
   bareWorker,
 ];

@@ -18,6 +18,8 @@ export function launch(job: Job, limitMs: number, nodeOptions: readonly string[]
     const limit = setTimeout(() => {
       timedOut = true;
       child.kill("SIGKILL");
+      // What it started itself may hold the other end.
+      child.stderr?.destroy();
     }, limitMs);
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       complaint = (complaint + text).slice(-LAST_WORDS);

@@ -8,6 +8,8 @@ export interface Options {
   readonly trials: readonly string[];
   readonly drivers: readonly string[];
   readonly rounds: number;
+  /** When this much time is over, no further round is begun. */
+  readonly minutes: number;
   readonly effort: Effort;
   /** Whether every trial and driver is run: only such results may go into the documents. */
   readonly complete: boolean;
@@ -16,8 +18,8 @@ export interface Options {
 }
 
 const FULL: Effort = {
-  warmUpMs: 1_200,
-  timedMs: 700,
+  warmUpMs: 900,
+  timedMs: 600,
   turnsMs: 250,
   repeats: 3,
   idleMs: 10_000,
@@ -40,14 +42,17 @@ export function readOptions(): Options {
       only: { type: "string" },
       drivers: { type: "string" },
       rounds: { type: "string" },
+      minutes: { type: "string", default: "20" },
       publish: { type: "boolean" },
       help: { type: "boolean", default: false },
     },
   });
   const complete = values.only === undefined && values.drivers === undefined;
-  const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
+  const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
   if (!Number.isInteger(rounds) || rounds < 1)
     throw new RangeError(`--rounds must be a whole number above 0, not ${values.rounds}`);
+  const minutes = Number(values.minutes);
+  if (!(minutes > 0)) throw new RangeError(`--minutes must be a number above 0, not ${values.minutes}`);
   if (values.publish && !complete)
     throw new TypeError("--publish needs every trial and driver: leave out --only and --drivers");
   return {
@@ -55,6 +60,7 @@ export function readOptions(): Options {
     trials: chosen("--only", values.only, TRIALS),
     drivers: chosen("--drivers", values.drivers, DRIVERS),
     rounds,
+    minutes,
     effort: values.quick ? QUICK : FULL,
     complete,
     publish: values.publish ?? (complete && !values.quick),
@@ -68,7 +74,8 @@ export function usage(): string {
   --quick              shorter passes and one round; writes bench/results/quick/, leaves the documents alone
   --only <trial,...>   ${names(TRIALS)}
   --drivers <name,...> ${names(DRIVERS)}
-  --rounds <n>         how many fresh processes each driver gets for each trial (5; quick: 1)
+  --rounds <n>         how many fresh processes each driver gets for each trial (3; quick: 1)
+  --minutes <n>        begins no further round that would end later (20)
   --publish            insert the tables into README.md and docs/performance.md (the full run does; --no-publish to keep it from that)
   --help               this text
 `;

@@ -2,16 +2,25 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
-const WORKSPACE = new Set(["@sqlite-aio/core", "@sqlite-aio/worker"]);
+/** The workspace's own, by the file of `packages` that each is loaded from. */
+const WORKSPACE: Readonly<Record<string, string>> = {
+  "@sqlite-aio/core": "core/dist/index.mjs",
+  "@sqlite-aio/core/prisma": "core/dist/prisma.mjs",
+  "@sqlite-aio/sqlite3": "sqlite3/dist/index.js",
+  "@sqlite-aio/worker": "worker/dist/index.mjs",
+};
+/** Installed in a folder of its own: Prisma's command is a hundred packages. */
+const PRISMA = new Set(["@prisma/client", "@prisma/adapter-better-sqlite3"]);
 /** Taken from the library's own dependencies, so that every driver built on them runs the very same binary. */
 const SHARED_WITH_LIBRARY = new Set(["better-sqlite3", "comlink", "comlink/dist/umd/node-adapter.js"]);
 
 const fromWorker = createRequire(new URL("../packages/worker/package.json", import.meta.url));
+const fromPrisma = createRequire(new URL("./prisma/package.json", import.meta.url));
 
 /** Loads a driver's module when it is asked for, so that a peer that is not installed fails alone. */
 export async function loadPackage<T>(specifier: string): Promise<T> {
   const loaded = (await import(entryOf(specifier))) as { default?: unknown };
-  return (specifier.startsWith("@") ? loaded : (loaded.default ?? loaded)) as T;
+  return ("default" in loaded && !specifier.startsWith("@tursodatabase/") ? loaded.default : loaded) as T;
 }
 
 export function versionOf(name: string): string {
@@ -25,15 +34,18 @@ export function versionOf(name: string): string {
 
 function entryOf(specifier: string): string {
   if (specifier.startsWith("node:")) return specifier;
-  if (WORKSPACE.has(specifier))
-    return new URL(`../packages/${folder(specifier)}/dist/index.mjs`, import.meta.url).href;
+  const own = WORKSPACE[specifier];
+  if (own !== undefined) return new URL(`../packages/${own}`, import.meta.url).href;
+  if (PRISMA.has(specifier)) return pathToFileURL(fromPrisma.resolve(specifier)).href;
   if (SHARED_WITH_LIBRARY.has(specifier)) return pathToFileURL(fromWorker.resolve(specifier)).href;
   return specifier;
 }
 
 function readVersion(name: string): string {
-  if (WORKSPACE.has(name))
+  if (name in WORKSPACE)
     return versionIn(new URL(`../packages/${folder(name)}/package.json`, import.meta.url));
+  if (PRISMA.has(name))
+    return versionIn(new URL(`./prisma/node_modules/${name}/package.json`, import.meta.url));
   if (!SHARED_WITH_LIBRARY.has(name))
     return versionIn(new URL(`./node_modules/${name}/package.json`, import.meta.url));
   return versionIn(new URL(`../packages/worker/node_modules/${name}/package.json`, import.meta.url));

@@ -1,4 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { format, writeMeasured } from "../docs/measured.ts";
 import { drawCharts } from "./chart.ts";
 import { toJson } from "./json.ts";
@@ -11,24 +13,38 @@ const DOCUMENTS: readonly { readonly path: string; readonly content: (results: R
   { path: "docs/performance.md", content: (results) => fullReport(results, "../bench/results") },
 ];
 
-/** Writes the figures, the tables and the charts; only a run that is published, or a full one, replaces the committed ones. */
+/** Writes the figures alone. */
+export function writeFigures(results: Results, options: Options): void {
+  mkdirSync(folderOf(options), { recursive: true });
+  writeFileSync(new URL("results.json", folderOf(options)), toJson(results));
+}
+
+/** Writes the figures, the tables and the charts. */
 export async function writeResults(
   results: Results,
-  { mode, complete, publish: published }: Options,
+  options: Options,
+  say: (line: string) => void,
 ): Promise<readonly string[]> {
-  const folder = !complete ? "results/partial" : mode === "quick" && !published ? "results/quick" : "results";
-  const files = new Map([
-    ["results.json", toJson(results)],
-    ["report.md", `${fullReport(results, ".")}\n`],
-    ...(await drawCharts(results)),
-  ]);
-  mkdirSync(new URL(`./${folder}/`, import.meta.url), { recursive: true });
-  for (const [name, content] of files) {
-    const file = new URL(`./${folder}/${name}`, import.meta.url);
-    writeFileSync(file, content);
-    if (/\.(md|json)$/.test(name)) format(file);
-  }
-  return [...files.keys()].map((name) => `bench/${folder}/${name}`);
+  const folder = folderOf(options);
+  writeFigures(results, options);
+  writeFileSync(new URL("report.md", folder), `${fullReport(results, ".")}\n`);
+  const charts = await drawCharts(results).catch((error: unknown) => {
+    // Its package is one of the peers that may not have been installed.
+    say(`!!! no charts: ${String(error)}`);
+    return new Map<string, string>();
+  });
+  for (const [name, chart] of charts) writeFileSync(new URL(name, folder), chart);
+  const texts = ["results.json", "report.md"];
+  for (const name of texts) format(new URL(name, folder));
+  return texts
+    .concat([...charts.keys()])
+    .map((name) => relative(process.cwd(), fileURLToPath(new URL(name, folder))));
+}
+
+/** Only a run that is published, or a full one, replaces the committed ones. */
+function folderOf({ mode, complete, publish: published }: Options): URL {
+  const name = !complete ? "results/partial" : mode === "quick" && !published ? "results/quick" : "results";
+  return new URL(`./${name}/`, import.meta.url);
 }
 
 /** Puts the tables into the documents that show them. */

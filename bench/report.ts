@@ -109,10 +109,29 @@ function spread(metric: string, { min, max, rounds }: Summary): string {
 }
 
 function aimsTable(results: Results): string {
-  const rows = judge(results).map(({ aim, figures }) =>
-    [aim.subject, bound(results, aim)].concat(figures.map((figure) => verdict(aim, figure))),
+  const columns: readonly string[] = OURS;
+  const verdicts = judge(results);
+  const ofOurs = verdicts.filter(({ figures }) => figures.some(({ driver }) => columns.includes(driver)));
+  const ofOthers = verdicts.filter((each) => !ofOurs.includes(each));
+  const rows = ofOurs.map(({ aim, figures }) =>
+    [aim.subject, bound(results, aim)].concat(
+      columns.map((driver) => {
+        const figure = figures.find((each) => each.driver === driver);
+        return figure === undefined ? "" : verdict(aim, figure);
+      }),
+    ),
   );
-  return table(["trial", "aim", ...OURS.map((driver) => titleOf(results, driver))], rows, 2);
+  const others = ofOthers.flatMap(({ aim, figures }) =>
+    figures.map((figure) => [
+      titleOf(results, figure.driver),
+      aim.subject,
+      bound(results, aim),
+      verdict(aim, figure),
+    ]),
+  );
+  const tables = [table(["trial", "aim", ...columns.map((driver) => titleOf(results, driver))], rows, 2)];
+  if (others.length > 0) tables.push(table(["package", "call", "aim", "figure"], others, 3));
+  return tables.join("\n\n");
 }
 
 function bound(results: Results, { metric, atLeast, atMost, against, unit }: Aim): string {
@@ -121,9 +140,9 @@ function bound(results: Results, { metric, atLeast, atMost, against, unit }: Aim
   const { label } = styleOf(metric);
   if (!against) return `${label.replace(/, .*$/, "")} ${sign} ${value} ${unit ?? ""}`.trim();
   const where = against.trial
-    ? ` in "${results.trials.find(({ name }) => name === against.trial)?.title ?? against.trial}"`
+    ? `${against.driver === undefined ? "its own" : ""} in "${results.trials.find(({ name }) => name === against.trial)?.title ?? against.trial}"`
     : "";
-  return `${label.replace(/, .*$/, "")} ${sign} ${value} x ${titleOf(results, against.driver)}${where}`;
+  return `${label.replace(/, .*$/, "")} ${sign} ${value} x ${against.driver === undefined ? "" : titleOf(results, against.driver)}${where}`;
 }
 
 function verdict({ unit }: Aim, { value, met }: Verdict["figures"][number]): string {

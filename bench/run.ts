@@ -3,12 +3,13 @@ import type { Driver } from "./driver.ts";
 import { DRIVERS } from "./drivers.ts";
 import { environment } from "./environment.ts";
 import { installPeers } from "./install.ts";
+import { installPrisma } from "./prisma/install.ts";
 import { launch } from "./launch.ts";
 import { type Options, readOptions, usage } from "./options.ts";
-import { publish, writeResults } from "./publish.ts";
+import { publish, writeFigures, writeResults } from "./publish.ts";
 import { terminalReport } from "./report.ts";
 import type { DriverResult, Results } from "./results.ts";
-import { runAll } from "./schedule.ts";
+import { type Measured, runAll } from "./schedule.ts";
 import { TRIALS } from "./trials.ts";
 
 const PROBE_LIMIT_MS = 30_000;
@@ -35,27 +36,36 @@ function understood(): Options | undefined {
 async function bench(options: Options): Promise<void> {
   const start = performance.now();
   installPeers(say);
+  const trials = TRIALS.filter(({ name }) => options.trials.includes(name));
+  if (trials.some(({ name }) => name.startsWith("prisma-"))) installPrisma(say);
   const machine = environment();
   if (machine.loadBefore > BUSY)
     say(`\n!!! The machine is busy (load ${machine.loadBefore.toFixed(1)}): the figures will show it.\n`);
-  const trials = TRIALS.filter(({ name }) => options.trials.includes(name));
   for (const name of new Set(["items" as const, ...trials.map(({ dataset }) => dataset)]))
     prepareDataset(name);
   const { loaded, reports } = await probeAll(DRIVERS.filter(({ name }) => options.drivers.includes(name)));
   const { rounds, effort, mode } = options;
-  const { baseline, trials: measured } = await runAll({ trials, drivers: loaded, rounds, effort, say });
-  const results: Results = {
+  const resultsOf = (measured: Measured): Results => ({
     mode,
     rounds,
     effort,
     seconds: Math.round((performance.now() - start) / 1_000),
     environment: machine,
     drivers: reports,
-    baseline,
-    trials: measured,
-  };
+    ...measured,
+  });
+  const measured = await runAll({
+    trials,
+    drivers: loaded,
+    rounds,
+    effort,
+    deadline: start + options.minutes * 60_000,
+    say,
+    keep: (soFar) => writeFigures(resultsOf(soFar), options),
+  });
+  const results = resultsOf(measured);
   say(terminalReport(results));
-  say(`written: ${(await writeResults(results, options)).join(", ")}`);
+  say(`written: ${(await writeResults(results, options, say)).join(", ")}`);
   if (options.publish) say(`published in: ${publish(results).join(", ") || "no document has the markers"}`);
   say(`${results.seconds} s`);
 }

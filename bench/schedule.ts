@@ -11,43 +11,64 @@ interface Plan {
   readonly drivers: readonly Driver[];
   readonly rounds: number;
   readonly effort: Effort;
+  /** As of `performance.now()`: what a trial took before must fit in, or its further rounds are left out. */
+  readonly deadline: number;
   readonly say: (line: string) => void;
+  /** Is given what there is so far after each trial, so that a run that ends early leaves its figures. */
+  readonly keep: (measured: Measured) => void;
 }
 
-type Measured = Pick<Results, "baseline" | "trials">;
+export type Measured = Pick<Results, "baseline" | "trials">;
 
 /**
  * Goes through all trials and drivers once a round, one process at a time: whatever else the machine does meanwhile falls on
  * every driver alike, and no driver has its rounds side by side. Every other round takes the drivers backwards.
  */
-export async function runAll({ trials, drivers, rounds, effort, say }: Plan): Promise<Measured> {
+export async function runAll({
+  trials,
+  drivers,
+  rounds,
+  effort,
+  deadline,
+  say,
+  keep,
+}: Plan): Promise<Measured> {
   const tallies = trials.map((trial) => ({
     trial,
     entries: drivers.filter((driver) => takesPart(trial, driver)).map((driver) => new Tally(driver)),
+    tookMs: 0,
   }));
   const idle: Metrics[] = [];
+  const soFar = (): Measured => ({
+    baseline: combine(idle),
+    trials: tallies.map(({ trial: { name, title, description, columns }, entries }) => ({
+      name,
+      title,
+      description,
+      columns,
+      drivers: entries.map((tally) => tally.result()),
+    })),
+  });
   for (let round = 0; round < rounds; round++) {
     const answer = await launch({ kind: "baseline", effort }, LIMIT_MS);
     if (answer.kind === "metrics") idle.push(answer.metrics);
-    for (const { trial, entries } of tallies) {
+    for (const tally of tallies) {
+      const { trial, entries, tookMs } = tally;
       if (round >= (trial.maxRounds ?? rounds)) continue;
       const start = performance.now();
-      for (const tally of round % 2 === 0 ? entries : entries.toReversed()) {
-        await tally.measure(trial, effort, say);
+      if (round > 0 && start + tookMs > deadline) {
+        say(`round ${round + 1}/${rounds}  ${trial.name.padEnd(18)} left out: no time is left`);
+        continue;
       }
-      say(
-        `round ${round + 1}/${rounds}  ${trial.name.padEnd(18)} ${((performance.now() - start) / 1_000).toFixed(1)} s`,
-      );
+      for (const entry of round % 2 === 0 ? entries : entries.toReversed()) {
+        await entry.measure(trial, effort, say);
+      }
+      tally.tookMs = performance.now() - start;
+      say(`round ${round + 1}/${rounds}  ${trial.name.padEnd(18)} ${(tally.tookMs / 1_000).toFixed(1)} s`);
+      keep(soFar());
     }
   }
-  const results = tallies.map(({ trial: { name, title, description, columns }, entries }) => ({
-    name,
-    title,
-    description,
-    columns,
-    drivers: entries.map((tally) => tally.result()),
-  }));
-  return { baseline: combine(idle), trials: results };
+  return soFar();
 }
 
 class Tally {

@@ -13,8 +13,8 @@ interface Database {
   prepare(sql: string): Statement;
   pragma(source: string): Promise<unknown>;
   transaction(
-    work: (rows: readonly Parameters[]) => Promise<void>,
-  ): (rows: readonly Parameters[]) => Promise<void>;
+    work: (rows: Iterable<Parameters>) => Promise<void>,
+  ): (rows: Iterable<Parameters>) => Promise<void>;
   close(): Promise<void>;
 }
 

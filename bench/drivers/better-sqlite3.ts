@@ -39,7 +39,7 @@ export const betterSqlite3: Driver = {
       },
       insertMany: (sql, rows) => {
         const insert = prepared(sql);
-        database.transaction((given: readonly Parameters[]) => {
+        database.transaction((given: Iterable<Parameters>) => {
           for (const row of given) insert.run(...row);
         })(rows);
       },

@@ -37,7 +37,7 @@ export const comlink: Driver = {
       get: (sql, parameters) => remote.get(sql, parameters),
       all: (sql, parameters) => remote.all(sql, parameters),
       run: (sql, parameters) => remote.run(sql, parameters),
-      insertMany: (sql, rows) => remote.insertMany(sql, rows),
+      insertMany: (sql, rows) => remote.insertMany(sql, [...rows]),
       iterate: async (sql, visit) => {
         const cursor = await remote.startIterating(sql);
         for (;;) {

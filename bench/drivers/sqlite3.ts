@@ -5,6 +5,7 @@ import {
   pragmas,
   type Row,
   type Session,
+  type Settings,
 } from "../driver.ts";
 import { loadPackage } from "../packages.ts";
 import { preparedOnce, StatementShelf } from "./prepared.ts";
@@ -14,7 +15,7 @@ type Callback<Answer> = (error: Error | null, answer: Answer) => void;
 interface Queries {
   get(...given: [...unknown[], Callback<Row | undefined>]): unknown;
   all(...given: [...unknown[], Callback<Row[]>]): unknown;
-  run(sql: string, parameters: Parameters, done: Callback<void>): unknown;
+  run(sql: string, parameters: Parameters, done?: Callback<void>): unknown;
   run(parameters: Parameters, done?: Callback<void>): unknown;
 }
 
@@ -25,6 +26,7 @@ interface Statement extends Queries {
 interface Database extends Queries {
   prepare(sql: string): Statement;
   exec(sql: string, done: Callback<void>): void;
+  serialize(work: () => void): void;
   each(sql: string, row: Callback<Row>, done: Callback<number>): void;
   close(done: Callback<void>): void;
 }
@@ -33,41 +35,32 @@ interface Sqlite3 {
   Database: new (file: string, opened: (error: Error | null) => void) => Database;
 }
 
-/** With one caller a kept statement is the fastest documented use, with many the calls on the database: one statement serves one call at a time. */
+type Package = "sqlite3" | "@sqlite-aio/sqlite3";
+
+const USAGE =
+  "one caller: statements prepared once and kept; many: `db.get`, `db.run` (the faster documented use of each)";
+const CAPABILITIES = [...ALL_CAPABILITIES, "runAll"] as const;
+
 export const sqlite3: Driver = {
   name: "sqlite3",
   title: "sqlite3",
   packages: ["sqlite3"],
   blocks: false,
-  usage:
-    "one caller: statements prepared once and kept; many: `db.get`, `db.run` (the faster documented use of each)",
-  capabilities: ALL_CAPABILITIES,
-  async open(file, settings) {
-    const database = await openDatabase(file, pragmas(settings));
-    const base = commonCalls(database);
-    if (settings.callers > 1) {
-      return {
-        ...base,
-        get: (sql, parameters) => promised((done) => database.get(sql, parameters, done)),
-        run: (sql, parameters) => promised((done) => database.run(sql, parameters, done)),
-      };
-    }
-    const statements: Statement[] = [];
-    const prepared = preparedOnce((sql) => {
-      const statement = database.prepare(sql);
-      statements.push(statement);
-      return statement;
-    });
-    return {
-      ...base,
-      get: (sql, parameters) => promised((done) => prepared(sql).get(parameters, done)),
-      run: (sql, parameters) => promised((done) => prepared(sql).run(parameters, done)),
-      close: async () => {
-        for (const statement of statements) await finalize(statement);
-        await base.close();
-      },
-    };
-  },
+  usage: USAGE,
+  capabilities: CAPABILITIES,
+  open: (file, settings) => openFrom("sqlite3", file, settings),
+};
+
+/** The same calls on the package that takes its place. */
+export const sqliteAioSqlite3: Driver = {
+  name: "sqlite-aio-sqlite3",
+  title: "@sqlite-aio/sqlite3",
+  packages: ["@sqlite-aio/sqlite3", "@sqlite-aio/core", "better-sqlite3"],
+  blocks: false,
+  usage: `as sqlite3: ${USAGE}`,
+  capabilities: CAPABILITIES,
+  onlyWhenNamed: true,
+  open: (file, settings) => openFrom("@sqlite-aio/sqlite3", file, settings),
 };
 
 /** Not in the package's documentation, and the best that can be made of it: as many statements of one text as there are callers. */
@@ -80,7 +73,7 @@ export const sqlite3Pooled: Driver = {
   capabilities: ["get"],
   onlyWhenNamed: true,
   async open(file, settings) {
-    const database = await openDatabase(file, pragmas(settings));
+    const database = await openDatabase("sqlite3", file, pragmas(settings));
     const shelf = new StatementShelf(async (sql) => database.prepare(sql));
     const base = commonCalls(database);
     return {
@@ -94,8 +87,36 @@ export const sqlite3Pooled: Driver = {
   },
 };
 
-async function openDatabase(file: string, settings: readonly string[]): Promise<Database> {
-  const { Database } = await loadPackage<Sqlite3>("sqlite3");
+/** With one caller a kept statement is the fastest documented use, with many the calls on the database: one statement serves one call at a time. */
+async function openFrom(name: Package, file: string, settings: Settings): Promise<Session> {
+  const database = await openDatabase(name, file, pragmas(settings));
+  const base = commonCalls(database);
+  if (settings.callers > 1) {
+    return {
+      ...base,
+      get: (sql, parameters) => promised((done) => database.get(sql, parameters, done)),
+      run: (sql, parameters) => promised((done) => database.run(sql, parameters, done)),
+    };
+  }
+  const statements: Statement[] = [];
+  const prepared = preparedOnce((sql) => {
+    const statement = database.prepare(sql);
+    statements.push(statement);
+    return statement;
+  });
+  return {
+    ...base,
+    get: (sql, parameters) => promised((done) => prepared(sql).get(parameters, done)),
+    run: (sql, parameters) => promised((done) => prepared(sql).run(parameters, done)),
+    close: async () => {
+      for (const statement of statements) await finalize(statement);
+      await base.close();
+    },
+  };
+}
+
+async function openDatabase(name: Package, file: string, settings: readonly string[]): Promise<Database> {
+  const { Database } = await loadPackage<Sqlite3>(name);
   const database = await new Promise<Database>((resolve, reject) => {
     const opened: Database = new Database(file, (error) => (error ? reject(error) : resolve(opened)));
   });
@@ -105,7 +126,7 @@ async function openDatabase(file: string, settings: readonly string[]): Promise<
 
 function commonCalls(
   database: Database,
-): Required<Pick<Session, "all" | "iterate" | "insertMany">> & { close(): Promise<void> } {
+): Required<Pick<Session, "all" | "iterate" | "insertMany" | "runAll">> & { close(): Promise<void> } {
   return {
     all: (sql, parameters) => promised((done) => database.all(sql, parameters, done)),
     iterate: (sql, visit) =>
@@ -120,6 +141,14 @@ function commonCalls(
       await finalize(insert);
       await promised<void>((done) => database.exec("commit", done));
     },
+    runAll: (sql, rows) =>
+      promised((done) => {
+        database.serialize(() => {
+          rows.forEach((row, index) =>
+            index < rows.length - 1 ? database.run(sql, row) : database.run(sql, row, done),
+          );
+        });
+      }),
     close: () => promised((done) => database.close(done)),
   };
 }

@@ -17,8 +17,8 @@ interface Database {
   prepare(sql: string): Promise<Statement>;
   exec(sql: string): Promise<void>;
   transactionAsync(
-    work: (transaction: Transaction, rows: readonly Parameters[]) => Promise<void>,
-  ): (rows: readonly Parameters[]) => Promise<void>;
+    work: (transaction: Transaction, rows: Iterable<Parameters>) => Promise<void>,
+  ): (rows: Iterable<Parameters>) => Promise<void>;
   close(): Promise<void>;
 }
 

@@ -13,7 +13,7 @@ export const aggregate: Trial = {
   writes: false,
   settings: { synchronous: "FULL", callers: 1 },
   needs: ["all", "get"],
-  maxRounds: 3,
+  maxRounds: 2,
   columns: BULK_COLUMNS,
   async run({ open }) {
     const session = await open();

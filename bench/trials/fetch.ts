@@ -14,6 +14,7 @@ export const fetch: Trial = {
   writes: false,
   settings: { synchronous: "FULL", callers: 1 },
   needs: ["all"],
+  alsoDrivers: ["sqlite-aio-sqlite3"],
   columns: BULK_COLUMNS,
   async run({ open, effort }) {
     const session = await open();

@@ -15,7 +15,7 @@ export const idle: Trial = {
   settings: { synchronous: "FULL", callers: 1 },
   needs: ["get"],
   drivers: ["sqlite-aio-connection", "sqlite-aio-pool", "better-sqlite3"],
-  maxRounds: 2,
+  maxRounds: 1,
   columns: ["idleCpuMs", "idleSeconds", "idleCpuPerSecondMs", "rssMb"],
   async run({ open, effort }) {
     const session = await open();

@@ -16,7 +16,8 @@ export const iterate: Trial = {
   writes: false,
   settings: { synchronous: "FULL", callers: 1 },
   needs: ["iterate"],
-  maxRounds: 3,
+  alsoDrivers: ["sqlite-aio-sqlite3"],
+  maxRounds: 2,
   columns: ["wallMs", "stallMs", "stallP99Ms", "heapGrowthMb", "cpuSeconds", "peakRssMb"],
   async run({ open }) {
     const session = await open();

@@ -1,7 +1,7 @@
 import { drive, Latencies, type Load } from "../callers.ts";
 import { ITEM_BY_KEY, ITEM_COUNT } from "../datasets.ts";
 import type { Row, Session } from "../driver.ts";
-import { costOf, type Metrics, stallsOf } from "../measure.ts";
+import { costOf, type Effort, type Metrics, stallsOf } from "../measure.ts";
 import type { Trial, TrialContext } from "../trial.ts";
 
 const WHO: Readonly<Record<number, string>> = { 1: "one caller", 64: "64 in flight", 512: "512 in flight" };
@@ -15,7 +15,7 @@ export const pointReads: readonly Trial[] = [1, 64, 512].map((callers) => ({
   writes: false,
   settings: { synchronous: "FULL", callers },
   needs: ["get"],
-  alsoDrivers: ["frames-without-comlink", "sqlite3-pooled"],
+  alsoDrivers: ["frames-without-comlink", "sqlite3-pooled", "sqlite-aio-sqlite3"],
   columns: [
     "opsPerSecond",
     "p50Us",
@@ -57,7 +57,10 @@ export async function timeCalls<Answer>(
   callers: number,
   questions: (session: Session) => Questions<Answer>,
 ): Promise<Metrics> {
-  const load: Load<Answer> = { callers, blocks: driver.blocks, ...questions(await open()) };
+  return await timeLoad(effort, { callers, blocks: driver.blocks, ...questions(await open()) });
+}
+
+export async function timeLoad<Answer>(effort: Effort, load: Load<Answer>): Promise<Metrics> {
   await drive(load, effort.warmUpMs);
   const latencies = new Latencies();
   let cost = { wallMs: 0, cpuMs: 0 };

@@ -23,7 +23,7 @@ export const tenants: Trial = {
   settings: { synchronous: "NORMAL", callers: CALLERS },
   needs: ["get"],
   drivers: ["sqlite-aio-pool", "better-sqlite3"],
-  maxRounds: 3,
+  maxRounds: 2,
   columns: ["opsPerSecond", "p50Us", "p99Us", "stallMs", "stallP99Ms", "threads", "peakRssMb"],
   async run({ driver, file, effort }) {
     const folder = `${file}-tenants-${process.pid}`;

@@ -1,0 +1,3 @@
+import { said } from "./question.mjs";
+
+said("item number 1");

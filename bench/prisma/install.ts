@@ -1,0 +1,26 @@
+import { spawnSync } from "node:child_process";
+import { createRequire } from "node:module";
+import { installOnce } from "../../docs/install-once.ts";
+
+/** Installs Prisma into this folder and has it write its client there. What does not install is named by the drivers' probes. */
+export function installPrisma(say: (line: string) => void): void {
+  let fresh = false;
+  const failure = installOnce(import.meta.dirname, "package.json", ["ci"], () => {
+    fresh = true;
+    say("installing Prisma into bench/prisma/node_modules (350 MB)");
+  });
+  if (failure !== null) say(`${failure}\ngoing on without Prisma`);
+  else if (fresh) generate(say);
+}
+
+function generate(say: (line: string) => void): void {
+  const prisma = createRequire(import.meta.url).resolve("prisma/build/index.js");
+  const { status, stderr } = spawnSync(process.execPath, [prisma, "generate", "--schema", "schema.prisma"], {
+    cwd: import.meta.dirname,
+    // The schema engine is a binary that would be fetched, and that nothing here uses.
+    env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: "1" },
+    stdio: ["ignore", "ignore", "pipe"],
+    encoding: "utf8",
+  });
+  if (status !== 0) say(`Prisma's client was not generated\n${stderr}`);
+}
