@@ -4,7 +4,14 @@ import { join, resolve } from "node:path";
 import { types } from "node:util";
 import { Verb } from "@sqlite-aio/worker/wire";
 import { OperationalError } from "../errors/errors.js";
-import { type CallOptions, checkSignal, integer, isUrl, resolvePath } from "../options/connect-options.js";
+import {
+  type CallOptions,
+  checkOptions,
+  checkSignal,
+  integer,
+  isUrl,
+  resolvePath,
+} from "../options/connect-options.js";
 import { timeoutError } from "../options/deadline.js";
 import type { Handle } from "./handle.js";
 
@@ -27,6 +34,7 @@ interface Target {
 }
 
 const SQLITE_DONE = 101;
+const NAMES = ["pages", "progress", "name", "sleep", "signal", "timeout"];
 
 /** Options of `backup()`, checked and complete. */
 export interface BackupSettings {
@@ -127,8 +135,7 @@ export function databaseName(name: unknown = "main"): string {
 
 /** Throws TypeError or RangeError. */
 export function checkBackup(options: BackupOptions): BackupSettings {
-  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
-  const { progress = null } = options;
+  const { progress = null } = checkOptions(options, NAMES);
   if (progress !== null && typeof progress !== "function")
     throw new TypeError("progress argument must be a function");
   return {

@@ -39,6 +39,11 @@ describe("wrong arguments are refused before anything is run", () => {
       /unknown option "mod"/,
     ],
     ["an unknown option of acquire()", (p) => p.acquire({ kind: "read" } as never), /unknown option "kind"/],
+    [
+      "an unknown option of backup()",
+      (p) => p.backup("copy.db", { page: 1 } as never),
+      /unknown option "page"; there is "pages"/,
+    ],
   ])("%s", async (_title, call, message) => {
     const error = await rejection(call(pool));
     expect(error).toBeInstanceOf(TypeError);

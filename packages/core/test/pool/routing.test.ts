@@ -322,6 +322,30 @@ describe("what a call sets on its connection, which no other call would find, is
       { n: 2 },
     ],
     [
+      "a table of the temporary schema",
+      'CREATE TABLE IF NOT EXISTS "temp".u (a)',
+      "SELECT count(*) AS n FROM temp.sqlite_schema",
+      { n: 0 },
+    ],
+    [
+      "a virtual table of the temporary schema",
+      "CREATE VIRTUAL TABLE temp.u USING fts5(a)",
+      "SELECT count(*) AS n FROM temp.sqlite_schema",
+      { n: 0 },
+    ],
+    [
+      "a trigger of the temporary schema",
+      "CREATE TRIGGER temp.u AFTER INSERT ON t BEGIN DELETE FROM t; END",
+      "SELECT count(*) AS n FROM temp.sqlite_schema",
+      { n: 0 },
+    ],
+    [
+      "a number in the temporary database's header",
+      "PRAGMA temp.user_version = 7",
+      "PRAGMA temp.user_version",
+      { user_version: 0 },
+    ],
+    [
       "an attached database",
       "ATTACH ':memory:' AS other",
       "SELECT count(*) AS n FROM pragma_database_list WHERE name = 'other'",

@@ -1,5 +1,8 @@
 import { skipBlank, tokenEnd } from "./parameters.js";
 
+/** Numbers in the header of a database, which the temporary one has too. */
+const HEADER_PRAGMAS = new Set(["application_id", "schema_version", "user_version"]);
+
 /** Pragmas that tell something, or change only the file. All others with a value change the connection. */
 const HARMLESS_PRAGMAS = new Set([
   "application_id",
@@ -63,8 +66,8 @@ export function taintOf(keyword: string, sql: string): number {
   const pragma = pragmaOf(keyword, sql);
   if (pragma === null || !pragma.sets) return Taint.NONE;
   if (PROCESS_PRAGMAS.has(pragma.name)) return Taint.PROCESS;
-  // It is how a change of the temporary schema is noticed.
-  if (pragma.name === "schema_version" && pragma.schema === "temp") return Taint.SURE;
+  // The temporary database goes with its connection; and a change of its schema is noticed by that number.
+  if (pragma.schema === "temp" && HEADER_PRAGMAS.has(pragma.name)) return Taint.SURE;
   return HARMLESS_PRAGMAS.has(pragma.name) ? Taint.NONE : Taint.SURE;
 }
 
@@ -73,10 +76,19 @@ export type Setting = "ATTACH" | "TEMP" | "PRAGMA";
 /** What `sql` sets on its connection and nowhere else: where the connection is opened afresh it has had no effect. */
 export function settingOf(keyword: string, sql: string): Setting | null {
   if (keyword === "ATTACH" || keyword === "DETACH") return "ATTACH";
-  if (keyword === "CREATE") return /^(?:TEMP|TEMPORARY)$/i.test(wordsOf(sql, 2)[1] ?? "") ? "TEMP" : null;
+  if (keyword === "CREATE") return createsTemporary(sql) ? "TEMP" : null;
   const pragma = pragmaOf(keyword, sql);
   if (pragma === null || LASTING_PRAGMAS.has(pragma.name)) return null;
   return taintOf(keyword, sql) === Taint.NONE ? null : "PRAGMA";
+}
+
+/** Whether a CREATE is of an object in the temporary schema: by the word TEMP, or by the schema before its name. */
+function createsTemporary(sql: string): boolean {
+  const [, ...words] = wordsOf(sql, 8);
+  if (words[0] === "temp" || words[0] === "temporary") return true;
+  if (words[0] === "unique" || words[0] === "virtual") words.shift();
+  const at = words[1] === "if" && words[2] === "not" ? 4 : 1;
+  return words[at] === "temp" && words[at + 1] === ".";
 }
 
 /** Whether `sql` is a `PRAGMA foreign_keys` with a value. */
