@@ -17,6 +17,9 @@ export const schema = `
 
 export const insertFlight = "INSERT INTO flights (delay, distance, time) VALUES (?, ?, ?)";
 
+/** What a visitor of the server asks for. */
+export const findFlight = "SELECT delay, distance, time FROM flights WHERE rowid = ?";
+
 const file = fileURLToPath(import.meta.resolve("vega-datasets/data/flights-200k.json"));
 
 // Parsing happens on the main loop of both programs. Small chunks with a turn of the loop after each keep it from

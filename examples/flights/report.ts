@@ -16,27 +16,49 @@ export function answersText(outcome: Outcome): string {
   return `${parts.join("\n\n")}\n\n${streak}`;
 }
 
+/** Outcomes by the names of who had them. */
+type Outcomes = Readonly<Record<string, Outcome>>;
+
 /** Rows, seconds and longest stall of the main loop, side by side. */
-export function figuresText(ours: Outcome, theirs: Outcome): string {
-  const right = "right" as const;
+export function figuresText(outcomes: Outcomes): string {
+  const all = Object.values(outcomes);
   const table = new Table({
     style: plain,
-    colAligns: ["left", right, right, right, right, right, right],
+    colAligns: ["left", ...all.flatMap(() => COLUMNS.map(() => RIGHT))],
   });
-  table.push(
-    ["", { content: "connect()", colSpan: 3 }, { content: "better-sqlite3, main thread", colSpan: 3 }],
-    ["", "rows", "seconds", "stall, ms", "rows", "seconds", "stall, ms"],
-    ["load", ...figures(ours.load), ...figures(theirs.load)],
-    ["ask", ...figures(ours.ask), ...figures(theirs.ask)],
-    ["iterate", ...figures(ours.iterate), ...figures(theirs.iterate)],
-    ["all", ...total(ours), ...total(theirs)],
-  );
+  const row = (name: string, cellsOf: (outcome: Outcome) => string[]): number =>
+    table.push([name, ...all.flatMap(cellsOf)]);
+  table.push(["", ...Object.keys(outcomes).map((content) => ({ content, colSpan: COLUMNS.length }))]);
+  row("", () => COLUMNS);
+  row("load", ({ load }) => figures(load));
+  row("ask", ({ ask }) => figures(ask));
+  row("iterate", ({ iterate }) => figures(iterate));
+  row("all", total);
   return `${table.toString()}
 stall: the longest time in which the main loop could do nothing else (about 1 ms when idle)
-load: with reading and parsing the file, which both do on the main loop`;
+load: with reading and parsing the file, which all do on the main loop`;
 }
 
-/** Whether both drivers found the same. */
+const RIGHT = "right" as const;
+const COLUMNS = ["rows", "seconds", "stall, ms"];
+
+/** What a visitor of a server noticed of the five questions. */
+export function servedText(outcomes: Outcomes): string {
+  const table = new Table({
+    style: plain,
+    head: ["", "requests answered", "a second", "the longest, ms"],
+    colAligns: ["left", RIGHT, RIGHT, RIGHT],
+  });
+  for (const [name, { serve }] of Object.entries(outcomes)) {
+    const { answered, seconds, longestMs } = serve;
+    table.push([name, cell(answered), cell(Math.round(answered / seconds)), longestMs.toFixed(1)]);
+  }
+  return `A server is asked for one flight after another while it asks the five questions once more:
+${table.toString()}
+connect(): the loop is free, and each request waits behind the question that has the connection; the pool has other readers for them`;
+}
+
+/** Whether two found the same. */
 export function agree(ours: Outcome, theirs: Outcome): boolean {
   return found(ours) === found(theirs);
 }

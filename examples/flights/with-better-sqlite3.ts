@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import Database from "better-sqlite3";
-import { insertFlight, readFlights, schema } from "./flights.ts";
+import { findFlight, insertFlight, readFlights, schema } from "./flights.ts";
 import { measure } from "./measure.ts";
 import type { Outcome, Task } from "./outcome.ts";
 import { type Answer, everyFlight, questions, Streak } from "./questions.ts";
+import { serveDuring } from "./visits.ts";
 
 /** The same work with better-sqlite3 where it is usually run: on the main thread. */
 async function runWithBetterSqlite3({ database, limit }: Task): Promise<Outcome> {
@@ -26,15 +27,23 @@ async function runWithBetterSqlite3({ database, limit }: Task): Promise<Outcome>
       return rows;
     });
 
-    const answers: Answer[] = [];
-    const ask = await measure(async () => {
+    const askAll = async (): Promise<Answer[]> => {
+      const answers: Answer[] = [];
       for (const { sql } of questions) {
         answers.push(db.prepare(sql).raw().all() as Answer);
         // As a server would between two requests: the stall is that of the longest question, not of all of them.
         await nextTurn();
       }
+      return answers;
+    };
+    let answers: Answer[] = [];
+    const ask = await measure(async () => {
+      answers = await askAll();
       return answers.flat().length;
     });
+
+    const find = db.prepare(findFlight);
+    const serve = await serveDuring(load.rows, (id) => find.get(id), askAll);
 
     const streak = new Streak();
     const iterate = await measure(async () => {
@@ -42,7 +51,7 @@ async function runWithBetterSqlite3({ database, limit }: Task): Promise<Outcome>
       return streak.rows;
     });
 
-    return { load, ask, iterate, answers, longestStreak: streak.longest };
+    return { load, ask, serve, iterate, answers, longestStreak: streak.longest };
   } finally {
     db.close();
   }

@@ -1,8 +1,9 @@
 import { connect } from "@sqlite-aio/core";
-import { type Flight, insertFlight, readFlights, schema } from "./flights.ts";
+import { type Flight, findFlight, insertFlight, readFlights, schema } from "./flights.ts";
 import { measure } from "./measure.ts";
 import type { Outcome, Task } from "./outcome.ts";
 import { type Answer, everyFlight, questions, Streak } from "./questions.ts";
+import { serveDuring } from "./visits.ts";
 
 /** The work through `connect()`: SQLite runs in a thread of its own. */
 export async function runWithConnect({ database, limit }: Task): Promise<Outcome> {
@@ -15,11 +16,18 @@ export async function runWithConnect({ database, limit }: Task): Promise<Outcome
     return rowcount;
   });
 
-  const answers: Answer[] = [];
-  const ask = await measure(async () => {
+  const askAll = async (): Promise<Answer[]> => {
+    const answers: Answer[] = [];
     for (const { sql } of questions) answers.push(await db.executeFetchall<unknown[]>(sql));
+    return answers;
+  };
+  let answers: Answer[] = [];
+  const ask = await measure(async () => {
+    answers = await askAll();
     return answers.flat().length;
   });
+
+  const serve = await serveDuring(load.rows, (id) => db.executeFetchall(findFlight, [id]), askAll);
 
   const streak = new Streak();
   const iterate = await measure(async () => {
@@ -27,7 +35,7 @@ export async function runWithConnect({ database, limit }: Task): Promise<Outcome
     return streak.rows;
   });
 
-  return { load, ask, iterate, answers, longestStreak: streak.longest };
+  return { load, ask, serve, iterate, answers, longestStreak: streak.longest };
 }
 
 async function* flights(limit: number): AsyncGenerator<Flight> {
