@@ -1,12 +1,17 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { OperationalError } from "@sqlite-aio/core";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it } from "vitest";
+import { endsWithTest } from "../support/child.ts";
 import { type Engine, open, openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { timeFactor } from "../support/time-factor.ts";
 
 const INSERT = "INSERT INTO t (x) VALUES (?)";
+
+/** Longer than any test may take: who waits for so long where nothing is to be waited for fails. */
+const HOUR_MS = 3_600_000;
 
 /** A file with a table, and another connection that can lock it. */
 async function lockable(journal = "delete"): Promise<{ path: string; other: Engine }> {
@@ -56,10 +61,40 @@ it("gives up with SQLITE_BUSY after the timeout, not before and not much later",
       message: expect.stringContaining("database is locked"),
     });
     expect(ms, String(work)).toBeGreaterThanOrEqual(140);
-    expect(ms, String(work)).toBeLessThan(5000 * timeFactor());
   }
   other.exec("COMMIT");
   await db.execute(INSERT, [1]);
+});
+
+it("gives up between two of better-sqlite3's own that are told to wait for a shorter and for a longer time", async () => {
+  const { path, other } = await lockable();
+  other.exec("BEGIN IMMEDIATE");
+  const unit = 100 * timeFactor();
+  const order: string[] = [];
+  const stock = async (name: string, timeout: number): Promise<() => Promise<unknown>> => {
+    const script = new URL("../fixtures/wait-for-lock.mjs", import.meta.url);
+    const thread = endsWithTest(new Worker(script, { workerData: { path, timeout } }));
+    expect(await once(thread, "message")).toEqual(["ready"]);
+    return async () => {
+      thread.postMessage("go");
+      const [code] = (await once(thread, "message")) as [string];
+      order.push(name);
+      return code;
+    };
+  };
+  const [shorter, longer] = [await stock("shorter", unit), await stock("longer", 6 * unit)];
+  const db = await open(path, { isolationLevel: null, timeout: 3 * unit });
+  const ours = async (): Promise<unknown> => {
+    const error = await rejection(db.execute(INSERT, [1]));
+    order.push("ours");
+    return (error as OperationalError).code;
+  };
+  expect(await Promise.all([shorter(), ours(), longer()])).toEqual([
+    "SQLITE_BUSY",
+    "SQLITE_BUSY",
+    "SQLITE_BUSY",
+  ]);
+  expect(order).toEqual(["shorter", "ours", "longer"]);
 });
 
 it("does not wait at all with a timeout of 0", async () => {
@@ -119,7 +154,7 @@ it.each([
 
 it("answers an abort at once, and is ready for the next call though the lock is still held", async () => {
   const { path, other } = await lockable();
-  const db = await open(path, { isolationLevel: null, timeout: 20_000 });
+  const db = await open(path, { isolationLevel: null, timeout: HOUR_MS });
   other.exec("BEGIN IMMEDIATE");
   for (const work of [
     (options: { signal: AbortSignal }) => db.execute(INSERT, [1], options),
@@ -131,12 +166,9 @@ it("answers an abort at once, and is ready for the next call though the lock is 
     const reason = new Error("enough");
     const waiting = rejection(work({ signal: controller.signal }));
     await delay(30);
-    const began = performance.now();
     controller.abort(reason);
     expect(await waiting).toBe(reason);
-    expect(performance.now() - began).toBeLessThan(5000 * timeFactor());
     expect(await db.executeFetchall("SELECT x FROM t")).toEqual([[0]]);
-    expect(performance.now() - began).toBeLessThan(5000 * timeFactor());
   }
   other.exec("COMMIT");
   expect(await db.executeFetchall("SELECT x FROM t")).toEqual([[0]]);
@@ -144,7 +176,7 @@ it("answers an abort at once, and is ready for the next call though the lock is 
 
 it("answers interrupt() and a call's own timeout while it waits", async () => {
   const { path, other } = await lockable();
-  const db = await open(path, { isolationLevel: null, timeout: 20_000 });
+  const db = await open(path, { isolationLevel: null, timeout: HOUR_MS });
   other.exec("BEGIN IMMEDIATE");
   const waiting = [
     rejection(db.execute(INSERT, [1])),
@@ -160,30 +192,27 @@ it("answers interrupt() and a call's own timeout while it waits", async () => {
   await delay(30);
   await db.interrupt();
   expect(await began).toMatchObject({ name: "OperationalError", code: "SQLITE_INTERRUPT" });
-  const { error, ms } = await timed(db.execute(INSERT, [3], { timeout: 40 }));
+  const error = await rejection(db.execute(INSERT, [3], { timeout: 40 }));
   expect(error).toMatchObject({ name: "OperationalError", code: "SQLITE_INTERRUPT" });
-  expect(ms).toBeLessThan(5000 * timeFactor());
   expect(await db.executeFetchall("SELECT x FROM t")).toEqual([[0]]);
   expect(db.inTransaction).toBe(false);
 });
 
 it("closes soon once what waits for a lock is given up", async () => {
   const { path, other } = await lockable();
-  const db = await open(path, { isolationLevel: null, timeout: 20_000 });
+  const db = await open(path, { isolationLevel: null, timeout: HOUR_MS });
   other.exec("BEGIN IMMEDIATE");
   const waiting = rejection(db.execute(INSERT, [1]));
   await delay(30);
-  const began = performance.now();
   await db.interrupt();
   await db.close();
-  expect(performance.now() - began).toBeLessThan(5000 * timeFactor());
-  await waiting;
+  expect(await waiting).toMatchObject({ code: "SQLITE_INTERRUPT" });
 });
 
 it("answers at once where two readers both want to write, since waiting would never end", async () => {
   const { path, other } = await lockable();
-  const db = await open(path, { timeout: 20_000 });
-  const { error, ms } = await timed(
+  const db = await open(path, { timeout: HOUR_MS });
+  const error = await rejection(
     db.transaction(async (tx) => {
       await tx.executeFetchall("SELECT x FROM t");
       other.exec("BEGIN; UPDATE t SET y = 1");
@@ -191,7 +220,6 @@ it("answers at once where two readers both want to write, since waiting would ne
     }),
   );
   expect(error).toMatchObject({ code: "SQLITE_BUSY" });
-  expect(ms).toBeLessThan(5000 * timeFactor());
   expect(db.inTransaction).toBe(false);
   other.exec("COMMIT");
   await db.transaction((tx) => tx.execute("UPDATE t SET y = 3"));
@@ -200,14 +228,13 @@ it("answers at once where two readers both want to write, since waiting would ne
 
 it("answers at once where a half-read cursor of its own is what the other waits for", async () => {
   const { path, other } = await lockable();
-  const db = await open(path, { timeout: 20_000, isolationLevel: null, iterChunkSize: 1 });
+  const db = await open(path, { timeout: HOUR_MS, isolationLevel: null, iterChunkSize: 1 });
   await db.executemany(INSERT, [[1], [2], [3]]);
   const cursor = await db.execute("SELECT x FROM t");
   expect(await cursor.fetchone()).toEqual([0]);
   other.exec("BEGIN; UPDATE t SET y = 1");
-  const { error, ms } = await timed(db.execute("UPDATE t SET y = 2"));
+  const error = await rejection(db.execute("UPDATE t SET y = 2"));
   expect(error).toMatchObject({ code: "SQLITE_BUSY" });
-  expect(ms).toBeLessThan(5000 * timeFactor());
   await cursor.close();
   other.exec("COMMIT");
   await db.execute("UPDATE t SET y = 2");
@@ -215,31 +242,29 @@ it("answers at once where a half-read cursor of its own is what the other waits 
 
 it("answers SQLITE_BUSY_SNAPSHOT at once: only the whole transaction can be run again", async () => {
   const { path, other } = await lockable("wal");
-  const db = await open(path, { timeout: 20_000 });
+  const db = await open(path, { timeout: HOUR_MS });
   const attempt = (meanwhile: () => void): Promise<void> =>
     db.transaction(async (tx) => {
       const [[y]] = (await tx.executeFetchall("SELECT y FROM t")) as [[number]];
       meanwhile();
       await tx.execute("UPDATE t SET y = ?", [y + 1]);
     });
-  const { error, ms } = await timed(attempt(() => other.exec("UPDATE t SET y = 10")));
+  const error = await rejection(attempt(() => other.exec("UPDATE t SET y = 10")));
   expect(error).toBeInstanceOf(OperationalError);
   expect(error).toMatchObject({ code: "SQLITE_BUSY_SNAPSHOT" });
-  expect(ms).toBeLessThan(5000 * timeFactor());
   await attempt(() => {});
   expect(other.prepare("SELECT y FROM t").pluck().get()).toBe(11);
 });
 
 it("answers SQLITE_BUSY_SNAPSHOT at once where a half-read cursor of its own holds an older snapshot", async () => {
   const { path, other } = await lockable("wal");
-  const db = await open(path, { timeout: 20_000, isolationLevel: null, iterChunkSize: 1 });
+  const db = await open(path, { timeout: HOUR_MS, isolationLevel: null, iterChunkSize: 1 });
   await db.executemany(INSERT, [[1], [2], [3]]);
   const cursor = await db.execute("SELECT x FROM t");
   expect(await cursor.fetchone()).toEqual([0]);
   other.exec("UPDATE t SET y = 1");
-  const { error, ms } = await timed(db.execute("UPDATE t SET y = y + 1"));
+  const error = await rejection(db.execute("UPDATE t SET y = y + 1"));
   expect(error).toMatchObject({ code: "SQLITE_BUSY_SNAPSHOT" });
-  expect(ms).toBeLessThan(5000 * timeFactor());
   await cursor.close();
   await db.execute("UPDATE t SET y = y + 1");
   expect(other.prepare("SELECT DISTINCT y FROM t").pluck().all()).toEqual([2]);
@@ -248,8 +273,7 @@ it("answers SQLITE_BUSY_SNAPSHOT at once where a half-read cursor of its own hol
 it("takes the lock of another process that was killed", async () => {
   const { path } = await lockable();
   const db = await open(path, { isolationLevel: null });
-  const holder = fork(new URL("../fixtures/hold-lock.mjs", import.meta.url), [path]);
-  onTestFinished(() => void holder.kill("SIGKILL"));
+  const holder = endsWithTest(fork(new URL("../fixtures/hold-lock.mjs", import.meta.url), [path]));
   await once(holder, "message");
   let over = false;
   const writing = db.execute(INSERT, [2]).then(() => {

@@ -108,6 +108,16 @@ describe("reads by key that are made together", () => {
     }
   });
 
+  it("may have texts and blobs that are too large to go together", async () => {
+    const sql = "SELECT length(CAST(?1 AS BLOB)) AS bytes, substr(?1, -4) AS last";
+    for (let i = 0; i < 3; i++) await pool.get(sql, ["x"]);
+    const texts = Array.from({ length: 40 }, (_, i) => `${"é".repeat(1500)}${1000 + i}`);
+    expect(await together(texts, sql)).toEqual(texts.map((text) => ({ bytes: 3004, last: text.slice(-4) })));
+    const blobs = Array.from({ length: 40 }, (_, i) => Buffer.from(`${"x".repeat(3000)}${1000 + i}`));
+    const results = await together(blobs, sql);
+    expect(results).toEqual(blobs.map((blob) => ({ bytes: 3004, last: blob.subarray(-4) })));
+  });
+
   it("that are given up are rejected with the reason, and the others answered", async () => {
     const reason = new Error("not wanted");
     for (let round = 0; round < 20; round++) {

@@ -1,0 +1,81 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { SpinWait } from "../../dist/thread/spin-wait.js";
+
+/** Milliseconds: longer than an answer may take that the loop turns for. */
+const LATE = 1;
+/** Far enough ahead that the loop turns for as long as it is let. */
+const soon = (): number => performance.now() + 200;
+
+/** Waits for an answer that never comes, and counts how often that is looked for. */
+function counted(): { spin: SpinWait; looks: () => number } {
+  let looks = 0;
+  const spin = new SpinWait(() => {
+    looks++;
+    return false;
+  });
+  return { spin, looks: () => looks };
+}
+
+it("the loop turns for an answer until that has come", async () => {
+  const { spin, looks } = counted();
+  spin.posted(soon());
+  await turn();
+  await turn();
+  expect(looks()).toBeGreaterThan(0);
+  spin.answered(0, 0);
+  const before = looks();
+  for (let i = 0; i < 5; i++) await turn();
+  expect(looks()).toBe(before);
+});
+
+it("the loop turns on while further answers are due", async () => {
+  const { spin, looks } = counted();
+  spin.posted(soon());
+  spin.answered(0, 1);
+  for (let i = 0; i < 3; i++) await turn();
+  expect(looks()).toBeGreaterThan(0);
+  spin.answered(0, 0);
+});
+
+it("the loop does not turn for a thread that has died", async () => {
+  const { spin, looks } = counted();
+  spin.posted(soon());
+  spin.gone();
+  for (let i = 0; i < 5; i++) await turn();
+  expect(looks()).toBe(0);
+});
+
+it("the loop turns for the one whose answer is due, and not for the other", async () => {
+  const [first, second] = [counted(), counted()];
+  first.spin.posted(soon());
+  second.spin.posted(soon());
+  first.spin.answered(0, 0);
+  for (let i = 0; i < 3; i++) await turn();
+  expect(first.looks()).toBe(0);
+  expect(second.looks()).toBeGreaterThan(0);
+  second.spin.answered(0, 0);
+});
+
+it("after answers that came late the loop turns once in 32 times, and always again when one came soon", async () => {
+  const { spin, looks } = counted();
+  const turned = async (): Promise<boolean> => {
+    const before = looks();
+    spin.posted(soon());
+    for (let i = 0; i < 2; i++) await turn();
+    return looks() > before;
+  };
+  for (let i = 0; i < 4; i++) {
+    expect(await turned()).toBe(true);
+    spin.answered(LATE, 0);
+  }
+  const times: boolean[] = [];
+  for (let i = 0; i < 32; i++) {
+    times.push(await turned());
+    spin.answered(LATE, 0);
+  }
+  expect(times.filter(Boolean)).toEqual([true]);
+  spin.answered(0, 0);
+  expect(await turned()).toBe(true);
+  spin.answered(0, 0);
+});
