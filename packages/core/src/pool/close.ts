@@ -27,7 +27,10 @@ export async function closePool(parts: PoolParts, timeout: number): Promise<void
   }
   const ended = Promise.all([parts.readers.terminate(), parts.writers.terminate()]);
   // A native call that does not return keeps its thread; nobody has to wait for that.
-  await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, GRACE_MS).unref())]);
+  const grace = Promise.withResolvers<void>();
+  const patience = setTimeout(grace.resolve, GRACE_MS).unref();
+  await Promise.race([ended, grace.promise]);
+  clearTimeout(patience);
 }
 
 async function closeInOrder({
