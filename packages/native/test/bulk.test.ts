@@ -33,6 +33,7 @@ const COLUMNS: Record<string, unknown[]> = {
   blobs: [new Uint8Array([1, 2]), new Uint8Array(), null, new Uint8Array(300).fill(7)],
   "large blobs": [new Uint8Array(6000).fill(1), new Uint8Array(5000).fill(2), null, new Uint8Array(1)],
   NULL: [null, null, null, null],
+  "nothing but empty texts and blobs": ["", new Uint8Array(), null, ""],
   "all kinds": [1, "é", new Uint8Array([3]), 2n ** 60n],
 };
 
@@ -198,4 +199,24 @@ test("what is no packet for the statement is refused, and nothing is written", (
     "ERR_SQLITE_AIO_NATIVE_FINALIZED",
   );
   other.close();
+});
+
+test("a set that finalizes the statement of its batch finds that at work, and the statement goes on", () => {
+  using handle = open();
+  handle.db.exec("create table t (a)");
+  const { id } = native.prepare(handle.token, "insert into t values (?)")!;
+  const sets = packet([[1], [2]]);
+  const [, column] = sets;
+  let code: unknown;
+  Object.defineProperty(sets, 1, {
+    get: () => {
+      code = codeOf(() => native.finalize(handle.token, id));
+      return column;
+    },
+  });
+  const progress = new Float64Array(2);
+  native.runMany(handle.token, id, sets, 0, progress);
+  expect(code).toBe("ERR_SQLITE_AIO_NATIVE_BUSY");
+  native.runMany(handle.token, id, packet([[3]]), 0, progress);
+  expect(handle.db.prepare("select a from t").pluck().all()).toEqual([1, 2, 3]);
 });

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
-import { Database, native } from "./engine.ts";
+import { codeOf, Database, native, open } from "./engine.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const require = createRequire(import.meta.url);
@@ -127,4 +127,13 @@ test("the binary is small, exports its three entry points and needs nothing but 
     encoding: "utf8",
   });
   expect(output).toMatch(new RegExp(`^${process.platform}-${process.arch} +\\d+ bytes`));
+});
+
+test("the token of a handle that is gone is never another's", () => {
+  const gone = open();
+  gone.db.close();
+  using next = open();
+  expect(next.token).not.toBe(gone.token);
+  expect(codeOf(() => native.prepare(gone.token, "select 1"))).toBe("ERR_SQLITE_AIO_NATIVE_CLOSED");
+  expect(native.prepare(next.token, "select 1")).not.toBeNull();
 });

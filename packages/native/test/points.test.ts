@@ -332,3 +332,40 @@ test("what is no input is refused", () => {
     );
   }
 });
+
+test("a run ends before a text for which the results before have left no room", () => {
+  using handle = open();
+  const text = native.prepare(handle.token, "select printf('%.*c', ?, 'x')")!.id;
+  const long = { id: text, limit: 1, values: [40_000] };
+  const { outcomes, done } = new Run(handle.token, [long, long]);
+  expect(done).toBe(1);
+  expect(outcomes).toEqual([{ rows: [["x".repeat(40_000)]], renamed: false }]);
+});
+
+test("a read that is over holds no lock on its table", () => {
+  using handle = open();
+  handle.db.exec("create table t (a); insert into t values (1), (2)");
+  const { id } = native.prepare(handle.token, "select a from t")!;
+  expect(new Run(handle.token, [{ id, limit: 1 }]).done).toBe(1);
+  handle.db.exec("drop table t");
+});
+
+test("a run ends behind a read that was interrupted, or might have been", () => {
+  using handle = open();
+  const { block: control } = wire.openControl(wire.createControl());
+  const INTERRUPTS = 5;
+  handle.db.function("disturb", {}, () => ++control[INTERRUPTS]!);
+  const disturbing = native.prepare(handle.token, "select disturb()")!.id;
+  const plain = native.prepare(handle.token, "select 2")!.id;
+  const { outcomes, done } = new Run(
+    handle.token,
+    [
+      { id: disturbing, limit: 1 },
+      { id: plain, limit: 1 },
+    ],
+    control,
+    1,
+  );
+  expect(done).toBe(1);
+  expect(outcomes).toEqual([{ rows: [[1]], renamed: false }]);
+});
