@@ -21,6 +21,7 @@ const ORDER = [
       "typeorm",
       "electron",
       "bundlers",
+      "frameworks",
       "tracing",
       "encryption",
       "extensions",

@@ -15,7 +15,10 @@ const SEEN_TO: Readonly<Record<string, string>> = {
   ts: "documents.suite.ts runs them",
   mts: "packages/core/test/works-with runs them, with the client that Prisma makes of the schema",
   prisma: "packages/core/test/works-with generates from it",
-  typescript: "packages/core/test/bundlers compiles them against Electron's types",
+  typescript:
+    "packages/core/test/bundlers compiles Electron's against its types; test/frameworks compiles and runs NestJS's",
+  javascript: "packages/core/test/frameworks builds them, and asks what is built",
+  dockerfile: "read below",
   js: "compiled below",
   sh: "read below; litestream's are run by packages/core/test/litestream",
   yaml: "read below; litestream.yml is used by packages/core/test/litestream",
@@ -25,7 +28,9 @@ const SEEN_TO: Readonly<Record<string, string>> = {
 it("every block of the README and the documents is run, compiled or read by a test", () => {
   const unknown = blocks.filter(({ language }) => !(language in SEEN_TO));
   expect(unknown.map(({ page, language }) => `${page}: ${language}`)).toEqual([]);
-  expect(new Set(inLanguage("typescript").map(({ page }) => page))).toEqual(new Set(["docs/electron.md"]));
+  const pagesOf = (language: string): Set<string> => new Set(inLanguage(language).map(({ page }) => page));
+  expect(pagesOf("typescript")).toEqual(new Set(["docs/electron.md", "docs/frameworks.md"]));
+  expect(pagesOf("javascript")).toEqual(new Set(["docs/frameworks.md"]));
 });
 
 describe("js", () => {
@@ -139,6 +144,38 @@ function scriptOf(line: string, folder: string): boolean {
 
 /** Commands that are run, in these words or with other files, by the suites of the bundlers and of Litestream. */
 const ELSEWHERE = ["cp", "echo", "esbuild", "litestream", "node", "postject"];
+
+describe("dockerfile", () => {
+  it.each(inLanguage("dockerfile"))(
+    "of $page has instructions and stages that there are, a Node that is new enough, and a CMD without a shell",
+    ({ text }) => {
+      const lines = text
+        .split("\n")
+        .filter((line) => line !== "" && !line.startsWith("#"))
+        .map((line) => line.split(/\s+/));
+      const stages = new Set<string>();
+      for (const [instruction = "", ...args] of lines) {
+        expect(INSTRUCTIONS).toContain(instruction);
+        if (instruction === "FROM") {
+          expect(args[0]).toMatch(/^node:\d+-(?:alpine|bookworm-slim)$/);
+          expect(Number(/\d+/.exec(args[0] ?? "")?.[0])).toBeGreaterThanOrEqual(22);
+          if (args[1] === "AS") stages.add(args[2] ?? "");
+        }
+        const [, stage] = /^--from=(.*)$/.exec(args[0] ?? "") ?? [];
+        if (stage !== undefined) expect(stages).toContain(stage);
+      }
+      const last = (name: string): string[] => lines.findLast(([instruction]) => instruction === name) ?? [];
+      expect(JSON.parse(last("CMD").slice(1).join(" "))).toEqual(["node", "server.js"]);
+      // The database is in the volume's folder, which the user of the process can write to.
+      const [, volume = "no volume"] = last("VOLUME");
+      expect(last("ENV").join(" ")).toContain(`DATABASE=${volume}/`);
+      expect(text).toContain(`chown ${last("USER")[1]}:${last("USER")[1]} ${volume}`);
+    },
+  );
+});
+
+/** Of Docker's reference, as far as a program of Node has a use for them. */
+const INSTRUCTIONS = ["FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "VOLUME", "CMD"];
 
 describe("yaml", () => {
   it.each(inLanguage("yaml"))("of $page can be read", ({ text }) => {

@@ -1,5 +1,16 @@
-import { expect, inject, it } from "vitest";
-import { makeProject, node } from "./project.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { Installation, runNode } from "./installation.ts";
+import { oldestNode, runners } from "./versions.ts";
+
+const NODE = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
+
+let installation: Installation;
+
+beforeAll(async () => {
+  installation = await Installation.of({ ...runners, [NODE]: oldestNode }, "commonjs");
+});
+
+afterAll(() => installation.remove());
 
 /** The body of a test that opens a connection and a pool, and meets an error by its class. */
 const BODY = `
@@ -24,18 +35,21 @@ const jestTest = `test("opens", async () => {${BODY}${EXPECTED}});`;
 const LIMIT_MS = "60000";
 
 const jest = (folder: string): Promise<string> =>
-  node(folder, "jest/bin/jest.js", ["--rootDir", folder, "--testTimeout", LIMIT_MS]);
+  installation.run("jest/bin/jest.js", ["--rootDir", folder, "--testTimeout", LIMIT_MS], folder);
 const passed = /Tests:\s+1 passed, 1 total/;
 
 it("Jest 30 as it comes: CommonJS", async () => {
-  const folder = await makeProject({ "package.json": "{}", "a.test.js": `${REQUIRED}\n${jestTest}` });
+  const folder = await installation.project({
+    "package.json": "{}",
+    "a.test.js": `${REQUIRED}\n${jestTest}`,
+  });
   const said = await jest(folder);
   expect(said).toMatch(passed);
   expect(said).not.toMatch(/did not exit|open handle/i);
 });
 
 it("Jest 30 with Babel, which makes CommonJS of import", async () => {
-  const folder = await makeProject({
+  const folder = await installation.project({
     "package.json": "{}",
     "babel.config.js":
       'module.exports = { presets: [["@babel/preset-env", { targets: { node: "current" } }]] };',
@@ -45,7 +59,7 @@ it("Jest 30 with Babel, which makes CommonJS of import", async () => {
 });
 
 it("ts-jest, which checks the types of CommonJS", async () => {
-  const folder = await makeProject({
+  const folder = await installation.project({
     "package.json": "{}",
     "jest.config.js": 'module.exports = { preset: "ts-jest" };',
     "tsconfig.json": JSON.stringify({
@@ -60,8 +74,12 @@ it.each([
   ["CommonJS", "a.test.cjs", `const assert = require("node:assert");\n${REQUIRED}`],
   ["ES modules", "a.test.mjs", `import assert from "node:assert";\n${IMPORTED}`],
 ])("mocha, in %s", async (_, name, load) => {
-  const folder = await makeProject({ [name]: `${load}\nit("opens", async () => {${BODY}${ASSERTED}});` });
-  expect(await node(folder, "mocha/bin/mocha.js", ["--timeout", LIMIT_MS, name])).toContain("1 passing");
+  const folder = await installation.project({
+    [name]: `${load}\nit("opens", async () => {${BODY}${ASSERTED}});`,
+  });
+  expect(await installation.run("mocha/bin/mocha.js", ["--timeout", LIMIT_MS, name], folder)).toContain(
+    "1 passing",
+  );
 });
 
 it.each([
@@ -76,8 +94,10 @@ it.each([
     `import assert from "node:assert";\nimport test from "node:test";\n${IMPORTED}`,
   ],
 ])("node:test of Node 22.14, in %s", async (_, name, load) => {
-  const folder = await makeProject({ [name]: `${load}\ntest("opens", async () => {${BODY}${ASSERTED}});` });
-  const said = await node(folder, `./${name}`, [], inject("oldest"));
+  const folder = await installation.project({
+    [name]: `${load}\ntest("opens", async () => {${BODY}${ASSERTED}});`,
+  });
+  const said = await runNode(folder, name, [], installation.file(`${NODE}/bin/node`));
   expect(said).toMatch(/pass 1\b/);
   expect(said).toMatch(/fail 0\b/);
 });
