@@ -1,7 +1,9 @@
+import { mkdirSync, rmSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { copyDataset, datasetFile, removeDatabase } from "./datasets.ts";
+import { copyDataset, datasetFile, datasetFolderFile, removeDatabase } from "./datasets.ts";
 import type { Session, Settings } from "./driver.ts";
 import { driverNamed } from "./drivers.ts";
+import { seriesNamed } from "./growth/series.ts";
 import type { Answer, Job, Probe } from "./job.ts";
 import { type Effort, type Metrics, stallsOf } from "./measure.ts";
 import { versionOf } from "./packages.ts";
@@ -15,6 +17,7 @@ async function main(): Promise<void> {
 
 async function answerTo(job: Job): Promise<Answer> {
   if (job.kind === "probe") return { kind: "probe", probe: await probe(job.driver) };
+  if (job.kind === "growth") return { kind: "metrics", metrics: await grow(job) };
   return {
     kind: "metrics",
     metrics: job.kind === "baseline" ? await doNothing(job.effort) : await runTrial(job),
@@ -50,6 +53,16 @@ async function runTrial({
   } finally {
     for (const session of sessions) await session.close();
     if (trial.writes) removeDatabase(file);
+  }
+}
+
+async function grow({ driver, series, size }: Extract<Job, { kind: "growth" }>): Promise<Metrics> {
+  const folder = datasetFolderFile(`growth-${process.pid}`);
+  mkdirSync(folder);
+  try {
+    return await seriesNamed(series).measure({ driver: driverNamed(driver), folder, size });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

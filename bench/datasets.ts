@@ -48,6 +48,11 @@ export function datasetFile(name: DatasetName): string {
   return `${DIRECTORY}${name}-${GENERATION}.db`;
 }
 
+/** A file of another name beside them. */
+export function datasetFolderFile(name: string): string {
+  return `${DIRECTORY}${name}`;
+}
+
 /** A copy of its own for a trial that writes. */
 export function copyDataset(name: DatasetName, label: string): string {
   const copy = `${DIRECTORY}${label}.db`;

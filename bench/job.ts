@@ -4,6 +4,7 @@ import type { Effort, Metrics } from "./measure.ts";
 export type Job =
   | { readonly kind: "probe"; readonly driver: string }
   | { readonly kind: "baseline"; readonly effort: Effort }
+  | { readonly kind: "growth"; readonly driver: string; readonly series: string; readonly size: number }
   | { readonly kind: "trial"; readonly driver: string; readonly trial: string; readonly effort: Effort };
 
 export type Answer =

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { DRIVERS } from "./drivers.ts";
+import { SERIES } from "./growth/series.ts";
 import type { Effort } from "./measure.ts";
 import { TRIALS } from "./trials.ts";
 
@@ -14,6 +15,9 @@ export interface Options {
   /** Whether every trial and driver is run: only such results may go into the documents. */
   readonly complete: boolean;
   readonly publish: boolean;
+  /** Measure how costs grow, and nothing else. */
+  readonly growth: boolean;
+  readonly series: readonly string[];
   readonly help: boolean;
 }
 
@@ -44,6 +48,7 @@ export function readOptions(): Options {
       rounds: { type: "string" },
       minutes: { type: "string", default: "20" },
       publish: { type: "boolean" },
+      growth: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -57,7 +62,9 @@ export function readOptions(): Options {
     throw new TypeError("--publish needs every trial and driver: leave out --only and --drivers");
   return {
     mode: values.quick ? "quick" : "full",
-    trials: chosen("--only", values.only, TRIALS),
+    trials: chosen("--only", values.growth ? undefined : values.only, TRIALS),
+    growth: values.growth,
+    series: chosen("--only", values.growth ? values.only : undefined, SERIES),
     drivers: chosen("--drivers", values.drivers, DRIVERS),
     rounds,
     minutes,
@@ -77,6 +84,8 @@ export function usage(): string {
   --rounds <n>         how many fresh processes each driver gets for each trial (3; quick: 1)
   --minutes <n>        begins no further round that would end later (20)
   --publish            insert the tables into README.md and docs/performance.md (the full run does; --no-publish to keep it from that)
+  --growth             how costs grow with rows, callers, statements, columns, texts and files (about 30 minutes and 10 GB; quick: 3)
+                       --only <${names(SERIES).replaceAll(", ", "|")}>
   --help               this text
 `;
 }

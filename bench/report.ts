@@ -4,21 +4,20 @@ import { pragmas } from "./driver.ts";
 import { short, styleOf } from "./metrics.ts";
 import { type DriverResult, medianOf, type Results, type TrialEntry, type TrialResult } from "./results.ts";
 import type { Summary } from "./statistics.ts";
-
-type Cells = readonly string[];
+import { type Cells, table } from "./table.ts";
 
 /** Everything: settings, aims, a table for each trial. `charts` leads from the document to the folder of the charts. */
 export function fullReport(results: Results, charts: string): string {
   return [
     provenance(results),
     ...CHARTS.map(({ file, title }) => `![${title}](${charts}/${file})`),
-    "### Aims",
-    aimsTable(results),
     ...results.trials.flatMap((trial) => [
       `### ${trial.title}`,
       describe(results, trial),
       trialTable(results, trial),
     ]),
+    "### Aims",
+    aimsTable(results),
     "### Settings",
     settings(results),
   ].join("\n\n");
@@ -180,15 +179,4 @@ function titleOf(results: Results, name: string): string {
 
 function firstLine(text: string): string {
   return (text.split("\n")[0] ?? "").replaceAll("|", "\\|").slice(0, 120);
-}
-
-/** The first `texts` columns are words and lean left, the rest are figures and lean right. */
-function table(head: Cells, rows: readonly Cells[], texts = 1): string {
-  const width = head.map((cell, column) =>
-    Math.max(cell.length, 3, ...rows.map((row) => (row[column] ?? "").length)),
-  );
-  const line = (cells: Cells): string =>
-    `| ${width.map((size, column) => (column < texts ? (cells[column] ?? "").padEnd(size) : (cells[column] ?? "").padStart(size))).join(" | ")} |`;
-  const rule = `| ${width.map((size, column) => (column < texts ? "-".repeat(size) : `${"-".repeat(size - 1)}:`)).join(" | ")} |`;
-  return [line(head), rule, ...rows.map(line)].join("\n");
 }

@@ -2,6 +2,7 @@ import { prepareDataset } from "./datasets.ts";
 import type { Driver } from "./driver.ts";
 import { DRIVERS } from "./drivers.ts";
 import { environment } from "./environment.ts";
+import { growth } from "./growth/run.ts";
 import { installPeers } from "./install.ts";
 import { installPrisma } from "./prisma/install.ts";
 import { launch } from "./launch.ts";
@@ -19,7 +20,10 @@ async function main(): Promise<void> {
   const options = understood();
   if (options === undefined) process.exitCode = 2;
   else if (options.help) say(usage());
-  else await bench(options);
+  else if (options.growth) {
+    installPeers(say);
+    await growth(options, say);
+  } else await bench(options);
 }
 
 /** A mistyped option wants a line that names it, not a stack. */
