@@ -33,9 +33,13 @@ const LIMIT_MS = 600_000;
 const CHART = "growth.svg";
 
 /** Measures how costs grow, draws it and, if it is to be published, puts the tables into docs/performance.md. */
-export async function growth({ mode, publish, series: chosen }: Options, say: (line: string) => void) {
+export async function growth(
+  { mode, publish, complete, series: chosen }: Options,
+  say: (line: string) => void,
+) {
   for (const name of ["items", "orders"] as const) prepareDataset(name);
-  const folder = new URL(`../results/${mode === "quick" ? "quick/" : ""}`, import.meta.url);
+  const part = !complete ? "partial/" : mode === "quick" && !publish ? "quick/" : "";
+  const folder = new URL(`../results/${part}`, import.meta.url);
   mkdirSync(folder, { recursive: true });
   const done: Growth["series"][number][] = [];
   const results: Growth = { environment: environment(), mode, series: done };
