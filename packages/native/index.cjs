@@ -60,7 +60,7 @@ function load(file) {
   try {
     return require(file);
   } catch (error) {
-    const [why] = String(error.message).split("\n", 1);
+    const [why] = String(error.message).split(/\r?\n/, 1);
     throw missing(`${file} does not load on ${process.platform}-${process.arch} (${why})`, error);
   }
 }

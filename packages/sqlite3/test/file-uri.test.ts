@@ -37,6 +37,12 @@ describe("the name of a database", () => {
     expect(databaseName(name, uri)).toEqual(expected);
   });
 
+  it("has a drive behind a slash, which is taken off on Windows and nowhere else", () => {
+    const path = process.platform === "win32" ? "C:/data/x.db" : "/C:/data/x.db";
+    expect(databaseName("file:///C:/data/x.db", uri)).toEqual({ ...file, path });
+    expect(databaseName("file:/C:/data/x.db", uri)).toEqual({ ...file, path });
+  });
+
   it("is one in memory that others have too where the flags say so", () => {
     expect(databaseName(":memory:", usual | OPEN_SHAREDCACHE).sharedMemory).toBe(":memory:");
     expect(databaseName("file:name?mode=memory", uri | OPEN_SHAREDCACHE).sharedMemory).toBe("name");

@@ -136,8 +136,8 @@ export abstract class HandleControls {
   /** Loads a SQLite extension. Rejects with "not authorized" unless that is enabled. */
   async loadExtension(path: string, entryPoint?: string, options?: CallOptions): Promise<void> {
     const extension = resolveExtension(path, entryPoint);
-    const args = extension.entryPoint === null ? [extension.path] : [extension.path, extension.entryPoint];
-    await this.handle.perform(this.handle.method("loadExtension", ...args), options, this.loadExtension);
+    const call = this.handle.method("loadExtension", extension.path, extension.entryPoint);
+    await this.handle.perform(call, options, this.loadExtension);
   }
 
   /** Calls `callback` with the text of each statement that runs, its parameters filled in; null ends that. */

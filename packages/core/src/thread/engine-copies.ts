@@ -42,10 +42,10 @@ export function claimFile(path: string, { file, id }: EngineCopy): () => void {
 /** Links followed; the file itself may be made only now. */
 function realPath(path: string): string {
   try {
-    return realpathSync(path);
+    return realpathSync.native(path);
   } catch {
     try {
-      return join(realpathSync(dirname(path)), basename(path));
+      return join(realpathSync.native(dirname(path)), basename(path));
     } catch {
       return path;
     }

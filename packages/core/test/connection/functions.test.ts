@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { resolve } from "node:path";
 import {
   connect,
   type Connection,
@@ -501,7 +502,7 @@ describe("an extension", () => {
     await db.enableLoadExtension(true);
     const missing = await rejection(db.loadExtension("/nowhere/extension"));
     expect(missing).toBeInstanceOf(OperationalError);
-    expect((missing as Error).message).toContain("/nowhere/extension");
+    expect((missing as Error).message).toContain(resolve("/nowhere/extension"));
     await db.enableLoadExtension(false);
     expect(await rejection(db.loadExtension("/nowhere/extension", "entry"))).toMatchObject({
       message: "not authorized",
@@ -519,6 +520,6 @@ describe("an extension", () => {
   it("that is asked for on opening and is not there keeps the connection from opening", async () => {
     const error = await rejection(connect(":memory:", { extensions: [{ path: "/nowhere/extension" }] }));
     expect(error).toBeInstanceOf(OperationalError);
-    expect((error as Error).message).toContain("/nowhere/extension");
+    expect((error as Error).message).toContain(resolve("/nowhere/extension"));
   });
 });

@@ -42,7 +42,7 @@ export function databaseName(filename: string, flags: number): DatabaseName {
 function ofUri(uri: string, flags: number, sharedByFlag: boolean): DatabaseName {
   const [withQuery = ""] = uri.slice("file:".length).split("#", 1);
   const mark = withQuery.indexOf("?");
-  const name = decode(withoutAuthority(mark < 0 ? withQuery : withQuery.slice(0, mark)));
+  const name = withoutDriveSlash(decode(withoutAuthority(mark < 0 ? withQuery : withQuery.slice(0, mark))));
   const query = mark < 0 ? "" : withQuery.slice(mark + 1);
   let access = flags & ACCESS;
   let memory = name === MEMORY;
@@ -69,6 +69,11 @@ function withoutAuthority(text: string): string {
   if (authority !== "" && authority !== "localhost")
     throw sqlite3Error("ERROR", `invalid uri authority: ${authority}`);
   return end < 0 ? "" : text.slice(end);
+}
+
+/** On Windows `/C:/path` is `C:/path`. */
+function withoutDriveSlash(path: string): string {
+  return process.platform === "win32" && /^\/[a-z]:/i.test(path) ? path.slice(1) : path;
 }
 
 function parametersOf(query: string): (readonly [string, string])[] {

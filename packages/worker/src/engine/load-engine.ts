@@ -61,7 +61,7 @@ function engineMissing(specifier: string, error: unknown): unknown {
   const isName = !/^(?:file:|[./])/.test(specifier);
   const what = absent
     ? `the engine "${specifier}" is not installed: ${isName ? `npm install ${specifier}` : "give its module or its file as the option engine"}`
-    : `the engine "${specifier}" does not load (${message.split("\n", 1)[0]}): install it again on this system, with the Node that runs it`;
+    : `the engine "${specifier}" does not load (${message.split(/\r?\n/, 1)[0]}): install it again on this system, with the Node that runs it`;
   return new UsageError("ENGINE_MISSING", what);
 }
 

@@ -125,7 +125,7 @@ function load(): Native | string {
   try {
     return requireHere("@sqlite-aio/native") as Native;
   } catch (error) {
-    const message = messageOf(error).split("\n", 1)[0]!;
+    const message = messageOf(error).split(/\r?\n/, 1)[0]!;
     // Node's own message names what was not found: the package, or something that it needs itself.
     const absent = codeOf(error) === "MODULE_NOT_FOUND" && message.includes("'@sqlite-aio/native'");
     return absent

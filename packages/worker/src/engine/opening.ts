@@ -1,5 +1,6 @@
 import type { EngineDatabase } from "./engine-api.js";
 import { loadEngine } from "./load-engine.js";
+import { loadExtension } from "./load-extension.js";
 import { BUSY_SLICE_MS, LOCK_CODES } from "./lock-codes.js";
 import { type Pragma, setPragma, sortPragmas } from "./pragmas.js";
 import { codeOf, UsageError } from "../wire/fault.js";
@@ -24,10 +25,7 @@ export async function configureHandle(db: EngineDatabase, options: OpenOptions):
   const pragmas: Pragma[] = [["foreign_keys", "ON"], ["synchronous", "FULL"], ...later];
   for (const pragma of pragmas) await patiently(options.timeout, () => setPragma(db, pragma));
   if (options.image !== null) checkImage(db);
-  for (const { path, entryPoint } of options.extensions) {
-    if (entryPoint === null) db.loadExtension(path);
-    else db.loadExtension(path, entryPoint);
-  }
+  for (const { path, entryPoint } of options.extensions) loadExtension(db, path, entryPoint);
 }
 
 /** Hands the handle to the setup module. */

@@ -1,3 +1,4 @@
+import { loadExtension } from "../engine/load-extension.js";
 import { UsageError } from "../wire/fault.js";
 import { requireDatabase } from "./backup.js";
 import type { Session } from "./session.js";
@@ -32,14 +33,16 @@ export class Methods {
         this.#loadExtension = args[0] === true;
         session.taint();
         break;
-      case "loadExtension":
+      case "loadExtension": {
+        const [path, entryPoint] = args as [string, string | null];
         if (!this.#loadExtension) throw new UsageError("SQLITE_ERROR", "not authorized");
         session.requireNoCursor("an extension cannot be loaded");
         session.outlast();
-        session.db.loadExtension(...(args as [string]));
+        loadExtension(session.db, path, entryPoint);
         session.taint();
         session.schemaMayHaveChanged();
         break;
+      }
       case "blobOpen": {
         const [number, names, rowid, writable] = args as Parameters<Session["blobs"]["open"]>;
         session.out.value(session.blobs.open(number, names, rowid, writable));

@@ -1,0 +1,27 @@
+import { codeOf, UsageError } from "../wire/fault.js";
+import { messageOf } from "../wire/thrown.js";
+
+/** The part of a handle that is used here. */
+interface Loader {
+  loadExtension(path: string, entryPoint?: string): unknown;
+}
+
+/** Loads an extension. What it throws names the file and the entry point. */
+export function loadExtension(db: Loader, path: string, entryPoint: string | null): void {
+  try {
+    if (entryPoint === null) db.loadExtension(path);
+    else db.loadExtension(path, entryPoint);
+  } catch (error) {
+    throw named(error, path, entryPoint);
+  }
+}
+
+/** SQLite passes on what the system says: on Windows a sentence without any name, and with a line break at its end. */
+function named(error: unknown, path: string, entryPoint: string | null): unknown {
+  const code = codeOf(error);
+  if (error instanceof UsageError || !code.startsWith("SQLITE_")) return error;
+  const said = messageOf(error);
+  if (said.includes(path) && (entryPoint === null || said.includes(entryPoint))) return error;
+  const what = entryPoint === null ? path : `${path}, entry point ${entryPoint}`;
+  return new UsageError(code, `the extension ${what} does not load: ${said.trim()}`);
+}
