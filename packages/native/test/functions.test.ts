@@ -1,10 +1,10 @@
-import { copyFileSync, globSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, globSync, mkdtempSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { expect, it, onTestFinished } from "vitest";
-import { codeOf, Database, native, open } from "./engine.ts";
+import { codeOf, Database, native, open, removeUnlessLoaded } from "./engine.ts";
 
 const require = createRequire(import.meta.url);
 const flags = 0;
@@ -252,7 +252,7 @@ it("engines that are gone leave their place to others, however many there were",
   const root = dirname(require.resolve("better-sqlite3/package.json"));
   const [binding] = globSync(`prebuilds/${process.platform}-${process.arch}.node`, { cwd: root });
   const folder = mkdtempSync(join(tmpdir(), "engines-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  onTestFinished(() => removeUnlessLoaded(folder));
   for (let i = 0; i < 6; i++) {
     const nativeBinding = join(folder, `engine-${i}.node`);
     copyFileSync(join(root, binding!), nativeBinding);

@@ -1,11 +1,11 @@
-import { execFileSync } from "node:child_process";
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
-import { codeOf, Database, native, open } from "./engine.ts";
+import { codeOf, Database, native, open, removeUnlessLoaded } from "./engine.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const require = createRequire(import.meta.url);
@@ -13,7 +13,7 @@ const require = createRequire(import.meta.url);
 /** A copy of the package without any binary, in `name` below a temporary folder. */
 function packageCopy(name = "native"): string {
   const folder = mkdtempSync(join(tmpdir(), "sqlite-aio-native-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
+  onTestFinished(() => removeUnlessLoaded(folder));
   const copy = join(folder, name);
   mkdirSync(copy, { recursive: true });
   copyFileSync(join(root, "index.cjs"), join(copy, "index.cjs"));
@@ -45,7 +45,7 @@ test("the package tells its version and what it can do", () => {
 });
 
 test("an import gives the names that a require gives", () => {
-  const script = `console.log(Object.keys(await import(${JSON.stringify(join(root, "index.cjs"))})).join())`;
+  const script = `console.log(Object.keys(await import(${JSON.stringify(pathToFileURL(join(root, "index.cjs")))})).join())`;
   const output = execFileSync(process.execPath, ["--input-type=module", "--eval", script], {
     encoding: "utf8",
   });
@@ -71,7 +71,9 @@ test("on a system that there is no binary for it says for which there are, and h
   `;
   const output = execFileSync(process.execPath, ["--eval", script], { encoding: "utf8" });
   expect(output).toMatch(
-    /for linux-riscv64.*: it is published for linux-x64, linux-arm64, darwin-x64, .*`pnpm build` in a clone/,
+    new RegExp(
+      `for ${process.platform}-riscv64.*: it is published for linux-x64, linux-arm64, darwin-x64, .*\`pnpm build\` in a clone`,
+    ),
   );
 });
 
@@ -127,6 +129,19 @@ test("the binary is small, exports its three entry points and needs nothing but 
     encoding: "utf8",
   });
   expect(output).toMatch(new RegExp(`^${process.platform}-${process.arch} +\\d+ bytes`));
+  if (process.platform === "linux") expect(output).toMatch(/ bytes {2}(?:musl|glibc 2\.\d+) .*\blibc\./);
+});
+
+test("a name that is no target is refused before anything is built or checked", () => {
+  for (const script of ["check-prebuilds.mjs", "prebuild.mjs"]) {
+    const { status, stderr } = spawnSync(process.execPath, [join(root, "scripts", script), "linux-arm46"], {
+      encoding: "utf8",
+    });
+    expect([script, status]).toEqual([script, 1]);
+    expect(stderr).toContain(
+      "RangeError: no target is called linux-arm46: there are linux-x64, linux-arm64,",
+    );
+  }
 });
 
 test("the token of a handle that is gone is never another's", () => {
