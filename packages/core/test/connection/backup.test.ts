@@ -245,7 +245,8 @@ describe("backup", () => {
     expect(countIn(copy)).toBe(30);
   });
 
-  it("starts again where the file was deleted half way", async () => {
+  // Windows lets nobody delete a file that is open.
+  it.skipIf(process.platform === "win32")("starts again where the file was deleted half way", async () => {
     const db = await filled(30);
     const copy = await temporaryPath("copy.db");
     const steps: Step[] = [];

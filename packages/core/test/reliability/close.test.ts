@@ -33,7 +33,8 @@ const ENDINGS: Readonly<Record<string, Pick<Ended, "code" | "signal">>> = {
   exit: { code: 7, signal: null },
   throw: { code: 1, signal: null },
   reject: { code: 1, signal: null },
-  term: { code: null, signal: "SIGTERM" },
+  // Windows has no signals: a process that sends itself one ends at once, with an exit code.
+  term: process.platform === "win32" ? { code: 1, signal: null } : { code: null, signal: "SIGTERM" },
 };
 
 const tally = { slowestMs: 0 };
