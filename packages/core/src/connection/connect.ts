@@ -1,10 +1,10 @@
 import { Verb } from "@sqlite-aio/worker/wire";
 import { WorkerThread } from "../thread/worker-thread.js";
 import { Connection } from "./connection.js";
-import { type ConnectOptions, type ConnectionOptions, resolveOptions } from "../options/connect-options.js";
-import { HookListeners } from "../functions/hook-listeners.js";
+import { type ConnectOptions, resolveOptions } from "../options/connect-options.js";
 import { Lane } from "./lane.js";
 import { placed, Handle } from "./handle.js";
+import { settingsFor } from "./settings.js";
 import { foundSqliteVersion } from "../version.js";
 import { type CallSite, callSiteOf } from "../errors/call-site.js";
 
@@ -40,7 +40,8 @@ export async function connect(
   try {
     const { channel, opened } = await WorkerThread.open(resolved.thread, resolved.signal);
     foundSqliteVersion(opened.sqliteVersion);
-    const handle = makeHandle(channel, resolved);
+    const root = new Lane(channel);
+    const handle = new Handle(channel, root, root, settingsFor(resolved, "connection"));
     if (resolved.autocommit === false) await handle.perform(handle.control(Verb.ENSURE));
     const connection = new Connection(handle, resolved.thread.open.path);
     forgotten.register(connection, { channel, path: resolved.thread.open.path, origin }, channel);
@@ -48,25 +49,4 @@ export async function connect(
   } catch (error) {
     throw placed(error, origin);
   }
-}
-
-function makeHandle(channel: WorkerThread, options: ConnectionOptions): Handle {
-  const root = new Lane(channel);
-  return new Handle(channel, root, root, {
-    isolationLevel: options.isolationLevel,
-    autocommit: options.autocommit,
-    rowFactory: null,
-    textFactory: String,
-    detectTypes: options.detectTypes,
-    integers: options.thread.open.integers,
-    iterChunkSize: options.iterChunkSize,
-    maxQueue: options.maxQueue,
-    database: options.thread.open.path,
-    slowQueryMs: options.slowQueryMs,
-    callTimeout: 0,
-    warnOnRollback: options.warnOnRollback,
-    lasting: true,
-    hooks: new HookListeners(options.thread.open.integers),
-    interrupts: 0,
-  });
 }

@@ -5,6 +5,7 @@
  */
 import type { Methods } from "./envelope.js";
 import { type ExposeOptions, Exposure, type IpcMainLike } from "./expose.js";
+import { requireObject } from "../options/connect-options.js";
 
 export type { Envelope, Methods, RemoteFault } from "./envelope.js";
 export type { ExposeOptions, IpcMainLike } from "./expose.js";
@@ -72,7 +73,7 @@ export function exposePool(
   first: object,
   options: ExposeOptions & { methods?: PoolMethods<object> } = {},
 ): () => void {
-  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  requireObject(options);
   const { methods: named, ...rest } = options;
   let methods: Methods;
   if (isPlain(first)) {

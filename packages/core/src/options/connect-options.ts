@@ -6,8 +6,9 @@ import type { ResourceLimits, Worker, WorkerOptions } from "node:worker_threads"
 import type { IntegerMode, OpenOptions } from "@sqlite-aio/worker/wire";
 import { capabilities, needsNative } from "../capabilities.js";
 import { NotSupportedError } from "../errors/errors.js";
-import { type Autocommit, checkAutocommit } from "./autocommit.js";
+import { type Autocommit, checkAutocommit, LEGACY_TRANSACTION_CONTROL } from "./autocommit.js";
 import { type Limits, resolveLimits } from "./limits.js";
+import { type Option, type OptionTable, refuseUnknown, type Resolved, resolveTable } from "./option-table.js";
 
 /** Which BEGIN comes before the first INSERT, UPDATE, DELETE or REPLACE; `null` is autocommit. */
 export type IsolationLevel = "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE" | null;
@@ -92,51 +93,58 @@ export interface ConnectOptions {
   image?: Uint8Array | undefined;
 }
 
+/** What the thread loads unless it is told otherwise. */
+export const DEFAULT_ENGINE = "better-sqlite3";
+
+/** What opening a database takes, and every opening of it again. */
+const DATABASE = {
+  readonly: flag(false),
+  fileMustExist: flag(false),
+  timeout: integerOf(5000, 0),
+  integers: wordOf<IntegerMode>("auto", ["auto", "bigint", "number"]),
+  pragmas: { fallback: [], check: resolvePragmas },
+  limits: { fallback: [], check: resolveLimits },
+  doubleQuotedStrings: { fallback: false, check: resolveDoubleQuotes },
+  extensions: { fallback: [], check: resolveExtensions },
+  setup: { fallback: null, check: moduleUrl },
+  engine: { fallback: DEFAULT_ENGINE, check: resolveEngine },
+  image: { fallback: null, check: resolveImage },
+} satisfies OptionTable;
+
+/** What its thread takes. */
+const THREAD = {
+  cachedStatements: integerOf(128, 0),
+  createWorker: optional<(url: URL, options: WorkerOptions) => Worker>("function"),
+  resourceLimits: optional<ResourceLimits>("object"),
+} satisfies OptionTable;
+
+/** What its calls go by. */
+const CALLS = {
+  iterChunkSize: integerOf(64, 1),
+  detectTypes: integerOf(0, 0),
+  isolationLevel: { fallback: "DEFERRED", check: checkIsolationLevel } as Option<IsolationLevel>,
+  autocommit: { fallback: LEGACY_TRANSACTION_CONTROL, check: checkAutocommit } as Option<Autocommit>,
+  maxQueue: integerOf(Number.MAX_SAFE_INTEGER, 1),
+  slowQueryMs: integerOf(0, 0),
+  warnOnRollback: flag(true),
+  signal: { fallback: undefined, check: checkSignal } as Option<AbortSignal | undefined>,
+} satisfies OptionTable;
+
 /** What a thread needs. */
-export interface ThreadOptions {
+export interface ThreadOptions extends Resolved<typeof THREAD> {
   readonly open: OpenOptions;
-  readonly cachedStatements: number;
-  readonly createWorker: ((url: URL, options: WorkerOptions) => Worker) | undefined;
-  readonly resourceLimits: ResourceLimits | undefined;
 }
 
 /** Options of a connection, checked and complete. */
-export interface ConnectionOptions {
+export interface ConnectionOptions extends Resolved<typeof CALLS> {
   readonly thread: ThreadOptions;
-  readonly iterChunkSize: number;
-  readonly detectTypes: number;
-  readonly isolationLevel: IsolationLevel;
-  readonly autocommit: Autocommit;
-  readonly maxQueue: number;
-  readonly slowQueryMs: number;
-  readonly warnOnRollback: boolean;
-  readonly signal: AbortSignal | undefined;
 }
 
-const KNOWN = new Set([
-  "iterChunkSize",
-  "timeout",
-  "detectTypes",
-  "isolationLevel",
-  "autocommit",
-  "cachedStatements",
-  "readonly",
-  "fileMustExist",
-  "integers",
-  "pragmas",
-  "limits",
-  "doubleQuotedStrings",
-  "extensions",
-  "setup",
-  "engine",
-  "createWorker",
-  "resourceLimits",
-  "maxQueue",
-  "slowQueryMs",
-  "warnOnRollback",
-  "signal",
-  "image",
-]);
+function resolveImage(image: unknown, name: string): Uint8Array<ArrayBuffer> | null {
+  if (image === null) return null;
+  checkImage(image, `option "${name}"`);
+  return new Uint8Array(image);
+}
 
 function checkImage(image: unknown, what: string): asserts image is Uint8Array {
   if (!types.isUint8Array(image)) throw new TypeError(`${what} must be a Uint8Array`);
@@ -151,53 +159,22 @@ export function copyImage(image: Uint8Array): Uint8Array<ArrayBuffer> {
 /** Checks what `connect()` was given. Throws TypeError or RangeError. */
 export function resolveOptions(database: string | URL | Buffer, options: ConnectOptions): ConnectionOptions {
   requireRuntime();
-  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
-  const unknown = Object.keys(options).find((name) => !KNOWN.has(name));
-  if (unknown !== undefined) throw new TypeError(`unknown option "${unknown}"`);
+  requireObject(options);
+  refuseUnknown(options, [DATABASE, THREAD, CALLS]);
   const path = resolvePath(database);
-  const image = options.image ?? null;
-  if (image !== null) {
-    checkImage(image, 'option "image"');
-    if (path !== ":memory:") throw new TypeError('option "image" goes with the database ":memory:" only');
+  const open = resolveTable(DATABASE, options);
+  if (open.image !== null && path !== ":memory:") {
+    throw new TypeError('option "image" goes with the database ":memory:" only');
   }
-  const anonymous = path === ":memory:" || path === "";
-  const readonly = boolean(options.readonly, "readonly");
-  if (readonly && anonymous && image === null) {
+  if (open.readonly && (path === ":memory:" || path === "") && open.image === null) {
     throw new TypeError("an in-memory or temporary database cannot be opened readonly");
   }
   return {
     thread: {
-      open: {
-        path,
-        image: image === null ? null : copyImage(image),
-        readonly,
-        fileMustExist: boolean(options.fileMustExist, "fileMustExist"),
-        timeout: integer(options.timeout, "timeout", 5000, 0),
-        integers: oneOf(options.integers, "integers", "auto", ["auto", "bigint", "number"]),
-        pragmas: resolvePragmas(options.pragmas),
-        limits: resolveLimits(options.limits),
-        doubleQuotedStrings: resolveDoubleQuotes(options.doubleQuotedStrings),
-        extensions: resolveExtensions(options.extensions),
-        setup: options.setup === undefined ? null : moduleUrl(options.setup, "setup"),
-        engine: resolveEngine(options.engine),
-        functions: [],
-        queryOnly: false,
-        pooled: false,
-      },
-      cachedStatements: integer(options.cachedStatements, "cachedStatements", 128, 0),
-      createWorker: optional(options.createWorker, "createWorker", "function"),
-      resourceLimits: optional(options.resourceLimits, "resourceLimits", "object"),
+      open: { path, ...open, functions: [], queryOnly: false, pooled: false },
+      ...resolveTable(THREAD, options),
     },
-    iterChunkSize: integer(options.iterChunkSize, "iterChunkSize", 64, 1),
-    detectTypes: integer(options.detectTypes, "detectTypes", 0, 0),
-    autocommit: checkAutocommit(options.autocommit),
-    isolationLevel: checkIsolationLevel(
-      options.isolationLevel === undefined ? "DEFERRED" : options.isolationLevel,
-    ),
-    maxQueue: integer(options.maxQueue, "maxQueue", Number.MAX_SAFE_INTEGER, 1),
-    slowQueryMs: integer(options.slowQueryMs, "slowQueryMs", 0, 0),
-    warnOnRollback: options.warnOnRollback === undefined || boolean(options.warnOnRollback, "warnOnRollback"),
-    signal: checkSignal(options.signal),
+    ...resolveTable(CALLS, options),
   };
 }
 
@@ -251,11 +228,7 @@ export function moduleUrl(value: unknown, name: string): string {
   return value.href;
 }
 
-/** What the thread loads unless it is told otherwise. */
-export const DEFAULT_ENGINE = "better-sqlite3";
-
-function resolveEngine(engine: URL | string | undefined): string {
-  if (engine === undefined) return DEFAULT_ENGINE;
+function resolveEngine(engine: unknown): string {
   if (isUrl(engine)) return engine.href;
   if (typeof engine !== "string" || engine === "")
     throw new TypeError('option "engine" must be a URL or a module name');
@@ -274,8 +247,7 @@ function resolveEngine(engine: URL | string | undefined): string {
 
 const PRAGMA_NAME = /^(?:[A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*$/;
 
-function resolvePragmas(pragmas: ConnectOptions["pragmas"]): [string, string][] {
-  if (pragmas === undefined) return [];
+function resolvePragmas(pragmas: unknown): [string, string][] {
   if (typeof pragmas !== "object" || pragmas === null)
     throw new TypeError('option "pragmas" must be an object');
   return Object.entries(pragmas).map(([name, value]) => {
@@ -291,16 +263,13 @@ function pragmaLiteral(name: string, value: unknown): string {
   throw new TypeError(`the pragma "${name}" must be a string, a finite number or a boolean`);
 }
 
-function resolveDoubleQuotes(option: boolean | undefined): boolean {
-  const on = boolean(option, "doubleQuotedStrings");
-  if (on && !capabilities.limits) throw needsNative('option "doubleQuotedStrings"');
+function resolveDoubleQuotes(option: unknown, name: string): boolean {
+  const on = boolean(option, name);
+  if (on && !capabilities.limits) throw needsNative(`option "${name}"`);
   return on;
 }
 
-function resolveExtensions(
-  extensions: ConnectOptions["extensions"],
-): { path: string; entryPoint: string | null }[] {
-  if (extensions === undefined) return [];
+function resolveExtensions(extensions: unknown): { path: string; entryPoint: string | null }[] {
   if (!Array.isArray(extensions))
     throw new TypeError('option "extensions" must be an array of { path, entryPoint }');
   return extensions.map((extension: unknown) => {
@@ -420,9 +389,34 @@ export function oneOf<T extends string>(value: unknown, name: string, fallback: 
   return found;
 }
 
-function optional<T>(value: T | undefined, name: string, type: "function" | "object"): T | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value !== type || value === null)
-    throw new TypeError(`option "${name}" must be of type ${type}`);
-  return value;
+/** Throws TypeError unless they are an object. */
+export function requireObject(options: unknown): asserts options is object {
+  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+}
+
+/** A row of a table: an integer, `least` at the least. */
+export function integerOf(fallback: number, least: number): Option<number> {
+  return { fallback, check: (given, name) => integer(given, name, fallback, least) };
+}
+
+/** A row of a table: on or off. */
+export function flag(fallback: boolean): Option<boolean> {
+  return { fallback, check: boolean };
+}
+
+/** A row of a table: one of some words. */
+export function wordOf<T extends string>(fallback: T, allowed: readonly T[]): Option<T> {
+  return { fallback, check: (given, name) => oneOf(given, name, fallback, allowed) };
+}
+
+/** A row of a table: nothing unless it is given. */
+export function optional<T>(type: "function" | "object"): Option<T | undefined> {
+  return {
+    fallback: undefined,
+    check(given, name) {
+      if (typeof given !== type || given === null)
+        throw new TypeError(`option "${name}" must be of type ${type}`);
+      return given as T;
+    },
+  };
 }

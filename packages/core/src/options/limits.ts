@@ -23,8 +23,7 @@ export type Limits = { readonly [name in keyof typeof CATEGORIES]?: number | und
 };
 
 /** Checks the limits that a connection is to have. Throws TypeError or RangeError. */
-export function resolveLimits(limits: Limits | undefined): [category: number, limit: number][] {
-  if (limits === undefined) return [];
+export function resolveLimits(limits: unknown): [category: number, limit: number][] {
   if (typeof limits !== "object" || limits === null) throw new TypeError('option "limits" must be an object');
   if (!capabilities.limits) throw needsNative('option "limits"');
   const given = Object.entries(limits).filter(([, limit]) => limit !== undefined);

@@ -1,4 +1,4 @@
-import { type CallOptions, boolean } from "./connect-options.js";
+import { boolean, type CallOptions, requireObject } from "./connect-options.js";
 
 /** Options of `pragma()`. */
 export interface PragmaOptions extends CallOptions {
@@ -12,7 +12,7 @@ export function pragmaParts(
   options: PragmaOptions,
 ): { sql: string; simple: boolean; limits: CallOptions } {
   if (typeof source !== "string") throw new TypeError(`the pragma must be a string, not ${typeof source}`);
-  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  requireObject(options);
   const { simple, ...limits } = options;
   return { sql: `PRAGMA ${source}`, simple: boolean(simple, "simple"), limits };
 }

@@ -47,7 +47,7 @@ export class Copies {
     try {
       const copying = deadline.signalled(async (limit) => {
         // A backup begins anew whenever somebody else has written, and might never come to its end.
-        if (this.#pins) await pinSnapshot(lease.handle("mirror"));
+        if (this.#pins) await pinSnapshot(lease.handle("lease"));
         await connection.backup(to, { ...steps, signal: limit });
       });
       await lease.unlessRevoked(copying);

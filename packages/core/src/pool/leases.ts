@@ -26,7 +26,7 @@ export class Lease {
     this.#over = over;
   }
 
-  handle(settings: "pool" | "mirror"): Handle {
+  handle(settings: "pool" | "lease"): Handle {
     this.#handle ??= this.member.leased(this.#lane, settings);
     return this.#handle;
   }
@@ -104,7 +104,7 @@ export class Leases {
 
   /** Hands a lease to the user, as a connection. */
   lend(lease: Lease): Connection {
-    const connection = lease.member.face(lease.handle("mirror"), async () => void (await lease.end()));
+    const connection = lease.member.face(lease.handle("lease"), async () => void (await lease.end()));
     this.#lent.set(connection, lease);
     return connection;
   }

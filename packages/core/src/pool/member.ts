@@ -6,9 +6,10 @@ import { Connection } from "../connection/connection.js";
 import { ConnectionClosedError, NotSupportedError, ProgrammingError } from "../errors/errors.js";
 import type { PoolFunction, PoolFunctions } from "./functions.js";
 import type { ResolvedPoolOptions } from "./options.js";
-import { openOptions, settingsOf } from "./settings.js";
+import { openOptions } from "./open-options.js";
+import { settingsFor } from "../connection/settings.js";
 import { Lane } from "../connection/lane.js";
-import { Handle } from "../connection/handle.js";
+import { Handle, type Settings } from "../connection/handle.js";
 import { isQuick } from "./statement-profile.js";
 import { foundSqliteVersion } from "../version.js";
 
@@ -65,7 +66,7 @@ export class Member {
     this.#options = options;
     this.#functions = functions;
     this.root = new Lane(channel);
-    this.handle = new Handle(channel, this.root, this.root, settingsOf(options, "pool"));
+    this.handle = new Handle(channel, this.root, this.root, this.#settings("pool"));
   }
 
   /** Starts a thread; before its first use the member is to be {@link prepare}d. */
@@ -217,10 +218,14 @@ export class Member {
   }
 
   /** The handle of a lease: with settings of its own, so that the next holder finds the pool's. */
-  leased(lane: Lane, settings: "pool" | "mirror"): Handle {
+  leased(lane: Lane, settings: "pool" | "lease"): Handle {
     // A connection's methods reach further than statements do.
-    if (settings === "mirror") this.#numbers = Number.NaN;
-    return new Handle(this.channel, this.root, lane, settingsOf(this.#options, settings));
+    if (settings === "lease") this.#numbers = Number.NaN;
+    return new Handle(this.channel, this.root, lane, this.#settings(settings));
+  }
+
+  #settings(kind: "pool" | "lease"): Settings {
+    return settingsFor(this.#options.connection, kind, this.#options.callTimeout);
   }
 
   face(handle: Handle, release: () => Promise<void>): Connection {
@@ -314,7 +319,7 @@ export class Member {
     if (onConnect === undefined) return;
     const lane = this.root.take();
     try {
-      const handle = this.leased(lane, "mirror");
+      const handle = this.leased(lane, "lease");
       const queryOnly = (on: number): Promise<unknown> | null =>
         this.role === "writer"
           ? null

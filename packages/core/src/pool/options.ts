@@ -3,11 +3,14 @@ import type { Connection } from "../connection/connection.js";
 import {
   type ConnectionOptions,
   type ConnectOptions,
-  boolean,
+  flag,
   integer,
-  oneOf,
+  integerOf,
+  requireObject,
   resolveOptions,
+  wordOf,
 } from "../options/connect-options.js";
+import { type Option, type OptionTable, type Resolved, resolveTable } from "../options/option-table.js";
 
 /** Options of {@link createPool}, besides those of {@link connect}. */
 export interface PoolOptions extends ConnectOptions {
@@ -50,23 +53,29 @@ export interface PoolOptions extends ConnectOptions {
   changePollInterval?: number | undefined;
 }
 
+/** What a pool takes beside the options of its connections. */
+const POOL = {
+  readers: { fallback: undefined, check: count } as Option<number | undefined>,
+  readLeases: { fallback: undefined, check: count } as Option<number | undefined>,
+  writers: integerOf(1, 1),
+  acquireTimeout: integerOf(30_000, 0),
+  callTimeout: integerOf(0, 0),
+  maxWaiting: integerOf(Number.MAX_SAFE_INTEGER, 0),
+  idleTimeout: integerOf(30_000, 0),
+  groupCommit: flag(true),
+  onConnect: { fallback: undefined, check: checkListener } as Option<PoolOptions["onConnect"]>,
+  leakWarning: integerOf(0, 0),
+  checkpoint: wordOf<"auto" | "external">("auto", ["auto", "external"]),
+  changePollInterval: integerOf(200, 0),
+} satisfies OptionTable;
+
 /** Options of a pool, checked and complete. */
-export interface ResolvedPoolOptions {
+export interface ResolvedPoolOptions extends Omit<Resolved<typeof POOL>, "readers" | "readLeases"> {
   readonly connection: ConnectionOptions;
   readonly readers: number;
   /** More may be opened while all are busy with long statements. */
   readonly adaptive: boolean;
   readonly readLeases: number;
-  readonly writers: number;
-  readonly acquireTimeout: number;
-  readonly callTimeout: number;
-  readonly maxWaiting: number;
-  readonly idleTimeout: number;
-  readonly groupCommit: boolean;
-  readonly onConnect: ((connection: Connection) => unknown) | undefined;
-  readonly leakWarning: number;
-  readonly checkpoint: "auto" | "external";
-  readonly changePollInterval: number;
   /** The file is in WAL mode: it has a log to look after. */
   readonly wal: boolean;
   /** Nothing is left of the database when its connection is closed. */
@@ -75,54 +84,36 @@ export interface ResolvedPoolOptions {
 
 /** Checks what `createPool()` was given. Throws TypeError or RangeError. */
 export function resolvePoolOptions(database: string | URL, options: PoolOptions): ResolvedPoolOptions {
-  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
-  const {
-    readers,
-    readLeases,
-    writers,
-    acquireTimeout,
-    callTimeout,
-    maxWaiting,
-    idleTimeout,
-    groupCommit,
-    onConnect,
-    leakWarning,
-    checkpoint,
-    changePollInterval,
-    ...rest
-  } = options;
-  if (rest.autocommit !== undefined) {
+  requireObject(options);
+  if (options.autocommit !== undefined) {
     throw new TypeError(
       'option "autocommit" goes with connect() only: a pool commits each call, and a connection that acquire() gives can be set',
     );
   }
-  const connection = resolveOptions(database, rest);
-  if (onConnect !== undefined && typeof onConnect !== "function") {
-    throw new TypeError('option "onConnect" must be a function');
-  }
+  const ofConnection = Object.entries(options).filter(([name]) => !Object.hasOwn(POOL, name));
+  const connection = resolveOptions(database, Object.fromEntries(ofConnection));
   const { path, readonly } = connection.thread.open;
   const single = path === ":memory:" || path === "";
+  const { readers, readLeases, ...given } = resolveTable(POOL, options);
   const most = Math.min(4, Math.max(2, availableParallelism() - 1));
-  const wanted = {
-    readers: integer(readers, "readers", most, 0),
-    writers: integer(writers, "writers", 1, 1),
-  };
   return {
+    ...given,
+    readers: readers ?? most,
+    readLeases: readLeases ?? readers ?? 8,
     // Every connection to a memory database would have a database of its own.
-    ...(single ? { readers: 0, writers: 1 } : wanted),
+    ...(single ? { readers: 0, writers: 1 } : {}),
     adaptive: readers === undefined,
-    readLeases: integer(readLeases, "readLeases", readers ?? 8, 0),
     connection,
-    acquireTimeout: integer(acquireTimeout, "acquireTimeout", 30_000, 0),
-    callTimeout: integer(callTimeout, "callTimeout", 0, 0),
-    maxWaiting: integer(maxWaiting, "maxWaiting", Number.MAX_SAFE_INTEGER, 0),
-    idleTimeout: integer(idleTimeout, "idleTimeout", 30_000, 0),
-    groupCommit: groupCommit === undefined || boolean(groupCommit, "groupCommit"),
-    onConnect,
-    leakWarning: integer(leakWarning, "leakWarning", 0, 0),
-    changePollInterval: integer(changePollInterval, "changePollInterval", 200, 0),
-    checkpoint: oneOf(checkpoint, "checkpoint", "auto", ["auto", "external"]),
     wal: !single && !readonly,
     memory: single,
   };
+}
+
+function count(given: unknown, name: string): number {
+  return integer(given, name, 0, 0);
+}
+
+function checkListener(given: unknown, name: string): PoolOptions["onConnect"] {
+  if (typeof given !== "function") throw new TypeError(`option "${name}" must be a function`);
+  return given as PoolOptions["onConnect"];
 }

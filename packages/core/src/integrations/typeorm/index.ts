@@ -7,7 +7,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { connect } from "../../connection/connect.js";
 import type { Connection } from "../../connection/connection.js";
-import { type ConnectOptions, resolvePath } from "../../options/connect-options.js";
+import { type ConnectOptions, requireObject, resolvePath } from "../../options/connect-options.js";
 import { Row } from "../../values/row.js";
 import { TypeormDatabase } from "./database.js";
 
@@ -38,7 +38,7 @@ const NOT_TAKEN = ["autocommit", "isolationLevel", "signal"] as const;
  * const dataSource = new DataSource({ type: "expo", driver, database: "app.db", entities });
  */
 export function createDriver(options: TypeormDriverOptions = {}): TypeormDriver {
-  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  requireObject(options);
   const refused = NOT_TAKEN.find((name) => name in options);
   if (refused !== undefined)
     throw new TypeError(`createDriver: option "${refused}" is not for TypeORM's connections`);

@@ -1,6 +1,12 @@
 import { existsSync } from "node:fs";
 import { NotSupportedError } from "../../errors/errors.js";
-import { type ConnectionOptions, integer, isUrl, resolveOptions } from "../../options/connect-options.js";
+import {
+  type ConnectionOptions,
+  integer,
+  isUrl,
+  requireObject,
+  resolveOptions,
+} from "../../options/connect-options.js";
 import type { PoolOptions } from "../options.js";
 
 /** The server that a replica is a copy of, and that all writes go to. */
@@ -91,7 +97,7 @@ export function resolveCluster(
   database: string | URL,
   options: ReplicaOptions | RemoteOptions,
 ): ClusterSettings {
-  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  requireObject(options);
   if (options.engine !== "libsql" && !isUrl(options.engine)) {
     throw new TypeError('a primary needs the option { engine: "libsql" }');
   }

@@ -1,0 +1,41 @@
+import { HookListeners } from "../functions/hook-listeners.js";
+import type { ConnectionOptions } from "../options/connect-options.js";
+import { Row } from "../values/row.js";
+import type { Settings } from "./handle.js";
+
+/** Rows that `iterate` of a pool fetches at a time: a full packet, which the loop builds in about a millisecond. */
+const POOL_CHUNK = 2048;
+
+/**
+ * What the calls of a handle go by: of `connect()`, of a connection that a pool lends, or of the pool's own calls, which may
+ * take `callTimeout` ms each.
+ */
+export function settingsFor(
+  options: ConnectionOptions,
+  kind: "connection" | "lease" | "pool",
+  callTimeout = 0,
+): Settings {
+  const { path, integers } = options.thread.open;
+  const settings: Settings = {
+    isolationLevel: options.isolationLevel,
+    autocommit: options.autocommit,
+    rowFactory: null,
+    textFactory: String,
+    detectTypes: options.detectTypes,
+    integers,
+    iterChunkSize: options.iterChunkSize,
+    maxQueue: options.maxQueue,
+    database: path,
+    slowQueryMs: options.slowQueryMs,
+    callTimeout: 0,
+    warnOnRollback: options.warnOnRollback,
+    lasting: true,
+    hooks: new HookListeners(integers),
+    interrupts: 0,
+  };
+  if (kind === "connection") return settings;
+  // The pool counts what waits for its connections.
+  const pooled = { ...settings, maxQueue: Number.MAX_SAFE_INTEGER, lasting: false };
+  if (kind === "lease") return pooled;
+  return { ...pooled, isolationLevel: null, rowFactory: Row, iterChunkSize: POOL_CHUNK, callTimeout };
+}

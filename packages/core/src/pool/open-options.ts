@@ -1,0 +1,18 @@
+import type { OpenOptions } from "@sqlite-aio/worker/wire";
+import type { ResolvedPoolOptions } from "./options.js";
+
+/** The log may grow to this many bytes between checkpoints without keeping the space afterwards. */
+const JOURNAL_SIZE_LIMIT = 64 * 1024 * 1024;
+
+/** How a connection of the pool is opened. */
+export function openOptions(role: "reader" | "writer", options: ResolvedPoolOptions): OpenOptions {
+  const { open } = options.connection.thread;
+  const pragmas: [string, string][] = [];
+  if (options.wal && role === "writer") {
+    pragmas.push(["journal_mode", "'wal'"], ["journal_size_limit", String(JOURNAL_SIZE_LIMIT)]);
+    if (options.checkpoint === "external") pragmas.push(["wal_autocheckpoint", "0"]);
+  }
+  pragmas.push(...(open.pragmas as [string, string][]));
+  const pooled = { ...open, pooled: true, pragmas };
+  return role === "reader" ? { ...pooled, readonly: true, queryOnly: true } : pooled;
+}
