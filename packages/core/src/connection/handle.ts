@@ -204,7 +204,7 @@ export class Handle {
     parameters: Parameters | undefined,
     keepsValues: boolean,
   ): Call {
-    if (statement.opensFile) refuseCutNames(values);
+    if (statement.facts.opensFile) refuseCutNames(values);
     // As long as it will be: a spread leaves room for twenty more, in each of the calls that wait.
     const fields = new Array<unknown>(5 + values.length);
     fields[0] = mode;

@@ -1,4 +1,4 @@
-import { setsForeignKeys, statementKeyword } from "@sqlite-aio/worker/sql";
+import { factsOf } from "@sqlite-aio/worker/sql";
 import type { Parameters } from "../values/bind.js";
 import { OperationalError, ProgrammingError, SqliteError } from "../errors/errors.js";
 import { isInstance } from "../errors/is-instance.js";
@@ -10,7 +10,6 @@ import { enterHolding, refuseInside } from "../connection/reentrancy.js";
 import type { RunResult } from "../connection/run-result.js";
 import { Row } from "../values/row.js";
 import { statementKind } from "./statement-kind.js";
-import { transactionStatement } from "./transaction-statement.js";
 
 /** What became of a statement: rows, or counts. `inserted` says that it was an INSERT. */
 export type SessionResult<R> =
@@ -168,20 +167,20 @@ export class BuilderConnection {
 
   /** How a statement is run that begins or ends a transaction, or needs to be outside of one; null for others. */
   #turnOf(sql: string): (() => Promise<void>) | null {
-    const statement = transactionStatement(sql);
-    switch (statement?.verb) {
+    const { transaction, setsForeignKeys } = factsOf(sql);
+    switch (transaction?.verb) {
       case "begin":
-        return () => this.#begin(statement.mode, "statement");
+        return () => this.#begin(transaction.mode, "statement");
       case "commit":
         return () => this.#endBy(sql, () => this.#commit());
       case "rollback":
         return () => this.#endBy(sql, () => this.#rollback());
       case "savepoint":
-        return () => this.#savepoint(sql, statement.name);
+        return () => this.#savepoint(sql, transaction.name);
       case "release":
-        return () => this.#releaseSavepoint(sql, statement.name);
+        return () => this.#releaseSavepoint(sql, transaction.name);
       default:
-        return setsForeignKeys(statementKeyword(sql), sql) ? () => this.#switchForeignKeys(sql) : null;
+        return setsForeignKeys ? () => this.#switchForeignKeys(sql) : null;
     }
   }
 

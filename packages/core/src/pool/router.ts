@@ -1,4 +1,4 @@
-import { type Setting, settingOf, splitScript, statementKeyword } from "@sqlite-aio/worker/sql";
+import { factsOf, type Setting, splitScript } from "@sqlite-aio/worker/sql";
 import { Flag, Mode, Op, type SqlValue, type TableAccess } from "@sqlite-aio/worker/wire";
 import { bindParameters } from "../values/bind.js";
 import type { Call } from "../thread/call.js";
@@ -344,7 +344,7 @@ function inVain(kind: Setting, sql: string): ProgrammingError {
 function refuseInVain(script: string): void {
   let kind: Setting | null = null;
   for (const piece of splitScript(script)) {
-    kind = settingOf(statementKeyword(piece), piece);
+    kind = factsOf(piece).setting;
     if (kind === null) return;
   }
   if (kind !== null) throw inVain(kind, script);

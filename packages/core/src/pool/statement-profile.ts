@@ -1,11 +1,10 @@
 import {
+  factsOf,
   type ParameterList,
-  scanParameters,
+  RememberedTexts,
   type Setting,
-  settingOf,
-  statementKeyword,
+  type StatementFacts,
   Taint,
-  taintOf,
 } from "@sqlite-aio/worker/sql";
 import { checkSql } from "../thread/statement-cache.js";
 
@@ -29,34 +28,17 @@ const QUICK_MS = 2;
 /** Characters of texts in one generation: a program that writes its values into the text has texts of any length. */
 const MAX_LENGTH = 2 * 1024 * 1024;
 
-const CONTROL = new Set(["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"]);
-
 /** Remembers the texts used of late; what it forgets is learned again. */
 export class StatementProfiles {
-  readonly #capacity: number;
-  #young = new Map<string, Profile>();
-  #old = new Map<string, Profile>();
-  /** Characters of the young texts together. */
-  #length = 0;
+  readonly #texts: RememberedTexts<Profile>;
 
   constructor(capacity: number) {
-    this.#capacity = capacity;
+    this.#texts = new RememberedTexts(profileOf, capacity, MAX_LENGTH);
   }
 
   /** Throws if `sql` cannot be a statement. */
   get(sql: string): Profile {
-    let profile = this.#young.get(sql);
-    if (profile !== undefined) return profile;
-    profile = this.#old.get(sql) ?? profileOf(sql);
-    // Two generations instead of an order: a look-up moves nothing.
-    if (this.#young.size >= this.#capacity || this.#length + sql.length > MAX_LENGTH) {
-      this.#old = this.#young;
-      this.#young = new Map();
-      this.#length = 0;
-    }
-    this.#length += sql.length;
-    this.#young.set(sql, profile);
-    return profile;
+    return this.#texts.get(sql);
   }
 
   /** Notes how long a call took. */
@@ -72,9 +54,11 @@ export function isQuick(cost: number): boolean {
 
 function profileOf(sql: string): Profile {
   checkSql(sql);
-  const keyword = statementKeyword(sql);
-  const kind = CONTROL.has(keyword)
-    ? "control"
-    : (settingOf(keyword, sql) ?? (taintOf(keyword, sql) === Taint.NONE ? "plain" : "alone"));
-  return { kind, parameters: scanParameters(sql), writes: false, cost: Number.POSITIVE_INFINITY };
+  const facts = factsOf(sql);
+  return { kind: kindOf(facts), parameters: facts.parameters, writes: false, cost: Number.POSITIVE_INFINITY };
+}
+
+function kindOf({ transaction, setting, taint }: StatementFacts): Profile["kind"] {
+  if (transaction !== null) return "control";
+  return setting ?? (taint === Taint.NONE ? "plain" : "alone");
 }

@@ -1,4 +1,4 @@
-import { scanParameters } from "@sqlite-aio/worker/sql";
+import { factsOf } from "@sqlite-aio/worker/sql";
 import { ProgrammingError } from "../errors/errors.js";
 import type { RunResult } from "../connection/run-result.js";
 import type { Caller } from "../connection/handle.js";
@@ -35,7 +35,7 @@ export class PoolStatement {
   constructor(source: string, values: object | undefined, handle: StatementRunner) {
     this.source = source;
     this.#handle = handle;
-    this.#values = values && bindParameters(scanParameters(source), values);
+    this.#values = values && bindParameters(factsOf(source).parameters, values);
   }
 
   /** Runs it on the writer and gives its counts. */

@@ -222,5 +222,5 @@ export class Cancellation {
 }
 
 function onlyReads(call: Call): boolean {
-  return call.code === Op.FETCH || call.statement?.onlyReads === true;
+  return call.code === Op.FETCH || call.statement?.facts.onlyReads === true;
 }

@@ -1,4 +1,4 @@
-import { type ParameterList, scanParameters, statementKeyword } from "@sqlite-aio/worker/sql";
+import { factsOf, type ParameterList, type StatementFacts } from "@sqlite-aio/worker/sql";
 import type { Shape } from "../values/shape.js";
 import { ProgrammingError } from "../errors/errors.js";
 
@@ -7,10 +7,7 @@ export interface CachedStatement {
   readonly id: number;
   readonly sql: string;
   readonly parameters: ParameterList;
-  /** ATTACH or VACUUM INTO, of which a parameter may be the name. */
-  readonly opensFile: boolean;
-  /** Reads, as its first word says: to be stopped late costs nothing but time. */
-  readonly onlyReads: boolean;
+  readonly facts: StatementFacts;
   shape: Shape | null;
   /** The thread was told its text. */
   defined: boolean;
@@ -50,13 +47,12 @@ export class StatementCache {
       return known;
     }
     checkSql(sql);
-    const keyword = statementKeyword(sql);
+    const facts = factsOf(sql);
     const statement: CachedStatement = {
       id: ++this.#lastId,
       sql,
-      parameters: scanParameters(sql),
-      opensFile: OPENS_FILE.has(keyword),
-      onlyReads: ONLY_READS.has(keyword),
+      parameters: facts.parameters,
+      facts,
       shape: null,
       defined: false,
       proven: false,
@@ -109,9 +105,6 @@ export class StatementCache {
     statement.defined = false;
   }
 }
-
-const OPENS_FILE = new Set(["ATTACH", "VACUUM"]);
-const ONLY_READS = new Set(["SELECT", "VALUES", "EXPLAIN"]);
 
 const NONE: readonly number[] = [];
 

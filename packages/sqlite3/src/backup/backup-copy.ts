@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import { connect } from "@sqlite-aio/core";
+import { quoteName } from "@sqlite-aio/worker/sql";
 import { fromCore, sqlite3Error, type Sqlite3Error } from "../calls/errors.js";
 import { type Handle, OWN } from "../connection/handle.js";
 import { copyAsSql } from "./sql-copy.js";
@@ -120,7 +121,7 @@ async function pageCount(
   connection: { executeFetchall(sql: string): Promise<unknown[]> },
   name: string,
 ): Promise<number> {
-  const [row] = await connection.executeFetchall(`${OWN}PRAGMA "${name.replaceAll('"', '""')}".page_count`);
+  const [row] = await connection.executeFetchall(`${OWN}PRAGMA ${quoteName(name)}.page_count`);
   return Number(Object.values(row as object)[0]);
 }
 

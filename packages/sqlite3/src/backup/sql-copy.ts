@@ -1,4 +1,5 @@
 import type { Connection } from "@sqlite-aio/core";
+import { quoteName } from "@sqlite-aio/worker/sql";
 import { sqlite3Error } from "../calls/errors.js";
 import { OWN } from "../connection/handle.js";
 
@@ -17,7 +18,7 @@ interface SchemaRow {
  */
 export async function copyAsSql(connection: Connection, filename: string, dest: string): Promise<void> {
   if (connection.inTransaction) throw sqlite3Error("BUSY", "destination database is in use");
-  const target = quoted(dest);
+  const target = quoteName(dest);
   await connection.executeFetchall(`${OWN}ATTACH ? AS ${SOURCE}`, [filename]);
   try {
     await connection.transaction(async (tx) => {
@@ -47,23 +48,19 @@ async function empty(run: Run, target: string): Promise<void> {
   const objects = await run<SchemaRow>(
     `SELECT type, name FROM ${target}.sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`,
   );
-  for (const { type, name } of objects) await run(`DROP ${type} ${target}.${quoted(name)}`);
+  for (const { type, name } of objects) await run(`DROP ${type} ${target}.${quoteName(name)}`);
 }
 
 async function copyRows(run: Run, table: string, target: string): Promise<void> {
-  const source = `${SOURCE}.${quoted(table)}`;
+  const source = `${SOURCE}.${quoteName(table)}`;
   const columns = await run<{ name: string; hidden: number }>(
-    `PRAGMA ${SOURCE}.table_xinfo(${quoted(table)})`,
+    `PRAGMA ${SOURCE}.table_xinfo(${quoteName(table)})`,
   );
-  const [facts] = await run<{ wr: number }>(`PRAGMA ${SOURCE}.table_list(${quoted(table)})`);
+  const [facts] = await run<{ wr: number }>(`PRAGMA ${SOURCE}.table_list(${quoteName(table)})`);
   // Generated columns make themselves.
-  const stored = columns.filter(({ hidden }) => hidden === 0).map(({ name }) => quoted(name));
+  const stored = columns.filter(({ hidden }) => hidden === 0).map(({ name }) => quoteName(name));
   const hidesRowid = columns.some(({ name }) => name.toLowerCase() === "rowid");
   if (facts?.wr === 0 && !hidesRowid) stored.unshift("rowid");
   const list = stored.join(", ");
-  await run(`INSERT INTO ${target}.${quoted(table)} (${list}) SELECT ${list} FROM ${source}`);
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
+  await run(`INSERT INTO ${target}.${quoteName(table)} (${list}) SELECT ${list} FROM ${source}`);
 }

@@ -1,6 +1,4 @@
-import { type ParameterList, scanParameters, splitScript, statementKeyword } from "@sqlite-aio/worker/sql";
-
-const DML = new Set(["INSERT", "UPDATE", "DELETE", "REPLACE"]);
+import { factsOf, type ParameterList, RememberedTexts, splitScript } from "@sqlite-aio/worker/sql";
 
 /** What is known of a statement from its text alone. */
 export interface StatementText {
@@ -17,32 +15,25 @@ export interface StatementText {
   readonly mayWrite: boolean;
 }
 
-const MAX_KNOWN = 500;
-const known = new Map<string, StatementText>();
+const MAX_LENGTH = 1024 * 1024;
+const known = new RememberedTexts(read, 500, MAX_LENGTH);
 
 /** What is known of `sql`. Texts that come again are looked at once. */
 export function statementText(sql: string): StatementText {
-  let found = known.get(sql);
-  if (found === undefined) {
-    found = read(sql);
-    if (known.size >= MAX_KNOWN) known.clear();
-    known.set(sql, found);
-  }
-  return found;
+  return known.get(sql);
 }
 
 function read(sql: string): StatementText {
   const text = firstStatement(sql);
-  const keyword = statementKeyword(text);
-  const parameters = scanParameters(text);
-  const returning = /\breturning\b/i.test(text);
+  const { parameters, begins, writes, returns } = factsOf(text);
+  const dml = begins && !returns;
   return {
     text,
     parameters,
     unbound: Array.from({ length: parameters.count }, () => null),
     empty: text === "",
-    dml: DML.has(keyword) && !returning,
-    mayWrite: returning || keyword === "WITH",
+    dml,
+    mayWrite: writes && !dml,
   };
 }
 

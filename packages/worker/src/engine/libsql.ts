@@ -2,8 +2,7 @@ import { existsSync } from "node:fs";
 import type { EngineConstructor, EngineDatabase, EngineStatement } from "./engine-api.js";
 import { splitScript } from "../sql/script.js";
 import { UsageError } from "../wire/fault.js";
-import { scanParameters, skipBlank, statementKeyword, tokenEnd } from "../sql/parameters.js";
-import { pragmaStatement } from "../sql/pragma.js";
+import { factsOf } from "../sql/statement-facts.js";
 import type { SqlValue } from "../wire/protocol.js";
 
 /** The part of libsql's Statement that is used here. */
@@ -119,9 +118,10 @@ class Statement implements EngineStatement {
     this.#native = prepare(sql);
     this.#prepare = prepare;
     this.#sql = sql;
-    this.#names = scanParameters(sql).names;
+    const facts = factsOf(sql);
+    this.#names = facts.parameters.names;
     this.reader = this.#native.reader;
-    this.readonly = onlyReads(sql);
+    this.readonly = facts.onlyReads;
   }
 
   raw(on = true): this {
@@ -208,25 +208,6 @@ class Statement implements EngineStatement {
 
 function isRecord(value: unknown): value is Readonly<Record<string, SqlValue>> {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
-}
-
-const WRITES = new Set(["INSERT", "UPDATE", "DELETE", "REPLACE"]);
-
-/** Sure of what is known by its first word; libsql does not tell. */
-function onlyReads(sql: string): boolean {
-  const keyword = statementKeyword(sql);
-  if (keyword === "PRAGMA") return pragmaStatement(sql).asks;
-  if (keyword !== "WITH") return keyword === "SELECT" || keyword === "VALUES" || keyword === "EXPLAIN";
-  let depth = 0;
-  for (let at = skipBlank(sql, 0); at < sql.length; ) {
-    const end = tokenEnd(sql, at);
-    const word = sql.slice(at, end).toUpperCase();
-    if (word === "(") depth++;
-    else if (word === ")") depth--;
-    else if (depth === 0 && WRITES.has(word)) return false;
-    at = skipBlank(sql, end);
-  }
-  return true;
 }
 
 function missing(what: string): UsageError {

@@ -1,3 +1,4 @@
+import { quoteName } from "../sql/quote.js";
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { type EngineDatabase, prepareOwn } from "../engine/engine-api.js";
@@ -107,7 +108,7 @@ export function requireDatabase(db: EngineDatabase, name: string): void {
 function isEmpty(db: EngineDatabase, name: string): boolean {
   try {
     return (
-      prepareOwn(db, `PRAGMA "${name.replaceAll('"', '""')}".page_count`)
+      prepareOwn(db, `PRAGMA ${quoteName(name)}.page_count`)
         .pluck()
         .get() === 0
     );

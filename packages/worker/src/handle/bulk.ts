@@ -1,13 +1,14 @@
 import type { NativeStatement } from "./native-statements.js";
 import { type Operation, Step } from "./operation.js";
-import { endsTransaction, splitScript } from "../sql/script.js";
+import { splitScript } from "../sql/script.js";
 import type { Session } from "./session.js";
 import type { Statement } from "./statement.js";
-import { busyTimeoutIn, Taint, taintOf } from "../sql/taint.js";
+import { Taint } from "../sql/taint.js";
 import { refuseEnding, type TransactionControl } from "./transaction-control.js";
 import { UsageError } from "../wire/fault.js";
 import type { Packet } from "../wire/row-encode.js";
-import { scanParameters, statementKeyword } from "../sql/parameters.js";
+import { scanParameters } from "../sql/parameters.js";
+import { StatementFacts } from "../sql/statement-facts.js";
 import { Flag, type SqlValue } from "../wire/protocol.js";
 import { packetRows } from "../wire/row-decode.js";
 
@@ -31,18 +32,16 @@ export function runScript(session: Session, transactions: TransactionControl, op
       operation.at++;
     }
     const { piece } = operation;
-    const keyword = statementKeyword(piece);
-    if (endsTransaction(keyword, piece)) refuseEnding(flags);
-    const taint = taintOf(keyword, piece);
-    session.check(keyword, piece, taint, flags);
+    const facts = new StatementFacts(piece);
+    if (facts.endsTransaction) refuseEnding(flags);
+    session.check(facts, flags);
     session.trace(null, [], piece);
-    const busyTimeout = busyTimeoutIn(keyword, piece);
-    if (busyTimeout !== null) session.busyTimeout(busyTimeout, piece);
-    else session.mutate(piece, () => session.db.exec(piece));
+    if (facts.busyTimeout !== null) session.busyTimeout(facts.busyTimeout, piece);
+    else session.mutate(facts, () => session.db.exec(piece));
     session.counts.wrote();
     session.transactionWasOpen = session.inTransaction;
-    session.taintBy(taint);
-    session.scriptWrote(keyword, piece);
+    session.taintBy(facts.taint);
+    session.scriptWrote(facts);
     operation.piece = null;
   }
   session.schemaMayHaveChanged();
@@ -70,7 +69,7 @@ export function runMany(session: Session, transactions: TransactionControl, oper
   const statement = operation.statement!;
   const [, flags, batch] = operation.fields as [number, number, Packet | SqlValue[][]];
   transactions.require(flags);
-  session.check(statement.keyword, statement.sql, statement.taint, flags);
+  session.check(statement.facts, flags);
   statement.prepare(session.db, session.schema);
   if (statement.taint === Taint.SURE) session.taintBy(Taint.SURE);
   if (statement.empty || statement.readonly) {

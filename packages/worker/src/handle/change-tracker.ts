@@ -2,7 +2,8 @@ import { type EngineDatabase, type EngineStatement, prepareOwn } from "../engine
 import { type Native, native, needsNative } from "../engine/native.js";
 import type { Session } from "./session.js";
 import type { Statement } from "./statement.js";
-import { statementKeyword } from "../sql/parameters.js";
+import { quoteName } from "../sql/quote.js";
+import { StatementFacts } from "../sql/statement-facts.js";
 import { codeOf } from "../wire/fault.js";
 import type { ChangeReport, TableAccess } from "../wire/change-report.js";
 
@@ -33,8 +34,16 @@ const PURE_FUNCTIONS = new Set([
 ]);
 
 /** Pragmas that write into the file what no table shows. */
-const HEADER_PRAGMA =
-  /^(?:user_version|application_id|schema_version|auto_vacuum|incremental_vacuum|journal_mode|encoding|page_size)$/i;
+const HEADER_PRAGMAS = new Set([
+  "user_version",
+  "application_id",
+  "schema_version",
+  "auto_vacuum",
+  "incremental_vacuum",
+  "journal_mode",
+  "encoding",
+  "page_size",
+]);
 
 /** The databases in which VACUUM copies the tables of others. */
 const VACUUM_COPY = /^vacuum_[0-9a-f]{16}$/;
@@ -143,10 +152,10 @@ export class ChangeTracker {
   }
 
   /** Runs what may write, and marks the tables that tracking does not see. */
-  watch<T>(source: Statement | string | null, work: () => T): T {
+  watch<T>(source: Statement | StatementFacts | null, work: () => T): T {
     if (this.#probes === null) return work();
     this.#stirred = true;
-    if (source !== null && changesUnseen(typeof source === "string" ? source : source.sql)) {
+    if (source !== null && changesUnseen(source instanceof StatementFacts ? source : source.facts)) {
       const result = work();
       native?.markChanged(this.#token, "main", UNSEEN);
       return result;
@@ -170,14 +179,14 @@ export class ChangeTracker {
   }
 
   /** Which of the tables that `source` writes have to be marked. */
-  #untracked(source: Statement | string): readonly Name[] {
+  #untracked(source: Statement | StatementFacts): readonly Name[] {
     const schema = `${String(this.#look(({ versions }) => versions.ofMainSchema()))} ${this.#session.epoch}`;
     if (schema !== this.#schema) {
       this.#schema = schema;
       this.#untrackedTables = this.#look(({ untracked }) => untracked.get()) !== 0;
     }
     if (!this.#untrackedTables) return [];
-    if (typeof source === "string") return this.#analyze(source)?.untracked ?? [];
+    if (source instanceof StatementFacts) return this.#analyze(source.sql)?.untracked ?? [];
     if (source.untrackedIn !== schema) {
       source.untracked = this.#analyze(source.sql)?.untracked ?? [];
       source.untrackedIn = schema;
@@ -201,7 +210,7 @@ export class ChangeTracker {
     const { db } = this.#session;
     this.#session.privately(() => {
       for (const [database] of databases(db))
-        prepareOwn(db, `SELECT 1 FROM ${quoted(database)}.sqlite_schema LIMIT 1`).get();
+        prepareOwn(db, `SELECT 1 FROM ${quoteName(database)}.sqlite_schema LIMIT 1`).get();
     });
   }
 
@@ -268,7 +277,7 @@ export class ChangeTracker {
     const sql = this.#session.privately(() =>
       prepareOwn(
         db,
-        `SELECT sql FROM ${quoted(database)}.sqlite_schema WHERE type IN ('table', 'view') AND lower(name) = lower(?)`,
+        `SELECT sql FROM ${quoteName(database)}.sqlite_schema WHERE type IN ('table', 'view') AND lower(name) = lower(?)`,
       )
         .pluck()
         .get(table),
@@ -319,7 +328,7 @@ class Versions {
       const key = `${pragma} ${name}`;
       let statement = this.#statements.get(key);
       if (statement === undefined) {
-        statement = prepareOwn(this.#db, `PRAGMA ${quoted(name)}.${pragma}`).pluck();
+        statement = prepareOwn(this.#db, `PRAGMA ${quoteName(name)}.${pragma}`).pluck();
         this.#statements.set(key, statement);
       }
       versions.set(`${name} ${file}`, statement.get());
@@ -338,22 +347,10 @@ function totalChanges(probes: Probes): unknown {
 }
 
 /** Whether a statement changes what tables of modules show, and no table of its own. */
-function changesUnseen(sql: string): boolean {
-  switch (statementKeyword(sql)) {
-    case "VACUUM":
-      // It may also give new rowids to what has no primary key.
-      return !/\binto\b/i.test(sql);
-    case "PRAGMA": {
-      const [, name = ""] = /\bpragma\s+(?:\w+\s*\.\s*)?(\w+)\s*[=(]/i.exec(sql) ?? [];
-      return HEADER_PRAGMA.test(name);
-    }
-    default:
-      return false;
-  }
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
+function changesUnseen({ keyword, pragma, vacuumsInto }: StatementFacts): boolean {
+  // VACUUM may also give new rowids to what has no primary key.
+  if (keyword === "VACUUM") return !vacuumsInto;
+  return keyword === "PRAGMA" && pragma!.value !== null && HEADER_PRAGMAS.has(pragma!.name);
 }
 
 function databases(db: EngineDatabase): [name: string][] {

@@ -1,5 +1,6 @@
 import { messageOf } from "../wire/thrown.js";
-import { skipBlank, tokenEnd } from "../sql/parameters.js";
+import { quoteName } from "../sql/quote.js";
+import { skipBlank, tokenEnd } from "../sql/tokens.js";
 
 /** What a dump needs of a better-sqlite3 database. */
 export interface DumpSource {
@@ -91,10 +92,6 @@ function all(db: DumpSource, sql: string, ...parameters: unknown[]): unknown[][]
     .prepare(sql)
     .raw()
     .all(...parameters);
-}
-
-function quoteName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
 
 function quoteText(text: string): string {

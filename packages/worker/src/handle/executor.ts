@@ -123,7 +123,7 @@ export class Executor {
     const statement = operation.statement!;
     const { mode, flags, values } = operation;
     this.#transactions.require(flags);
-    this.#session.check(statement.keyword, statement.sql, statement.taint, flags);
+    this.#session.check(statement.facts, flags);
     if (mode === Mode.DESCRIBE) {
       // Nothing runs that would find out whether another connection has changed the schema.
       this.#session.schema.refresh();
@@ -140,15 +140,16 @@ export class Executor {
       out.done(-1, this.#session.counts.lastInsertRowid);
       return Step.DONE;
     }
-    if (statement.endsTransaction) refuseEnding(flags);
+    if (statement.facts.endsTransaction) refuseEnding(flags);
     // Compiling a pragma may be all that it takes.
     if (statement.taint === Taint.SURE) this.#session.taintBy(Taint.SURE);
     if ((flags & Flag.READ_ONLY) !== 0 && !statement.readonly) {
       out.refused();
       return Step.DONE;
     }
-    if (statement.busyTimeout !== null && statement.reader) return this.#busyTimeout(operation, statement);
-    if (statement.begins) this.#transactions.beginFor(flags);
+    if (statement.facts.busyTimeout !== null && statement.reader)
+      return this.#busyTimeout(operation, statement);
+    if (statement.facts.begins) this.#transactions.beginFor(flags);
     this.#session.trace(statement, values);
     if (statement.reader && statement.readonly && mode !== Mode.RUN && mode !== Mode.GET) {
       const cursor = this.#nativeCursor(operation);
@@ -201,7 +202,7 @@ export class Executor {
   #busyTimeout({ mode, flags, values }: Operation, statement: Statement): number {
     const { out, db } = this.#session;
     this.#session.trace(statement, values);
-    const timeout = this.#session.busyTimeout(statement.busyTimeout!, statement.sql);
+    const timeout = this.#session.busyTimeout(statement.facts.busyTimeout!, statement.sql);
     if (mode === Mode.RUN) out.done(-1, this.#session.counts.lastInsertRowid);
     else {
       statement.handle(db);

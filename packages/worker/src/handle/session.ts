@@ -18,8 +18,9 @@ import { NativeStatements } from "./native-statements.js";
 import { checkContents, configureHandle, openHandle, setUp, withoutLog } from "../engine/opening.js";
 import { ReplyWriter } from "./reply-writer.js";
 import { SchemaWatch } from "./schema-watch.js";
-import { isDml, type Statement, writesTemp } from "./statement.js";
-import { setsForeignKeys, Taint } from "../sql/taint.js";
+import { type Statement, writesTemp } from "./statement.js";
+import type { StatementFacts } from "../sql/statement-facts.js";
+import { Taint } from "../sql/taint.js";
 import { type Control, isCancelled } from "../wire/control-block.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import { withoutKeys } from "../sql/redact-keys.js";
@@ -273,7 +274,7 @@ export class Session {
   }
 
   /** Runs what may write. `source` is what the work runs, null if it can change no table. */
-  mutate<T>(source: Statement | string | null, work: () => T): T {
+  mutate<T>(source: Statement | StatementFacts | null, work: () => T): T {
     return this.besideCursors(() => this.changes.watch(source, work));
   }
 
@@ -342,13 +343,14 @@ export class Session {
   }
 
   /** The same for a text that is one of a script. */
-  scriptWrote(keyword: string, sql: string): void {
-    if (!this.#tempTables || this.#tainted || !isDml(keyword)) return;
-    if (this.privately(() => writesTemp(this.db, sql))) this.#tainted = true;
+  scriptWrote(facts: StatementFacts): void {
+    if (!this.#tempTables || this.#tainted || !facts.writes) return;
+    if (this.privately(() => writesTemp(this.db, facts))) this.#tainted = true;
   }
 
   /** Throws for what is to have no effect, or one on others: see {@link OpenOptions.pooled}. */
-  check(keyword: string, sql: string, taint: number, flags: number): void {
+  check(facts: StatementFacts, flags: number): void {
+    const { taint } = facts;
     if (taint < Taint.SURE) return;
     const { pooled } = this.#options!;
     if (pooled && taint === Taint.PROCESS) {
@@ -359,7 +361,7 @@ export class Session {
     }
     if (taint === Taint.PROCESS) this.outlast();
     if (!this.inTransaction || !(pooled || (flags & Flag.IN_TRANSACTION) !== 0)) return;
-    if (!setsForeignKeys(keyword, sql)) return;
+    if (!facts.setsForeignKeys) return;
     throw new UsageError(
       "SETTING",
       "SQLite ignores PRAGMA foreign_keys inside a transaction: set it before BEGIN on a connection that pool.acquire() gives, or put PRAGMA defer_foreign_keys = ON into the transaction",

@@ -7,30 +7,9 @@ import {
 import type { SchemaWatch } from "./schema-watch.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import { messageOf } from "../wire/thrown.js";
-import { endsTransaction } from "../sql/script.js";
-import { scanParameters, statementKeyword } from "../sql/parameters.js";
+import { StatementFacts } from "../sql/statement-facts.js";
 import type { SqlValue, Origins, StatementInfo } from "../wire/protocol.js";
-import { busyTimeoutIn, taintOf } from "../sql/taint.js";
 import { toBinding } from "../wire/integers.js";
-
-const DML = new Set(["INSERT", "UPDATE", "DELETE", "REPLACE"]);
-
-/** Statements that leave the schema and the list of databases as they are. */
-const KEEPS_SCHEMA = new Set([
-  "SELECT",
-  "WITH",
-  "VALUES",
-  "BEGIN",
-  "COMMIT",
-  "END",
-  "SAVEPOINT",
-  "RELEASE",
-  "EXPLAIN",
-  ...DML,
-]);
-
-/** It may end the transaction of others, or read what they have done; if it is only in a literal, no harm is done. */
-const REACHES_OUT = /rollback|last_insert_rowid|changes\s*\(/i;
 
 const NO_BINDINGS: unknown[] = [];
 
@@ -59,23 +38,15 @@ export class Statement {
 
   reader = false;
   readonly = false;
-  /** INSERT, UPDATE, DELETE or REPLACE, also behind a WITH. */
-  dml = false;
-  /** A transaction is opened before it: as in CPython, not where its first word is WITH. */
-  begins = false;
-  keepsSchema = false;
-  /** A DML statement whose effect does not depend on what else its transaction holds. */
-  groupable = false;
-  /** COMMIT, END, or a ROLLBACK that goes to no savepoint. */
-  endsTransaction = false;
-  readonly keyword: string;
-  /** What it leaves behind on the connection; see {@link Taint}. Known before it is compiled, which may be all it takes. */
+  /** What its text tells, known before it is compiled. */
+  readonly facts: StatementFacts;
+  // Of the facts those that every run asks for.
+  readonly dml: boolean;
+  readonly keepsSchema: boolean;
   readonly taint: number;
   /** Whether it writes rows of the temp schema, and the schema epoch that this belongs to. */
   #writesTemp = false;
   #writesTempIn = -1;
-  /** It is `PRAGMA busy_timeout`, which is answered here. */
-  busyTimeout: "reads" | "sets" | null = null;
   /** It has called a function that was created through the main side. */
   callsOut = false;
   /** It has run to its end among others. */
@@ -100,17 +71,24 @@ export class Statement {
     this.id = id;
     this.sql = sql;
     this.#names = names;
-    this.keyword = statementKeyword(sql);
-    this.taint = taintOf(this.keyword, sql);
+    this.facts = new StatementFacts(sql);
+    this.dml = this.facts.writes;
+    this.keepsSchema = this.facts.keepsSchema;
+    this.taint = this.facts.taint;
   }
 
   /** It may have written rows of temporary tables, by triggers too. */
   writesTemp(db: EngineDatabase, epoch: number): boolean {
     if (this.#writesTempIn !== epoch) {
-      this.#writesTemp = writesTemp(db, this.sql);
+      this.#writesTemp = writesTemp(db, this.facts);
       this.#writesTempIn = epoch;
     }
     return this.#writesTemp;
+  }
+
+  /** It writes rows, and its effect does not depend on what else its transaction holds. */
+  get groupable(): boolean {
+    return this.dml && !this.facts.reachesOut;
   }
 
   get prepared(): boolean {
@@ -167,15 +145,8 @@ export class Statement {
       this.empty = true;
       return;
     }
-    const { keyword } = this;
     this.reader = handle.reader;
     this.readonly = handle.readonly;
-    this.dml = DML.has(keyword) || (keyword === "WITH" && !handle.readonly);
-    this.begins = DML.has(keyword);
-    this.keepsSchema = KEEPS_SCHEMA.has(keyword);
-    this.groupable = this.dml && !REACHES_OUT.test(this.sql);
-    this.endsTransaction = endsTransaction(keyword, this.sql);
-    this.busyTimeout = busyTimeoutIn(keyword, this.sql);
     this.#handle = handle;
   }
 
@@ -249,13 +220,10 @@ export function originsOf(columns: readonly EngineColumn[]): Origins {
 }
 
 const NO_ORIGINS: Origins = [];
-export function isDml(keyword: string): boolean {
-  return DML.has(keyword) || keyword === "WITH";
-}
 
 /** Whether the program of a statement opens a write transaction on the temp schema, the second of a connection's. */
-export function writesTemp(db: EngineDatabase, sql: string): boolean {
-  const { count, names } = scanParameters(sql);
+export function writesTemp(db: EngineDatabase, { sql, parameters }: StatementFacts): boolean {
+  const { count, names } = parameters;
   const explain = new Statement(0, `EXPLAIN ${sql}`, names);
   // The engine wants a value for each; which one makes no difference to the tables.
   const bindings = explain.bindings(Array.from({ length: count }, () => null));

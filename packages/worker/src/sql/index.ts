@@ -1,5 +1,9 @@
 export * from "./parameters.js";
-export * from "./pragma.js";
+export type { PragmaStatement } from "./pragma.js";
+export * from "./quote.js";
 export * from "./redact-keys.js";
+export * from "./remembered-texts.js";
 export * from "./script.js";
+export * from "./statement-facts.js";
 export * from "./taint.js";
+export * from "./tokens.js";

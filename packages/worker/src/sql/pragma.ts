@@ -1,11 +1,13 @@
-import { skipBlank, tokenEnd } from "./parameters.js";
+import { firstTokens, nameOf } from "./tokens.js";
 
 /** What a PRAGMA statement is about. */
 export interface PragmaStatement {
   /** In lower case. */
   readonly name: string;
-  /** It has a value, or an argument. */
-  readonly hasValue: boolean;
+  /** In lower case; "" if it names none. */
+  readonly schema: string;
+  /** In lower case, without quotes, with its sign; null if it has none. */
+  readonly value: string | null;
   /** It tells something, and changes neither the connection nor the file. */
   readonly asks: boolean;
 }
@@ -27,16 +29,14 @@ const ASK_WITH_VALUE = new Set([
 /** Those that do something without a value. */
 const ACT_WITHOUT_VALUE = new Set(["incremental_vacuum", "optimize", "shrink_memory", "wal_checkpoint"]);
 
-/** `sql`, a statement that starts with PRAGMA. */
-export function pragmaStatement(sql: string): PragmaStatement {
-  const words: string[] = [];
-  for (let at = skipBlank(sql, 0); at < sql.length && words.length < 5; ) {
-    const end = tokenEnd(sql, at);
-    words.push(sql.slice(at, end).toLowerCase());
-    at = skipBlank(sql, end);
-  }
-  const at = words[2] === "." ? 3 : 1;
-  const name = words[at] ?? "";
-  const hasValue = words[at + 1] === "=" || words[at + 1] === "(";
-  return { name, hasValue, asks: hasValue ? ASK_WITH_VALUE.has(name) : !ACT_WITHOUT_VALUE.has(name) };
+/** What `sql` is about if it is a PRAGMA, or the EXPLAIN of one: some take effect when they are compiled. */
+export function pragmaIn(sql: string): PragmaStatement | null {
+  const words = firstTokens(sql, 10).map(nameOf);
+  if (words[0] === "explain") words.splice(0, words[1] === "query" ? 3 : 1);
+  if (words.shift() !== "pragma") return null;
+  const schema = words[1] === "." ? words.splice(0, 2)[0]! : "";
+  const [name = "", sign, first = "", second = ""] = words;
+  const value = sign !== "=" && sign !== "(" ? null : /^[+-]$/.test(first) ? first + second : first;
+  const asks = value === null ? !ACT_WITHOUT_VALUE.has(name) : ASK_WITH_VALUE.has(name);
+  return { name, schema, value, asks };
 }

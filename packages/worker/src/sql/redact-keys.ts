@@ -1,4 +1,4 @@
-import { skipBlank, tokenEnd } from "./parameters.js";
+import { skipBlank, tokenEnd, withoutQuotes } from "./tokens.js";
 
 /** The pragmas whose value is a key, in engines that encrypt. */
 const KEY_PRAGMAS = new Set(["key", "rekey", "hexkey", "hexrekey", "textkey", "textrekey"]);
@@ -28,7 +28,7 @@ export function withoutKeys(sql: string): string {
 export function messageWithoutKeys(message: string, sql: string): string {
   const quoted = message.slice(message.indexOf('"') + 1, Math.max(0, message.lastIndexOf('"')));
   for (const { start, end } of keySpans(sql)) {
-    const parts = tokensOf(sql, start, end).map((token) => plain(sql, token));
+    const parts = spansOf(sql, start, end).map((token) => plain(sql, token));
     const told = parts.some((part) => part !== "" && message.includes(part));
     if (told || (quoted !== "" && sql.slice(start, end).includes(quoted)))
       return "the message quotes a key and is withheld";
@@ -44,7 +44,7 @@ function keySpans(sql: string): Span[] {
     spans.push(...keysOf(sql, statement));
     statement = [];
   };
-  for (const token of tokensOf(sql, 0, sql.length)) {
+  for (const token of spansOf(sql, 0, sql.length)) {
     if (sql.charCodeAt(token.start) === 59) ended();
     else statement.push(token);
   }
@@ -82,7 +82,7 @@ function uriKeys(sql: string, { start, end }: Span): Span[] {
   });
 }
 
-function tokensOf(sql: string, from: number, to: number): Span[] {
+function spansOf(sql: string, from: number, to: number): Span[] {
   const tokens: Span[] = [];
   for (let start = skipBlank(sql, from); start < to; ) {
     const end = tokenEnd(sql, start);
@@ -94,11 +94,5 @@ function tokensOf(sql: string, from: number, to: number): Span[] {
 
 /** A token without the quotes around it. */
 function plain(sql: string, token: Span | undefined): string {
-  if (token === undefined) return "";
-  const text = sql.slice(token.start, token.end);
-  const quote = text.charAt(0);
-  if (quote === "[") return text.slice(1).replace(/\]$/, "");
-  if (quote !== "'" && quote !== '"' && quote !== "`") return text;
-  const inner = text.length > 1 && text.endsWith(quote) ? text.slice(1, -1) : text.slice(1);
-  return inner.replaceAll(quote + quote, quote);
+  return token === undefined ? "" : withoutQuotes(sql.slice(token.start, token.end));
 }

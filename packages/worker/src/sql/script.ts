@@ -1,4 +1,4 @@
-import { skipBlank, tokenEnd } from "./parameters.js";
+import { skipBlank, tokenEnd } from "./tokens.js";
 
 /**
  * The statements of a script, one after the other, each from its first token to its semicolon (the last one to its
@@ -56,18 +56,6 @@ function isTrigger(sql: string, at: number): boolean {
   if (!skip("CREATE")) return false;
   skip("TEMP", "TEMPORARY");
   return isWord(sql, at, end, "TRIGGER");
-}
-
-/** Whether `sql`, a statement that starts with `keyword`, is COMMIT, END, or a ROLLBACK that goes to no savepoint. */
-export function endsTransaction(keyword: string, sql: string): boolean {
-  if (keyword === "COMMIT" || keyword === "END") return true;
-  if (keyword !== "ROLLBACK") return false;
-  for (let at = skipBlank(sql, 0); at < sql.length; ) {
-    const end = tokenEnd(sql, at);
-    if (isWord(sql, at, end, "TO")) return false;
-    at = skipBlank(sql, end);
-  }
-  return true;
 }
 
 function isWord(sql: string, at: number, end: number, word: string): boolean {

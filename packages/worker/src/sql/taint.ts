@@ -1,4 +1,4 @@
-import { skipBlank, tokenEnd } from "./parameters.js";
+import type { PragmaStatement } from "./pragma.js";
 
 /** Numbers in the header of a database, which the temporary one has too. */
 const HEADER_PRAGMAS = new Set(["application_id", "schema_version", "user_version"]);
@@ -59,70 +59,18 @@ export function holdsForProcess(pragma: string): boolean {
 /** Settings that the file keeps, so that setting them on one connection is not in vain. */
 const LASTING_PRAGMAS = new Set(["hexrekey", "journal_mode", "rekey", "textrekey"]);
 
-/** What `sql`, a statement that starts with `keyword`, leaves behind on its connection beside its transaction. */
-export function taintOf(keyword: string, sql: string): number {
+/** What a statement that starts with `keyword`, and is `pragma` if it is one, leaves behind beside its transaction. */
+export function taintOf(keyword: string, pragma: PragmaStatement | null): number {
   if (keyword === "ATTACH" || keyword === "DETACH") return Taint.SURE;
   if (keyword === "CREATE" || keyword === "ALTER" || keyword === "DROP") return Taint.PERHAPS;
-  const pragma = pragmaOf(keyword, sql);
-  if (pragma === null || !pragma.sets) return Taint.NONE;
+  if (pragma === null || pragma.value === null) return Taint.NONE;
   if (PROCESS_PRAGMAS.has(pragma.name)) return Taint.PROCESS;
   // The temporary database goes with its connection; and a change of its schema is noticed by that number.
   if (pragma.schema === "temp" && HEADER_PRAGMAS.has(pragma.name)) return Taint.SURE;
   return HARMLESS_PRAGMAS.has(pragma.name) ? Taint.NONE : Taint.SURE;
 }
 
-export type Setting = "ATTACH" | "TEMP" | "PRAGMA";
-
-/** What `sql` sets on its connection and nowhere else: where the connection is opened afresh it has had no effect. */
-export function settingOf(keyword: string, sql: string): Setting | null {
-  if (keyword === "ATTACH" || keyword === "DETACH") return "ATTACH";
-  if (keyword === "CREATE") return createsTemporary(sql) ? "TEMP" : null;
-  const pragma = pragmaOf(keyword, sql);
-  if (pragma === null || LASTING_PRAGMAS.has(pragma.name)) return null;
-  return taintOf(keyword, sql) === Taint.NONE ? null : "PRAGMA";
-}
-
-/** Whether a CREATE is of an object in the temporary schema: by the word TEMP, or by the schema before its name. */
-function createsTemporary(sql: string): boolean {
-  const [, ...words] = wordsOf(sql, 8);
-  if (words[0] === "temp" || words[0] === "temporary") return true;
-  if (words[0] === "unique" || words[0] === "virtual") words.shift();
-  const at = words[1] === "if" && words[2] === "not" ? 4 : 1;
-  return words[at] === "temp" && words[at + 1] === ".";
-}
-
-/** Whether `sql` is a `PRAGMA foreign_keys` with a value. */
-export function setsForeignKeys(keyword: string, sql: string): boolean {
-  const pragma = pragmaOf(keyword, sql);
-  return pragma !== null && pragma.sets && pragma.name === "foreign_keys";
-}
-
-function pragmaOf(keyword: string, sql: string): { name: string; schema: string; sets: boolean } | null {
-  // Some pragmas take effect when they are compiled, which EXPLAIN does too.
-  if (keyword !== "PRAGMA" && keyword !== "EXPLAIN") return null;
-  const words = wordsOf(sql, 10);
-  if (words[0] === "explain") words.splice(0, words[1] === "query" ? 3 : 1);
-  if (words[0] !== "pragma") return null;
-  const at = words[2] === "." ? 3 : 1;
-  const sets = words[at + 1] === "=" || words[at + 1] === "(";
-  return { name: words[at] ?? "", schema: at === 3 ? words[1]! : "", sets };
-}
-
-/** Whether a statement that starts with `keyword` is `PRAGMA busy_timeout`, and if so whether it sets that. */
-export function busyTimeoutIn(keyword: string, sql: string): "reads" | "sets" | null {
-  const pragma = pragmaOf(keyword, sql);
-  if (pragma?.name !== "busy_timeout") return null;
-  return pragma.sets ? "sets" : "reads";
-}
-
-/** The first tokens in lower case, without quotes around names. */
-function wordsOf(sql: string, most: number): string[] {
-  const words: string[] = [];
-  for (let at = skipBlank(sql, 0); at < sql.length && words.length < most; ) {
-    const end = tokenEnd(sql, at);
-    const word = sql.slice(at, end).toLowerCase();
-    if (word !== ";") words.push(word.replace(/^(["'`[])(.*)["'`\]]$/s, "$2"));
-    at = skipBlank(sql, end);
-  }
-  return words;
+/** Whether a pragma sets what its connection keeps, and what is gone with that. */
+export function setsConnection(pragma: PragmaStatement): boolean {
+  return !LASTING_PRAGMAS.has(pragma.name) && taintOf("PRAGMA", pragma) !== Taint.NONE;
 }

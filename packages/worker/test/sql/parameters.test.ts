@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { afterAll, describe, expect, test } from "vitest";
-import { type ParameterList, scanParameters, statementKeyword } from "../../dist/sql/parameters.js";
+import { type ParameterList, scanParameters } from "../../dist/sql/parameters.js";
 
 interface Statement {
   bind(...values: unknown[]): Statement;
@@ -181,37 +181,6 @@ describe("scanParameters", () => {
         else expect(list.names?.indexOf(mark), sql).toBe(index - 1);
       }
     }
-  });
-});
-
-describe("statementKeyword", () => {
-  test.each([
-    ["select 1", "SELECT"],
-    ["  \t\r\n\finsert into t values (1)", "INSERT"],
-    ["-- first\n-- second\r\nUpDate t set a = 1", "UPDATE"],
-    ["/* a */ -- b\n/* c; */delete from t", "DELETE"],
-    ["/**/replace into t values (1)", "REPLACE"],
-    [";; ;/* x */; with x as (select 1) select * from x", "WITH"],
-    ["BEGIN", "BEGIN"],
-    ["begin;", "BEGIN"],
-    ["commit--", "COMMIT"],
-    ["values(1)", "VALUES"],
-    ["\uFEFFpragma foreign_keys", "PRAGMA"],
-    ["", ""],
-    [" \n", ""],
-    [";", ""],
-    ["-- insert", ""],
-    ["/* insert", ""],
-    ["(select 1)", ""],
-    ["'insert'", ""],
-    ["?", ""],
-    ["/*", ""],
-    ["- - insert", ""],
-    ["insert$", ""],
-    // The upper case of a dotless i is an I, but this is no keyword.
-    ["ınsert into t values (1)", ""],
-  ])("of %j is %j", (sql, keyword) => {
-    expect(statementKeyword(sql)).toBe(keyword);
   });
 });
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type MigrationConfig, type MigrationMeta, readMigrationFiles } from "drizzle-orm/migrator";
-import { splitScript } from "@sqlite-aio/worker/sql";
+import { factsOf, quoteName, splitScript } from "@sqlite-aio/worker/sql";
 import type { Parameters } from "../../values/bind.js";
 import type { DrizzleExecutor } from "./session.js";
 import { IntegrityError } from "../../errors/errors.js";
@@ -47,7 +47,7 @@ const RETRY_MS = 50;
  */
 export async function migrate(db: { readonly $client: DrizzlePool }, config: MigrateConfig): Promise<void> {
   const migrations = readMigrationFiles(config);
-  const table = `"${(config.migrationsTable ?? "__drizzle_migrations").replaceAll('"', '""')}"`;
+  const table = quoteName(config.migrationsTable ?? "__drizzle_migrations");
   const deadline = performance.now() + integer(config.lockTimeout, "lockTimeout", 3_600_000, 0);
   for (;;) {
     const lease = await db.$client.acquire({ mode: "write" });
@@ -71,7 +71,7 @@ async function migrateOn(lease: DrizzleLease, table: string, migrations: Migrati
   const waiting = pending(migrations, await lastOf(lease, table));
   if (waiting.length === 0) return;
   // Inside a transaction the pragma does nothing, and DROP TABLE would then delete what refers to the table.
-  const unchecked = waiting.some(({ sql }) => sql.some((text) => FOREIGN_KEYS_OFF.test(text)));
+  const unchecked = waiting.some(({ sql }) => sql.some(turnsForeignKeysOff));
   if (unchecked) await lease.executeFetchall("PRAGMA foreign_keys = OFF");
   await lease.transaction(
     async (tx) => {
@@ -90,14 +90,23 @@ async function migrateOn(lease: DrizzleLease, table: string, migrations: Migrati
   );
 }
 
-const FOREIGN_KEYS_OFF = /\bpragma\s+(?:\w+\s*\.\s*)?foreign_keys\s*(?:=|\()\s*(?:off|0|no|false)\b/i;
+/** A value that turns a switch off, as SQLite reads it. */
+const OFF = /^(?:off|0|no|false)$/;
 
-/** Any setting of the pragma, which is refused inside a transaction, where it has no effect. */
-const FOREIGN_KEYS = /^pragma\s+(?:\w+\s*\.\s*)?foreign_keys\s*[=(]/i;
+function turnsForeignKeysOff(script: string): boolean {
+  return (
+    /foreign_keys/i.test(script) &&
+    [...splitScript(script)].some((sql) => {
+      const { setsForeignKeys, pragma } = factsOf(sql);
+      return setsForeignKeys && OFF.test(pragma!.value!);
+    })
+  );
+}
 
+/** Without the settings of the pragma, which are refused inside a transaction, where they have no effect. */
 function withoutForeignKeys(script: string): string {
   if (!/foreign_keys/i.test(script)) return script;
-  return [...splitScript(script)].filter((statement) => !FOREIGN_KEYS.test(statement)).join("\n");
+  return [...splitScript(script)].filter((sql) => !factsOf(sql).setsForeignKeys).join("\n");
 }
 
 function pending(migrations: MigrationMeta[], last: number): MigrationMeta[] {

@@ -1,3 +1,4 @@
+import { quoteName } from "@sqlite-aio/worker/sql";
 import { capabilities } from "../../capabilities.js";
 import { SQLITE_DBCONFIG_ENABLE_FKEY } from "../../dbconfig-codes.js";
 import { IntegrityError, NotSupportedError } from "../../errors/errors.js";
@@ -80,7 +81,7 @@ async function refuseLoss(connection: BuilderConnection, table: string): Promise
     [table],
   );
   for (const { child, column } of keys) {
-    const referring = `SELECT 1 FROM ${quoted(child)} WHERE ${quoted(column)} IS NOT NULL LIMIT 1`;
+    const referring = `SELECT 1 FROM ${quoteName(child)} WHERE ${quoteName(column)} IS NOT NULL LIMIT 1`;
     if ((await rowsOf(connection, referring)).length === 0) continue;
     throw new NotSupportedError(
       `"${table}" cannot be rebuilt inside a transaction, since rows of "${child}" refer to it and would be deleted or refused: ` +
@@ -97,8 +98,4 @@ async function rowsOf<R>(
 ): Promise<R[]> {
   const { rows } = await connection.execute<R>(sql, parameters, {});
   return rows ?? [];
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

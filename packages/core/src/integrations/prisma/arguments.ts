@@ -1,6 +1,6 @@
 import { types } from "node:util";
 import type { ArgType, SqlQuery } from "@prisma/driver-adapter-utils";
-import { skipBlank, statementKeyword, tokenEnd } from "@sqlite-aio/worker/sql";
+import { factsOf, skipBlank, tokenEnd } from "@sqlite-aio/worker/sql";
 import type { Bindable } from "../../values/bind.js";
 
 /** How a DateTime is stored. */
@@ -54,7 +54,7 @@ function isReal(type: ArgType | undefined): boolean {
  */
 function withReals(sql: string, argTypes: readonly ArgType[]): string {
   // A column makes a REAL of it by itself; many rows at once are not worth the reading.
-  if (/^(?:INSERT|REPLACE)$/.test(statementKeyword(sql)) && !sql.includes("/")) return sql;
+  if (factsOf(sql).inserts && !sql.includes("/")) return sql;
   const names = new Map<string, number>();
   let text = "";
   let copied = 0;

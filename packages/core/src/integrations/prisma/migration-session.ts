@@ -1,3 +1,4 @@
+import { factsOf } from "@sqlite-aio/worker/sql";
 import type { RunResult } from "../../connection/run-result.js";
 import type { CallOptions } from "../../options/connect-options.js";
 import type { Parameters } from "../../values/bind.js";
@@ -17,10 +18,7 @@ export interface SessionSetting {
   readonly usual: boolean;
 }
 
-/** As Prisma's schema engine writes them. Other pragmas hold for one call in vain, which the pool refuses. */
-const SETTING =
-  /^\s*PRAGMA\s+(?:main\s*\.\s*)?(foreign_keys|defer_foreign_keys|locking_mode)\s*=\s*(\w+)\s*;?\s*$/i;
-
+/** Those that Prisma's schema engine sets. Other pragmas hold for one call in vain, which the pool refuses. */
 const USUAL: Readonly<Record<string, RegExp>> = {
   foreign_keys: /^(?:on|1|true|yes)$/i,
   defer_foreign_keys: /^(?:off|0|false|no)$/i,
@@ -29,9 +27,10 @@ const USUAL: Readonly<Record<string, RegExp>> = {
 
 /** What `sql` sets for a migration; null for other statements. */
 export function sessionSetting(sql: string): SessionSetting | null {
-  const [, pragma, value] = SETTING.exec(sql) ?? [];
-  if (pragma === undefined || value === undefined) return null;
-  const name = pragma.toLowerCase();
+  const { keyword, pragma } = factsOf(sql);
+  if (keyword !== "PRAGMA" || pragma === null || pragma.value === null) return null;
+  const { name, schema, value } = pragma;
+  if (!Object.hasOwn(USUAL, name) || (schema !== "" && schema !== "main")) return null;
   return { name, usual: USUAL[name]!.test(value) };
 }
 

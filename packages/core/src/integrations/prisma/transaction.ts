@@ -1,4 +1,5 @@
 import type { Transaction, TransactionOptions } from "@prisma/driver-adapter-utils";
+import { quoteName } from "@sqlite-aio/worker/sql";
 import type { TimestampFormat } from "./arguments.js";
 import { mapped, transactionClosed } from "./mapped-error.js";
 import type { AdapterPool } from "./adapter-pool.js";
@@ -87,6 +88,6 @@ export class PrismaTransaction extends PrismaQueryable implements Transaction {
   }
 
   async #control(command: string, name: string): Promise<void> {
-    await this.told(() => this.#tx.run(`${command} "${name.replaceAll('"', '""')}"`));
+    await this.told(() => this.#tx.run(`${command} ${quoteName(name)}`));
   }
 }

@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { statementKeyword } from "@sqlite-aio/worker/sql";
+import { factsOf } from "@sqlite-aio/worker/sql";
 import type { Connection } from "../../connection/connection.js";
 import { DataError } from "../../errors/errors.js";
 import type { Parameters } from "../../values/bind.js";
@@ -41,15 +41,13 @@ export class TypeormStatement {
     }
     const rows = await this.#connection.executeFetchall(sql, values);
     if (kind !== "rows") return result(0, undefined, rows);
-    return result(WRITES.has(statementKeyword(sql)) ? rows.length : undefined, rows, rows);
+    // With RETURNING there is a row for each that was changed.
+    return result(factsOf(sql).returns ? rows.length : undefined, rows, rows);
   }
 
   /** The thread keeps or drops compiled statements by itself. */
   async finalizeAsync(): Promise<void> {}
 }
-
-/** Of what gives rows: with RETURNING, one for each that was changed. */
-const WRITES = new Set(["INSERT", "REPLACE", "UPDATE", "DELETE"]);
 
 /** By this TypeORM tells which of the two raw results it hands on. */
 function isPlainInsert(sql: string): boolean {

@@ -1,4 +1,4 @@
-import { scanParameters } from "@sqlite-aio/worker/sql";
+import { factsOf } from "@sqlite-aio/worker/sql";
 import type { ChangeReport, TableAccess } from "@sqlite-aio/worker/wire";
 import { bindParameters, type Parameters } from "../../values/bind.js";
 import { ProgrammingError } from "../../errors/errors.js";
@@ -183,7 +183,7 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
 /** Gives the parameters as they are now, whenever they are wanted, or throws what was wrong with them. */
 export function keepParameters(sql: string, given: object | undefined): () => Parameters {
   try {
-    const values = bindParameters(scanParameters(sql), given);
+    const values = bindParameters(factsOf(sql).parameters, given);
     return () => values;
   } catch (error) {
     return () => {

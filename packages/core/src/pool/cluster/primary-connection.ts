@@ -1,4 +1,4 @@
-import { splitScript, statementKeyword } from "@sqlite-aio/worker/sql";
+import { factsOf, splitScript } from "@sqlite-aio/worker/sql";
 import { ConnectionClosedError, readOnly } from "../../errors/errors.js";
 import { type CallOptions, checkIsolationLevel, type IsolationLevel } from "../../options/connect-options.js";
 import { Deadline } from "../../options/deadline.js";
@@ -15,9 +15,6 @@ import { accessOf } from "./statement-access.js";
 
 /** The primary forgets a connection that is idle for 10 s. */
 const FRESH_MS = 5000;
-
-/** Before these the transaction begins, as in CPython. */
-const BEGINS = new Set(["INSERT", "UPDATE", "DELETE", "REPLACE"]);
 
 /** What a connection is made of. */
 export interface PrimaryConnectionSettings {
@@ -188,13 +185,14 @@ export class PrimaryConnection implements AsyncDisposable {
   /** @internal One statement for a cursor. */
   async perform(sql: string, parameters?: object, options?: CallOptions): Promise<RemoteResult> {
     const access = accessOf(sql);
+    const facts = factsOf(sql);
     if (access === "write" && this.#settings.readonly) {
       throw readOnly(sql);
     }
-    if (statementKeyword(sql) === "SAVEPOINT" && !this.#open) {
+    if (facts.transaction?.verb === "savepoint" && !this.#open) {
       throw notAtPrimary("SAVEPOINT outside of a transaction: BEGIN one first", { sql });
     }
-    const begins = this.#isolationLevel !== null && BEGINS.has(statementKeyword(sql));
+    const begins = this.#isolationLevel !== null && facts.begins;
     return await this.#perform(remoteStatement(sql, parameters), begins, options);
   }
 
@@ -220,7 +218,7 @@ export class PrimaryConnection implements AsyncDisposable {
       if (access === "write") {
         this.#wrote = true;
         // What it sets is gone with the stream.
-        this.#tainted ||= statementKeyword(sql) === "PRAGMA";
+        this.#tainted ||= factsOf(sql).keyword === "PRAGMA";
       }
       await this.#committed();
       return result;

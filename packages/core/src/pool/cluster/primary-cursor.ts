@@ -1,4 +1,4 @@
-import { statementKeyword } from "@sqlite-aio/worker/sql";
+import { factsOf } from "@sqlite-aio/worker/sql";
 import { ProgrammingError } from "../../errors/errors.js";
 import type { CallOptions } from "../../options/connect-options.js";
 import type { ParametersOf } from "../../values/bind.js";
@@ -108,9 +108,9 @@ export class PrimaryCursor implements AsyncDisposable {
     this.#result = result;
     this.#rows = this.#owner.rowsOf(result, this);
     this.#at = 0;
-    const keyword = statementKeyword(sql);
-    this.#changes = CHANGES.has(keyword) ? result.changes : -1;
-    if (INSERTS.has(keyword)) this.#lastrowid = result.lastInsertRowid;
+    const { writes, inserts } = factsOf(sql);
+    this.#changes = writes ? result.changes : -1;
+    if (inserts) this.#lastrowid = result.lastInsertRowid;
   }
 
   #check(): void {
@@ -118,6 +118,3 @@ export class PrimaryCursor implements AsyncDisposable {
       throw new ProgrammingError("Cannot operate on a closed cursor.", { code: "SQLITE_MISUSE" });
   }
 }
-
-const CHANGES = new Set(["INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"]);
-const INSERTS = new Set(["INSERT", "REPLACE", "WITH"]);

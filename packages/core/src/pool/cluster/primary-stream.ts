@@ -1,13 +1,11 @@
 import type { HttpStream, RowsResult } from "@libsql/hrana-client";
-import { statementKeyword } from "@sqlite-aio/worker/sql";
+import { factsOf } from "@sqlite-aio/worker/sql";
 import { type CrashOutcome, PrimaryError, ProgrammingError, SqliteError } from "../../errors/errors.js";
 import type { RowSettings } from "../../values/row-maker.js";
 import type { HranaModule } from "./hrana.js";
 import { type PrimaryGuard, UNGUARDED } from "./primary-guard.js";
 import { remoteError, transactionLost } from "./remote-errors.js";
 import { type RemoteResult, remoteResult, type RemoteStatement } from "./remote-values.js";
-
-const COMMITS = new Set(["COMMIT", "END"]);
 
 /**
  * A connection at the primary, for as long as it is held. The primary may end a transaction by itself, and would run what
@@ -49,7 +47,7 @@ export class PrimaryStream {
 
   /** Runs one statement, in the transaction if one was begun. */
   execute(statement: RemoteStatement): Promise<RemoteResult> {
-    const commits = COMMITS.has(statementKeyword(statement[0]));
+    const commits = factsOf(statement[0]).transaction?.verb === "commit";
     return this.#run(statement, this.#inTransaction, commits ? "unknown" : undefined);
   }
 

@@ -1,6 +1,6 @@
 import type { InStmtArgs, RowsResult } from "@libsql/hrana-client";
 import { fromEngine, type IntegerMode, type SqlValue, toBinding } from "@sqlite-aio/worker/wire";
-import { scanParameters } from "@sqlite-aio/worker/sql";
+import { factsOf } from "@sqlite-aio/worker/sql";
 import { DataError } from "../../errors/errors.js";
 import { notAtPrimary } from "./remote-errors.js";
 import type { Shape } from "../../values/shape.js";
@@ -21,7 +21,7 @@ export interface RemoteResult {
 
 /** Takes the values at once. Throws ProgrammingError, DataError, RangeError or NotSupportedError. */
 export function remoteStatement(sql: string, parameters: object | undefined): RemoteStatement {
-  const list = scanParameters(sql);
+  const list = factsOf(sql).parameters;
   const values = bindParameters(list, parameters).map((value, index) => outgoing(value, index + 1));
   const { names } = list;
   const isNamed = (name: string | null): boolean => name !== null && !name.startsWith("?");
