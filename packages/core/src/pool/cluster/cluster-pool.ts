@@ -34,7 +34,13 @@ import {
   runTransaction,
 } from "./primary-transaction.js";
 import { isInstance } from "../../errors/is-instance.js";
-import { objectRows, type RemoteResult, type RemoteStatement, remoteStatement } from "./remote-values.js";
+import {
+  executed,
+  objectRows,
+  type RemoteResult,
+  type RemoteStatement,
+  remoteStatement,
+} from "./remote-values.js";
 import { Replica } from "./replica.js";
 import type { ClusterStats, SyncResult } from "./replicator.js";
 import type { ClusterSettings } from "./settings.js";
@@ -134,9 +140,7 @@ export class ClusterPool extends LocalCalls {
     const access = this.#access(sql);
     if (this.#isLocal(access)) return await this.#replica!.pool.execute(sql, values, options);
     const { firstRow, ...call } = options ?? {};
-    const { changes, lastInsertRowid, shape, rows } = await this.#atPrimary(sql, values, call, access);
-    const wanted = firstRow === true ? rows.slice(0, 1) : rows;
-    return { changes, lastInsertRowid, columns: shape.names, types: shape.types, rows: wanted };
+    return executed(await this.#atPrimary(sql, values, call, access), firstRow);
   }
 
   /** Rows as objects: of a replica as they are wanted; the primary sends them all at once. */

@@ -14,7 +14,7 @@ import type { Primary } from "./primary.js";
 import type { PrimaryStream } from "./primary-stream.js";
 import { notAtPrimary } from "./remote-errors.js";
 import { accessOf } from "./statement-access.js";
-import { objectRows, type RemoteResult, remoteStatement } from "./remote-values.js";
+import { executed, objectRows, type RemoteResult, remoteStatement } from "./remote-values.js";
 
 /** @internal Why there is no executemany() at a primary, and what there is. */
 export const MANY =
@@ -64,9 +64,7 @@ export class PrimaryReadTransaction {
     options?: ExecuteOptions,
   ): Promise<ExecuteResult> {
     const { firstRow, ...call } = options ?? {};
-    const { shape, rows, changes, lastInsertRowid } = await this.query(sql, parameters, call);
-    const wanted = firstRow === true ? rows.slice(0, 1) : rows;
-    return { changes, lastInsertRowid, columns: shape.names, types: shape.types, rows: wanted };
+    return executed(await this.query(sql, parameters, call), firstRow);
   }
 
   /** Rows as objects. The primary sends them all at once. */

@@ -1,4 +1,4 @@
-import type { HttpClient, HttpStream, RowsResult } from "@libsql/hrana-client";
+import type { Batch, HttpClient, HttpStream, RowsResult } from "@libsql/hrana-client";
 import { randomUUID } from "node:crypto";
 import { ConnectionClosedError, PrimaryError } from "../../errors/errors.js";
 import type { RowSettings } from "../../values/row-maker.js";
@@ -129,10 +129,7 @@ export class Primary {
         .catch(() => {});
     }
     try {
-      const done = batch.execute();
-      stream.closeGracefully();
-      await done;
-      await passed;
+      await sendBatch(stream, batch, passed);
     } catch (error) {
       throw remoteError(error, undefined);
     } finally {
@@ -171,10 +168,7 @@ export class Primary {
       return answer;
     });
     try {
-      const done = batch.execute();
-      stream.closeGracefully();
-      await done;
-      await passed;
+      await sendBatch(stream, batch, passed);
     } catch (error) {
       fail(error);
       return;
@@ -219,6 +213,14 @@ export class Primary {
       throw noAnswer(error, url, timeout);
     }
   }
+}
+
+/** Sends a batch, with which the stream ends. Rejects where there was no answer, or the guard has not passed. */
+async function sendBatch(stream: HttpStream, batch: Batch, passed: Promise<unknown>): Promise<void> {
+  const done = batch.execute();
+  stream.closeGracefully();
+  await done;
+  await passed;
 }
 
 /** What it is that answers cannot say whether a transaction is open; or it could not tell its version at this moment. */

@@ -2,6 +2,7 @@ import type { InStmtArgs, RowsResult } from "@libsql/hrana-client";
 import { fromEngine, type IntegerMode, type SqlValue, toBinding } from "@sqlite-aio/worker/wire";
 import { factsOf } from "@sqlite-aio/worker/sql";
 import { DataError } from "../../errors/errors.js";
+import type { ExecuteResult } from "../transaction.js";
 import { notAtPrimary } from "./remote-errors.js";
 import type { Shape } from "../../values/shape.js";
 import { bindParameters } from "../../values/bind.js";
@@ -75,4 +76,13 @@ function incoming(value: unknown, mode: IntegerMode): unknown {
 /** The rows as objects, converted where `detectTypes` says so. */
 export function objectRows<R>({ rows, shape }: RemoteResult, settings: RowSettings): R[] {
   return makeRows({ rows, shape, objects: false }, settings) as R[];
+}
+
+/** What `execute` gives of it. */
+export function executed(
+  { changes, lastInsertRowid, shape, rows }: RemoteResult,
+  firstRow: boolean | undefined,
+): ExecuteResult {
+  const wanted = firstRow === true ? rows.slice(0, 1) : rows;
+  return { changes, lastInsertRowid, columns: shape.names, types: shape.types, rows: wanted };
 }
