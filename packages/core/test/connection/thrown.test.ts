@@ -1,5 +1,6 @@
 import { connect, type Connection, createPool, WorkerCrashedError } from "@sqlite-aio/core";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { endless } from "../support/endless.ts";
 import { open, rejection, temporaryPath } from "../support/database.ts";
 
 const module = new URL("../fixtures/throws.mjs", import.meta.url);
@@ -141,8 +142,6 @@ describe.each(thrown)("%s that a callback throws", (_, value) => {
     async () => {
       const db = await open();
       await db.setProgressHandler(thrower(value), 1);
-      const endless =
-        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
       expect(await rejection(db.executeFetchall(endless))).toMatchObject({ code: "SQLITE_INTERRUPT" });
       await db.setProgressHandler(null, 1);
       await stillWorks(db);

@@ -3,13 +3,10 @@ import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { gate } from "../support/gate.ts";
-import { holds, openPool, outcomes, slowModule, until } from "../support/pool-support.ts";
+import { filledPool, holds, openPool, outcomes, slowModule, until } from "../support/pool-support.ts";
 
-async function filled(options = {}, path?: string): Promise<Pool> {
-  const pool = await openPool({ readers: 1, ...options }, path);
-  await pool.exec("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2), (3)");
-  return pool;
-}
+const filled = (options = {}, path?: string): Promise<Pool> =>
+  filledPool(3, { readers: 1, ...options }, path);
 
 const QUESTIONS = {
   rows: "SELECT count(*) FROM t",

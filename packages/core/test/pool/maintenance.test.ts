@@ -3,13 +3,10 @@ import type { Pool, PoolOptions } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { openEngine, temporaryPath } from "../support/database.ts";
 import { gate } from "../support/gate.ts";
-import { holds, openPool, poolFunctions, until } from "../support/pool-support.ts";
+import { filledPool, holds, poolFunctions, until } from "../support/pool-support.ts";
 
-async function filled(options: PoolOptions = {}, path?: string): Promise<Pool> {
-  const pool = await openPool({ readers: 2, ...options }, path);
-  await pool.exec("CREATE TABLE t (a)");
-  return pool;
-}
+const filled = (options: PoolOptions = {}, path?: string): Promise<Pool> =>
+  filledPool(0, { readers: 2, ...options }, path);
 
 /** How many rows the database file has without its log. */
 function inFile(path: string): number {

@@ -2,15 +2,12 @@ import { type Pool, ProgrammingError, type ReadTransaction } from "@sqlite-aio/c
 import { describe, expect, it } from "vitest";
 import { openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { gate } from "../support/gate.ts";
-import { holds, openPool, until } from "../support/pool-support.ts";
+import { filledPool, holds, openPool, until } from "../support/pool-support.ts";
 
 const count = (tx: Pick<Pool, "get">): Promise<unknown> => tx.get("SELECT count(*) AS n FROM t");
 
-async function filled(options = {}, path?: string): Promise<Pool> {
-  const pool = await openPool({ readers: 2, ...options }, path);
-  await pool.exec("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2)");
-  return pool;
-}
+const filled = (options = {}, path?: string): Promise<Pool> =>
+  filledPool(2, { readers: 2, ...options }, path);
 
 describe("read()", () => {
   it("shows one snapshot, that of its start, whatever is written meanwhile and whoever writes it", async () => {

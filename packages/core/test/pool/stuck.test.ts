@@ -9,7 +9,7 @@ import {
 } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { rejection } from "../support/database.ts";
-import { type Holds, holds, openPool, outcomes, until } from "../support/pool-support.ts";
+import { filledPool, type Holds, holds, outcomes, until } from "../support/pool-support.ts";
 import { timeFactor } from "../support/time-factor.ts";
 
 // A function of a module goes on whatever is interrupted, with the native companion as without it. With it the callers
@@ -20,8 +20,7 @@ const patience = capabilities.interrupt ? 4000 : 1000;
 const factor = timeFactor();
 
 async function filled(options: PoolOptions = {}): Promise<{ pool: Pool; held: Holds }> {
-  const pool = await openPool({ readers: 1, ...options });
-  await pool.exec("CREATE TABLE t (a); INSERT INTO t VALUES (1)");
+  const pool = await filledPool(1, { readers: 1, ...options });
   await pool.get("SELECT 1");
   return { pool, held: await holds(pool) };
 }

@@ -11,12 +11,11 @@ import {
 import { describe, expect, it } from "vitest";
 import { openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { gate } from "../support/gate.ts";
-import { holds, openPool, outcomes, until } from "../support/pool-support.ts";
+import { filledPool, holds, outcomes, until } from "../support/pool-support.ts";
 import { timeFactor } from "../support/time-factor.ts";
 
 async function filled(options: PoolOptions = {}, path?: string): Promise<Pool> {
-  const pool = await openPool({ readers: 1, ...options }, path);
-  await pool.exec("CREATE TABLE t (a)");
+  const pool = await filledPool(0, { readers: 1, ...options }, path);
   // Opening a reader may take longer than a test lets anybody wait.
   await until(async () =>
     (await outcomes([pool.get("SELECT 1 AS one")])).every((row) => !(row instanceof Error)),

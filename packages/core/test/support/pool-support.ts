@@ -15,6 +15,18 @@ export async function openPool(options: PoolOptions = {}, database?: string | UR
   return pool;
 }
 
+/** A pool with a table `t (a)` that holds the integers from 1 to `rows`. */
+export async function filledPool(
+  rows: number,
+  options: PoolOptions = {},
+  database?: string | URL,
+): Promise<Pool> {
+  const pool = await openPool(options, database);
+  const values = Array.from({ length: rows }, (_, i) => `(${i + 1})`);
+  await pool.exec(`CREATE TABLE t (a); ${rows > 0 ? `INSERT INTO t VALUES ${values.join()}` : ""}`);
+  return pool;
+}
+
 /** Keeps threads inside statements for as long as a test needs them there. */
 export interface Holds {
   /** The argument of `hold(?)` for the n-th statement. */

@@ -13,11 +13,10 @@ import {
 } from "@sqlite-aio/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openEngine, rejection, temporaryPath } from "../../support/database.ts";
+import { endless } from "../../support/endless.ts";
 import { random } from "../../support/random.ts";
 
 const run = promisify(execFile);
-const endless =
-  "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS c FROM n";
 
 async function openPool(schema: string, options: PoolOptions = {}): Promise<Pool & { path: string }> {
   const path = await temporaryPath();
