@@ -31,7 +31,6 @@ for (const { from, specifier } of imports) {
 const CIRCLES = [
   "connection: backup blob connection cursor-rows cursor describe dump-lines executemany handle-controls handle pending-cursor row-iterator transaction turns",
   "pool: functions member",
-  "handle: bulk change-tracker executor lock-wait methods session transaction-control",
 ];
 
 const inCore = (file: string): boolean => file.startsWith("packages/core/");

@@ -92,7 +92,7 @@ function serveConnection(port: MessagePort, data: ThreadData, over: () => void):
         session.close();
         closed = true;
         over();
-        if (session.outlasted) asNew = false;
+        if (session.state.outlasted) asNew = false;
         return asNew && !heapHasGrown();
       }),
   };

@@ -189,14 +189,22 @@ function exchangeOf(
   };
 }
 
+/** One that runs nothing. */
+function idleExecutor(): Executor {
+  const parts = {
+    nativeStatements: { forget: () => {} },
+    blobs: { release: () => {} },
+    cursors: { close: () => {} },
+  };
+  return new Executor(parts as never, {} as never);
+}
+
 it(`${WHOLE} operations and their answers are on the other side what they were`, {
   timeout: limit,
 }, async () => {
   const below = random(seed);
   const side = new Side();
-  const reader = new FrameReader(
-    new Executor({ nativeStatements: { forget: () => {} }, blobs: { release: () => {} } } as never),
-  );
+  const reader = new FrameReader(idleExecutor());
   const writer = new ReplyWriter();
   const shapes = new Map<number, ShapedStatement>();
   let epoch = 0;
@@ -232,9 +240,7 @@ it("packets are on the other side what they were, with many rows and few, in bot
 
 /** Reads a frame as the thread does. Gives what is wrong with that, or whether it was refused. */
 function readFrame(frame: Frame): "refused" | "understood" {
-  const reader = new FrameReader(
-    new Executor({ nativeStatements: { forget: () => {} }, blobs: { release: () => {} } } as never),
-  );
+  const reader = new FrameReader(idleExecutor());
   reader.add(frame);
   try {
     for (let steps = 0; ; steps++) {

@@ -1,7 +1,7 @@
 import type { NativeStatement } from "./native-statements.js";
 import { type Operation, Step } from "./operation.js";
 import { splitScript } from "../sql/script.js";
-import type { Session } from "./session.js";
+import type { SessionParts } from "./session-parts.js";
 import type { Statement } from "./statement.js";
 import { Taint } from "../sql/taint.js";
 import { refuseEnding, type TransactionControl } from "./transaction-control.js";
@@ -12,14 +12,20 @@ import { StatementFacts } from "../sql/statement-facts.js";
 import { Flag, type SqlValue } from "../wire/protocol.js";
 import { packetRows } from "../wire/row-decode.js";
 
+export type BulkParts = Pick<
+  SessionParts,
+  "handle" | "out" | "state" | "lockWait" | "schema" | "counts" | "changes" | "trace" | "nativeStatements"
+>;
+
 /** The statements of a script, one after the other. */
-export function runScript(session: Session, transactions: TransactionControl, operation: Operation): number {
+export function runScript(parts: BulkParts, transactions: TransactionControl, operation: Operation): number {
+  const { handle, out, state, lockWait, counts, changes, trace } = parts;
   const [sql, flags] = operation.fields as [string, number];
   if (operation.script === null) {
     refuseParameters(sql);
     operation.script = splitScript(sql);
   }
-  if ((flags & Flag.COMMIT_FIRST) !== 0 && operation.at === 0 && session.db.inTransaction)
+  if ((flags & Flag.COMMIT_FIRST) !== 0 && operation.at === 0 && handle.db.inTransaction)
     transactions.exec("COMMIT");
   for (;;) {
     transactions.require(flags);
@@ -27,26 +33,26 @@ export function runScript(session: Session, transactions: TransactionControl, op
       const next = operation.script.next();
       if (next.done === true) break;
       // Not behind the last one: what is done to its end is answered so.
-      if (session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
+      if (lockWait.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
       operation.piece = next.value;
       operation.at++;
     }
     const { piece } = operation;
     const facts = new StatementFacts(piece);
     if (facts.endsTransaction) refuseEnding(flags);
-    session.check(facts, flags);
-    session.trace(null, [], piece);
-    if (facts.busyTimeout !== null) session.busyTimeout(facts.busyTimeout, piece);
-    else session.mutate(facts, () => session.db.exec(piece));
-    session.counts.wrote();
-    session.transactionWasOpen = session.inTransaction;
-    session.taintBy(facts.taint);
-    session.scriptWrote(facts);
+    state.check(facts, flags);
+    trace.text(piece);
+    if (facts.busyTimeout !== null) lockWait.busyTimeout(facts.busyTimeout, piece);
+    else changes.mutate(facts, () => handle.db.exec(piece));
+    counts.wrote();
+    handle.noteTransaction();
+    state.taintBy(facts.taint);
+    state.scriptWrote(facts);
     operation.piece = null;
   }
-  session.schemaMayHaveChanged();
-  session.counts.rowidMayHaveChanged();
-  session.out.done(-1, session.counts.lastInsertRowid);
+  parts.schema.mayHaveChanged();
+  counts.rowidMayHaveChanged();
+  out.done(-1, counts.lastInsertRowid);
   return Step.DONE;
 }
 
@@ -65,33 +71,34 @@ function refuseParameters(script: string): void {
 }
 
 /** A statement for each parameter set of a batch. */
-export function runMany(session: Session, transactions: TransactionControl, operation: Operation): number {
+export function runMany(parts: BulkParts, transactions: TransactionControl, operation: Operation): number {
+  const { handle, out, state, schema, counts, changes, trace, nativeStatements } = parts;
   const statement = operation.statement!;
   const [, flags, batch] = operation.fields as [number, number, Packet | SqlValue[][]];
   transactions.require(flags);
-  session.check(statement.facts, flags);
-  statement.prepare(session.db, session.schema);
-  if (statement.taint === Taint.SURE) session.taintBy(Taint.SURE);
+  state.check(statement.facts, flags);
+  statement.prepare(handle.db, schema);
+  if (statement.taint === Taint.SURE) state.taintBy(Taint.SURE);
   if (statement.empty || statement.readonly) {
     throw new UsageError("NOT_DML", "executemany() can only execute DML statements.");
   }
-  const compiled = isPacket(batch) && !session.tracing ? session.nativeStatements.take(statement) : null;
+  const compiled = isPacket(batch) && !trace.on ? nativeStatements.take(statement) : null;
   operation.batch ??= compiled === null && isPacket(batch) ? packetRows(batch) : batch;
   try {
-    session.mutate(statement, () => {
+    changes.mutate(statement, () => {
       // Once: a set that ends the transaction does so with an error.
       if (statement.dml) transactions.beginFor(flags);
-      if (compiled === null) runSets(session, operation, statement);
-      else runPacket(session, operation, compiled);
+      if (compiled === null) runSets(parts, operation, statement);
+      else runPacket(parts, operation, compiled);
     });
   } finally {
-    if (compiled !== null) session.nativeStatements.giveBack(statement, compiled);
+    if (compiled !== null) nativeStatements.giveBack(statement, compiled);
   }
-  session.counts.wrote();
-  if (!statement.keepsSchema) session.schemaMayHaveChanged();
-  if (statement.taint !== Taint.NONE) session.taintBy(statement.taint);
-  session.wroteBy(statement);
-  session.out.done(statement.dml ? operation.changes : -1, session.counts.lastInsertRowid);
+  counts.wrote();
+  if (!statement.keepsSchema) schema.mayHaveChanged();
+  if (statement.taint !== Taint.NONE) state.taintBy(statement.taint);
+  state.wroteBy(statement);
+  out.done(statement.dml ? operation.changes : -1, counts.lastInsertRowid);
   return Step.DONE;
 }
 
@@ -99,22 +106,23 @@ function isPacket(batch: Packet | SqlValue[][]): batch is Packet {
   return typeof batch[0] === "number";
 }
 
-function runSets(session: Session, operation: Operation, statement: Statement): void {
+function runSets(parts: BulkParts, operation: Operation, statement: Statement): void {
+  const { handle, lockWait, counts, trace } = parts;
   const sets = operation.batch as SqlValue[][];
-  const handle = statement.handle(session.db);
+  const compiled = statement.handle(handle.db);
   while (operation.at < sets.length) {
-    if (session.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
+    if (lockWait.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
     const values = sets[operation.at]!;
-    session.trace(statement, values);
-    const info = handle.run(...statement.bindings(values));
+    trace.statement(statement, values);
+    const info = compiled.run(...statement.bindings(values));
     operation.changes += info.changes;
-    session.counts.inserted(info.lastInsertRowid);
+    counts.inserted(info.lastInsertRowid);
     operation.at++;
   }
 }
 
 /** All sets in one call of the companion's, which is four times as fast. */
-function runPacket(session: Session, operation: Operation, compiled: NativeStatement): void {
+function runPacket(parts: BulkParts, operation: Operation, compiled: NativeStatement): void {
   const batch = operation.batch as Packet;
-  session.counts.inserted(session.nativeStatements.runMany(compiled, batch, operation));
+  parts.counts.inserted(parts.nativeStatements.runMany(compiled, batch, operation));
 }

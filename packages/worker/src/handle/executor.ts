@@ -1,4 +1,4 @@
-import { runMany, runScript } from "./bulk.js";
+import { type BulkParts, runMany, runScript } from "./bulk.js";
 import {
   arraySource,
   lineSource,
@@ -6,40 +6,35 @@ import {
   SMALL_RESULT,
   statementSource,
   ThreadCursor,
-} from "./cursors.js";
+} from "./cursors/cursors.js";
 import { dump } from "./dump.js";
-import { NativeCursor } from "./native-cursor.js";
+import { NativeCursor } from "./cursors/native-cursor.js";
 import { type Operation, Step } from "./operation.js";
-import type { Session } from "./session.js";
+import type { Methods } from "./methods.js";
+import type { SessionParts } from "./session-parts.js";
 import { Statement } from "./statement.js";
 import { refuseEnding, TransactionControl } from "./transaction-control.js";
 import { Taint } from "../sql/taint.js";
 import { Flag, Mode, MORE_COMING, MORE_WAITING, Op, type SqlValue } from "../wire/protocol.js";
 import { UsageError } from "../wire/fault.js";
 
-/** Runs operations on a session's handle and writes their answers. */
+type ExecutorParts = BulkParts & Pick<SessionParts, "cursors" | "blobs">;
+
+/** Runs operations on a connection's handle and writes their answers. */
 export class Executor {
-  readonly #session: Session;
+  readonly #parts: ExecutorParts;
+  readonly #methods: Methods;
   readonly #transactions: TransactionControl;
   readonly #statements = new Map<number, Statement>();
-  readonly #cursors = new Map<number, ResultCursor>();
   /** Numbers of executemany calls that have failed, whose next batch may be here already. */
   readonly #failedJobs = new Set<number>();
   readonly #interrupted: () => boolean;
 
-  constructor(session: Session) {
-    this.#session = session;
-    this.#transactions = new TransactionControl(session, () => this.#closeCursors());
-    this.#interrupted = () => session.interrupted;
-  }
-
-  get openCursors(): number {
-    return this.#cursors.size;
-  }
-
-  /** Reads the rest of all half-read cursors into memory, up to `bytes` of each. False where there is more. */
-  readRest(bytes: number): boolean {
-    return [...this.#cursors.values()].every((cursor) => cursor.readRest(bytes));
+  constructor(parts: ExecutorParts, methods: Methods) {
+    this.#parts = parts;
+    this.#methods = methods;
+    this.#transactions = new TransactionControl(parts);
+    this.#interrupted = () => parts.lockWait.interrupted;
   }
 
   define(id: number, sql: string, names: readonly (string | null)[] | null): void {
@@ -48,7 +43,7 @@ export class Executor {
 
   forget(id: number): void {
     const statement = this.#statements.get(id);
-    if (statement !== undefined) this.#session.nativeStatements.forget(statement);
+    if (statement !== undefined) this.#parts.nativeStatements.forget(statement);
     this.#statements.delete(id);
   }
 
@@ -59,10 +54,9 @@ export class Executor {
   }
 
   release(cursor: number): void {
-    this.#cursors.get(cursor)?.close();
-    this.#cursors.delete(cursor);
+    this.#parts.cursors.close(cursor);
     this.#failedJobs.delete(cursor);
-    this.#session.blobs.release(cursor);
+    this.#parts.blobs.release(cursor);
   }
 
   /** The operation has failed, and is not tried again. */
@@ -71,25 +65,14 @@ export class Executor {
     if (operation.code === Op.MANY) this.#failedJobs.add(operation.fields[3] as number);
   }
 
-  /** Every half-read cursor gives an error in place of the rows that are left. */
-  interruptCursors(): void {
-    for (const cursor of this.#cursors.values()) cursor.interrupt();
-  }
-
   /**
    * Lets go of every prepared statement, as before the handle is closed or replaced. Half-read cursors give an error: the rows
    * that are left must not seem to be none.
    */
   reset(): void {
-    this.interruptCursors();
-    this.#session.blobs.closeAll();
+    this.#parts.cursors.interrupt();
+    this.#parts.blobs.closeAll();
     for (const statement of this.#statements.values()) statement.reset();
-  }
-
-  #closeCursors(): void {
-    for (const cursor of this.#cursors.values()) cursor.close();
-    this.#cursors.clear();
-    this.#session.blobs.closeAll();
   }
 
   /** One step of `operation`. Whatever it throws has changed nothing, so that it may be tried again. */
@@ -101,12 +84,12 @@ export class Executor {
       case Op.FETCH:
         return this.#fetch(fields[0] as number, fields[1] as number);
       case Op.SCRIPT:
-        return runScript(this.#session, this.#transactions, operation);
+        return runScript(this.#parts, this.#transactions, operation);
       case Op.MANY:
         if (!this.#failedJobs.has(operation.fields[3] as number)) {
-          return runMany(this.#session, this.#transactions, operation);
+          return runMany(this.#parts, this.#transactions, operation);
         }
-        this.#session.out.skipped();
+        this.#parts.out.skipped();
         return Step.DONE;
       case Op.CONTROL:
         this.#transactions.run(fields[0] as number, fields[1] as number);
@@ -118,31 +101,32 @@ export class Executor {
   }
 
   #query(operation: Operation): number {
-    const { out, db } = this.#session;
+    const { handle, out, state, schema } = this.#parts;
+    const { db } = handle;
     if (operation.cursor !== null) return this.#stream(operation);
     const statement = operation.statement!;
     const { mode, flags, values } = operation;
     this.#transactions.require(flags);
-    this.#session.check(statement.facts, flags);
+    state.check(statement.facts, flags);
     if (mode === Mode.DESCRIBE) {
       // Nothing runs that would find out whether another connection has changed the schema.
-      this.#session.schema.refresh();
+      schema.refresh();
       statement.reset();
     }
-    statement.prepare(db, this.#session.schema);
+    statement.prepare(db, schema);
     if (mode === Mode.DESCRIBE) {
       // Compiling a pragma may be all that it takes.
-      if (statement.taint === Taint.SURE) this.#session.taintBy(Taint.SURE);
+      if (statement.taint === Taint.SURE) state.taintBy(Taint.SURE);
       out.value(statement.describe());
       return Step.DONE;
     }
     if (statement.empty) {
-      out.done(-1, this.#session.counts.lastInsertRowid);
+      out.done(-1, this.#parts.counts.lastInsertRowid);
       return Step.DONE;
     }
     if (statement.facts.endsTransaction) refuseEnding(flags);
     // Compiling a pragma may be all that it takes.
-    if (statement.taint === Taint.SURE) this.#session.taintBy(Taint.SURE);
+    if (statement.taint === Taint.SURE) state.taintBy(Taint.SURE);
     if ((flags & Flag.READ_ONLY) !== 0 && !statement.readonly) {
       out.refused();
       return Step.DONE;
@@ -150,7 +134,7 @@ export class Executor {
     if (statement.facts.busyTimeout !== null && statement.reader)
       return this.#busyTimeout(operation, statement);
     if (statement.facts.begins) this.#transactions.beginFor(flags);
-    this.#session.trace(statement, values);
+    this.#parts.trace.statement(statement, values);
     if (statement.reader && statement.readonly && mode !== Mode.RUN && mode !== Mode.GET) {
       const cursor = this.#nativeCursor(operation);
       if (cursor !== null) return this.#begin(operation, cursor);
@@ -161,18 +145,18 @@ export class Executor {
       return Step.DONE;
     }
     if (!statement.readonly) return this.#returning(operation, statement, bindings);
-    const handle = statement.handle(db);
+    const compiled = statement.handle(db);
     out.gaveRows(statement);
-    if (!statement.keepsSchema) this.#session.schemaMayHaveChanged();
-    if (statement.taint !== Taint.NONE) this.#session.taintBy(statement.taint);
+    if (!statement.keepsSchema) schema.mayHaveChanged();
+    if (statement.taint !== Taint.NONE) state.taintBy(statement.taint);
     if (mode === Mode.GET) {
-      const row = handle.get(...bindings) as SqlValue[] | undefined;
+      const row = compiled.get(...bindings) as SqlValue[] | undefined;
       out.rows(row === undefined ? [] : [row], row?.length ?? 0, 0, flags);
       return Step.DONE;
     }
     // A result that was small last time is read in one call, a third faster than stepping; the rest is streamed.
     if (mode === Mode.ALL && statement.lastRows <= SMALL_RESULT) {
-      const rows = handle.all(...bindings);
+      const rows = compiled.all(...bindings);
       if (rows.length <= SMALL_RESULT) {
         out.rows(rows, rows[0]?.length ?? 0, 0, flags);
         return Step.DONE;
@@ -180,13 +164,13 @@ export class Executor {
       operation.cursor = new ThreadCursor(arraySource(rows), null, flags);
       return this.#stream(operation);
     }
-    const cursor = new ThreadCursor(statementSource(statement, handle, bindings), null, flags);
+    const cursor = new ThreadCursor(statementSource(statement, compiled, bindings), null, flags);
     return this.#begin(operation, cursor);
   }
 
   /** A cursor of the companion's for a result that may be large; null where the engine's own functions are as fast. */
   #nativeCursor({ statement, mode, limit, values, flags }: Operation): NativeCursor | null {
-    const { nativeStatements } = this.#session;
+    const { nativeStatements } = this.#parts;
     const small = mode === Mode.ALL ? SMALL_RESULT : limit;
     if (statement!.lastRows <= small || !statement!.keepsSchema) return null;
     const compiled = nativeStatements.take(statement!);
@@ -200,12 +184,12 @@ export class Executor {
   }
 
   #busyTimeout({ mode, flags, values }: Operation, statement: Statement): number {
-    const { out, db } = this.#session;
-    this.#session.trace(statement, values);
-    const timeout = this.#session.busyTimeout(statement.facts.busyTimeout!, statement.sql);
-    if (mode === Mode.RUN) out.done(-1, this.#session.counts.lastInsertRowid);
+    const { handle, out, lockWait, counts, trace } = this.#parts;
+    trace.statement(statement, values);
+    const timeout = lockWait.busyTimeout(statement.facts.busyTimeout!, statement.sql);
+    if (mode === Mode.RUN) out.done(-1, counts.lastInsertRowid);
     else {
-      statement.handle(db);
+      statement.handle(handle.db);
       out.gaveRows(statement);
       out.rows([[BigInt(timeout)]], 1, 0, flags);
     }
@@ -215,13 +199,15 @@ export class Executor {
   /** A statement that writes and gives rows is run to its end at once, so that no write waits for a reader. */
   #returning(operation: Operation, statement: Statement, bindings: unknown[]): number {
     const { mode, flags } = operation;
-    const { out } = this.#session;
-    const rows = this.#session.mutate(statement, () => statement.handle(this.#session.db).all(...bindings));
-    this.#session.counts.wrote();
-    if (!statement.keepsSchema) this.#session.schemaMayHaveChanged();
-    this.#session.wroteBy(statement);
+    const { handle, out, state, schema, counts, changes: tracker } = this.#parts;
+    const rows = tracker.mutate(statement, () => statement.handle(handle.db).all(...bindings));
+    counts.wrote();
+    if (!statement.keepsSchema) schema.mayHaveChanged();
+    state.wroteBy(statement);
     out.gaveRows(statement);
-    this.#session.writeCounts(statement.dml);
+    // SQLite counts those of DML only.
+    const [changes, rowid] = counts.last();
+    out.counts(statement.dml ? changes : -1, rowid);
     if (mode === Mode.GET) {
       out.rows(rows.slice(0, 1), rows[0]?.length ?? 0, 0, flags);
       return Step.DONE;
@@ -230,14 +216,14 @@ export class Executor {
   }
 
   #run(statement: Statement, bindings: unknown[]): void {
-    const session = this.#session;
-    const info = session.mutate(statement, () => statement.handle(session.db).run(...bindings));
-    if (!statement.readonly) session.counts.wrote();
-    if (!statement.keepsSchema) session.schemaMayHaveChanged();
-    if (statement.taint !== Taint.NONE) session.taintBy(statement.taint);
-    session.wroteBy(statement);
-    session.counts.inserted(info.lastInsertRowid);
-    session.out.done(statement.dml ? info.changes : -1, info.lastInsertRowid);
+    const { handle, out, state, schema, counts, changes } = this.#parts;
+    const info = changes.mutate(statement, () => statement.handle(handle.db).run(...bindings));
+    if (!statement.readonly) counts.wrote();
+    if (!statement.keepsSchema) schema.mayHaveChanged();
+    if (statement.taint !== Taint.NONE) state.taintBy(statement.taint);
+    state.wroteBy(statement);
+    counts.inserted(info.lastInsertRowid);
+    out.done(statement.dml ? info.changes : -1, info.lastInsertRowid);
   }
 
   #open(cursor: ResultCursor, { statement, target, limit }: Operation): number {
@@ -249,26 +235,26 @@ export class Executor {
   /** The first rows of a cursor, which is kept if it has more. */
   #answerWith(cursor: ResultCursor, id: number, limit: number): number {
     try {
-      return cursor.answer(this.#session.out, limit, MORE_WAITING, this.#interrupted);
+      return cursor.answer(this.#parts.out, limit, MORE_WAITING, this.#interrupted);
     } catch (error) {
       cursor.close();
       throw error;
     } finally {
-      if (!cursor.done) this.#cursors.set(id, cursor);
+      if (!cursor.done) this.#parts.cursors.keep(id, cursor);
     }
   }
 
   #stream(operation: Operation): number {
     const cursor = operation.cursor!;
-    operation.at += cursor.answer(this.#session.out, -1, MORE_COMING, this.#interrupted);
+    operation.at += cursor.answer(this.#parts.out, -1, MORE_COMING, this.#interrupted);
     if (!cursor.done) return Step.MORE;
     operation.statement!.lastRows = operation.at;
     return Step.DONE;
   }
 
   #fetch(id: number, limit: number): number {
-    const { out } = this.#session;
-    const cursor = this.#cursors.get(id);
+    const { out, cursors } = this.#parts;
+    const cursor = cursors.get(id);
     if (cursor === undefined) {
       out.rows([], 0, 0, 0);
       return Step.DONE;
@@ -282,7 +268,7 @@ export class Executor {
       throw error;
     }
     if (!cursor.done) return more === MORE_COMING ? Step.MORE : Step.DONE;
-    this.#cursors.delete(id);
+    cursors.forget(id);
     return Step.DONE;
   }
 
@@ -290,11 +276,11 @@ export class Executor {
     this.#transactions.require(flags);
     if (method === "dump") {
       const [id, limit, filter] = args as [number, number, string | null];
-      const cursor = new ThreadCursor(lineSource(dump(this.#session.db, filter)), 1, flags);
+      const cursor = new ThreadCursor(lineSource(dump(this.#parts.handle.db, filter)), 1, flags);
       this.#answerWith(cursor, id, limit);
       return Step.DONE;
     }
-    this.#session.methods.call(method, args);
+    this.#methods.call(method, args);
     return Step.DONE;
   }
 }

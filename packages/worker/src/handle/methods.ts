@@ -1,15 +1,21 @@
 import { loadExtension } from "../engine/load-extension.js";
 import { UsageError } from "../wire/fault.js";
 import { requireDatabase } from "./backup.js";
-import type { Session } from "./session.js";
+import type { Blobs } from "./blobs.js";
+import type { SessionParts } from "./session-parts.js";
 
-/** The rare methods of a session, by name. */
+type MethodParts = Pick<
+  SessionParts,
+  "handle" | "cursors" | "out" | "state" | "schema" | "limits" | "blobs" | "hooks" | "changes" | "trace"
+>;
+
+/** The rare methods of a connection, by name. */
 export class Methods {
-  readonly #session: Session;
+  readonly #parts: MethodParts;
   #loadExtension = false;
 
-  constructor(session: Session) {
-    this.#session = session;
+  constructor(parts: MethodParts) {
+    this.#parts = parts;
   }
 
   /** A fresh handle is open. */
@@ -18,86 +24,86 @@ export class Methods {
   }
 
   call(method: string, args: readonly unknown[]): void {
-    const session = this.#session;
+    const { handle, cursors, out, state, schema, limits, blobs, hooks, changes, trace } = this.#parts;
     switch (method) {
       case "serialize": {
-        session.requireNoCursor("the database cannot be serialized");
+        cursors.readRest("the database cannot be serialized");
         const [attached] = args as [string];
         // The engine would say that it is out of memory.
-        requireDatabase(session.db, attached);
-        const image = new Uint8Array(session.db.serialize({ attached }));
-        session.out.value(image, [image.buffer]);
+        requireDatabase(handle.db, attached);
+        const image = new Uint8Array(handle.db.serialize({ attached }));
+        out.value(image, [image.buffer]);
         return;
       }
       case "enableLoadExtension":
         this.#loadExtension = args[0] === true;
-        session.taint();
+        state.taint();
         break;
       case "loadExtension": {
         const [path, entryPoint] = args as [string, string | null];
         if (!this.#loadExtension) throw new UsageError("SQLITE_ERROR", "not authorized");
-        session.requireNoCursor("an extension cannot be loaded");
-        session.outlast();
-        loadExtension(session.db, path, entryPoint);
-        session.taint();
-        session.schemaMayHaveChanged();
+        cursors.readRest("an extension cannot be loaded");
+        state.outlast();
+        loadExtension(handle.db, path, entryPoint);
+        state.taint();
+        schema.mayHaveChanged();
         break;
       }
       case "blobOpen": {
-        const [number, names, rowid, writable] = args as Parameters<Session["blobs"]["open"]>;
-        session.out.value(session.blobs.open(number, names, rowid, writable));
+        const [number, names, rowid, writable] = args as Parameters<Blobs["open"]>;
+        out.value(blobs.open(number, names, rowid, writable));
         return;
       }
       case "blobRead": {
         const [number, offset, size] = args as [number, number, number];
-        const bytes = session.blobs.read(number, offset, size);
-        session.out.value(bytes, [bytes.buffer]);
+        const bytes = blobs.read(number, offset, size);
+        out.value(bytes, [bytes.buffer]);
         return;
       }
       case "blobWrite": {
         const [number, offset, bytes] = args as [number, number, Uint8Array<ArrayBuffer>];
-        session.blobs.write(number, offset, bytes);
+        blobs.write(number, offset, bytes);
         // The memory goes back, to be used for the next bytes.
-        session.out.value(bytes, [bytes.buffer]);
+        out.value(bytes, [bytes.buffer]);
         return;
       }
       case "blobClose":
-        session.blobs.close(args[0] as number);
+        blobs.close(args[0] as number);
         break;
       case "hooks":
-        session.hooks.record(args[0] as number);
-        session.taint();
+        hooks.record(args[0] as number);
+        state.taint();
         break;
       case "limit": {
         const [category, limit] = args as [number, number];
-        if (limit >= 0) session.taint();
-        session.out.value(session.limits.limit(category, limit));
+        if (limit >= 0) state.taint();
+        out.value(limits.limit(category, limit));
         return;
       }
       case "setconfig":
-        session.limits.setSwitch(args[0] as number, args[1] as boolean);
-        session.taint();
-        session.schemaMayHaveChanged();
+        limits.setSwitch(args[0] as number, args[1] as boolean);
+        state.taint();
+        schema.mayHaveChanged();
         break;
       case "getconfig":
-        session.out.value(session.limits.getSwitch(args[0] as number));
+        out.value(limits.getSwitch(args[0] as number));
         return;
       case "trackChanges":
-        session.changes.track(args[0] === true);
+        changes.track(args[0] === true);
         break;
       case "lookOutside":
-        session.out.value(session.changes.externally());
+        out.value(changes.externally());
         return;
       case "tableAccess":
-        session.out.value(session.changes.access(args[0] as string));
+        out.value(changes.access(args[0] as string));
         return;
       case "trace":
-        session.traceStatements(args[0] === true);
-        session.taint();
+        trace.turn(args[0] === true);
+        state.taint();
         break;
       default:
         throw new UsageError("PROTOCOL", `there is no method "${method}"`);
     }
-    session.out.value(null);
+    out.value(null);
   }
 }

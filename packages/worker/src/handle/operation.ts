@@ -1,4 +1,4 @@
-import type { ResultCursor } from "./cursors.js";
+import type { ResultCursor } from "./cursors/cursors.js";
 import type { Statement } from "./statement.js";
 import type { SqlValue } from "../wire/protocol.js";
 import type { Packet } from "../wire/row-encode.js";

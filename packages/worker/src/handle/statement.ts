@@ -4,7 +4,6 @@ import {
   type EngineStatement,
   prepareOwn,
 } from "../engine/engine-api.js";
-import type { SchemaWatch } from "./schema-watch.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import { messageOf } from "../wire/thrown.js";
 import { StatementFacts } from "../sql/statement-facts.js";
@@ -21,6 +20,11 @@ const SLOW_MS = 10;
 
 /** The same of a write that was committed by itself, most of which may have been a slow disk. */
 const SLOW_ALONE_MS = 250;
+
+/** What the engine has read of the schema, perhaps too long ago. */
+interface StaleSchema {
+  refresh(): void;
+}
 
 /** A statement the main side has given a number; prepared when first used. */
 export class Statement {
@@ -138,7 +142,7 @@ export class Statement {
   }
 
   /** Compiles the text, unless that is done; what is refused is tried again when `schema` is fresh. */
-  prepare(db: EngineDatabase, schema?: SchemaWatch): void {
+  prepare(db: EngineDatabase, schema?: StaleSchema): void {
     if (this.prepared) return;
     const handle = this.#compile(db, schema);
     if (handle === null) {
@@ -177,7 +181,7 @@ export class Statement {
     this.epoch = -1;
   }
 
-  #compile(db: EngineDatabase, schema?: SchemaWatch): EngineStatement | null {
+  #compile(db: EngineDatabase, schema?: StaleSchema): EngineStatement | null {
     const handle = prepareOne(db, this.sql, schema);
     // Also where no rows are read: lastInsertRowid is as wide as they are.
     handle?.safeIntegers();
@@ -246,7 +250,7 @@ interface ExplainedStep {
 function prepareOne(
   db: EngineDatabase,
   sql: string,
-  schema: SchemaWatch | undefined,
+  schema: StaleSchema | undefined,
 ): EngineStatement | null {
   try {
     return db.prepare(sql);

@@ -1,22 +1,25 @@
-import type { Session } from "./session.js";
+import type { SessionParts } from "./session-parts.js";
 import { UsageError } from "../wire/fault.js";
 import { Flag, Verb } from "../wire/protocol.js";
 
 const BEGIN_SQL = ["", "BEGIN", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"];
 
+type TransactionParts = Pick<
+  SessionParts,
+  "handle" | "cursors" | "blobs" | "out" | "state" | "lockWait" | "changes" | "trace"
+>;
+
 /** Begins, commits and rolls back, as the state of the handle has it, which only the thread knows. */
 export class TransactionControl {
-  readonly #session: Session;
-  readonly #closeCursors: () => void;
+  readonly #parts: TransactionParts;
 
-  constructor(session: Session, closeCursors: () => void) {
-    this.#session = session;
-    this.#closeCursors = closeCursors;
+  constructor(parts: TransactionParts) {
+    this.#parts = parts;
   }
 
   run(verb: number, argument: number): void {
-    const { db, out } = this.#session;
-    const open = db.inTransaction;
+    const { handle, out } = this.#parts;
+    const open = handle.db.inTransaction;
     switch (verb) {
       case Verb.BEGIN:
         this.exec(BEGIN_SQL[argument]!);
@@ -44,8 +47,9 @@ export class TransactionControl {
       case Verb.SCRUB:
       case Verb.SETTLE:
         if (open) this.#undo();
-        this.#closeCursors();
-        if (verb === Verb.SETTLE) this.#session.settle();
+        this.#parts.cursors.closeAll();
+        this.#parts.blobs.closeAll();
+        if (verb === Verb.SETTLE) this.#parts.state.settle();
         break;
       case Verb.SAVEPOINT:
         this.require(Flag.IN_TRANSACTION);
@@ -70,33 +74,34 @@ export class TransactionControl {
     try {
       this.exec("COMMIT");
     } catch (error) {
-      if (this.#session.mayRetry(error)) throw error;
-      if (this.#session.db.inTransaction) this.#undo();
+      if (this.#parts.lockWait.mayRetry(error)) throw error;
+      if (this.#parts.handle.db.inTransaction) this.#undo();
       throw error;
     }
   }
 
   /** What belongs to a transaction must not be run, and so committed, without it. */
   require(flags: number): void {
-    if ((flags & Flag.IN_TRANSACTION) !== 0 && !this.#session.db.inTransaction) throw transactionOver();
+    if ((flags & Flag.IN_TRANSACTION) !== 0 && !this.#parts.handle.db.inTransaction) throw transactionOver();
   }
 
   /** The BEGIN that `flags` asks for before a DML statement outside a transaction. */
   beginFor(flags: number): void {
     const begin = flags & Flag.BEGIN;
-    if (begin === 0 || this.#session.db.inTransaction) return;
+    if (begin === 0 || this.#parts.handle.db.inTransaction) return;
     this.exec(BEGIN_SQL[begin]!);
-    this.#session.transactionWasOpen = true;
+    this.#parts.handle.noteTransaction();
   }
 
   /** What the next caller is owed is for no authorizer to deny. */
   #undo(): void {
-    this.#session.privately(() => this.exec("ROLLBACK"));
+    this.#parts.handle.privately(() => this.exec("ROLLBACK"));
   }
 
   exec(sql: string): void {
-    this.#session.trace(null, [], sql);
-    this.#session.mutate(null, () => this.#session.db.exec(sql));
+    const { handle, trace, changes } = this.#parts;
+    trace.text(sql);
+    changes.mutate(null, () => handle.db.exec(sql));
   }
 }
 

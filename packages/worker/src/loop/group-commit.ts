@@ -1,6 +1,7 @@
 import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
 import { type Operation, runAlone, startOver, Step } from "../handle/operation.js";
-import type { Session } from "../handle/session.js";
+import type { Executor } from "../handle/executor.js";
+import type { SessionParts } from "../handle/session-parts.js";
 import { sharedNow } from "../wire/clock.js";
 import { commitGroup, type Control, isMarked, openGroup } from "../wire/control-block.js";
 import { codeOf } from "../wire/fault.js";
@@ -40,12 +41,19 @@ export interface GroupOutcome {
   readonly rest: readonly Operation[];
 }
 
+/** What a group is run on. */
+export interface GroupParts extends Pick<SessionParts, "handle" | "out" | "lockWait" | "counts" | "changes"> {
+  readonly executor: Executor;
+  /** What is behind an error of SQLite's. */
+  behind(error: unknown): unknown;
+}
+
 /** Whether the operation is a write that may share a transaction with its neighbours. */
-export function isGroupable(session: Session, operation: Operation): boolean {
+export function isGroupable({ handle }: Pick<GroupParts, "handle">, operation: Operation): boolean {
   if (operation.code !== Op.QUERY || (operation.flags & Flag.GROUP) === 0) return false;
   const statement = operation.statement!;
   try {
-    statement.prepare(session.db);
+    statement.prepare(handle.db);
   } catch {
     // It says so when it is run by itself.
     return false;
@@ -60,7 +68,7 @@ export function isGroupable(session: Session, operation: Operation): boolean {
  * that SQLite does not undo, the group is run again with savepoints for all.
  */
 export class GroupCommit {
-  readonly #session: Session;
+  readonly #session: GroupParts;
   readonly #control: Control;
   readonly #begin: (operation: Operation) => boolean;
   readonly #end: () => void;
@@ -68,7 +76,12 @@ export class GroupCommit {
   #running: Operation | null = null;
 
   /** `begin` says whether an operation may run, `end` that it is over. */
-  constructor(session: Session, control: Control, begin: (operation: Operation) => boolean, end: () => void) {
+  constructor(
+    session: GroupParts,
+    control: Control,
+    begin: (operation: Operation) => boolean,
+    end: () => void,
+  ) {
     this.#session = session;
     this.#control = control;
     this.#begin = begin;
@@ -134,7 +147,7 @@ export class GroupCommit {
         continue;
       }
       last = operation;
-      session.beginAttempt(operation.sequence, true, now);
+      session.lockWait.attempt(operation.sequence, true, now);
       if (operation.timed) {
         const begun = sharedNow();
         timings.push({ place: out.timing(begun), begun });
@@ -153,14 +166,14 @@ export class GroupCommit {
       .some(({ skipped, sequence }) => !skipped && isMarked(this.#control, sequence));
     if (cancelled) return this.#undo(Undone.STOPPED);
     for (let first = true; ; first = false) {
-      session.beginAttempt(last.sequence, first, performance.now());
+      session.lockWait.attempt(last.sequence, first, performance.now());
       try {
         this.#exec("commit");
         // Each ran until the COMMIT that it shares.
         for (const { place, begun } of timings) out.ran(place, sharedNow() - begun);
         return { answered };
       } catch (error) {
-        if (!session.mayRetry(error)) return this.#undo(Undone.ALONE);
+        if (!session.lockWait.mayRetry(error)) return this.#undo(Undone.ALONE);
       }
     }
   }
@@ -186,7 +199,7 @@ export class GroupCommit {
         operation.single = !isMarked(this.#control, operation.sequence);
         return Undone.STOPPED;
       }
-      if (!session.inTransaction) return Undone.ALONE;
+      if (!session.handle.inTransaction) return Undone.ALONE;
       // A lock is for the one that met it to wait for.
       if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) return Undone.ALONE;
       if (!UNDOES_ITSELF.has(code)) {
@@ -208,7 +221,7 @@ export class GroupCommit {
 
   #undo(why: number): number {
     const session = this.#session;
-    if (session.inTransaction) this.#exec("rollback");
+    if (session.handle.inTransaction) this.#exec("rollback");
     session.counts.wrote();
     session.counts.rowidMayHaveChanged();
     return why;
@@ -217,11 +230,11 @@ export class GroupCommit {
   /** The transaction is nobody's, so that no authorizer is asked about it. */
   #exec(which: Exclude<keyof OwnStatements, "db">): void {
     const session = this.#session;
-    const { db } = session;
-    session.privately(() => {
+    const { db } = session.handle;
+    session.handle.privately(() => {
       if (this.#own?.db !== db) this.#own = ownStatements(db);
       const statement = this.#own[which];
-      session.mutate(null, () => statement.run());
+      session.changes.mutate(null, () => statement.run());
     });
   }
 }

@@ -53,7 +53,7 @@ export class Scheduler {
     this.#session = session;
     this.#control = control;
     this.#reader = new FrameReader(session.executor);
-    this.#sharedRead = new SharedRead(session);
+    this.#sharedRead = new SharedRead(session, session.executor);
     this.#groupCommit = new GroupCommit(
       session,
       control,
@@ -134,7 +134,7 @@ export class Scheduler {
       if (operation.timed) this.#ran(operation, sharedNow() - from);
       if (finished) {
         this.#ended();
-        if (!sharedRead.under && out.anyRows && !this.#session.inTransaction) out.seal(null);
+        if (!sharedRead.under && out.anyRows && !this.#session.handle.inTransaction) out.seal(null);
         answered++;
         this.#over++;
         operation.statement?.spent(after - now);
@@ -153,7 +153,7 @@ export class Scheduler {
     const interrupts = end(this.#control, this.#latest);
     if (interrupts === this.#interrupts) return;
     this.#interrupts = interrupts;
-    this.#session.executor.interruptCursors();
+    this.#session.cursors.interrupt();
   }
 
   #ran(operation: Operation, ms: number): void {
@@ -183,9 +183,9 @@ export class Scheduler {
       }
       this.#begun = true;
     }
-    session.beginAttempt(operation.sequence, first, now);
+    session.lockWait.attempt(operation.sequence, first, now);
     // A statement that only reads ends no transaction; asking costs as much as a tenth of a point read.
-    if (first && operation.statement?.readonly !== true) session.transactionWasOpen = session.inTransaction;
+    if (first && operation.statement?.readonly !== true) session.handle.noteTransaction();
     const { mark } = session.out;
     if (operation.timed) this.#timing = session.out.timing(operation.begun);
     try {
@@ -194,14 +194,14 @@ export class Scheduler {
       session.out.rewind(mark);
       this.#timing = -1;
       if (this.#runAgain(this.#sharedRead.end())) return false;
-      if (session.mayRetry(error, operation.at)) return false;
+      if (session.lockWait.mayRetry(error, operation.at)) return false;
       if (operation.timed) this.#timing = session.out.timing(operation.begun);
       session.counts.wrote();
       session.counts.rowidMayHaveChanged();
       session.out.fault(session.behind(error), {
         // Of executemany: a statement that is wrong is not the fault of a set.
         ...(operation.batch !== null ? { set: operation.at } : {}),
-        ...(operation.statement?.readonly !== true && session.transactionWasOpen && !session.inTransaction
+        ...(operation.statement?.readonly !== true && session.handle.lostTransaction
           ? { rolledBack: true }
           : {}),
       });
@@ -213,7 +213,7 @@ export class Scheduler {
   /** Runs the operation and those like it that wait behind it in one transaction. False if it is to be run alone. */
   #group(first: Operation): boolean {
     const session = this.#session;
-    if (first.single || session.inTransaction || !isGroupable(session, first)) return false;
+    if (first.single || session.handle.inTransaction || !isGroupable(session, first)) return false;
     const group = [first];
     while (group.length < MAX_GROUP) {
       const next = this.#nextIf(
@@ -230,7 +230,7 @@ export class Scheduler {
     }
     const { answered, rest } = this.#groupCommit.run(group);
     this.#over += answered;
-    if (session.out.anyRows && !session.inTransaction) session.out.seal(null);
+    if (session.out.anyRows && !session.handle.inTransaction) session.out.seal(null);
     this.#singles.unshift(...rest);
     this.#current = null;
     return true;
@@ -241,9 +241,9 @@ export class Scheduler {
    * transaction that they share. Gives how many were answered; 0: it is to be run alone.
    */
   #points(first: Operation, most: number): number {
-    const { out, tracing, nativeStatements } = this.#session;
+    const { out, trace, nativeStatements } = this.#session;
     const shared = this.#sharedRead;
-    if (!shared.under || tracing || most < 2 || !shared.takes(first)) return 0;
+    if (!shared.under || trace.on || most < 2 || !shared.takes(first)) return 0;
     const reads = (this.#pointReads ??= new PointReads(nativeStatements, out));
     if (!reads.add(first)) return 0;
     const began = performance.now();

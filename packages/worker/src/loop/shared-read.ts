@@ -1,9 +1,12 @@
 import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
-import { SMALL_RESULT } from "../handle/cursors.js";
+import { SMALL_RESULT } from "../handle/cursors/cursors.js";
 import { type Operation, runAlone } from "../handle/operation.js";
-import type { Session } from "../handle/session.js";
+import type { Executor } from "../handle/executor.js";
+import type { SessionParts } from "../handle/session-parts.js";
 import type { Statement } from "../handle/statement.js";
 import { Flag, Mode, Op } from "../wire/protocol.js";
+
+type SharedReadParts = Pick<SessionParts, "handle" | "out" | "schema" | "counts">;
 
 const NONE: readonly Operation[] = [];
 
@@ -13,7 +16,8 @@ const NONE: readonly Operation[] = [];
  * was answered.
  */
 export class SharedRead {
-  readonly #session: Session;
+  readonly #parts: SharedReadParts;
+  readonly #executor: Executor;
   /** Its own statements, of the handle that was open when they were prepared. */
   #own: {
     readonly db: EngineDatabase;
@@ -31,8 +35,9 @@ export class SharedRead {
   /** Of the schema that all of them see; null: not known. */
   #version: unknown = null;
 
-  constructor(session: Session) {
-    this.#session = session;
+  constructor(parts: SharedReadParts, executor: Executor) {
+    this.#parts = parts;
+    this.#executor = executor;
   }
 
   /** The transaction is open. */
@@ -52,7 +57,7 @@ export class SharedRead {
     }
     this.#statement = operation.statement;
     if (shares) {
-      if (!this.#under && (more || this.#session.out.isSealed(operation.statement))) this.#open();
+      if (!this.#under && (more || this.#parts.out.isSealed(operation.statement))) this.#open();
       if (this.#under) this.#members.push(operation);
     }
     return NONE;
@@ -75,19 +80,19 @@ export class SharedRead {
   }
 
   #open(): void {
-    const session = this.#session;
-    if (session.inTransaction) return;
-    const { db } = session;
+    const { handle, out, schema } = this.#parts;
+    if (handle.inTransaction) return;
+    const { db } = handle;
     if (this.#own?.db !== db) {
-      this.#own = session.privately(() => ({ db, begin: db.prepare("BEGIN"), commit: db.prepare("COMMIT") }));
+      this.#own = handle.privately(() => ({ db, begin: db.prepare("BEGIN"), commit: db.prepare("COMMIT") }));
     }
     const { begin } = this.#own;
-    session.privately(() => session.besideCursors(() => begin.run()));
+    handle.privately(() => handle.besideCursors(() => begin.run()));
     this.#under = true;
     this.#past = false;
-    this.#mark = session.out.mark;
-    this.#version = session.schema.version();
-    session.out.reopen(this.#version);
+    this.#mark = out.mark;
+    this.#version = schema.version();
+    out.reopen(this.#version);
   }
 
   /**
@@ -100,20 +105,20 @@ export class SharedRead {
     this.#under = false;
     const members = this.#members;
     this.#members = [];
-    const session = this.#session;
-    if (session.inTransaction) {
+    const { handle, out, counts } = this.#parts;
+    if (handle.inTransaction) {
       try {
-        session.privately(() => session.besideCursors(() => this.#own!.commit.run()));
-        session.out.seal(this.#version);
+        handle.privately(() => handle.besideCursors(() => this.#own!.commit.run()));
+        out.seal(this.#version);
         return NONE;
       } catch {
-        if (session.inTransaction)
-          session.privately(() => session.besideCursors(() => session.db.exec("ROLLBACK")));
+        if (handle.inTransaction)
+          handle.privately(() => handle.besideCursors(() => handle.db.exec("ROLLBACK")));
       }
     }
-    session.counts.wrote();
-    session.out.rewind(this.#mark);
-    for (const { mode, target } of members) if (mode === Mode.CURSOR) session.executor.release(target);
+    counts.wrote();
+    out.rewind(this.#mark);
+    for (const { mode, target } of members) if (mode === Mode.CURSOR) this.#executor.release(target);
     runAlone(members);
     return members;
   }

@@ -30,7 +30,7 @@ const MALFORMED = { name: "UsageError", code: "PROTOCOL" };
 
 describe("a frame", () => {
   const read = (...frame: unknown[]): unknown => {
-    const reader = new FrameReader(new Executor({} as never));
+    const reader = new FrameReader(new Executor({} as never, {} as never));
     reader.add([Op.DEFINE, 1, "SELECT ?", null, ...frame]);
     const operations = [];
     for (let operation = reader.next(); operation !== null; operation = reader.next())

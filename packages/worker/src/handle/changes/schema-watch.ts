@@ -1,6 +1,5 @@
-import { type EngineDatabase, type EngineStatement, prepareOwn } from "../engine/engine-api.js";
-
-type Privately = <T>(work: () => T) => T;
+import type { DatabaseHandle } from "../database-handle.js";
+import { type EngineDatabase, type EngineStatement, prepareOwn } from "../../engine/engine-api.js";
 
 /** Statements of our own about the schema. */
 interface Probes {
@@ -14,8 +13,7 @@ interface Probes {
 
 /** Notices when the schema is another one than before. */
 export class SchemaWatch {
-  readonly #privately: Privately;
-  readonly #inTransaction: () => boolean;
+  readonly #handle: DatabaseHandle;
   #db: EngineDatabase | null = null;
   #probes: Probes | null = null;
   #epoch = 0;
@@ -27,9 +25,8 @@ export class SchemaWatch {
   /** The schema epoch that `#reachesOut` belongs to. */
   #reachEpoch = -1;
 
-  constructor(privately: Privately, inTransaction: () => boolean) {
-    this.#privately = privately;
-    this.#inTransaction = inTransaction;
+  constructor(handle: DatabaseHandle) {
+    this.#handle = handle;
   }
 
   open(db: EngineDatabase): void {
@@ -73,7 +70,7 @@ export class SchemaWatch {
    * that it compiles names a table that it does not know; that takes no snapshot, which a deferred transaction may not have.
    */
   refresh(): void {
-    this.#privately(() => {
+    this.#handle.privately(() => {
       try {
         this.#db?.prepare("SELECT 1 FROM main.sqlite_aio_no_such_table");
       } catch {
@@ -112,7 +109,9 @@ export class SchemaWatch {
   #countDatabases(): void {
     try {
       // Not the table-valued function, which takes a snapshot.
-      const list = this.#privately(() => this.#probes?.databases.all()) as [number, string][] | undefined;
+      const list = this.#handle.privately(() => this.#probes?.databases.all()) as
+        | [number, string][]
+        | undefined;
       this.#attached = (list ?? []).filter(([, name]) => name !== "temp").length > 1;
       this.#counted = true;
     } catch {
@@ -129,7 +128,7 @@ export class SchemaWatch {
    */
   look(): void {
     if (!this.#counted) this.#countDatabases();
-    if (this.#inTransaction()) {
+    if (this.#handle.inTransaction) {
       // To ask for the version would take the snapshot of a transaction that has read nothing yet, and so keep it from writing
       // once another connection has committed.
       this.#epoch++;
@@ -148,7 +147,7 @@ export class SchemaWatch {
   }
 
   #ask(probe: Exclude<keyof Probes, "databases">): unknown {
-    return this.#privately(() => this.#probes?.[probe].get());
+    return this.#handle.privately(() => this.#probes?.[probe].get());
   }
 }
 

@@ -1,13 +1,13 @@
-import type { ColumnOf } from "../engine/native.js";
-import type { IntegerMode } from "../wire/integers.js";
-import { BLOCK_END, BLOCK_REPREPARED, blockFlags, blockRows, type RowBlock } from "../wire/row-block.js";
-import { codeOf, UsageError } from "../wire/fault.js";
-import { Flag, type SqlValue } from "../wire/protocol.js";
-import { LOCK_CODES } from "../engine/lock-codes.js";
+import type { ColumnOf } from "../../engine/native.js";
+import type { IntegerMode } from "../../wire/integers.js";
+import { BLOCK_END, BLOCK_REPREPARED, blockFlags, blockRows, type RowBlock } from "../../wire/row-block.js";
+import { codeOf, UsageError } from "../../wire/fault.js";
+import { Flag, type SqlValue } from "../../wire/protocol.js";
+import { LOCK_CODES } from "../../engine/lock-codes.js";
 import { chunkRows, PACKET_BYTES, type ResultCursor } from "./cursors.js";
-import type { NativeStatement, NativeStatements } from "./native-statements.js";
-import type { ReplyWriter } from "./reply-writer.js";
-import type { Statement } from "./statement.js";
+import type { NativeStatement, NativeStatements } from "../native-statements.js";
+import type { ReplyWriter } from "../reply-writer.js";
+import type { Statement } from "../statement.js";
 
 interface Chunk {
   readonly block: RowBlock;

@@ -1,5 +1,5 @@
-import { native, needsNative } from "../engine/native.js";
-import type { HookEvents } from "../wire/hook-events.js";
+import { native, needsNative } from "../../engine/native.js";
+import type { HookEvents } from "../../wire/hook-events.js";
 
 /** What SQLite's update, commit and rollback hooks tell, while somebody wants to know. */
 export class Hooks {

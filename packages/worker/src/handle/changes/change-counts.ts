@@ -1,4 +1,5 @@
-import { type EngineDatabase, type EngineStatement, prepareOwn } from "../engine/engine-api.js";
+import type { DatabaseHandle } from "../database-handle.js";
+import { type EngineDatabase, type EngineStatement, prepareOwn } from "../../engine/engine-api.js";
 
 /** Statements of our own that count. */
 interface Probes {
@@ -8,14 +9,14 @@ interface Probes {
 
 /** What SQLite counts of a handle: the rows that were changed, and the rowid that was inserted last. */
 export class ChangeCounts {
-  readonly #privately: <T>(work: () => T) => T;
+  readonly #handle: DatabaseHandle;
   #probes: Probes | null = null;
   #total = 0;
   #wrote = false;
   #lastInsertRowid: number | bigint = 0;
 
-  constructor(privately: <T>(work: () => T) => T) {
-    this.#privately = privately;
+  constructor(handle: DatabaseHandle) {
+    this.#handle = handle;
   }
 
   open(db: EngineDatabase): void {
@@ -69,6 +70,6 @@ export class ChangeCounts {
   }
 
   #ask(probe: keyof Probes): unknown {
-    return this.#privately(() => this.#probes![probe].get());
+    return this.#handle.privately(() => this.#probes![probe].get());
   }
 }

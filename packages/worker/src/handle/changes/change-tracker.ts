@@ -1,11 +1,12 @@
-import { type EngineDatabase, type EngineStatement, prepareOwn } from "../engine/engine-api.js";
-import { type Native, native, needsNative } from "../engine/native.js";
-import type { Session } from "./session.js";
-import type { Statement } from "./statement.js";
-import { quoteName } from "../sql/quote.js";
-import { StatementFacts } from "../sql/statement-facts.js";
-import { codeOf } from "../wire/fault.js";
-import type { ChangeReport, TableAccess } from "../wire/change-report.js";
+import { type EngineDatabase, type EngineStatement, prepareOwn } from "../../engine/engine-api.js";
+import { type Native, native, needsNative } from "../../engine/native.js";
+import type { DatabaseHandle } from "../database-handle.js";
+import type { SchemaWatch } from "./schema-watch.js";
+import type { Statement } from "../statement.js";
+import { quoteName } from "../../sql/quote.js";
+import { StatementFacts } from "../../sql/statement-facts.js";
+import { codeOf } from "../../wire/fault.js";
+import type { ChangeReport, TableAccess } from "../../wire/change-report.js";
 
 /** Rows of one table that are listed; of more only the table is named. */
 const MAX_ROWIDS = 1000;
@@ -58,7 +59,8 @@ interface Probes {
 
 /** Tells what committed transactions have changed, while somebody wants to know. */
 export class ChangeTracker {
-  readonly #session: Session;
+  readonly #handle: DatabaseHandle;
+  readonly #schemaWatch: SchemaWatch;
   #wanted = false;
   #token = 0;
   #probes: Probes | null = null;
@@ -75,8 +77,9 @@ export class ChangeTracker {
   #schema = "";
   #untrackedTables = false;
 
-  constructor(session: Session) {
-    this.#session = session;
+  constructor(handle: DatabaseHandle, schema: SchemaWatch) {
+    this.#handle = handle;
+    this.#schemaWatch = schema;
   }
 
   /** A handle is open. */
@@ -116,14 +119,14 @@ export class ChangeTracker {
   }
 
   #start(): void {
-    const session = this.#session;
-    const { db } = session;
-    const probes = session.privately(() => ({
+    const handle = this.#handle;
+    const { db } = handle;
+    const probes = handle.privately(() => ({
       versions: new Versions(db),
       totalChanges: prepareOwn(db, "SELECT total_changes()").pluck(),
       untracked: prepareOwn(db, UNTRACKED).pluck(),
     }));
-    const unseenIn = db.inTransaction ? session.privately(() => databases(db)) : null;
+    const unseenIn = db.inTransaction ? handle.privately(() => databases(db)) : null;
     native?.trackChanges(this.#token, true, MAX_ROWIDS);
     this.#probes = probes;
     this.#schema = "";
@@ -138,7 +141,7 @@ export class ChangeTracker {
   /** Null where another connection's lock is in the way. */
   #look<T>(at: (probes: Probes) => T): T | null {
     try {
-      return this.#session.privately(() => at(this.#probes!));
+      return this.#handle.privately(() => at(this.#probes!));
     } catch {
       return null;
     }
@@ -151,8 +154,15 @@ export class ChangeTracker {
     native?.markChanged(this.#token, database, table);
   }
 
-  /** Runs what may write, and marks the tables that tracking does not see. */
-  watch<T>(source: Statement | StatementFacts | null, work: () => T): T {
+  /**
+   * Runs what may write, and marks the tables that tracking does not see. `source` is what the work runs, null if it can change
+   * no table.
+   */
+  mutate<T>(source: Statement | StatementFacts | null, work: () => T): T {
+    return this.#handle.besideCursors(() => this.#watch(source, work));
+  }
+
+  #watch<T>(source: Statement | StatementFacts | null, work: () => T): T {
     if (this.#probes === null) return work();
     this.#stirred = true;
     if (source !== null && changesUnseen(source instanceof StatementFacts ? source : source.facts)) {
@@ -161,8 +171,7 @@ export class ChangeTracker {
       return result;
     }
     if (source === null) return work();
-    const session = this.#session;
-    const open = session.inTransaction;
+    const open = this.#handle.inTransaction;
     // To ask for the schema would take the snapshot of a transaction that has read nothing yet, and so keep it from writing
     // once another connection has committed: it is asked for after the write, which takes the snapshot itself.
     const early = open ? null : this.#untracked(source);
@@ -171,7 +180,7 @@ export class ChangeTracker {
     try {
       return work();
     } finally {
-      const rolledBack = (open || session.transactionWasOpen) && !session.inTransaction;
+      const rolledBack = this.#handle.lostTransaction || (open && !this.#handle.inTransaction);
       if (!rolledBack && this.#look(totalChanges) !== before)
         for (const [database, table] of early ?? this.#untracked(source))
           native?.markChanged(this.#token, database, table);
@@ -180,7 +189,7 @@ export class ChangeTracker {
 
   /** Which of the tables that `source` writes have to be marked. */
   #untracked(source: Statement | StatementFacts): readonly Name[] {
-    const schema = `${String(this.#look(({ versions }) => versions.ofMainSchema()))} ${this.#session.epoch}`;
+    const schema = `${String(this.#look(({ versions }) => versions.ofMainSchema()))} ${this.#schemaWatch.epoch}`;
     if (schema !== this.#schema) {
       this.#schema = schema;
       this.#untrackedTables = this.#look(({ untracked }) => untracked.get()) !== 0;
@@ -207,8 +216,8 @@ export class ChangeTracker {
 
   /** A statement that is only compiled goes by the schema that the handle has read last; one that runs looks at it. */
   #refreshSchema(): void {
-    const { db } = this.#session;
-    this.#session.privately(() => {
+    const { db } = this.#handle;
+    this.#handle.privately(() => {
       for (const [database] of databases(db))
         prepareOwn(db, `SELECT 1 FROM ${quoteName(database)}.sqlite_schema LIMIT 1`).get();
     });
@@ -235,7 +244,7 @@ export class ChangeTracker {
     }
     this.#anything = false;
     let schema = false;
-    if (!this.#session.inTransaction) {
+    if (!this.#handle.inTransaction) {
       this.#stirred = false;
       const versions = this.#look((probes) => probes.versions.ofSchemas());
       if (versions !== null) {
@@ -249,7 +258,7 @@ export class ChangeTracker {
   /** Whether another connection has committed since the last look. Null where one cannot look at this moment. */
   externally(): boolean | null {
     // Looking would begin a snapshot, or be held up by the one there is.
-    if (this.#probes === null || this.#session.inTransaction) return null;
+    if (this.#probes === null || this.#handle.inTransaction) return null;
     const versions = this.#look((probes) => probes.versions.ofData());
     if (versions === null) return null;
     const changed = this.#outside || this.#dataVersions === null || differ(this.#dataVersions, versions);
@@ -273,8 +282,8 @@ export class ChangeTracker {
   /** Whether what is read from the table can change although nobody writes to it by this name. */
   #showsMore([database, table]: Name): boolean {
     if (/^sqlite_/i.test(table)) return !/^sqlite_(?:temp_)?(?:master|schema)$/i.test(table);
-    const { db } = this.#session;
-    const sql = this.#session.privately(() =>
+    const { db } = this.#handle;
+    const sql = this.#handle.privately(() =>
       prepareOwn(
         db,
         `SELECT sql FROM ${quoteName(database)}.sqlite_schema WHERE type IN ('table', 'view') AND lower(name) = lower(?)`,

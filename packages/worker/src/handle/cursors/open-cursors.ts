@@ -1,0 +1,51 @@
+import type { ResultCursor } from "./cursors.js";
+import { UsageError } from "../../wire/fault.js";
+
+/** How much of the rows of one half-read cursor is kept in memory for what the engine refuses beside it. */
+const REST_BYTES = 16 * 1024 * 1024;
+
+/** The results of a handle that are not read to their ends, by the numbers that the main side has given them. */
+export class OpenCursors {
+  readonly #cursors = new Map<number, ResultCursor>();
+
+  get size(): number {
+    return this.#cursors.size;
+  }
+
+  get(id: number): ResultCursor | undefined {
+    return this.#cursors.get(id);
+  }
+
+  keep(id: number, cursor: ResultCursor): void {
+    this.#cursors.set(id, cursor);
+  }
+
+  /** It has no more rows. */
+  forget(id: number): void {
+    this.#cursors.delete(id);
+  }
+
+  close(id: number): void {
+    this.#cursors.get(id)?.close();
+    this.#cursors.delete(id);
+  }
+
+  closeAll(): void {
+    for (const cursor of this.#cursors.values()) cursor.close();
+    this.#cursors.clear();
+  }
+
+  /** Every one gives an error in place of the rows that are left. */
+  interrupt(): void {
+    for (const cursor of this.#cursors.values()) cursor.interrupt();
+  }
+
+  /** For what the engine refuses beside an open iterator: the rest of the rows is read first. */
+  readRest(what: string): void {
+    if ([...this.#cursors.values()].every((cursor) => cursor.readRest(REST_BYTES))) return;
+    throw new UsageError(
+      "SQLITE_BUSY",
+      `${what} while a cursor is half read that has more than 16 MB of rows left`,
+    );
+  }
+}
