@@ -1,0 +1,131 @@
+// How long point reads take while others download or compute, with the pool's defaults: `pnpm exercise:beside`.
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { setTimeout as wait } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { createPool, type Pool } from "@sqlite-aio/core";
+import Table from "cli-table3";
+import { diskDirectory, loadFlights } from "./database.ts";
+import { environment } from "./environment.ts";
+
+const { values } = parseArgs({ options: { quick: { type: "boolean", default: false } } });
+const size = values.quick
+  ? { flights: 20_000, rounds: 1, windowMs: 200, aggregateMs: 20 }
+  : { flights: Number.POSITIVE_INFINITY, rounds: 5, windowMs: 2500, aggregateMs: 1000 };
+const CALLERS = 8;
+
+/** Somebody beside the point reads: says once that it goes on, and does until `over` is true. */
+type Companion = (pool: Pool, over: () => boolean, goesOn: () => void) => Promise<void>;
+
+/** Somebody who takes 100 rows of the whole table every 10 ms, over and over, as a client behind a slow line does. */
+const download: Companion = async (pool, over, goesOn) => {
+  while (!over()) {
+    const flights = pool.iterate("SELECT delay, distance, time FROM flights");
+    for (let taken = 1; !(await flights.next()).done && !over(); taken++) {
+      goesOn();
+      if (taken % 100 === 0) await wait(10);
+    }
+    await flights.return?.();
+  }
+};
+
+/** As many steps as take about the time that is wanted here. */
+let steps = 10_000;
+const AGGREGATE = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?)
+  SELECT count(*) FROM n JOIN flights ON flights.rowid = 1 + n.i % 1000`;
+
+const aggregate: Companion = async (pool, over, goesOn) => {
+  while (!over()) {
+    await pool.get(AGGREGATE, [steps]);
+    goesOn();
+  }
+};
+
+/** The situations, each with the ratio of its p99 to that of nothing beside it which it must not exceed. */
+const SITUATIONS: readonly (readonly [name: string, company: readonly Companion[], atMost: number])[] = [
+  ["nothing", [], 1],
+  ["1 slow download", [download], 3],
+  ["8 slow downloads", Array<Companion>(8).fill(download), 3],
+  ["an aggregate of 1 s, over and over", [aggregate], 5],
+];
+
+/** The latencies of point reads of 8 callers, in ms, in order. */
+async function pointReads(file: string, flights: number, company: readonly Companion[]): Promise<number[]> {
+  await using pool = await createPool(file);
+  const latencies: number[] = [];
+  let state: "warm up" | "count" | "over" = "warm up";
+  const over = (): boolean => state === "over";
+  const others: Promise<void>[] = [];
+  // What is there only once, such as the start of a thread, is not counted.
+  const going = company.map(
+    (companion) => new Promise<void>((resolve) => void others.push(companion(pool, over, resolve))),
+  );
+  const callers = Array.from({ length: CALLERS }, async (_, number) => {
+    for (let id = number; !over(); id = (id * 31 + 17) % flights) {
+      const began = performance.now();
+      await pool.get("SELECT delay, distance, time FROM flights WHERE rowid = ?", [1 + id]);
+      if (state === "count") latencies.push(performance.now() - began);
+    }
+  });
+  const all = Promise.all([...callers, ...others]);
+  await Promise.race([all, Promise.all([...going, wait(size.windowMs / 4)])]);
+  state = "count";
+  await Promise.race([all, wait(size.windowMs)]);
+  state = "over";
+  await all;
+  return latencies.toSorted((a, b) => a - b);
+}
+
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+
+await using directory = await diskDirectory();
+const file = join(directory.path, "flights.db");
+const flights = await loadFlights(file, size.flights);
+{
+  await using pool = await createPool(file);
+  const began = performance.now();
+  await pool.get(AGGREGATE, [steps]);
+  steps = Math.ceil((steps * size.aggregateMs) / (performance.now() - began));
+}
+
+const figures = SITUATIONS.map(() => ({
+  calls: [] as number[],
+  p99: [] as number[],
+  longest: [] as number[],
+}));
+for (let round = 0; round < size.rounds; round++) {
+  for (const [index, [, company]] of SITUATIONS.entries()) {
+    const latencies = await pointReads(file, flights, company);
+    figures[index]!.calls.push((latencies.length * 1000) / size.windowMs);
+    figures[index]!.p99.push(latencies[Math.floor(latencies.length * 0.99)] ?? Number.NaN);
+    figures[index]!.longest.push(latencies.at(-1) ?? Number.NaN);
+  }
+}
+
+const table = new Table({
+  style: { head: [], border: [], compact: true },
+  head: ["beside", "calls a second", "p99, ms", "ratio", "at most", "the longest, ms"],
+  colAligns: ["left", "right", "right", "right", "right", "right"],
+});
+let missed = 0;
+for (const [index, [name, , atMost]] of SITUATIONS.entries()) {
+  const { calls, p99, longest } = figures[index]!;
+  const ratio = median(p99.map((value, round) => value / figures[0]!.p99[round]!));
+  if (ratio > atMost) missed++;
+  table.push([
+    name,
+    Math.round(median(calls)).toLocaleString("en-US"),
+    median(p99).toFixed(2),
+    `${ratio.toFixed(1)} x`,
+    `${atMost} x`,
+    median(longest).toFixed(2),
+  ]);
+}
+console.log(`Point reads of ${CALLERS} callers, by a pool with its defaults:`);
+console.log(table.toString());
+console.log(`medians of ${size.rounds} rounds of ${size.windowMs} ms; ${environment()}`);
+if (missed > 0 && !values.quick) {
+  console.log(`${missed} of them took longer than they may`);
+  process.exitCode = 1;
+}
