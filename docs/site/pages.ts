@@ -1,5 +1,6 @@
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { landing } from "./landing.ts";
 
 export const site = import.meta.dirname;
 export const root = join(site, "../..");
@@ -20,8 +21,8 @@ const ORDER = [
       "prisma",
       "typeorm",
       "electron",
-      "bundlers",
       "frameworks",
+      "bundlers",
       "tracing",
       "encryption",
       "extensions",
@@ -55,7 +56,10 @@ function titleOf(file: string): string {
 /** The documents of the repository that become pages. */
 const PAGES = globSync(["*.md", "docs/*.md"], { cwd: root });
 
-/** Lays the documents out for VitePress, with the README as the home page, and with the pictures that they show. */
+/** What the README is called on the site, whose home page is made by `landing.ts`. */
+const OVERVIEW = "overview.md";
+
+/** Lays the documents out for VitePress, with the pictures that they show, and a home page before them. */
 export function layOut(): void {
   rmSync(content, { recursive: true, force: true });
   for (const page of PAGES) {
@@ -64,16 +68,17 @@ export function layOut(): void {
       (link, bang: string, words: string, to: string) => {
         const file = join(dirname(page), to.replace(/#.*$/, ""));
         if (bang === "!") cpSync(join(root, file), join(content, file));
-        if (file === "README.md") return link.replace("README.md", "index.md");
+        if (file === "README.md") return link.replace("README.md", OVERVIEW);
         // What is in the repository and not on the site is named, without a link. What is in neither stays, and is an error.
         const elsewhere = bang === "" && !PAGES.includes(file) && existsSync(join(root, file));
         return elsewhere ? words : link;
       },
     );
-    const target = join(content, page === "README.md" ? "index.md" : page);
+    const target = join(content, page === "README.md" ? OVERVIEW : page);
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, text);
   }
+  writeFileSync(join(content, "index.md"), landing(readFileSync(join(root, "README.md"), "utf8")));
 }
 
 /** A link or picture in Markdown that leads to a file beside the page. */

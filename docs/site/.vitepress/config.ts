@@ -1,11 +1,17 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DefaultTheme, defineConfig } from "vitepress";
-import { content, output, sidebar } from "../pages.ts";
+import { content, output, root, sidebar } from "../pages.ts";
 
 const reference = JSON.parse(
   readFileSync(join(content, "api/typedoc-sidebar.json"), "utf8"),
 ) as DefaultTheme.SidebarItem[];
+
+const { version, homepage } = JSON.parse(readFileSync(join(root, "packages/core/package.json"), "utf8")) as {
+  version: string;
+  homepage: string;
+};
+const repository = homepage.replace(/#.*$/, "");
 
 export default defineConfig({
   title: "sqlite-aio",
@@ -17,8 +23,24 @@ export default defineConfig({
   themeConfig: {
     search: { provider: "local" },
     outline: [2, 3],
+    nav: [
+      { text: "Overview", link: "/overview" },
+      { text: "Recipes", link: "/docs/recipes" },
+      { text: "API", link: "/api/" },
+      {
+        text: version,
+        items: [
+          { text: "Changelog", link: "/CHANGELOG" },
+          { text: "Security", link: "/SECURITY" },
+          { text: "Contributing", link: "/CONTRIBUTING" },
+          { text: "npm", link: "https://www.npmjs.com/package/@sqlite-aio/core" },
+          { text: "Issues", link: `${repository}/issues` },
+        ],
+      },
+    ],
+    socialLinks: [{ icon: "github", link: repository }],
     sidebar: [
-      { text: "sqlite-aio", link: "/" },
+      { text: "Overview", link: "/overview" },
       ...sidebar(),
       { text: "API reference", link: "/api/", items: reference },
       { text: "Security", link: "/SECURITY" },

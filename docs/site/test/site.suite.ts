@@ -14,6 +14,8 @@ async function linksOf(folder: string): Promise<{ readonly broken: string[]; rea
   const { links } = await new LinkChecker().check({
     path: folder,
     recurse: true,
+    // The server is of this process: on a busy machine a hundred requests at once are more than it answers in time.
+    concurrency: 10,
     checkFragments: true,
     checkCss: true,
     // Whether other sites are there is their business, and no network is needed.
@@ -41,8 +43,20 @@ describe("the built site", () => {
       .filter((entry) => entry !== "./package.json")
       .map((entry) => join("api/@sqlite-aio/core", entry, "index.html"));
     expect(documents.length).toBeGreaterThan(10);
-    expect(pages).toEqual(expect.arrayContaining(["index.html", ...documents, ...entries]));
-    expect(readFileSync(join(output, "index.html"), "utf8")).toContain("Async SQLite for Node");
+    expect(pages).toEqual(expect.arrayContaining(["index.html", "overview.html", ...documents, ...entries]));
+    expect(readFileSync(join(output, "overview.html"), "utf8")).toContain("Async SQLite for Node");
+  });
+
+  it("begins with a page that has the README's first program, the version and the repository", () => {
+    const home = readFileSync(join(output, "index.html"), "utf8");
+    const { version, homepage } = JSON.parse(
+      readFileSync(join(root, "packages/core/package.json"), "utf8"),
+    ) as { version: string; homepage: string };
+    const text = home.replace(/<[^>]*>/g, "");
+    expect(text).toContain("npm install @sqlite-aio/core");
+    expect(text).toContain("await createPool(&quot;shop.db&quot;)");
+    expect(text).toContain(version);
+    expect(home).toContain(`href="${homepage.replace(/#.*$/, "")}"`);
   });
 
   it("has no link to a page, a picture or a heading that is not there, and no page without a link", async () => {
@@ -71,7 +85,7 @@ describe("the built site", () => {
 
   it("can be searched without a server", () => {
     const [index = ""] = globSync("assets/chunks/@localSearchIndex*.js", { cwd: output });
-    expect(readFileSync(join(output, index), "utf8")).toContain("Giving up a call");
+    expect(readFileSync(join(output, index), "utf8")).toContain("Cancelling a call");
   });
 });
 
