@@ -45,17 +45,34 @@ interface Result {
 
 /** A result as Prisma takes it. Its rows are those of `result`, their values changed where Prisma wants others. */
 export function resultSet({ columns, types: declared, rows }: Result): SqlResultSet {
-  const columnTypes = columns.map((_, c) => declaredType(declared[c] ?? null) ?? typeOfValues(rows, c));
+  const its = declaredTypes(declared);
+  const columnTypes = columns.map((_, c) => its[c] ?? typeOfValues(rows, c));
   for (const row of rows) {
     for (let c = 0; c < row.length; c++) {
       const value = row[c];
-      row[c] = cell(value, columnTypes[c]!);
-      // An INTEGER that is no number in JavaScript: the column's values become bigints.
-      if (typeof value === "bigint" && typeof row[c] === "string" && columnTypes[c] === ColumnTypeEnum.Int32)
-        columnTypes[c] = ColumnTypeEnum.Int64;
+      // Most values stay as they are.
+      if (typeof value === "number") row[c] = real(value, columnTypes[c]!);
+      else if (typeof value === "bigint") {
+        row[c] = integer(value, columnTypes[c]!);
+        // One that is no number in JavaScript: the column's values become bigints.
+        if (typeof row[c] === "string" && columnTypes[c] === ColumnTypeEnum.Int32)
+          columnTypes[c] = ColumnTypeEnum.Int64;
+      }
     }
   }
   return { columnNames: [...columns], columnTypes, rows };
+}
+
+/** By the list of a statement's declarations, which is the same for each of its results. */
+const known = new WeakMap<Result["types"], readonly (ColumnType | undefined)[]>();
+
+function declaredTypes(declared: Result["types"]): readonly (ColumnType | undefined)[] {
+  let its = known.get(declared);
+  if (its === undefined) {
+    its = declared.map(declaredType);
+    known.set(declared, its);
+  }
+  return its;
 }
 
 function declaredType(declared: string | null): ColumnType | undefined {
@@ -78,18 +95,14 @@ function typeOfValues(rows: readonly unknown[][], c: number): ColumnType {
   }
 }
 
-function cell(value: unknown, type: ColumnType): unknown {
-  switch (typeof value) {
-    case "bigint": {
-      if (type === ColumnTypeEnum.DateTime) return new Date(Number(value)).toISOString();
-      const number = Number(value);
-      return Number.isSafeInteger(number) ? number : value.toString();
-    }
-    case "number":
-      if (type === ColumnTypeEnum.DateTime) return new Date(value).toISOString();
-      // A column of integers that holds a REAL.
-      return type === ColumnTypeEnum.Int32 || type === ColumnTypeEnum.Int64 ? Math.trunc(value) : value;
-    default:
-      return value;
-  }
+function integer(value: bigint, type: ColumnType): unknown {
+  if (type === ColumnTypeEnum.DateTime) return new Date(Number(value)).toISOString();
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value.toString();
+}
+
+function real(value: number, type: ColumnType): unknown {
+  if (type === ColumnTypeEnum.DateTime) return new Date(value).toISOString();
+  // A column of integers that holds a REAL.
+  return type === ColumnTypeEnum.Int32 || type === ColumnTypeEnum.Int64 ? Math.trunc(value) : value;
 }
