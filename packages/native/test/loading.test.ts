@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { codeOf, Database, native, open, removeUnlessLoaded } from "./engine.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -99,6 +99,23 @@ test("the prebuilt binary of the platform is used when none was built here", () 
   const target = join(copy, "prebuilds", `${process.platform}-${process.arch}${musl}`, "sqlite-aio.node");
   put(native.path, target);
   expect(load(copy).path).toBe(target);
+});
+
+test("which C library there is is read from Node's own file, without a report of the process", () => {
+  const copy = packageCopy();
+  const getReport = vi.spyOn(process.report, "getReport");
+  const { execPath } = process;
+  onTestFinished(() => {
+    process.execPath = execPath;
+    getReport.mockRestore();
+  });
+  expect(() => load(copy)).toThrow(process.platform);
+  expect(getReport).not.toHaveBeenCalled();
+
+  // Where the file tells nothing, the report does.
+  process.execPath = join(copy, "missing");
+  expect(() => load(packageCopy())).toThrow(process.platform);
+  expect(getReport).toHaveBeenCalledTimes(process.platform === "linux" ? 1 : 0);
 });
 
 test("inside an asar archive it names the unpacked file beside it", () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { promises as files } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { types } from "node:util";
@@ -82,14 +82,14 @@ export async function backUp(source: Handle, target: Target | string, options: B
 
 /** The engine can only back up into a file; an in-memory target takes that file's bytes for its contents. */
 async function copyIntoMemory(source: Handle, target: Handle, settings: BackupSettings): Promise<void> {
-  const folder = await mkdtemp(join(resolve(tmpdir()), "sqlite-aio-"));
+  const folder = await files.mkdtemp(join(resolve(tmpdir()), "sqlite-aio-"));
   try {
     const file = join(folder, "backup.db");
     await copy(source, file, settings);
-    const image = new Uint8Array(await readFile(file));
+    const image = new Uint8Array(await files.readFile(file));
     await target.channel.replace(image);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await files.rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -6,7 +6,7 @@ import {
   workerData,
   type WorkerOptions,
 } from "node:worker_threads";
-import { entry } from "@sqlite-aio/worker";
+import { commonjsEntry, entry } from "@sqlite-aio/worker";
 import {
   type Control,
   createControl,
@@ -197,7 +197,7 @@ function startWorker(
   { createWorker }: Pick<ThreadOptions, "createWorker">,
   workerOptions: WorkerOptions,
 ): Worker {
-  if (createWorker === undefined) return new Worker(entry, workerOptions);
+  if (createWorker === undefined) return new Worker(commonjsEntry, workerOptions);
   const worker = createWorker(entry, workerOptions);
   // Not instanceof: bundlers and Electron may have a class of their own.
   const methods = ["postMessage", "on", "once", "ref", "unref", "terminate"] as const;

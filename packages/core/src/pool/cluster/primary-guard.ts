@@ -3,6 +3,11 @@ import { OperationalError } from "../../errors/errors.js";
 import type { HranaModule } from "./hrana.js";
 import type { RemoteStatement } from "./remote-values.js";
 
+/** A name that nothing else has. Loading the module takes longer than all of the pool's own, and few have a primary. */
+export function newIdentity(): string {
+  return process.getBuiltinModule("node:crypto").randomUUID();
+}
+
 /** The table with the row by which a primary is known. */
 const TABLE = "_sqlite_aio_primary";
 /** Gives what a primary is known by. */

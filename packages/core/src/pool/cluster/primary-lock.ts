@@ -1,6 +1,6 @@
-import { randomUUID } from "node:crypto";
 import { OperationalError } from "../../errors/errors.js";
 import type { Primary } from "./primary.js";
+import { newIdentity } from "./primary-guard.js";
 import type { RemoteStatement } from "./remote-values.js";
 
 /** Seconds after which a lock is free whose owner has not been heard of, and ms between two signs of life. */
@@ -24,7 +24,7 @@ export async function lockPrimary(
   name: string,
   timeout: number,
 ): Promise<() => Promise<void>> {
-  const owner = randomUUID();
+  const owner = newIdentity();
   const take: RemoteStatement = [
     `INSERT INTO _sqlite_aio_lock VALUES (?1, ?2, ${NOW} + ${LEASE_S})
      ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until

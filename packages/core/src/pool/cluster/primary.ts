@@ -1,9 +1,8 @@
 import type { Batch, HttpClient, HttpStream, RowsResult } from "@libsql/hrana-client";
-import { randomUUID } from "node:crypto";
 import { ConnectionClosedError, PrimaryError } from "../../errors/errors.js";
 import type { RowSettings } from "../../values/row-maker.js";
 import { type HranaModule, loadHrana } from "./hrana.js";
-import { identify, IDENTITY_QUERY, PrimaryGuard, UNGUARDED } from "./primary-guard.js";
+import { identify, IDENTITY_QUERY, newIdentity, PrimaryGuard, UNGUARDED } from "./primary-guard.js";
 import { PrimaryStream } from "./primary-stream.js";
 import { isNoSuchTable, noAnswer, remoteError } from "./remote-errors.js";
 import { isInstance } from "../../errors/is-instance.js";
@@ -90,7 +89,7 @@ export class Primary {
 
   /** Gives the database a row to be known by, unless it has one. */
   async identify(): Promise<void> {
-    await this.batch(identify(randomUUID()));
+    await this.batch(identify(newIdentity()));
   }
 
   /** What is under way is not waited for. */
