@@ -93,6 +93,8 @@ const addon = load(path);
 const {
   lastToken,
   interrupt,
+  environment,
+  stopWith,
   setAuthorizer,
   trackChanges,
   takeChanges,
@@ -150,6 +152,8 @@ module.exports = {
   guard,
   lastToken,
   interrupt,
+  environment,
+  stopWith,
   setAuthorizer,
   trackChanges,
   takeChanges,

@@ -78,6 +78,19 @@ export function lastToken(): Token | null;
 export function interrupt(token: Token): boolean;
 
 /**
+ * The number of this thread's environment, 0 where the program does not let its event loop be watched. From the first call
+ * on, when a Worker's environment is ended (`terminate()`, `process.exit()`, the end of its parent), what the handles that
+ * {@link stopWith} named are running is interrupted until its nested threads have ended.
+ */
+export function environment(): number;
+
+/**
+ * Lets statements of the handle end with an environment, as {@link environment} gave its number in the thread that started
+ * this one; 0: with none. Errors as {@link setAuthorizer}.
+ */
+export function stopWith(token: Token, environment: number): void;
+
+/**
  * Asks `authorizer` about every statement prepared from now on; `null` removes it. Statements prepared earlier are
  * prepared again at their next use. Only in the thread that opened the handle (`ERR_SQLITE_AIO_NATIVE_THREAD`) while
  * it is open (`ERR_SQLITE_AIO_NATIVE_CLOSED`) and not inside an authorizer (`ERR_SQLITE_AIO_NATIVE_BUSY`).

@@ -4,6 +4,7 @@
 #include "blobs.h"
 #include "bulk.h"
 #include "changes.h"
+#include "environments.h"
 #include "functions.h"
 #include "hooks.h"
 #include "images.h"
@@ -86,6 +87,8 @@ EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   if (N(napi_set_instance_data)(env, (void *)table_of_handles(), forget_environment, NULL) != napi_ok) return NULL;
   export_function(env, exports, "lastToken", last_token);
   export_function(env, exports, "interrupt", interrupt);
+  export_function(env, exports, "environment", environment);
+  export_function(env, exports, "stopWith", stop_with);
   export_function(env, exports, "setAuthorizer", set_authorizer);
   export_function(env, exports, "trackChanges", track_changes);
   export_function(env, exports, "takeChanges", take_changes);

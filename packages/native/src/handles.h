@@ -22,6 +22,7 @@ typedef struct {
   sqlite3 *db;
   Thread owner;
   uint32_t slot;
+  double stops_with;    /* number of the environment that its statements end with, 0 for none; under the mutex */
   uint64_t loaded;      /* when the extension was last loaded into it, in the order of all such loads */
 
   napi_env env;         /* of `authorizer` and `guard` */

@@ -3,6 +3,7 @@ import { expose, transfer } from "comlink";
 import { Callbacks } from "./functions/callbacks.js";
 import { engineCopy } from "./engine/load-engine.js";
 import { heapHasGrown } from "./engine/heap.js";
+import { endWith } from "./engine/native.js";
 import { Poller } from "./loop/poller.js";
 import { Scheduler } from "./loop/scheduler.js";
 import { Session } from "./handle/session.js";
@@ -62,6 +63,7 @@ function serveConnection(port: MessagePort, data: ThreadData, over: () => void):
   const session = new Session(control, new Callbacks(data.callbacks as MessagePort, control), () =>
     scheduler.functionCalled(),
   );
+  endWith(data.environment);
   const scheduler = new Scheduler(session, control);
   let closed = false;
 

@@ -1,12 +1,13 @@
 import { availableParallelism } from "node:os";
 import {
+  isMainThread,
   MessageChannel,
   type MessagePort,
   Worker,
   workerData,
   type WorkerOptions,
 } from "node:worker_threads";
-import { commonjsEntry, entry } from "@sqlite-aio/worker";
+import { commonjsEntry, entry, native } from "@sqlite-aio/worker";
 import {
   type Control,
   createControl,
@@ -79,6 +80,8 @@ export function startThread(options: ThreadOptions, watcher: Watcher): Thread {
     callbacks: callbacks.port2,
     pollers,
     maxPollers: Math.max(1, availableParallelism() - 1),
+    // Of a main thread that ends process-exit.ts hears.
+    environment: isMainThread ? 0 : (native?.environment() ?? 0),
   };
   const ports = [answers.port2, callbacks.port2];
   try {

@@ -10,6 +10,8 @@ export interface Native {
   readonly capabilities?: { readonly statements?: boolean };
   attach(database: { loadExtension(path: string): unknown }): number;
   interrupt(token: number): boolean;
+  environment(): number;
+  stopWith(token: number, environment: number): void;
   setAuthorizer(token: number, authorizer: Authorizer | null): void;
   trackChanges(token: number, on: boolean, rowidLimit?: number): void;
   takeChanges(token: number): { database: string; table: string; rowids: bigint[] | null }[] | null;
@@ -140,11 +142,23 @@ export function needsNative(what: string): UsageError {
   return new UsageError("NOT_SUPPORTED", `${what} needs the package @sqlite-aio/native, ${why}`);
 }
 
+/** What the companion calls the Worker that started this thread; 0 for none. */
+let parent = 0;
+
+/** What the handles of this thread run is stopped when the environment of this number ends. */
+export function endWith(environment: number): void {
+  parent = environment;
+}
+
 /** Token of the handle, 0 where the native companion is missing or needs a newer engine. */
 export function attachNative(db: { loadExtension(path: string): unknown }): number {
+  if (native === null) return 0;
+  let token: number;
   try {
-    return native?.attach(db) ?? 0;
+    token = native.attach(db);
   } catch {
     return 0;
   }
+  native.stopWith(token, parent);
+  return token;
 }

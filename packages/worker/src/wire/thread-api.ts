@@ -108,4 +108,6 @@ export interface ThreadData {
   readonly pollers: SharedArrayBuffer;
   /** How many may poll at a time. */
   readonly maxPollers: number;
+  /** What the native companion calls the Worker that started the thread; 0 if that is the main thread, or without it. */
+  readonly environment: number;
 }

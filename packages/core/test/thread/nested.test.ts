@@ -1,0 +1,72 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { capabilities } from "@sqlite-aio/core";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { openEngine, temporaryPath } from "../support/database.ts";
+import { timeFactor } from "../support/time-factor.ts";
+
+const file = new URL("../fixtures/nested-worker.mjs", import.meta.url);
+const numbers = (limit: number): string =>
+  `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ${limit})`;
+/** Minutes. */
+const LONG = numbers(3_000_000_000);
+
+/** A Worker of the user's, and the first thing that it says. */
+async function begin(how: string, path: string, long: string): Promise<{ worker: Worker; said: unknown }> {
+  const worker = new Worker(file, { workerData: { how, path, long } });
+  onTestFinished(async () => void (await worker.terminate()));
+  worker.on("error", () => {});
+  const [said] = (await once(worker, "message")) as [unknown];
+  return { worker, said };
+}
+
+/** What is in the file, which no thread may have locked any more. */
+function kept(path: string): unknown[] {
+  const engine = openEngine(path);
+  engine.exec("INSERT INTO t VALUES ('after')");
+  return engine.prepare("SELECT a FROM t").pluck().all();
+}
+
+describe.runIf(capabilities.interrupt)(
+  "a Worker of the user's whose connections are in statements of minutes",
+  () => {
+    it.each(["idle", "busy", "turning"])("is terminated at once: %s", async (how) => {
+      const path = await temporaryPath();
+      const { worker } = await begin(how, path, LONG);
+      const began = performance.now();
+      expect(await worker.terminate()).toBe(1);
+      expect(performance.now() - began).toBeLessThan(5000 * timeFactor());
+      expect(kept(path)).toEqual(["kept", "after"]);
+    });
+
+    it.each([
+      ["exit", 3],
+      ["throw", 1],
+    ])("ends at once: %s", async (how, expected) => {
+      const path = await temporaryPath();
+      const { worker } = await begin(how, path, LONG);
+      const exited = new Promise((resolve) => worker.once("exit", resolve));
+      const began = performance.now();
+      worker.postMessage("go");
+      expect(await exited).toBe(expected);
+      expect(performance.now() - began).toBeLessThan(5000 * timeFactor());
+      expect(kept(path)).toEqual(["kept", "after"]);
+    });
+
+    it("gives them up by a signal", async () => {
+      const { said } = await begin("signal", await temporaryPath(), LONG);
+      expect(said).toEqual(["enough", "enough"]);
+    });
+  },
+);
+
+describe.runIf(!capabilities.interrupt)("without the native companion a Worker of the user's", () => {
+  it("is terminated when the statement of each thread is over, and nothing is half written", async () => {
+    const path = await temporaryPath();
+    const { worker } = await begin("idle", path, numbers(3_000_000));
+    expect(await worker.terminate()).toBe(1);
+    const [first, ...rows] = kept(path);
+    // The write was done, or was not begun.
+    expect([first, rows.length]).toEqual(["kept", rows.length === 1 ? 1 : 3_000_001]);
+  });
+});

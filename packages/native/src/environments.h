@@ -1,0 +1,9 @@
+/* The environments of Workers whose nested threads run statements: when one is ended, its statements are stopped. */
+#ifndef SQLITE_AIO_ENVIRONMENTS_H
+#define SQLITE_AIO_ENVIRONMENTS_H
+#include "handles.h"
+
+napi_value environment(napi_env env, napi_callback_info info);
+napi_value stop_with(napi_env env, napi_callback_info info);
+
+#endif
