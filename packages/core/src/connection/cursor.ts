@@ -173,6 +173,25 @@ export class Cursor {
     return this.#opened(call);
   }
 
+  /**
+   * @internal As {@link execute}, in two steps: text, values and options are taken now, and sent when what it gives is called.
+   * Throws what is wrong with them.
+   */
+  taken(
+    sql: string | SqlStatement,
+    parameters: object | undefined,
+    options: CallOptions | undefined,
+  ): () => Promise<this> {
+    const limits = options === undefined ? undefined : { ...Deadline.check(options) };
+    const call = this.#handle.query(Mode.CURSOR, sql, parameters, this.#spec(integerFlag(limits)));
+    return async () => {
+      this.#check();
+      this.#send(call, limits, this.execute);
+      await this.#handle.settle(call);
+      return this.#opened(call);
+    };
+  }
+
   /** @internal As {@link execute}, with values that are bound already. */
   async executeBound(sql: string, values: readonly SqlValue[]): Promise<this> {
     this.#check();

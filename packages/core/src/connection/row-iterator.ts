@@ -116,3 +116,15 @@ export class RowIterator implements AsyncIterableIterator<LoopRow> {
     if (this.#opening !== null) await this.#source.close(cursor);
   }
 }
+
+/** Runs `work` now, when the iteration is asked for; gives its result, or throws what it threw, at the first step. */
+export function resultOf<T>(work: () => T): () => T {
+  try {
+    const result = work();
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}

@@ -19,7 +19,7 @@ import { QueryTrace, type Watched } from "../tracing/query-trace.js";
 import { type StatementInfo, statementInfo } from "../connection/describe.js";
 import { type BatchSource, followed, runBatches, sourceOf, takeSets } from "../connection/executemany.js";
 import { type Caller, type Handle, integerFlag } from "../connection/handle.js";
-import { RowIterator } from "../connection/row-iterator.js";
+import { resultOf, RowIterator } from "../connection/row-iterator.js";
 import { runTransaction } from "../connection/transaction.js";
 import { partsOf, type SqlStatement, statementParts, textWithoutValues } from "../values/sql-statement.js";
 import { checkSql } from "../thread/statement-cache.js";
@@ -307,18 +307,6 @@ export class Router {
  */
 function wantOf({ cost }: Profile): Want {
   return { need: isQuick(cost) ? "quick" : "idle", cost };
-}
-
-/** Runs `work` now; gives its result, or throws what it threw, when that is asked for. */
-function resultOf<T>(work: () => T): () => T {
-  try {
-    const result = work();
-    return () => result;
-  } catch (error) {
-    return () => {
-      throw error;
-    };
-  }
 }
 
 const IN_VAIN = {

@@ -6,7 +6,7 @@ import { Cursor } from "../connection/cursor.js";
 import { executeBatches } from "../connection/executemany.js";
 import { readOnly } from "../errors/errors.js";
 import { boolean, type CallOptions, refuseSurplus } from "../options/connect-options.js";
-import { RowIterator } from "../connection/row-iterator.js";
+import { resultOf, RowIterator } from "../connection/row-iterator.js";
 import { type ManyResult, type RunResult, runResult } from "../connection/run-result.js";
 import type { ObjectRow } from "../values/row.js";
 import { makeRows, type RowSettings } from "../values/row-maker.js";
@@ -87,9 +87,10 @@ export class ReadTransaction {
   ): AsyncIterableIterator<R> {
     refuseSurplus(arguments.length, 3, "iterate(sql, [a, b], options)");
     const cursor = new Cursor(null, this.handle, this.flags);
+    const taken = resultOf(() => cursor.taken(sql, parameters, options));
     return new RowIterator(
       {
-        open: () => cursor.execute(sql, parameters, options),
+        open: async () => await taken()(),
         giveUp: (reason) => cursor.giveUp(reason),
         close: async (opened) => await opened?.[Symbol.asyncDispose](),
       },

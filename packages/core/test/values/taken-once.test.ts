@@ -47,16 +47,28 @@ describe("parameters are taken when the call is made, whatever becomes of them a
           else for await (const row of call as AsyncIterable<unknown>) expect(row).toEqual(STORED);
         }
         const inside = changeable();
+        const stepped = changeable();
         await pool.transaction(async (tx) => {
           const call = tx.run(sql, inside[form]);
+          const rows = tx.iterate(`${sql} ${BACK}`, stepped[form]);
           inside.change();
+          stepped.change();
           await call;
+          for await (const row of rows) expect(row).toEqual(STORED);
+        });
+        const read = changeable();
+        const selected =
+          form === "given" ? "SELECT ? AS a, CAST(? AS TEXT) AS b" : "SELECT :a AS a, CAST(:b AS TEXT) AS b";
+        await pool.read(async (tx) => {
+          const rows = tx.iterate(selected, read[form]);
+          read.change();
+          for await (const row of rows) expect(row).toEqual(STORED);
         });
       }
     }
     const rows = await pool.all("SELECT DISTINCT a, CAST(b AS TEXT) AS b FROM t");
     expect(rows).toEqual([STORED]);
-    expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 20 });
+    expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 24 });
   });
 
   it("by a pool whose connections all wait", async () => {
