@@ -10,6 +10,7 @@ import {
   type ReadTransaction,
 } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
+import { endsWithTest } from "../support/child.ts";
 import { openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { gate } from "../support/gate.ts";
 import { holds, openPool, outcomes, until } from "../support/pool-support.ts";
@@ -96,7 +97,7 @@ it("two processes that increment one counter 1,000 times each lose nothing", asy
   const pool = await openPool({ pragmas: { synchronous: "OFF" } }, path);
   await pool.exec("CREATE TABLE counter (n); INSERT INTO counter VALUES (0)");
   const script = new URL("../fixtures/increment.mjs", import.meta.url);
-  const processes = [fork(script, [path, "1000"]), fork(script, [path, "1000"])];
+  const processes = [1, 2].map(() => endsWithTest(fork(script, [path, "1000"])));
   const codes = await Promise.all(processes.map((child) => once(child, "exit")));
   expect(codes).toEqual([
     [0, null],

@@ -18,6 +18,7 @@ import {
   threadStats,
 } from "@sqlite-aio/core";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { endsWithTest } from "../support/child.ts";
 import { open, openEngine, rejection, temporaryFolder, temporaryPath } from "../support/database.ts";
 
 const functions = new URL("../fixtures/functions.mjs", import.meta.url);
@@ -376,9 +377,10 @@ describe("a process whose threads are parked", () => {
     const path = await temporaryPath();
     const program = fileURLToPath(new URL("../fixtures/exit-parked.mjs", import.meta.url));
     const ended = await new Promise<{ code: unknown; signal: unknown; stdout: string }>((resolve) => {
-      execFile(process.execPath, [program, how, path], (error, out) =>
+      const child = execFile(process.execPath, [program, how, path], (error, out) =>
         resolve({ code: error?.code ?? 0, signal: error?.signal ?? null, stdout: out }),
       );
+      endsWithTest(child);
     });
     expect(ended).toEqual({ code, signal: null, stdout });
   });
