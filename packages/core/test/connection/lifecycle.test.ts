@@ -3,6 +3,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, describe, it } from "vitest";
+import { endsWithTest } from "../support/child.ts";
 import { openEngine, temporaryPath } from "../support/database.ts";
 import { timeFactor } from "../support/time-factor.ts";
 
@@ -24,11 +25,12 @@ async function run(scenario: string, nodeOptions: string[] = [], node = process.
     const args = [...nodeOptions, script, scenario, path];
     // Whoever hangs is killed, and has no code. An old Node refuses options that it does not know.
     const settings = { timeout: 15_000, env: { ...process.env, NODE_OPTIONS: "" } };
-    execFile(node, args, settings, (error, stdout, stderr) => {
+    const child = execFile(node, args, settings, (error, stdout, stderr) => {
       const code = error === null ? 0 : ((error as { code?: number | string }).code ?? null);
       const said = stdout.split("\n").filter((line) => line !== "");
       resolve({ code, said, stderr, ms: performance.now() - began, path });
     });
+    endsWithTest(child);
   });
 }
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { threadFlags } from "../../dist/thread/process-flags.js";
+import { endsWithTest } from "../support/child.ts";
 import { temporaryFolder } from "../support/database.ts";
 
 const core = JSON.stringify(new URL("../../dist/index.js", import.meta.url).href);
@@ -66,6 +67,7 @@ describe("a database opens", () => {
       env: { ...process.env, NODE_OPTIONS: "--max-old-space-size=500 --no-warnings" },
       stdio: ["pipe", "pipe", "inherit"],
     });
+    endsWithTest(child);
     let stdout = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
     child.stdin.end(program);
