@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import {
@@ -13,7 +13,7 @@ import {
   Row,
   WorkerCrashedError,
 } from "@sqlite-aio/core";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { open, openEngine, rejection, temporaryFolder, temporaryPath } from "../support/database.ts";
 import { gate } from "../support/gate.ts";
 
@@ -327,6 +327,21 @@ describe("backup", () => {
     await db.execute("INSERT INTO t (a) VALUES (1)");
     const late = await rejection(db.backup(path, { timeout: 20, sleep: 1 }));
     expect(late).toMatchObject({ code: "SQLITE_INTERRUPT" });
+  });
+
+  it("into memory leaves nothing in the folder for temporary files, whether or not it succeeds", async () => {
+    const folder = await temporaryFolder();
+    for (const name of ["TMPDIR", "TMP", "TEMP"]) vi.stubEnv(name, folder);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const [source, target] = [await open(), await open()];
+    await source.executescript("CREATE TABLE t (x); INSERT INTO t VALUES (1)");
+    await source.backup(target);
+    expect(await target.executeFetchall("SELECT x FROM t")).toEqual([[1]]);
+    const progress = (): never => {
+      throw new Error("enough");
+    };
+    await expect(source.backup(target, { progress })).rejects.toThrow("enough");
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it("into a connection with an open transaction is refused, as is one into itself", async () => {

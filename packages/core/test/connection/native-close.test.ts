@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { capabilities, createPool } from "@sqlite-aio/core";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { endsWithTest } from "../support/child.ts";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { timeFactor } from "../support/time-factor.ts";
 
@@ -23,10 +24,11 @@ async function run(script: string, ...args: string[]): Promise<Ending> {
   const file = fileURLToPath(new URL(`../fixtures/${script}`, import.meta.url));
   const began = performance.now();
   return await new Promise((resolve) => {
-    execFile(process.execPath, [file, ...args], { timeout: 50_000 }, (error, stdout) => {
+    const child = execFile(process.execPath, [file, ...args], { timeout: 50_000 }, (error, stdout) => {
       const { code, signal } = error ?? { code: 0, signal: null };
       resolve({ code, signal, stdout, ms: performance.now() - began });
     });
+    endsWithTest(child);
   });
 }
 
