@@ -18,6 +18,7 @@ import { avg, count, DrizzleQueryError, eq, gt, relations, sql, TransactionRollb
 import { Cache, type MutationOption } from "drizzle-orm/cache/core";
 import { blob, integer, numeric, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
+import { endsWithTest } from "../support/child.ts";
 import { type Engine, openEngine, rejection, temporaryFolder, temporaryPath } from "../support/database.ts";
 
 const person = sqliteTable("person", {
@@ -774,8 +775,7 @@ describe("migrations", () => {
   /** Another process that is ready to migrate. */
   async function migrating(path: string, folder: string): Promise<ChildProcess> {
     const script = fileURLToPath(new URL("../fixtures/drizzle-migrate.ts", import.meta.url));
-    const child = fork(script, [path, folder], { execArgv: [] });
-    onTestFinished(() => void child.kill("SIGKILL"));
+    const child = endsWithTest(fork(script, [path, folder], { execArgv: [] }));
     await once(child, "message");
     return child;
   }
