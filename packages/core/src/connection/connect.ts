@@ -6,22 +6,8 @@ import { Lane } from "./lane.js";
 import { placed, Handle } from "./handle.js";
 import { settingsFor } from "./settings.js";
 import { foundSqliteVersion } from "../version.js";
-import { type CallSite, callSiteOf } from "../errors/call-site.js";
-
-/** Warns of connections that were dropped without being closed, and ends their threads. */
-const forgotten = new FinalizationRegistry<{ channel: WorkerThread; path: string; origin: CallSite }>(
-  (held) => {
-    if (!held.channel.alive) return;
-    const where = held.origin.stack?.split("\n").slice(1).join("\n") ?? "";
-    process.emitWarning(
-      `the connection to ${held.path || "a temporary database"} was not closed; it was opened here:\n${where}`,
-      {
-        type: "ResourceWarning",
-      },
-    );
-    void held.channel.terminate();
-  },
-);
+import { callSiteOf } from "../errors/call-site.js";
+import { whenForgotten } from "./forgotten.js";
 
 /**
  * Opens a database in a thread of its own. Rejects with an OperationalError where the file cannot be opened, and with
@@ -44,9 +30,15 @@ export async function connect(
     const handle = new Handle(channel, root, root, settingsFor(resolved, "connection"));
     if (resolved.autocommit === false) await handle.perform(handle.control(Verb.ENSURE));
     const connection = new Connection(handle, resolved.thread.open.path);
-    forgotten.register(connection, { channel, path: resolved.thread.open.path, origin }, channel);
+    const what = `the connection to ${resolved.thread.open.path || "a temporary database"}`;
+    whenForgotten(connection, channel, { what, origin, ...endOf(channel) });
     return connection;
   } catch (error) {
     throw placed(error, origin);
   }
+}
+
+/** How the thread of a connection ends of which there is nothing else. */
+function endOf(channel: WorkerThread): { isClosed: () => boolean; close: () => Promise<void> } {
+  return { isClosed: () => !channel.alive, close: () => channel.terminate() };
 }

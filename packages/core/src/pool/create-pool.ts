@@ -36,9 +36,9 @@ export async function createPool(
   database: string | URL,
   options: PoolOptions | ReplicaOptions | RemoteOptions = {},
 ): Promise<Pool | ClusterPool> {
-  if (isCluster(database, options)) {
-    return await ClusterPool.open(resolveCluster(database, options as ReplicaOptions));
-  }
   const origin = callSiteOf(createPool);
+  if (isCluster(database, options)) {
+    return await ClusterPool.open(resolveCluster(database, options as ReplicaOptions), origin);
+  }
   return await Pool.open(database, options, origin);
 }

@@ -17,6 +17,7 @@ import { MemberGroup } from "./member-group.js";
 import { ANY, type Bounds } from "./request.js";
 import { Leases } from "./leases.js";
 import { PoolDefinitions } from "./definitions.js";
+import { notForgotten, whenForgotten } from "../connection/forgotten.js";
 import { type PoolFunction, PoolFunctions } from "./functions.js";
 import { Member, poolClosed, type Role } from "./member.js";
 import { type PoolOptions, type ResolvedPoolOptions, resolvePoolOptions } from "./options.js";
@@ -101,8 +102,8 @@ export class Pool extends PoolDefinitions {
     const opening = pool.#writers.open();
     try {
       await deadline.race(opening);
-      const path = resolved.connection.thread.open.path;
-      forgotten.register(pool, { parts: pool.#parts, path, origin }, pool.#maintenance);
+      const what = `the pool on ${resolved.connection.thread.open.path || "a temporary database"}`;
+      whenForgotten(pool, pool.#maintenance, { what, origin, close: closer(pool.#parts) });
       return pool;
     } catch (error) {
       pool.#maintenance.stop();
@@ -409,7 +410,7 @@ export class Pool extends PoolDefinitions {
   async close(options: { timeout?: number | undefined } = {}): Promise<void> {
     const timeout = integer(checkOptions(options, ["timeout"]).timeout, "timeout", 30_000, 0);
     this.#leases.refuseInside();
-    forgotten.unregister(this.#maintenance);
+    notForgotten(this.#maintenance);
     this.#closing ??= closePool(this.#parts, timeout);
     await this.#closing;
   }
@@ -468,23 +469,10 @@ export class Pool extends PoolDefinitions {
 /** Pools whose connections and iterators are in use are in use. */
 const kept = new WeakMap<object, Pool>();
 
-/** A pool that nobody can reach any more lets go of its threads. */
-const forgotten = new FinalizationRegistry<{ parts: PoolParts; path: string; origin: CallSite }>(
-  ({ parts, path, origin }) => {
-    const where = origin.stack?.split("\n").slice(1).join("\n") ?? "";
-    process.emitWarning(
-      `the pool on ${path || "a temporary database"} was not closed; it was opened here:\n${where}`,
-      {
-        type: "ResourceWarning",
-        code: "SQLITE_AIO_FORGOTTEN",
-      },
-    );
-    void closePool(parts, FORGOTTEN_MS);
-  },
-);
-
-/** How long the calls of a forgotten pool that are under way may take, in ms. */
-const FORGOTTEN_MS = 30_000;
+/** Closes a pool of which there are only its parts. */
+function closer(parts: PoolParts): (timeout: number) => Promise<void> {
+  return (timeout) => closePool(parts, timeout);
+}
 
 /** The members of a pool, which are opened by what is made before there is any. */
 type Groups = { [R in Role]?: MemberGroup };

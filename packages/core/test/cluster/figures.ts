@@ -1,15 +1,17 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ClusterPool, createPool, type Pool } from "@sqlite-aio/core";
-import { expect, it, onTestFinished } from "vitest";
+import { ClusterPool, createPool, type Pool } from "@sqlite-aio/core";
+import { afterAll, expect, it, onTestFinished } from "vitest";
+import { writeMeasured } from "../../../../docs/measured.ts";
 import { temporaryPath } from "../support/database.ts";
 import { openRemote, openReplica } from "./open.ts";
 import { Proxy } from "./proxy.ts";
 import { Server } from "./server.ts";
 
-// Figures of one run beside each other: what counts is their ratio.
+// Figures of one run beside each other, for docs/scaling-out.md: what counts is their ratio.
 
 /** How long each is measured, in ms. */
 const TIME = 2500;
@@ -39,13 +41,28 @@ async function openLocal(): Promise<Pool> {
   return pool;
 }
 
-function table(title: string, rows: Readonly<Record<string, unknown>>): void {
-  console.log(
-    `${title}\n${Object.entries(rows)
-      .map(([name, value]) => `  ${name.padEnd(44)} ${String(value)}`)
-      .join("\n")}`,
+/** In the order of the document. */
+const tables: string[] = [];
+
+function table(head: readonly string[], rows: Readonly<Record<string, readonly (number | string)[]>>): void {
+  const line = (cells: readonly unknown[]): string => `| ${cells.join(" | ")} |`;
+  const rule = line(head.map((_, column) => (column === 0 ? "---" : "--:")));
+  const body = Object.entries(rows).map(([name, values]) =>
+    line([name, ...values.map((value) => value.toLocaleString("en"))]),
   );
+  tables.push([line(head), rule, ...body].join("\n"));
+  console.log(tables.at(-1));
 }
+
+/** Five tables, of all tests. */
+const ALL = 5;
+
+afterAll(() => {
+  if (tables.length < ALL) return;
+  const { length: cores } = cpus();
+  const where = `Node ${process.version}, ${process.platform} ${process.arch}, ${cores} cores for the server and all programs`;
+  writeMeasured("docs/scaling-out.md", "cluster", [`Of one run: ${where}.`, ...tables].join("\n\n"));
+});
 
 it("writes a second", async () => {
   const local = await openLocal();
@@ -56,21 +73,23 @@ it("writes a second", async () => {
   await replica.run(TABLE);
   const batch = Array.from({ length: 16 }, () => [INSERT, ROW] as const);
   const write = (pool: Pool | ClusterPool) => () => pool.run(INSERT, ROW);
-  table("writes a second", {
-    "a file of this machine, 1 caller": await rate(1, write(local)),
-    "a file of this machine, 16 callers": await rate(16, write(local)),
-    "primary, 1 caller": await rate(1, write(remote)),
-    "primary, 16 callers": await rate(16, write(remote)),
-    "primary, batches of 16, 1 caller": await rate(1, () => remote.batch(batch as never), 16),
-    "with a replica, 1 caller": await rate(1, write(replica)),
-    "with a replica, 16 callers": await rate(16, write(replica)),
-    "with a replica, batches of 16, 1 caller": await rate(1, () => replica.batch(batch as never), 16),
-    "transactions of two writes, 1 caller": await rate(1, () =>
-      remote.transaction(async (tx) => {
-        await tx.run(INSERT, ROW);
-        await tx.run(INSERT, ROW);
-      }),
-    ),
+  const two = async (tx: Pick<Pool, "run">): Promise<void> => {
+    await tx.run(INSERT, ROW);
+    await tx.run(INSERT, ROW);
+  };
+  const ways = async (
+    pool: Pool | ClusterPool,
+    transaction: () => Promise<void>,
+  ): Promise<readonly (number | string)[]> => [
+    await rate(1, write(pool)),
+    await rate(16, write(pool)),
+    pool instanceof ClusterPool ? await rate(1, () => pool.batch(batch), 16) : "",
+    await rate(1, transaction, 2),
+  ];
+  table(["writes a second", "1 caller", "16 callers", "batches of 16", "transactions of two"], {
+    "into a file of this machine": await ways(local, () => local.transaction(two)),
+    "at the primary, without a replica": await ways(remote, () => remote.transaction(two)),
+    "at the primary, answered when the replica has it": await ways(replica, () => replica.transaction(two)),
   });
   expect(await remote.get("SELECT count(*) > 0 AS some FROM t")).toEqual({ some: 1 });
 });
@@ -91,23 +110,27 @@ it("milliseconds on a way of 25 ms each way", async () => {
     }
     return Math.round(times.toSorted((a, b) => a - b)[7]!);
   };
-  table("milliseconds (median) on a way of 25 ms each way", {
-    "a write": await took(() => remote.run(INSERT, ROW)),
-    "a write, and the replica has it": await took(() => replica.run(INSERT, ROW)),
-    "a transaction of two writes": await took(() =>
-      remote.transaction(async (tx) => {
-        await tx.run(INSERT, ROW);
-        await tx.run(INSERT, ROW);
-      }),
-    ),
-    "the same as a batch": await took(() =>
-      remote.batch([
-        [INSERT, ROW],
-        [INSERT, ROW],
-      ]),
-    ),
-    "a read of the primary": await took(() => remote.get("SELECT 1")),
-    "a read of the replica": await took(() => replica.get("SELECT 1")),
+  table(["where the way to the primary is 25 ms each way", "ms (median of 15)"], {
+    "a read of the replica": [await took(() => replica.get("SELECT 1"))],
+    "a read of the primary, without a replica": [await took(() => remote.get("SELECT 1"))],
+    "a write at the primary, without a replica": [await took(() => remote.run(INSERT, ROW))],
+    "a write that is answered when the replica has it": [await took(() => replica.run(INSERT, ROW))],
+    "a transaction of two writes": [
+      await took(() =>
+        remote.transaction(async (tx) => {
+          await tx.run(INSERT, ROW);
+          await tx.run(INSERT, ROW);
+        }),
+      ),
+    ],
+    "the same as a batch": [
+      await took(() =>
+        remote.batch([
+          [INSERT, ROW],
+          [INSERT, ROW],
+        ]),
+      ),
+    ],
   });
   expect(await replica.get("SELECT count(*) > 0 AS some FROM t")).toEqual({ some: 1 });
 });
@@ -123,14 +146,14 @@ it("reads a second", async () => {
   let id = 0;
   const read = (pool: Pool | ClusterPool) => () =>
     pool.get("SELECT text FROM t WHERE id = ?", [1 + (id++ % 1000)]);
-  table("reads by key a second, 16 callers", {
-    "a file of this machine": await rate(16, read(local)),
-    "a replica": await rate(16, read(replica)),
-    "the primary": await rate(16, read(remote)),
+  table(["reads by key, 16 callers", "a second"], {
+    "of a file of this machine": [await rate(16, read(local))],
+    "of a replica": [await rate(16, read(replica))],
+    "of the primary, without a replica": [await rate(16, read(remote))],
   });
   const path = await temporaryPath();
   await (await openReplica(server, {}, path)).close();
-  const growth: Record<string, unknown> = {};
+  const growth: Record<string, readonly number[]> = {};
   for (const programs of [1, 2, 4]) {
     const children = await Promise.all(
       Array.from({ length: programs }, async () => {
@@ -149,23 +172,21 @@ it("reads a second", async () => {
       const [reads] = (await once(child, "message")) as [number];
       return reads;
     });
-    growth[`${programs} programs with a replica each, together`] = (await Promise.all(rates)).reduce(
-      (a, b) => a + b,
-      0,
-    );
+    const together = (await Promise.all(rates)).reduce((a, b) => a + b, 0);
+    growth[programs === 1 ? "1 program" : `${programs} programs`] = [together];
     for (const child of children) child.kill();
   }
-  table("reads by key a second, 16 callers in each", growth);
+  table(["programs with a replica each, reads by key, 16 callers in each", "a second, together"], growth);
   expect(Object.keys(growth)).toHaveLength(3);
 });
 
 it("lag", async () => {
-  const lags: Record<string, unknown> = {};
+  const lags: Record<string, readonly number[]> = {};
   for (const perSecond of [10, 100, 300]) {
     const server = await Server.start();
     const remote = await openRemote(server);
     await remote.run(TABLE);
-    const replica = await openReplica(server, { syncInterval: 100 });
+    const replica = await openReplica(server, { syncInterval: 100, timeout: 60_000 });
     const seen: number[] = [];
     let last = 0;
     const look = async (): Promise<void> => {
@@ -193,11 +214,19 @@ it("lag", async () => {
     await sleep(200);
     const sorted = seen.toSorted((a, b) => a - b);
     const at = (part: number): number => Math.round(sorted[Math.floor(sorted.length * part)] ?? -1);
-    lags[`${perSecond} writes a second`] = `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, of ${seen.length} rows`;
+    lags[`${perSecond} writes a second`] = [at(0.5), at(0.99), seen.length];
     await replica.close();
     await remote.close();
     await server.kill();
   }
-  table("milliseconds from the call that writes until a replica tells of it, syncInterval 100", lags);
+  table(
+    [
+      "from a call that writes until another replica tells of it, `syncInterval: 100`",
+      "p50, ms",
+      "p99, ms",
+      "rows",
+    ],
+    lags,
+  );
   expect(Object.keys(lags)).toHaveLength(3);
 });

@@ -1,5 +1,6 @@
 import {
   type ClusterPool,
+  createPool,
   DataError,
   IntegrityError,
   NotSupportedError,
@@ -8,7 +9,7 @@ import {
   ProgrammingError,
 } from "@sqlite-aio/core";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { rejection } from "../support/database.ts";
 import { until } from "../support/pool-support.ts";
 import { openRemote, openReplica } from "./open.ts";
@@ -34,6 +35,13 @@ async function withTables(
   const pool = await open(server);
   await pool.batch(SCHEMA);
   return { server, pool };
+}
+
+/** A pool without a replica, in which three may wait. */
+async function limited({ url }: { readonly url: string }): Promise<ClusterPool> {
+  const pool = await createPool(url as `http://${string}`, { engine: "libsql", maxWaiting: 3 });
+  onTestFinished(() => pool.close({ timeout: 1000 }));
+  return pool;
 }
 
 const COUNT = "SELECT count(*) AS n FROM t";
@@ -229,12 +237,12 @@ describe.each(KINDS)("a pool with $kind", ({ open }) => {
     }
     expect(await rejection(pool.createFunction())).toBeInstanceOf(NotSupportedError);
     expect(await rejection(pool.executemany())).toMatchObject({ code: "SQLITE_AIO_CLUSTER" });
-    const denied = pool.transaction(async (tx) => await rejection(tx.executemany()));
-    expect(await denied).toMatchObject({ code: "SQLITE_AIO_CLUSTER" });
     for (const sql of ["BEGIN", "COMMIT", "SAVEPOINT a", "/* no */ ROLLBACK"]) {
       expect(await rejection(pool.run(sql)), sql).toBeInstanceOf(ProgrammingError);
     }
     server.resume();
+    const denied = pool.transaction(async (tx) => await rejection(tx.executemany()));
+    expect(await denied).toMatchObject({ code: "SQLITE_AIO_CLUSTER" });
   });
 
   it("has the errors of a database on this machine", async () => {
@@ -296,6 +304,35 @@ describe.each(KINDS)("a pool with $kind", ({ open }) => {
     const transaction = pool.transaction(() => {}, { signal: AbortSignal.timeout(20) });
     expect(await rejection(transaction)).toMatchObject({ name: "TimeoutError" });
     server.resume();
+  });
+
+  it("refuses a write that would wait behind as many as maxWaiting, and none of those", async () => {
+    const { server, pool: writer } = await withTables(open);
+    const proxy = await Proxy.to(server.port);
+    const pool = await limited(proxy);
+    await pool.get(COUNT);
+    server.hang();
+    // Four requests of sixteen are sent, and three wait.
+    const writes = Array.from({ length: 67 }, (_, i) => pool.run("INSERT INTO t (a) VALUES (?)", [i]));
+    const full = {
+      name: "QueueFullError",
+      code: "SQLITE_AIO_QUEUE_FULL",
+      message: "3 callers wait for the primary already (maxWaiting)",
+    };
+    expect(await rejection(pool.run("INSERT INTO t (a) VALUES (?)", [67]))).toMatchObject(full);
+    const batches = Array.from({ length: 3 }, (_, i) =>
+      pool.batch([["INSERT INTO t (a) VALUES (?)", [-i - 1]]]),
+    );
+    const transaction = pool.transaction((tx) => tx.run("INSERT INTO t (a) VALUES ('in a transaction')"));
+    expect(await rejection(pool.batch(["DELETE FROM t"]))).toMatchObject(full);
+    expect(await rejection(pool.transaction(() => {}))).toMatchObject(full);
+    expect(await rejection(pool.acquire())).toMatchObject(full);
+    server.resume();
+    await Promise.all([...writes, ...batches, transaction]);
+    await writer.sync();
+    expect(await writer.get(COUNT)).toEqual({ n: 67 + 3 + 1 });
+    await pool.transaction((tx) => tx.run("DELETE FROM t"));
+    await (await pool.acquire()).close();
   });
 
   it("waits in close() for what was called before, and takes nothing more", async () => {

@@ -1,12 +1,11 @@
 import { Readable } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { Worker } from "node:worker_threads";
 import { capabilities, createPool } from "@sqlite-aio/core";
 import { knexClient } from "@sqlite-aio/core/knex";
 import knex from "knex";
 import { describe, expect, it } from "vitest";
+import { collector } from "../support/collector.ts";
 import { open, temporaryPath } from "../support/database.ts";
 import { holds, openPool, until } from "../support/pool-support.ts";
 
@@ -15,11 +14,6 @@ const ENDLESS =
   "WITH RECURSIVE n (i) AS (SELECT hold(?) UNION ALL SELECT 1 FROM n) SELECT count(*) AS c FROM n";
 
 const NUMBERS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT i FROM n";
-
-function collector(): () => void {
-  setFlagsFromString("--expose-gc");
-  return runInNewContext("gc") as () => void;
-}
 
 describe.runIf(capabilities.interrupt)("an iteration that is left while its first row is computed", () => {
   it("stops the statement of a connection", async () => {

@@ -1,5 +1,6 @@
 import { Op } from "@sqlite-aio/worker/wire";
 import { splitScript } from "@sqlite-aio/worker/sql";
+import type { CallSite } from "../../errors/call-site.js";
 import { ConnectionClosedError, IntegrityError, ProgrammingError, readOnly } from "../../errors/errors.js";
 import {
   type CallOptions,
@@ -11,11 +12,12 @@ import {
 import { Deadline } from "../../options/deadline.js";
 import { traceTransaction } from "../../tracing/transaction-trace.js";
 import type { AnyParameters, ParametersOf } from "../../values/bind.js";
-import { type ObjectRow, Row } from "../../values/row.js";
+import type { ObjectRow } from "../../values/row.js";
 import type { RowSettings } from "../../values/row-maker.js";
 import { partsOf, type SqlStatement, textWithoutValues } from "../../values/sql-statement.js";
 import { keepParameters } from "../changes/live-query.js";
 import type { AcquireOptions, PoolTransactionOptions } from "../exclusive.js";
+import { notForgotten, whenForgotten } from "../../connection/forgotten.js";
 import type { Connection } from "../../connection/connection.js";
 import type { RunResult } from "../../connection/run-result.js";
 import { Reentrancy } from "../../connection/reentrancy.js";
@@ -42,8 +44,8 @@ import {
   remoteStatement,
 } from "./remote-values.js";
 import { Replica } from "./replica.js";
-import type { ClusterStats, SyncResult } from "./replicator.js";
-import type { ClusterSettings } from "./settings.js";
+import { type ClusterStats, clusterStats, type SyncResult } from "./replicator.js";
+import { type ClusterSettings, rowSettings } from "./settings.js";
 import { traced } from "./traced.js";
 import { accessOf, accessOutside, type StatementAccess } from "./statement-access.js";
 
@@ -75,18 +77,21 @@ export class ClusterPool extends LocalCalls {
   }
 
   /** @internal Use `createPool()`. */
-  static async open(settings: ClusterSettings): Promise<ClusterPool> {
+  static async open(settings: ClusterSettings, origin: CallSite): Promise<ClusterPool> {
     settings.connection.signal?.throwIfAborted();
     const primary = new Primary(settings.primary, rowSettings(settings));
+    let replica: Replica | null = null;
     try {
       if (settings.replica !== null) {
-        const replica = await Replica.open(settings, settings.replica, primary);
-        return new ClusterPool(settings, primary, replica);
+        replica = await Replica.open(settings, settings.replica, primary);
+      } else {
+        const { signal } = settings.connection;
+        await new Deadline({ signal }).race(primary.execute(["SELECT 1", []], "read"));
       }
-      await new Deadline({ signal: settings.connection.signal }).race(
-        primary.execute(["SELECT 1", []], "read"),
-      );
-      return new ClusterPool(settings, primary, null);
+      const pool = new ClusterPool(settings, primary, replica);
+      const what = `the pool on ${settings.name}`;
+      whenForgotten(pool, primary, { what, origin, close: closer(primary, replica) });
+      return pool;
     } catch (error) {
       primary.close();
       throw error;
@@ -151,7 +156,7 @@ export class ClusterPool extends LocalCalls {
   ): AsyncIterableIterator<R> {
     const [sql, values] = partsOf(given, parameters);
     const access = this.#access(sql);
-    if (this.#isLocal(access)) return this.#replica!.pool.iterate<R>(sql, values, options);
+    if (this.#isLocal(access)) return this.inUse(this.#replica!.pool.iterate<R>(sql, values, options));
     return this.#iterateAtPrimary<R>(sql, keepParameters(sql, values), options, access);
   }
 
@@ -253,15 +258,19 @@ export class ClusterPool extends LocalCalls {
     const { signal } = checkOptions(options, ["mode", "signal"]);
     const mode = oneOf(options.mode, "mode", "write", ["read", "write"]);
     this.#check();
-    if (mode === "read" && this.#replica !== null) return await this.#replica.pool.acquire({ mode, signal });
+    if (this.#isLocal(mode)) return this.inUse(await this.#replica!.pool.acquire({ mode, signal }));
     if (mode === "write") this.#refuseWrites();
     checkSignal(signal)?.throwIfAborted();
+    const leave = mode === "write" ? this.#primary.enter() : (): void => {};
     this.#running++;
     const { isolationLevel, iterChunkSize } = this.#settings.connection;
     const connection = new PrimaryConnection(
       { primary: this.#primary, rows: this.#rows, isolationLevel, iterChunkSize, readonly: mode === "read" },
       () => this.#caughtUp(),
-      () => this.#running--,
+      () => {
+        this.#running--;
+        leave();
+      },
     );
     this.#lent.add(connection);
     return connection;
@@ -293,18 +302,10 @@ export class ClusterPool extends LocalCalls {
 
   /** What the pool is doing at this moment. */
   stats(): ClusterStats {
-    const replica = this.#replica;
     const pending = this.#primary.pending + this.#running;
-    if (replica === null) return { pending, busy: pending, idle: 0, waiting: 0, replica: null };
-    const pool = replica.pool.stats();
-    const { idle, waiting } = pool;
-    return {
-      pending,
-      busy: pending + pool.busy,
-      idle,
-      waiting,
-      replica: { ...replica.replicator.state, pool },
-    };
+    if (this.#replica === null) return clusterStats(pending, null);
+    const { pool, replicator } = this.#replica;
+    return clusterStats(pending, { ...replicator.state, pool: pool.stats() });
   }
 
   /**
@@ -314,6 +315,7 @@ export class ClusterPool extends LocalCalls {
   async close(options: { timeout?: number | undefined } = {}): Promise<void> {
     const timeout = integer(checkOptions(options, ["timeout"]).timeout, "timeout", 30_000, 0);
     this.#reentrancy.refuseInside();
+    notForgotten(this.#primary);
     this.#closing ??= this.#close(timeout);
     await this.#closing;
   }
@@ -428,6 +430,7 @@ export class ClusterPool extends LocalCalls {
     this.#check();
     this.#refuseWrites();
     const deadline = Deadline.of({ signal })!;
+    const leave = this.#primary.enter();
     return await this.#counted(async () => {
       for (;;) {
         try {
@@ -442,7 +445,7 @@ export class ClusterPool extends LocalCalls {
           throw error;
         }
       }
-    });
+    }).finally(leave);
   }
 
   #inTransaction<T>(
@@ -463,12 +466,14 @@ export class ClusterPool extends LocalCalls {
         setTimeout(resolve, DRAIN_MS);
       });
     }
-    this.#primary.close();
-    await this.#replica?.close(Math.max(0, Math.ceil(end - performance.now())));
+    await closer(this.#primary, this.#replica)(Math.max(0, Math.ceil(end - performance.now())));
   }
 }
 
-function rowSettings({ connection }: ClusterSettings): RowSettings {
-  const { detectTypes, thread } = connection;
-  return { rowFactory: Row, textFactory: String, detectTypes, integers: thread.open.integers };
+/** Closes a pool of which there are only its parts. */
+function closer(primary: Primary, replica: Replica | null): (timeout: number) => Promise<void> {
+  return async (timeout) => {
+    primary.close();
+    await replica?.close(timeout);
+  };
 }

@@ -19,6 +19,9 @@ import type { Replica } from "./replica.js";
 import type { ClusterStats } from "./replicator.js";
 import { accessOutside } from "./statement-access.js";
 
+/** Pools whose live queries, iterators and connections to the replica are in use are in use. */
+const kept = new WeakMap<object, LocalCalls>();
+
 /** The calls of a pool that are for a database of this machine: the replica answers them, if there is one. */
 export abstract class LocalCalls {
   /** @internal */
@@ -55,7 +58,7 @@ export abstract class LocalCalls {
 
   /** What the replica has, as lines of SQL. Throws NotSupportedError without a replica. */
   iterdump(options: DumpOptions = {}): AsyncGenerator<string, void, undefined> {
-    return this.local("iterdump()").iterdump(options);
+    return this.inUse(this.local("iterdump()").iterdump(options));
   }
 
   /** @internal What `console.log()` shows. */
@@ -84,13 +87,13 @@ export abstract class LocalCalls {
 
   /** Calls `listener` after each sync that has brought something: `external` and `any` are true. Throws NotSupportedError without a replica. */
   on(event: "change", listener: ChangeListener): this {
-    this.#changes.on(event, listener);
+    this.#changes.on(event, listener, this);
     return this;
   }
 
   /** As {@link on}, for the next change only. */
   once(event: "change", listener: ChangeListener): this {
-    this.#changes.once(event, listener);
+    this.#changes.once(event, listener, this);
     return this;
   }
 
@@ -113,7 +116,13 @@ export abstract class LocalCalls {
     const { pool } = this.replica!;
     const query = (callOptions: CallOptions): Promise<R[]> => pool.all<R>(sql, values(), callOptions);
     // Which tables have changed is not known, so that it does not matter which ones the query reads.
-    return new Watch<R>({ sql, changes, query, access: async () => null }, options);
+    return this.inUse(new Watch<R>({ sql, changes, query, access: async () => null }, options));
+  }
+
+  /** @internal As long as somebody has `value`, this pool is not forgotten. */
+  protected inUse<T extends object>(value: T): T {
+    kept.set(value, this);
+    return value;
   }
 
   get #changes(): Replica["changes"] {

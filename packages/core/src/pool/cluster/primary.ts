@@ -1,5 +1,5 @@
 import type { Batch, HttpClient, HttpStream, RowsResult } from "@libsql/hrana-client";
-import { ConnectionClosedError, PrimaryError } from "../../errors/errors.js";
+import { ConnectionClosedError, PrimaryError, QueueFullError } from "../../errors/errors.js";
 import type { RowSettings } from "../../values/row-maker.js";
 import { type HranaModule, loadHrana } from "./hrana.js";
 import { identify, IDENTITY_QUERY, newIdentity, PrimaryGuard, UNGUARDED } from "./primary-guard.js";
@@ -31,19 +31,33 @@ export class Primary {
   #client: HttpClient | null = null;
   #closed = false;
   readonly #guard: PrimaryGuard;
-  readonly #writes = new Requests(WRITE_REQUESTS, STATEMENTS, (waiting) => this.#send(waiting, "write"));
-  readonly #reads = new Requests(READ_REQUESTS, 1, (waiting) => this.#send(waiting, "read"));
+  readonly #writes: Requests;
+  readonly #reads: Requests;
+  /** Batches, scripts, transactions and connections that write: the primary runs one, the others wait for its lock. */
+  #inLine = 0;
 
   constructor(settings: PrimarySettings, rows: RowSettings) {
     this.#settings = settings;
     this.#rows = rows;
     this.#hrana = loadHrana();
     this.#guard = new PrimaryGuard(this.#hrana, settings.url.host);
+    const { maxWaiting } = settings;
+    this.#writes = new Requests(WRITE_REQUESTS, STATEMENTS, maxWaiting, (waiting) =>
+      this.#send(waiting, "write"),
+    );
+    this.#reads = new Requests(READ_REQUESTS, 1, maxWaiting, (waiting) => this.#send(waiting, "read"));
   }
 
   /** Statements that are sent or wait to be. */
   get pending(): number {
     return this.#writes.pending + this.#reads.pending;
+  }
+
+  /** Until the function that it gives is called, somebody has the primary's lock or waits for it. Throws QueueFullError. */
+  enter(): () => void {
+    if (this.#inLine > this.#settings.maxWaiting) throw queueFull(this.#settings.maxWaiting);
+    this.#inLine++;
+    return () => this.#inLine--;
   }
 
   /** Runs one statement that is a transaction of its own. Those that wait together go in one request. */
@@ -100,6 +114,15 @@ export class Primary {
 
   /** Each after the one before has succeeded. */
   async #sequence(statements: readonly RemoteStatement[], transaction: boolean): Promise<RemoteResult[]> {
+    const leave = this.enter();
+    try {
+      return await this.#inOneRequest(statements, transaction);
+    } finally {
+      leave();
+    }
+  }
+
+  async #inOneRequest(statements: readonly RemoteStatement[], transaction: boolean): Promise<RemoteResult[]> {
     const stream = await this.#stream();
     const { BatchCond } = this.#hrana;
     const batch = stream.batch();
@@ -228,6 +251,10 @@ function tooOld(url: URL): PrimaryError {
   return new PrimaryError(message, "not-started");
 }
 
+function queueFull(maxWaiting: number): QueueFullError {
+  return new QueueFullError(`${maxWaiting} callers wait for the primary already (maxWaiting)`);
+}
+
 /** Of a request that comes before any statement. */
 function notBegun(error: unknown): unknown {
   if (!isInstance(error, PrimaryError) || error.outcome === "not-started") return error;
@@ -239,15 +266,22 @@ function notBegun(error: unknown): unknown {
 class Requests {
   readonly #most: number;
   readonly #size: number;
+  readonly #maxWaiting: number;
   readonly #send: (batch: readonly Waiting[]) => Promise<void>;
   readonly #waiting: Waiting[] = [];
   #running = 0;
   #sent = 0;
   #planned = false;
 
-  constructor(most: number, size: number, send: (batch: readonly Waiting[]) => Promise<void>) {
+  constructor(
+    most: number,
+    size: number,
+    maxWaiting: number,
+    send: (batch: readonly Waiting[]) => Promise<void>,
+  ) {
     this.#most = most;
     this.#size = size;
+    this.#maxWaiting = maxWaiting;
     this.#send = send;
   }
 
@@ -255,7 +289,10 @@ class Requests {
     return this.#waiting.length + this.#sent;
   }
 
-  add(statement: RemoteStatement): Promise<RemoteResult> {
+  /** Rejects with QueueFullError where as many wait as may, besides those that will be sent at the end of this tick. */
+  async add(statement: RemoteStatement): Promise<RemoteResult> {
+    const free = (this.#most - this.#running) * this.#size;
+    if (this.#waiting.length - free >= this.#maxWaiting) throw queueFull(this.#maxWaiting);
     const { promise, resolve, reject } = Promise.withResolvers<RemoteResult>();
     this.#waiting.push({ statement, resolve, reject });
     if (!this.#planned) {
@@ -266,7 +303,7 @@ class Requests {
         this.#pump();
       });
     }
-    return promise;
+    return await promise;
   }
 
   #pump(): void {

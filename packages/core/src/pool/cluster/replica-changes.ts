@@ -1,24 +1,31 @@
 import { EventEmitter } from "node:events";
 import type { Change, ChangeListener, ChangeSource, ChangeSubscriber } from "../changes/change-events.js";
 
+/** The pools that are listened to. */
+const kept = new Map<ReplicaChanges, object>();
+
 /** Tells that something has arrived in a replica. What that is, the frames of a log do not say. */
 export class ReplicaChanges implements ChangeSource {
   readonly #emitter = new EventEmitter();
   readonly #subscribers = new Set<ChangeSubscriber>();
   #closed = false;
 
-  on(event: "change", listener: ChangeListener): void {
+  /** As long as somebody listens, `owner` is in use. */
+  on(event: "change", listener: ChangeListener, owner: object): void {
     check(event);
     this.#emitter.on(event, listener);
+    this.#keep(owner);
   }
 
-  once(event: "change", listener: ChangeListener): void {
+  once(event: "change", listener: ChangeListener, owner: object): void {
     check(event);
     this.#emitter.once(event, listener);
+    this.#keep(owner);
   }
 
   off(event: "change", listener: ChangeListener): void {
     this.#emitter.off(event, listener);
+    this.#release();
   }
 
   subscribe(subscriber: ChangeSubscriber): () => void {
@@ -40,12 +47,27 @@ export class ReplicaChanges implements ChangeSource {
     }
     const change: Change = { tables: [], rowids: {}, schema: false, external: true, any: true };
     // What a listener throws is none of the replicator's business.
-    queueMicrotask(() => this.#emitter.emit("change", change));
+    queueMicrotask(() => {
+      try {
+        this.#emitter.emit("change", change);
+      } finally {
+        this.#release();
+      }
+    });
   }
 
   close(): void {
     this.#closed = true;
+    kept.delete(this);
     for (const subscriber of this.#subscribers) subscriber.closed();
+  }
+
+  #keep(owner: object): void {
+    if (!this.#closed) kept.set(this, owner);
+  }
+
+  #release(): void {
+    if (this.#emitter.listenerCount("change") === 0) kept.delete(this);
   }
 }
 

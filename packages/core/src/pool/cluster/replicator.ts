@@ -34,6 +34,12 @@ export interface ClusterStats {
   replica: ReplicaStats | null;
 }
 
+/** @internal Of so many calls at the primary, and a replica if there is one. */
+export function clusterStats(pending: number, replica: ReplicaStats | null): ClusterStats {
+  const { busy, idle, waiting } = replica?.pool ?? { busy: 0, idle: 0, waiting: 0 };
+  return { pending, busy: pending + busy, idle, waiting, replica };
+}
+
 /** How well the replica follows. */
 export interface ReplicaState {
   /** When the latest sync that succeeded had begun, as `Date.now()`; null if there was none. */

@@ -7,7 +7,9 @@ import {
   requireObject,
   resolveOptions,
 } from "../../options/connect-options.js";
-import type { PoolOptions } from "../options.js";
+import { Row } from "../../values/row.js";
+import type { RowSettings } from "../../values/row-maker.js";
+import { type PoolOptions, resolvePoolOptions } from "../options.js";
 
 /** The server that a replica is a copy of, and that all writes go to. */
 export interface PrimaryOptions {
@@ -44,6 +46,7 @@ export interface RemoteOptions
     | "integers"
     | "isolationLevel"
     | "iterChunkSize"
+    | "maxWaiting"
     | "readonly"
     | "signal"
     | "slowQueryMs"
@@ -62,6 +65,8 @@ export interface PrimarySettings {
   readonly url: URL;
   readonly authToken: string | undefined;
   readonly timeout: number;
+  /** See {@link PoolOptions}. */
+  readonly maxWaiting: number;
 }
 
 /** Options of a pool over a primary, checked and complete. */
@@ -113,10 +118,10 @@ function isRemote(database: unknown): database is string | URL {
 }
 
 function resolveRemote(database: string | URL, options: RemoteOptions): ClusterSettings {
-  const { authToken, callTimeout, timeout, readonly, ...rest } = options;
+  const { authToken, callTimeout, maxWaiting, timeout, readonly, ...rest } = options;
   const local = Object.keys(rest).find((name) => !REMOTE_OPTIONS.has(name));
   if (local !== undefined) throw new TypeError(`option "${local}" is for a database of this machine`);
-  const primary = resolvePrimary({ url: database, authToken, timeout });
+  const primary = resolvePrimary({ url: database, authToken, timeout }, maxWaiting);
   const connection = resolveOptions("", { ...rest, engine: undefined });
   return {
     primary,
@@ -139,14 +144,13 @@ const REMOTE_OPTIONS = new Set([
 ]);
 
 function resolveReplica(database: string | URL, options: ReplicaOptions): ClusterSettings {
-  const { primary, readonly, onConnect, ...rest } = options;
+  const { primary, readonly, ...rest } = options;
   refuseLocal(options);
   if (typeof primary !== "object" || primary === null)
     throw new TypeError('option "primary" must be an object');
   const unknown = Object.keys(primary).find((name) => !PRIMARY_OPTIONS.has(name));
   if (unknown !== undefined) throw new TypeError(`unknown option "primary.${unknown}"`);
-  const { acquireTimeout, callTimeout, idleTimeout, leakWarning, maxWaiting, readers, ...connect } = rest;
-  const connection = resolveOptions(database, connect);
+  const { connection, callTimeout, maxWaiting } = resolvePoolOptions(database, rest);
   const { path, engine } = connection.thread.open;
   if (path === ":memory:" || path === "") throw new TypeError("a replica needs a file");
   if (!engine.startsWith("file:") || !existsSync(new URL(engine))) {
@@ -158,28 +162,17 @@ function resolveReplica(database: string | URL, options: ReplicaOptions): Cluste
     throw new TypeError(`option "fileMustExist": ${path} does not exist`);
   }
   return {
-    primary: resolvePrimary(primary),
+    primary: resolvePrimary(primary, maxWaiting),
     readonly: flag(readonly, "readonly", false),
     connection,
-    callTimeout: integer(callTimeout, "callTimeout", 0, 0),
+    callTimeout,
     name: path,
     replica: {
       path,
       syncInterval: integer(primary.syncInterval, "primary.syncInterval", 1000, 0),
       readYourWrites: flag(primary.readYourWrites, "primary.readYourWrites", true),
-      options: {
-        ...connect,
-        acquireTimeout,
-        callTimeout,
-        idleTimeout,
-        leakWarning,
-        maxWaiting,
-        readers,
-        onConnect,
-        readonly: true,
-        // What is new comes from the replicator, which tells.
-        changePollInterval: 0,
-      },
+      // What is new comes from the replicator, which tells.
+      options: { ...rest, readonly: true, changePollInterval: 0 },
     },
   };
 }
@@ -197,12 +190,17 @@ function refuseLocal(options: PoolOptions): void {
           ? 'checkpoint: "external": the log of a replica is not its own'
           : options.image !== undefined
             ? "image"
-            : null;
+            : options.changePollInterval !== undefined
+              ? "changePollInterval: it looks for what is new every primary.syncInterval ms"
+              : null;
   if (refused !== null)
     throw new NotSupportedError(`a replica has no ${refused}`, { code: "SQLITE_AIO_CLUSTER" });
 }
 
-function resolvePrimary({ url, authToken, timeout }: PrimaryOptions): PrimarySettings {
+function resolvePrimary(
+  { url, authToken, timeout }: PrimaryOptions,
+  maxWaiting: number | undefined,
+): PrimarySettings {
   if (authToken !== undefined && typeof authToken !== "string") {
     throw new TypeError('option "authToken" must be a string');
   }
@@ -210,6 +208,7 @@ function resolvePrimary({ url, authToken, timeout }: PrimaryOptions): PrimarySet
     url: resolveUrl(url),
     authToken: authToken === "" ? undefined : authToken,
     timeout: integer(timeout, "timeout", 10_000, 1),
+    maxWaiting: integer(maxWaiting, "maxWaiting", Number.MAX_SAFE_INTEGER, 0),
   };
 }
 
@@ -233,4 +232,10 @@ function flag(value: unknown, name: string, fallback: boolean): boolean {
   if (value === undefined) return fallback;
   if (typeof value !== "boolean") throw new TypeError(`option "${name}" must be a boolean`);
   return value;
+}
+
+/** How rows of the primary are made. */
+export function rowSettings({ connection }: ClusterSettings): RowSettings {
+  const { detectTypes, thread } = connection;
+  return { rowFactory: Row, textFactory: String, detectTypes, integers: thread.open.integers };
 }

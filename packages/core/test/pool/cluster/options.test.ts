@@ -25,6 +25,10 @@ describe("a pool over a primary", () => {
       ['option "primary.readYourWrites" must be a boolean', { primary: { url, readYourWrites: "yes" } }],
       ['unknown option "primary.token"', { primary: { url, token: "x" } }],
       ['unknown option "syncInterval"', { syncInterval: 10 }],
+      ['option "maxWaiting" must be at least 0', { maxWaiting: -1 }],
+      ['option "readers" must be at least 0', { readers: -1 }],
+      ['option "readLeases" must be at least 0', { readLeases: -1 }],
+      ['option "onConnect" must be a function', { onConnect: 1 }],
     ];
     for (const [message, options] of wrong) {
       const error = await rejection(createPool(path, { engine, primary: { url }, ...options } as never));
@@ -39,11 +43,18 @@ describe("a pool over a primary", () => {
 
   it("refuses at once what only a database of this machine has", async () => {
     const path = await temporaryPath();
-    for (const options of [{ groupCommit: true }, { writers: 2 }, { checkpoint: "external" }]) {
+    for (const options of [
+      { groupCommit: true },
+      { writers: 2 },
+      { checkpoint: "external" },
+      { changePollInterval: 10 },
+    ]) {
       const error = await rejection(createPool(path, { engine, primary: { url }, ...options } as never));
       expect(error).toBeInstanceOf(NotSupportedError);
       expect(error).toMatchObject({ code: "SQLITE_AIO_CLUSTER" });
     }
+    const waiting = await rejection(createPool(url, { engine, maxWaiting: -1 }));
+    expect(waiting).toMatchObject({ name: "RangeError", message: 'option "maxWaiting" must be at least 0' });
     const error = await rejection(createPool(url, { engine, readers: 3 } as never));
     expect(error).toMatchObject({
       name: "TypeError",
