@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { arraySource, ThreadCursor } from "../../dist/handle/cursors.js";
+import { arraySource, ThreadCursor } from "../../dist/handle/cursors/cursors.js";
 import type { ReplyWriter } from "../../dist/handle/reply-writer.js";
 
 const never = (): boolean => false;
