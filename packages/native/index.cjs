@@ -13,6 +13,7 @@ const capabilities = Object.freeze({
   functions: true,
   blobs: true,
   images: true,
+  prefixes: true,
 });
 
 /** What starts Node names the C library in the first bytes of it, on all systems that Node itself is built for. */
@@ -111,6 +112,8 @@ const {
   blobWrite,
   blobClose,
   deserialize,
+  copyInto,
+  usePrefixes,
   setGuard,
   prepare,
   finalize,
@@ -170,6 +173,8 @@ module.exports = {
   blobWrite,
   blobClose,
   deserialize,
+  copyInto,
+  usePrefixes,
   prepare,
   finalize,
   columns,

@@ -12,6 +12,7 @@ export interface Capabilities {
   readonly functions: true;
   readonly blobs: true;
   readonly images: true;
+  readonly prefixes: true;
 }
 
 /**
@@ -329,3 +330,18 @@ export function blobClose(token: Token, blob: BlobId): void;
  * before is closed. No statement may be half read. Errors as {@link prepare}.
  */
 export function deserialize(token: Token, database: string, image: Uint8Array): void;
+
+/**
+ * Puts the contents of the main database of one handle in the place of those of another's, both of this thread
+ * (https://sqlite.org/c3ref/backup_finish.html): all at once, in a transaction of its own. Errors as {@link prepare}; `SQLITE_BUSY`
+ * where another connection has one of them locked.
+ */
+export function copyInto(source: Token, target: Token): void;
+
+/**
+ * While on, the engine of the handle opens a path that begins with `file:sqlite-aio-memory/` as a database in the memory of the process,
+ * which all that use one name share, and one that begins with `file:sqlite-aio-immutable/` as a file that does not change
+ * (https://sqlite.org/c3ref/c_iocap_atomic.html), which is the path behind that. It counts how often it was turned on, for the whole process. `false`
+ * where the engine has no databases in memory that can be shared. Errors as {@link setAuthorizer}.
+ */
+export function usePrefixes(token: Token, on: boolean): boolean;

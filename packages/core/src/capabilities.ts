@@ -23,6 +23,10 @@ export interface Capabilities {
   readonly blobs: boolean;
   /** `deserialize()` into another than the main database. */
   readonly images: boolean;
+  /** Databases in memory that connections share by a name. */
+  readonly sharedMemory: boolean;
+  /** The option `readonly: "immutable"`. */
+  readonly immutable: boolean;
 }
 
 const there = native !== null;
@@ -39,6 +43,8 @@ export const capabilities: Capabilities = {
   collations: there,
   blobs: there,
   images: there,
+  sharedMemory: there,
+  immutable: there,
 };
 
 /** @internal Why `what` cannot be had. */

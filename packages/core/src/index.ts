@@ -45,6 +45,7 @@ export type { Aggregate, AggregateClass, WindowFunction } from "./functions/aggr
 export type { Collation } from "./functions/collation.js";
 export type { ExportOptions, FunctionOptions, SqlFunction } from "./functions/definitions.js";
 export type { CallOptions, ConnectOptions, IsolationLevel } from "./options/connect-options.js";
+export type { MemoryDatabase } from "./options/database-path.js";
 export type { PragmaOptions } from "./options/pragma-options.js";
 export { type Autocommit, LEGACY_TRANSACTION_CONTROL } from "./options/autocommit.js";
 export type { SqlStatement } from "./values/sql-statement.js";

@@ -13,6 +13,7 @@
 #include "points.h"
 #include "rows.h"
 #include "statements.h"
+#include "vfs.h"
 
 #ifndef SQLITE_AIO_VERSION
 #define SQLITE_AIO_VERSION "0.0.0"
@@ -105,6 +106,8 @@ EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   export_function(env, exports, "blobWrite", blob_write);
   export_function(env, exports, "blobClose", blob_close);
   export_function(env, exports, "deserialize", deserialize);
+  export_function(env, exports, "copyInto", copy_into);
+  export_function(env, exports, "usePrefixes", use_prefixes);
   export_function(env, exports, "setGuard", set_guard);
   export_function(env, exports, "prepare", prepare);
   export_function(env, exports, "finalize", finalize);

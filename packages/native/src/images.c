@@ -27,3 +27,22 @@ napi_value deserialize(napi_env env, napi_callback_info info) {
   if (status != SQLITE_OK) throw_sqlite(env, h, status, sqlite3_errmsg(h->db));
   return NULL;
 }
+
+napi_value copy_into(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  double token, into;
+  if (!read_arguments(env, info, 2, arguments, &token)) return NULL;
+  if (N(napi_get_value_double)(env, arguments[1], &into) != napi_ok) return wrong_type(env, "The target must be a token");
+  Handle *source = own_handle(env, token);
+  Handle *target = source ? own_handle(env, into) : NULL;
+  if (!target) return NULL;
+  if (source->api != target->api) return wrong_type(env, "Both handles must be of one engine");
+  ENGINE_OF(target);
+  sqlite3_backup *backup = sqlite3_backup_init(target->db, "main", source->db, "main");
+  int status = backup ? sqlite3_backup_step(backup, -1) : sqlite3_errcode(target->db);
+  /* That a step met a lock is not among what this tells. */
+  int finished = backup ? sqlite3_backup_finish(backup) : status;
+  if (status == SQLITE_DONE) status = finished;
+  if (status != SQLITE_OK) throw_sqlite(env, target, status, NULL);
+  return NULL;
+}

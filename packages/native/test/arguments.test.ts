@@ -48,6 +48,8 @@ it.each<[string, (token: number) => unknown, string]>([
     "mode must be 0, 1 or 2",
   ],
   ["an only that is none", (token) => native.rows(token, 1, 1, 1, 0, 1 as never), "only must be a boolean"],
+  ["a target that is none", (token) => native.copyInto(token, "1" as never), "The target must be a token"],
+  ["an on that is none", (token) => native.usePrefixes(token, 1 as never), "on must be a boolean"],
   [
     "a control block that is none",
     (token) => native.rows(token, 1, 1, 1, 0, false, new Int32Array(9)),

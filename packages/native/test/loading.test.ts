@@ -40,6 +40,7 @@ test("the package tells its version and what it can do", () => {
     functions: true,
     blobs: true,
     images: true,
+    prefixes: true,
   });
   expect(native.path).toBe(join(root, "build", "sqlite-aio.node"));
 });

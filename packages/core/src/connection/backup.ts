@@ -2,16 +2,10 @@ import { promises as files } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { types } from "node:util";
-import { Verb } from "@sqlite-aio/worker/wire";
+import { isPrivate, isSharedMemory, Verb } from "@sqlite-aio/worker/wire";
 import { OperationalError } from "../errors/errors.js";
-import {
-  type CallOptions,
-  checkOptions,
-  checkSignal,
-  integer,
-  isUrl,
-  resolvePath,
-} from "../options/connect-options.js";
+import { type CallOptions, checkOptions, checkSignal, integer } from "../options/connect-options.js";
+import { isUrl, resolvePath } from "../options/database-path.js";
 import { timeoutError } from "../options/deadline.js";
 import type { Handle } from "./handle.js";
 
@@ -50,7 +44,7 @@ export interface BackupSettings {
 export function backupPath(target: unknown): string {
   if (typeof target === "string" || isUrl(target) || types.isUint8Array(target)) {
     const path = resolvePath(target);
-    if (path !== "" && path !== ":memory:") return path;
+    if (!isPrivate(path)) return path;
   }
   throw new TypeError("backup: the target must be a path, a file: URL, a Buffer or a Connection");
 }
@@ -73,8 +67,8 @@ export async function backUp(source: Handle, target: Target | string, options: B
     const inner = target.handle.within(lane, true);
     await barrier(inner);
     if (inner.channel.inTransaction) throw new OperationalError("target is in transaction");
-    if (target.path !== ":memory:" && target.path !== "") await copy(source, target.path, settings);
-    else await copyIntoMemory(source, inner, settings);
+    if (isPrivate(target.path) || isSharedMemory(target.path)) await copyIntoMemory(source, inner, settings);
+    else await copy(source, target.path, settings);
   } finally {
     lane.end();
   }

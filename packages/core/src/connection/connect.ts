@@ -2,6 +2,7 @@ import { Verb } from "@sqlite-aio/worker/wire";
 import { WorkerThread } from "../thread/worker-thread.js";
 import { Connection } from "./connection.js";
 import { type ConnectOptions, resolveOptions } from "../options/connect-options.js";
+import type { MemoryDatabase } from "../options/database-path.js";
 import { Lane } from "./lane.js";
 import { placed, Handle } from "./handle.js";
 import { settingsFor } from "./settings.js";
@@ -18,7 +19,7 @@ import { whenForgotten } from "./forgotten.js";
  * await db.execute("CREATE TABLE IF NOT EXISTS note (id INTEGER PRIMARY KEY, text TEXT)");
  */
 export async function connect(
-  database: string | URL | Buffer,
+  database: string | URL | Buffer | MemoryDatabase,
   options: ConnectOptions = {},
 ): Promise<Connection> {
   const resolved = resolveOptions(database, options);

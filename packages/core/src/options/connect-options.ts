@@ -1,12 +1,13 @@
 import { createRequire } from "node:module";
-import { isAbsolute, join, resolve } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { isAbsolute, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { types } from "node:util";
 import type { ResourceLimits, Worker, WorkerOptions } from "node:worker_threads";
-import type { IntegerMode, OpenOptions } from "@sqlite-aio/worker/wire";
+import { type IntegerMode, isPrivate, isSharedMemory, type OpenOptions } from "@sqlite-aio/worker/wire";
 import { capabilities, needsNative } from "../capabilities.js";
 import { NotSupportedError } from "../errors/errors.js";
 import { type Autocommit, checkAutocommit, LEGACY_TRANSACTION_CONTROL } from "./autocommit.js";
+import { absolute, checkName, isUrl, type MemoryDatabase, resolveDatabase } from "./database-path.js";
 import { type Limits, resolveLimits } from "./limits.js";
 import { type Option, type OptionTable, refuseUnknown, type Resolved, resolveTable } from "./option-table.js";
 
@@ -40,8 +41,12 @@ export interface ConnectOptions {
   autocommit?: Autocommit | undefined;
   /** How many prepared statements are kept. Default 128. */
   cachedStatements?: number | undefined;
-  /** Open the file for reading only. Default false. */
-  readonly?: boolean | undefined;
+  /**
+   * Open the file for reading only; `"immutable"`: one that nobody changes while it is open, which is then read without locks, as
+   * https://sqlite.org/uri.html#uriimmutable says, also on a disk that cannot be written to. That needs `@sqlite-aio/native`. Default
+   * false.
+   */
+  readonly?: boolean | "immutable" | undefined;
   /** Fail where the file does not exist. Default false. */
   fileMustExist?: boolean | undefined;
   /** How an INTEGER is read; `"auto"`, the default: a number where that is exact, else a bigint. */
@@ -98,7 +103,7 @@ export const DEFAULT_ENGINE = "better-sqlite3";
 
 /** What opening a database takes, and every opening of it again. */
 const DATABASE = {
-  readonly: flag(false),
+  readonly: { fallback: false, check: checkReadonly } as Option<boolean | "immutable">,
   fileMustExist: flag(false),
   timeout: integerOf(5000, 0),
   integers: wordOf<IntegerMode>("auto", ["auto", "bigint", "number"]),
@@ -157,25 +162,48 @@ export function copyImage(image: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /** Checks what `connect()` was given. Throws TypeError or RangeError. */
-export function resolveOptions(database: string | URL | Buffer, options: ConnectOptions): ConnectionOptions {
+export function resolveOptions(
+  database: string | URL | Buffer | MemoryDatabase,
+  options: ConnectOptions,
+): ConnectionOptions {
   requireRuntime();
   requireObject(options);
   refuseUnknown(options, [DATABASE, THREAD, CALLS]);
-  const path = resolvePath(database);
-  const open = resolveTable(DATABASE, options);
+  const path = resolveDatabase(database);
+  const { readonly, ...open } = resolveTable(DATABASE, options);
+  const immutable = readonly === "immutable";
   if (open.image !== null && path !== ":memory:") {
     throw new TypeError('option "image" goes with the database ":memory:" only');
   }
-  if (open.readonly && (path === ":memory:" || path === "") && open.image === null) {
+  if (readonly !== false && isPrivate(path) && open.image === null) {
     throw new TypeError("an in-memory or temporary database cannot be opened readonly");
   }
+  if (immutable) requireFile(path, 'option "readonly": "immutable"');
+  if (open.fileMustExist && isSharedMemory(path)) requireFile(path, 'option "fileMustExist"');
+  if (immutable && !capabilities.immutable) throw needsNative('readonly: "immutable"');
   return {
     thread: {
-      open: { path, ...open, functions: [], queryOnly: false, pooled: false },
+      open: {
+        path,
+        ...open,
+        readonly: readonly !== false,
+        immutable,
+        functions: [],
+        queryOnly: false,
+        pooled: false,
+      },
       ...resolveTable(THREAD, options),
     },
     ...resolveTable(CALLS, options),
   };
+}
+
+function requireFile(path: string, what: string): void {
+  if (isPrivate(path) || isSharedMemory(path)) throw new TypeError(`${what} goes with a file only`);
+}
+
+function checkReadonly(given: unknown, name: string): boolean | "immutable" {
+  return given === "immutable" ? given : boolean(given, name);
 }
 
 /** better-sqlite3 13 crashes the process where Node-API 10 is missing, so that must be known before a thread starts. */
@@ -185,41 +213,6 @@ function requireRuntime(): void {
     `sqlite-aio needs Node-API 10 (Node 22.14 or later, Electron 35 or later); this is Node ${process.versions.node} with Node-API ${process.versions["napi"]}`,
     { code: "SQLITE_AIO_RUNTIME" },
   );
-}
-
-/**
- * The path as the engine takes it, from the root of the file system: the process may be in another folder when a thread
- * opens it, or opens it again. Throws TypeError.
- */
-export function resolvePath(database: string | URL | Uint8Array): string {
-  const path = isUrl(database)
-    ? fileURLToPath(database)
-    : types.isUint8Array(database)
-      ? new TextDecoder("utf-8", { fatal: true }).decode(database)
-      : database;
-  if (typeof path !== "string") throw new TypeError("the database must be a path, a file: URL or a Buffer");
-  checkName(path, "the database path");
-  if (/^file:/i.test(path)) {
-    throw new TypeError(
-      'the engine knows no "file:" names and would create a file of that name: give a path, a URL object, or ":memory:"',
-    );
-  }
-  if (path === "" || path === ":memory:") return path;
-  if (path.trim() === "") throw new TypeError("the database path is blank");
-  return keepBlanks(absolute(path));
-}
-
-/** Not by `resolve()`, which takes `link/..` for the folder of the link where the system goes where it leads. */
-function absolute(path: string): string {
-  if (process.platform === "win32") return resolve(path);
-  return isAbsolute(path) ? path : `${process.cwd()}/${path.replace(/^(?:\.\/+)+/, "")}`;
-}
-
-/** better-sqlite3 trims the name, at its end only since it is absolute. */
-function keepBlanks(path: string): string {
-  if (path.trimEnd() !== path)
-    throw new TypeError("the engine cannot open a database whose path ends in white space");
-  return path;
 }
 
 /** The URL, as a string, of a module that the thread imports. */
@@ -296,12 +289,6 @@ export function resolveExtension(
   return { path: found, entryPoint };
 }
 
-/** Throws unless the engine gets the whole of `text`. */
-function checkName(text: string, what: string): void {
-  if (text.includes("\0")) throw new TypeError(`${what} holds a null character`);
-  if (!text.isWellFormed()) throw new TypeError(`${what} holds a lone surrogate and has no UTF-8 form`);
-}
-
 /** The level as CPython spells it; `""` means DEFERRED there. */
 export function checkIsolationLevel(level: unknown): IsolationLevel {
   if (level === null) return null;
@@ -320,15 +307,7 @@ export function checkSignal(signal: unknown): AbortSignal | undefined {
   throw new TypeError('option "signal" must be an AbortSignal');
 }
 
-// Not by their classes: Jest and jsdom have others than Node.
-
-/** Whether it is a URL object, of whatever realm. */
-export function isUrl(value: unknown): value is URL {
-  if (typeof value !== "object" || value === null) return false;
-  const { href, protocol } = value as Partial<URL>;
-  return typeof href === "string" && typeof protocol === "string";
-}
-
+/** Not by its class: Jest and jsdom have others than Node. */
 function isSignal(value: unknown): value is AbortSignal {
   if (typeof value !== "object" || value === null) return false;
   const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>;

@@ -2,6 +2,7 @@ import { ClusterPool } from "./cluster/cluster-pool.js";
 import { isCluster, type RemoteOptions, type ReplicaOptions, resolveCluster } from "./cluster/settings.js";
 import type { PoolOptions } from "./options.js";
 import { Pool } from "./pool.js";
+import type { MemoryDatabase } from "../options/database-path.js";
 import { callSiteOf } from "../errors/call-site.js";
 
 /**
@@ -31,14 +32,20 @@ export async function createPool(
  * await pool.run("INSERT INTO note (text) VALUES (?)", ["hello"]);
  * const notes = await pool.all("SELECT id, text FROM note");
  */
-export async function createPool(database: string | URL, options?: PoolOptions): Promise<Pool>;
 export async function createPool(
-  database: string | URL,
+  database: string | URL | MemoryDatabase,
+  options?: PoolOptions,
+): Promise<Pool>;
+export async function createPool(
+  database: string | URL | MemoryDatabase,
   options: PoolOptions | ReplicaOptions | RemoteOptions = {},
 ): Promise<Pool | ClusterPool> {
   const origin = callSiteOf(createPool);
   if (isCluster(database, options)) {
-    return await ClusterPool.open(resolveCluster(database, options as ReplicaOptions), origin);
+    return await ClusterPool.open(
+      resolveCluster(database as string | URL, options as ReplicaOptions),
+      origin,
+    );
   }
   return await Pool.open(database, options, origin);
 }

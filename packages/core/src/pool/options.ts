@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { isPrivate, isSharedMemory } from "@sqlite-aio/worker/wire";
 import type { Connection } from "../connection/connection.js";
 import {
   type ConnectionOptions,
@@ -10,13 +11,15 @@ import {
   resolveOptions,
   wordOf,
 } from "../options/connect-options.js";
+import type { MemoryDatabase } from "../options/database-path.js";
 import { type Option, type OptionTable, type Resolved, resolveTable } from "../options/option-table.js";
 
 /** Options of {@link createPool}, besides those of {@link connect}. */
 export interface PoolOptions extends ConnectOptions {
   /**
    * Read-only connections for single calls at the most, opened when first needed; 0: none. Default min(4, max(2, cores - 1)),
-   * and up to twice as many while all of them are busy with long statements.
+   * and up to twice as many while all of them are busy with long statements; 0 for a database in memory, which has no log that
+   * would let readers and the writer work at the same time.
    */
   readers?: number | undefined;
   /**
@@ -83,7 +86,10 @@ export interface ResolvedPoolOptions extends Omit<Resolved<typeof POOL>, "reader
 }
 
 /** Checks what `createPool()` was given. Throws TypeError or RangeError. */
-export function resolvePoolOptions(database: string | URL, options: PoolOptions): ResolvedPoolOptions {
+export function resolvePoolOptions(
+  database: string | URL | MemoryDatabase,
+  options: PoolOptions,
+): ResolvedPoolOptions {
   requireObject(options);
   if (options.autocommit !== undefined) {
     throw new TypeError(
@@ -93,9 +99,10 @@ export function resolvePoolOptions(database: string | URL, options: PoolOptions)
   const ofConnection = Object.entries(options).filter(([name]) => !Object.hasOwn(POOL, name));
   const connection = resolveOptions(database, Object.fromEntries(ofConnection));
   const { path, readonly } = connection.thread.open;
-  const single = path === ":memory:" || path === "";
+  const single = isPrivate(path);
+  const shared = isSharedMemory(path);
   const { readers, readLeases, ...given } = resolveTable(POOL, options);
-  const most = Math.min(4, Math.max(2, availableParallelism() - 1));
+  const most = shared ? 0 : Math.min(4, Math.max(2, availableParallelism() - 1));
   return {
     ...given,
     readers: readers ?? most,
@@ -104,8 +111,8 @@ export function resolvePoolOptions(database: string | URL, options: PoolOptions)
     ...(single ? { readers: 0, writers: 1 } : {}),
     adaptive: readers === undefined,
     connection,
-    wal: !single && !readonly,
-    memory: single,
+    wal: !single && !shared && !readonly,
+    memory: single || shared,
   };
 }
 

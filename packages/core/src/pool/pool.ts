@@ -7,6 +7,7 @@ import { dumpFilter, type DumpOptions } from "../connection/dump-lines.js";
 import { type CallOptions, checkOptions, integer, refuseSurplus } from "../options/connect-options.js";
 import type { Caller } from "../connection/handle.js";
 import { type ManyResult, type RunResult, runResult } from "../connection/run-result.js";
+import type { MemoryDatabase } from "../options/database-path.js";
 import { Deadline } from "../options/deadline.js";
 import { type PragmaOptions, pragmaParts } from "../options/pragma-options.js";
 import { type ChangeListener, ChangeEvents } from "./changes/change-events.js";
@@ -95,7 +96,11 @@ export class Pool extends PoolDefinitions {
   }
 
   /** @internal Use `createPool()`. */
-  static async open(database: string | URL, options: PoolOptions, origin: CallSite): Promise<Pool> {
+  static async open(
+    database: string | URL | MemoryDatabase,
+    options: PoolOptions,
+    origin: CallSite,
+  ): Promise<Pool> {
     const resolved = resolvePoolOptions(database, options);
     const deadline = Deadline.of({ signal: resolved.connection.signal })!;
     const pool = new Pool(resolved);

@@ -1,6 +1,6 @@
 import { realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { EngineCopy } from "@sqlite-aio/worker/wire";
+import { type EngineCopy, isPrivate, isSharedMemory } from "@sqlite-aio/worker/wire";
 import { OperationalError } from "../errors/errors.js";
 
 /** Which copies of an engine have a file open, each with the number of its handles; by the real path of the file. */
@@ -15,17 +15,19 @@ const KEY = Symbol.for("sqlite-aio.open-files");
  * other's, and lose writes (https://sqlite.org/howtocorrupt.html#multiple_copies_of_sqlite_linked_into_the_same_application).
  */
 export function claimFile(path: string, { file, id }: EngineCopy): () => void {
+  if (isPrivate(path)) return () => {};
+  const shared = isSharedMemory(path);
   // Windows has locks of handles.
-  if (path === "" || path === ":memory:" || process.platform === "win32") return () => {};
+  if (!shared && process.platform === "win32") return () => {};
   const holder = globalThis as { [KEY]?: OpenFiles };
   const files = (holder[KEY] ??= new Map());
-  const real = realPath(path);
+  const real = shared ? path : realPath(path);
   const copies = files.get(real) ?? new Map<string, { readonly file: string; handles: number }>();
   const other = [...copies].find(([known]) => known !== id)?.[1];
   if (other !== undefined) {
     throw new OperationalError(
       `${path} is open in this process by another copy of SQLite (${other.file}; this one is ${file}). Two copies do not ` +
-        "see each other's locks, and writes would be lost: let the program have one copy of the engine, see npm ls better-sqlite3",
+        `${shared ? "have one database in memory" : "see each other's locks, and writes would be lost"}: let the program have one copy of the engine, see npm ls better-sqlite3`,
       { code: "SQLITE_AIO_TWO_ENGINES" },
     );
   }

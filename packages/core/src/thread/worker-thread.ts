@@ -342,10 +342,10 @@ export class WorkerThread {
     this.inTransaction = false;
   }
 
-  /** A fresh handle with other contents, for a database in memory. */
+  /** Other contents for a database in memory. */
   async replace(image: Uint8Array): Promise<void> {
-    await this.outOfBand((remote) => remote.replace(image));
-    this.closures.reopened();
+    const fresh = await this.outOfBand((remote) => remote.replace(image));
+    if (fresh) this.closures.reopened();
   }
 
   /** Lets one of the handle's databases be one in memory, with these contents. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect, type Connection, type ConnectOptions } from "@sqlite-aio/core";
+import { connect, type Connection, type ConnectOptions, type MemoryDatabase } from "@sqlite-aio/core";
 import { onTestFinished } from "vitest";
 
 /** The engine itself on this thread, to compare with and to be the other connection of a test. */
@@ -46,7 +46,7 @@ export async function temporaryPath(name = "test.db"): Promise<string> {
 
 /** A connection, in memory unless told otherwise, that is closed when the test is over. */
 export async function open(
-  database: string | URL | Buffer = ":memory:",
+  database: string | URL | Buffer | MemoryDatabase = ":memory:",
   options?: ConnectOptions,
 ): Promise<Connection> {
   const db = await connect(database, options);

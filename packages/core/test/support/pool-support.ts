@@ -2,14 +2,23 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { type Connection, createPool, type Pool, type PoolOptions } from "@sqlite-aio/core";
+import {
+  type Connection,
+  createPool,
+  type MemoryDatabase,
+  type Pool,
+  type PoolOptions,
+} from "@sqlite-aio/core";
 import { onTestFinished } from "vitest";
 import { temporaryFolder, temporaryPath } from "./database.ts";
 
 export const poolFunctions = new URL("../fixtures/pool-functions.mjs", import.meta.url);
 
 /** A pool, on a file of its own unless told otherwise, that is closed when the test is over. */
-export async function openPool(options: PoolOptions = {}, database?: string | URL): Promise<Pool> {
+export async function openPool(
+  options: PoolOptions = {},
+  database?: string | URL | MemoryDatabase,
+): Promise<Pool> {
   const pool = await createPool(database ?? (await temporaryPath()), options);
   onTestFinished(() => pool.close({ timeout: 1000 }));
   return pool;

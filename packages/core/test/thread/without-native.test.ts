@@ -23,6 +23,8 @@ it("says what it cannot do", () => {
     collations: false,
     blobs: false,
     images: false,
+    sharedMemory: false,
+    immutable: false,
   });
 });
 

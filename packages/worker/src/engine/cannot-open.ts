@@ -1,6 +1,7 @@
 import { accessSync, closeSync, constants, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { codeOf, UsageError } from "../wire/fault.js";
+import { isPrivate, isSharedMemory } from "../wire/thread-api.js";
 import { messageOf } from "../wire/thrown.js";
 
 /** `error`; where it only says that a file cannot be opened, one that says which, and why as far as that can be found out. */
@@ -8,7 +9,9 @@ export function explained(error: unknown, path: string): unknown {
   // better-sqlite3 looks for the folder itself, and says so by a TypeError.
   const noFolder = messageOf(error).includes("directory does not exist");
   const code = noFolder ? "SQLITE_CANTOPEN" : codeOf(error);
-  if (!code.startsWith("SQLITE_CANTOPEN") || path === "" || path === ":memory:") return error;
+  if (!code.startsWith("SQLITE_CANTOPEN") || isPrivate(path) || isSharedMemory(path)) return error;
+  // It says why already.
+  if (error instanceof UsageError) return error;
   return new UsageError(code, `unable to open database file: ${path} (${reasonFor(path)})`);
 }
 

@@ -33,6 +33,8 @@ export interface EngineDatabase {
   readonly open: boolean;
   /** False where the contents of a database in memory cannot be had. */
   readonly serializes?: boolean;
+  /** True where a path that begins with `file:` is read as a URI. */
+  readonly readsUris?: boolean;
   prepare(sql: string): EngineStatement;
   exec(sql: string): this;
   pragma(source: string, options?: { simple?: boolean }): unknown;

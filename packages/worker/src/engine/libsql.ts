@@ -39,6 +39,7 @@ export function isLibsql(Database: Function): Database is LibsqlConstructor {
 export function adaptLibsql(Libsql: LibsqlConstructor): EngineConstructor {
   return class extends Libsql {
     readonly serializes = false;
+    readonly readsUris = true;
 
     constructor(path: string | Buffer, options: ConstructorParameters<EngineConstructor>[1]) {
       if (typeof path !== "string") throw missing("way to open a database from its bytes");

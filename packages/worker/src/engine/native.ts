@@ -46,6 +46,8 @@ export interface Native {
   blobWrite(token: number, blob: number, bytes: Uint8Array, offset: number): void;
   blobClose(token: number, blob: number): void;
   deserialize(token: number, database: string, image: Uint8Array): void;
+  copyInto(source: number, target: number): void;
+  usePrefixes(token: number, on: boolean): boolean;
   limit(token: number, category: number, limit: number): number;
   config(token: number, op: number, enable?: boolean): boolean;
   analyze(

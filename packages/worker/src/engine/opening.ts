@@ -1,20 +1,35 @@
+import { statSync } from "node:fs";
 import type { EngineDatabase } from "./engine-api.js";
 import { loadEngine } from "./load-engine.js";
 import { loadExtension } from "./load-extension.js";
+import { attachNative, native } from "./native.js";
 import { BUSY_SLICE_MS, LOCK_CODES } from "./lock-codes.js";
-import { type Pragma, setPragma, sortPragmas } from "./pragmas.js";
+import { isKeyPragma, type Pragma, setPragma, sortPragmas } from "./pragmas.js";
+import { immutablePath, openPrefixed } from "./prefixed-path.js";
 import { codeOf, UsageError } from "../wire/fault.js";
-import type { OpenOptions } from "../wire/thread-api.js";
+import { isSharedMemory, type OpenOptions } from "../wire/thread-api.js";
 
 /** A handle with the image that it is opened from, if any; nothing else is done to it. */
 export async function openHandle(options: OpenOptions): Promise<EngineDatabase> {
   const Database = await loadEngine(options.engine);
-  const source = options.image === null ? options.path : withoutLog(options.image);
-  return new Database(source, {
+  const settings = {
     readonly: options.readonly,
     fileMustExist: options.fileMustExist,
     timeout: Math.min(options.timeout, BUSY_SLICE_MS),
-  });
+  };
+  if (options.image !== null) return new Database(withoutLog(options.image), settings);
+  if (isSharedMemory(options.path)) {
+    const what = "a database in memory that connections share";
+    requireNoKey(options, what);
+    return openPrefixed(Database, options.path, settings, what);
+  }
+  if (options.immutable) {
+    const what = 'readonly: "immutable"';
+    requireNoKey(options, what);
+    requireNoLog(options.path);
+    return openPrefixed(Database, immutablePath(options.path), settings, what);
+  }
+  return new Database(options.path, settings);
 }
 
 /** Keys, then the pragmas, then the extensions. */
@@ -38,8 +53,25 @@ export async function setUp(db: EngineDatabase, options: OpenOptions): Promise<v
   await module.default(db);
 }
 
+/** Engines that encrypt find a file by its name, and would not find it behind another VFS. */
+function requireNoKey({ pragmas }: OpenOptions, what: string): void {
+  if (pragmas.some(isKeyPragma)) throw new UsageError("NOT_SUPPORTED", `${what} cannot be encrypted`);
+}
+
+/** An immutable file is read without its log or journal, so what they hold would be missing. */
+function requireNoLog(path: string): void {
+  for (const file of [`${path}-wal`, `${path}-journal`]) {
+    const bytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+    if (bytes === 0) continue;
+    throw new UsageError(
+      "SQLITE_CANTOPEN",
+      `${path} cannot be opened as immutable: ${file} holds changes that would be left out; open it once for writing, and close it`,
+    );
+  }
+}
+
 /** Runs what another connection's lock may hold up, as often as the timeout allows. */
-async function patiently(timeout: number, work: () => unknown): Promise<void> {
+export async function patiently(timeout: number, work: () => unknown): Promise<void> {
   const deadline = performance.now() + timeout;
   for (;;) {
     try {
@@ -66,7 +98,7 @@ const FORMAT_READ = 19;
 
 /** Throws unless the bytes are a sound database: whoever they are given to would lose what he has. */
 export async function checkContents(image: Uint8Array, options: OpenOptions): Promise<void> {
-  const db = await openHandle({ ...options, image, readonly: false });
+  const db = await openHandle({ ...options, image, readonly: false, immutable: false });
   try {
     checkImage(db);
   } finally {
@@ -79,4 +111,15 @@ function checkImage(db: EngineDatabase): void {
   const result = db.prepare("PRAGMA quick_check(1)").pluck().get();
   if (result !== "ok")
     throw new UsageError("SQLITE_CORRUPT", `the image is not a sound database: ${String(result)}`);
+}
+
+/** Puts the contents of an image in the place of those of a handle's database, for all that share it. */
+export async function overwrite(options: OpenOptions, image: Uint8Array, token: number): Promise<void> {
+  const source = await openHandle({ ...options, path: ":memory:", image, readonly: false });
+  try {
+    const from = attachNative(source);
+    await patiently(options.timeout, () => native!.copyInto(from, token));
+  } finally {
+    source.close();
+  }
 }

@@ -27,6 +27,11 @@ const CIPHER_PRAGMAS = new Set([
 
 const KEY_PRAGMAS = new Set(["key", "hexkey", "textkey"]);
 
+/** Whether it gives the key of an encrypted file. */
+export function isKeyPragma([name]: Pragma): boolean {
+  return KEY_PRAGMAS.has(name.toLowerCase());
+}
+
 /** Those that must come before anything that reads the file, the key the last of them; and all others. */
 export function sortPragmas(pragmas: readonly Pragma[]): { first: Pragma[]; later: Pragma[] } {
   const cipher: Pragma[] = [];
@@ -34,7 +39,7 @@ export function sortPragmas(pragmas: readonly Pragma[]): { first: Pragma[]; late
   const later: Pragma[] = [];
   for (const pragma of pragmas) {
     const name = pragma[0].toLowerCase();
-    if (KEY_PRAGMAS.has(name)) key.push(pragma);
+    if (isKeyPragma(pragma)) key.push(pragma);
     else if (name.startsWith("cipher") || CIPHER_PRAGMAS.has(name)) cipher.push(pragma);
     else later.push(pragma);
   }

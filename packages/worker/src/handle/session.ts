@@ -17,14 +17,27 @@ import { LockWait } from "./lock-wait.js";
 import { Methods } from "./methods.js";
 import { NativeStatements } from "./native-statements.js";
 import { OpenCursors } from "./cursors/open-cursors.js";
-import { checkContents, configureHandle, openHandle, setUp, withoutLog } from "../engine/opening.js";
+import {
+  checkContents,
+  configureHandle,
+  openHandle,
+  overwrite,
+  setUp,
+  withoutLog,
+} from "../engine/opening.js";
 import { ReplyWriter } from "./reply-writer.js";
 import type { SessionParts } from "./session-parts.js";
 import { StatementTrace } from "./statement-trace.js";
 import type { Control } from "../wire/control-block.js";
 import { UsageError } from "../wire/fault.js";
 import type { Definition, Source } from "../wire/definitions.js";
-import type { BackupOptions, Opened, OpenOptions } from "../wire/thread-api.js";
+import {
+  type BackupOptions,
+  isPrivate,
+  isSharedMemory,
+  type Opened,
+  type OpenOptions,
+} from "../wire/thread-api.js";
 import { type Reply, State } from "../wire/protocol.js";
 
 /** A connection in the thread: makes its parts, and opens, replaces and closes the handle that they work on. */
@@ -125,20 +138,37 @@ export class Session implements SessionParts {
   async reopen(): Promise<Opened> {
     const options = this.#options!;
     // What is only in memory moves over.
-    const inMemory = options.path === "" || options.path === ":memory:";
     const { db } = this.handle;
-    const image = inMemory && db.memory ? new Uint8Array(db.serialize()) : null;
-    this.close();
-    this.hooks.forget();
-    this.limits.forget();
-    return this.open({ ...options, image });
+    const image = isPrivate(options.path) && db.memory ? new Uint8Array(db.serialize()) : null;
+    // What connections share is there while one of them is.
+    const keeper = isSharedMemory(options.path) ? await openHandle(options) : null;
+    try {
+      this.close();
+      this.hooks.forget();
+      this.limits.forget();
+      return await this.open({ ...options, image });
+    } finally {
+      keeper?.close();
+    }
   }
 
-  /** Replaces the contents of a database in memory, by a fresh handle with all that the old one was given. */
-  async replace(image: Uint8Array): Promise<Opened> {
-    this.close();
+  /**
+   * Replaces the contents of a database in memory. True if that took a fresh handle, which has all that the old one was
+   * given: one that connections share is overwritten.
+   */
+  async replace(image: Uint8Array): Promise<boolean> {
+    const options = this.#options!;
+    const shared = isSharedMemory(options.path);
+    if (shared) {
+      this.cursors.readRest("a database cannot be replaced");
+      await overwrite(options, image, this.handle.token);
+    } else {
+      this.close();
+      await this.open({ ...options, image });
+    }
     this.changes.replaced();
-    return this.open({ ...this.#options!, image });
+    this.schema.mayHaveChanged();
+    return !shared;
   }
 
   /**

@@ -4,11 +4,13 @@ import type { IntegerMode } from "./integers.js";
 
 /** How a thread opens its handle; all of it checked by the main side. */
 export interface OpenOptions {
-  /** A path, `:memory:` or the empty string. */
+  /** A path, `:memory:`, the empty string, or a name as {@link memoryPath} gives it. */
   readonly path: string;
   /** Contents of the database, as `serialize()` gives them; `path` is then `:memory:`. */
   readonly image: Uint8Array | null;
   readonly readonly: boolean;
+  /** Nobody changes the file: it is neither locked nor looked at again. */
+  readonly immutable: boolean;
   readonly fileMustExist: boolean;
   /** Milliseconds to wait for another connection's lock. */
   readonly timeout: number;
@@ -29,6 +31,24 @@ export interface OpenOptions {
   readonly queryOnly: boolean;
   /** A connection of a pool, which different callers get one after the other. */
   readonly pooled: boolean;
+}
+
+/** What the companion's VFS opens as a database in the memory of the process, which connections share by its name. */
+const MEMORY_PREFIX = "file:sqlite-aio-memory/";
+
+/** The path of the database in memory that has this name. */
+export function memoryPath(name: string): string {
+  return MEMORY_PREFIX + encodeURIComponent(name);
+}
+
+/** Whether it is a database in memory that connections share. */
+export function isSharedMemory(path: string): boolean {
+  return path.startsWith(MEMORY_PREFIX);
+}
+
+/** Whether the database is one of the connection's own, which is gone when that is closed. */
+export function isPrivate(path: string): boolean {
+  return path === "" || path === ":memory:";
 }
 
 /** Whether opening runs code of the caller's in the thread. */
@@ -81,8 +101,8 @@ export interface ThreadApi {
   setAuthorizer(source: Source | null, lasting: boolean): Promise<Outcome<null>>;
   /** A fresh handle in place of one whose state was changed. */
   reopen(): Promise<Outcome<Opened>>;
-  /** Replaces the contents of an in-memory or temporary database. */
-  replace(image: Uint8Array): Promise<Outcome<Opened>>;
+  /** Replaces the contents of an in-memory or temporary database; true if that took a fresh handle. */
+  replace(image: Uint8Array): Promise<Outcome<boolean>>;
   /** Lets a database be one in memory, with these contents; true if that took a fresh handle. */
   deserialize(image: Uint8Array, name: string): Promise<Outcome<boolean>>;
   /** True if the thread is as new, so that another connection can have it. */

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { resolvePath } from "../../options/connect-options.js";
+import { resolvePath } from "../../options/database-path.js";
 
 /**
  * The database of a URL as Prisma writes them: `file:` before a path that is relative to the working directory, a whole URL, or

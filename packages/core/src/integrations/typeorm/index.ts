@@ -7,7 +7,8 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { connect } from "../../connection/connect.js";
 import type { Connection } from "../../connection/connection.js";
-import { type ConnectOptions, requireObject, resolvePath } from "../../options/connect-options.js";
+import { type ConnectOptions, requireObject } from "../../options/connect-options.js";
+import { resolvePath } from "../../options/database-path.js";
 import { Row } from "../../values/row.js";
 import { TypeormDatabase } from "./database.js";
 

@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
+import { isPrivate, isSharedMemory } from "@sqlite-aio/worker/wire";
 import { NotSupportedError } from "../../errors/errors.js";
 import {
   type ConnectionOptions,
   integer,
-  isUrl,
   requireObject,
   resolveOptions,
 } from "../../options/connect-options.js";
+import { isUrl } from "../../options/database-path.js";
 import { Row } from "../../values/row.js";
 import type { RowSettings } from "../../values/row-maker.js";
 import { type PoolOptions, resolvePoolOptions } from "../options.js";
@@ -152,7 +153,7 @@ function resolveReplica(database: string | URL, options: ReplicaOptions): Cluste
   if (unknown !== undefined) throw new TypeError(`unknown option "primary.${unknown}"`);
   const { connection, callTimeout, maxWaiting } = resolvePoolOptions(database, rest);
   const { path, engine } = connection.thread.open;
-  if (path === ":memory:" || path === "") throw new TypeError("a replica needs a file");
+  if (isPrivate(path) || isSharedMemory(path)) throw new TypeError("a replica needs a file");
   if (!engine.startsWith("file:") || !existsSync(new URL(engine))) {
     throw new NotSupportedError("a replica needs the package libsql, which is not installed", {
       code: "SQLITE_AIO_ENGINE",

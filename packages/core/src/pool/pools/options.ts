@@ -1,4 +1,6 @@
-import { checkOptions, integer, resolvePath } from "../../options/connect-options.js";
+import { isPrivate, isSharedMemory } from "@sqlite-aio/worker/wire";
+import { checkOptions, integer } from "../../options/connect-options.js";
+import { resolveDatabase } from "../../options/database-path.js";
 import type { PoolOptions } from "../options.js";
 
 /** A database to be opened, as `createPool()` takes it. */
@@ -51,8 +53,8 @@ export function checkDatabase(given: PoolsDatabase): PoolsDatabase {
   if (typeof given !== "object" || given === null)
     throw new TypeError('option "open" must give an object { database, options }');
   const { database } = checkOptions(given, ["database", "options"]);
-  const path = resolvePath(database);
-  if (path === ":memory:" || path === "")
+  const path = resolveDatabase(database);
+  if (isPrivate(path) || isSharedMemory(path))
     throw new TypeError(
       'option "open" gave a database without a file, which would be lost when it is closed',
     );

@@ -1,0 +1,92 @@
+import { isAbsolute, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { types } from "node:util";
+import { memoryPath } from "@sqlite-aio/worker/wire";
+import { capabilities, needsNative } from "../capabilities.js";
+
+/**
+ * A database in the memory of the process, by its name: all connections and pools of the process that give the same name share it,
+ * and it is gone when the last of them is closed. Needs `@sqlite-aio/native`.
+ */
+export interface MemoryDatabase {
+  /** Not empty, and at most 400 characters as `encodeURIComponent()` writes it. */
+  readonly memory: string;
+}
+
+/** With what comes before and behind it a path may have 512 bytes. */
+const MAX_NAME = 400;
+
+/** The path as the engine takes it. Throws TypeError or RangeError, and NotSupportedError where there are no databases of that kind. */
+export function resolveDatabase(database: string | URL | Uint8Array | MemoryDatabase): string {
+  if (!isMemoryDatabase(database)) return resolvePath(database);
+  const other = Object.keys(database).find((key) => key !== "memory");
+  if (other !== undefined)
+    throw new TypeError(`unknown key "${other}" beside "memory": the options are the second argument`);
+  const name: unknown = database.memory;
+  const what = "the name of a database in memory";
+  if (typeof name !== "string") throw new TypeError(`${what} must be a string`);
+  if (name === "") throw new RangeError(`${what} is empty`);
+  checkName(name, what);
+  if (encodeURIComponent(name).length > MAX_NAME)
+    throw new RangeError(`${what} is longer than ${MAX_NAME} characters, as encodeURIComponent() writes it`);
+  if (!capabilities.sharedMemory) throw needsNative("a database in memory that connections share");
+  return memoryPath(name);
+}
+
+function isMemoryDatabase(database: unknown): database is MemoryDatabase {
+  return (
+    typeof database === "object" &&
+    database !== null &&
+    "memory" in database &&
+    !isUrl(database) &&
+    !types.isUint8Array(database)
+  );
+}
+
+/**
+ * The path as the engine takes it, from the root of the file system: the process may be in another folder when a thread
+ * opens it, or opens it again. Throws TypeError.
+ */
+export function resolvePath(database: string | URL | Uint8Array): string {
+  const path = isUrl(database)
+    ? fileURLToPath(database)
+    : types.isUint8Array(database)
+      ? new TextDecoder("utf-8", { fatal: true }).decode(database)
+      : database;
+  if (typeof path !== "string") throw new TypeError("the database must be a path, a file: URL or a Buffer");
+  checkName(path, "the database path");
+  if (/^file:/i.test(path)) {
+    throw new TypeError(
+      'the engine knows no "file:" names and would create a file of that name: give a path, a URL object, ":memory:", or { memory: "name" } for a database in memory that several connections share',
+    );
+  }
+  if (path === "" || path === ":memory:") return path;
+  if (path.trim() === "") throw new TypeError("the database path is blank");
+  return keepBlanks(absolute(path));
+}
+
+/** Not by `resolve()`, which takes `link/..` for the folder of the link where the system goes where it leads. */
+export function absolute(path: string): string {
+  if (process.platform === "win32") return resolve(path);
+  return isAbsolute(path) ? path : `${process.cwd()}/${path.replace(/^(?:\.\/+)+/, "")}`;
+}
+
+/** better-sqlite3 trims the name, at its end only since it is absolute. */
+function keepBlanks(path: string): string {
+  if (path.trimEnd() !== path)
+    throw new TypeError("the engine cannot open a database whose path ends in white space");
+  return path;
+}
+
+/** Throws unless the engine gets the whole of `text`. */
+export function checkName(text: string, what: string): void {
+  if (text.includes("\0")) throw new TypeError(`${what} holds a null character`);
+  if (!text.isWellFormed()) throw new TypeError(`${what} holds a lone surrogate and has no UTF-8 form`);
+}
+
+/** Whether it is a URL object, of whatever realm: Jest and jsdom have other classes than Node. */
+export function isUrl(value: unknown): value is URL {
+  if (typeof value !== "object" || value === null) return false;
+  const { href, protocol } = value as Partial<URL>;
+  return typeof href === "string" && typeof protocol === "string";
+}
