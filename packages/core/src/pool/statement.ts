@@ -21,8 +21,8 @@ export interface StatementRunner {
 }
 
 /**
- * One statement of a pool, to be run again and again. It holds no connection: each call goes where the pool's own would, and
- * every connection keeps what it has compiled.
+ * One statement of a pool, or of its transaction, to be run again and again. It holds no connection: each call goes where that
+ * of the pool or the transaction would, and every connection keeps what it has compiled.
  */
 export class PoolStatement {
   /** The text of the statement. */
@@ -31,7 +31,7 @@ export class PoolStatement {
   /** Those that it was prepared with, as they were then. */
   readonly #values: object | undefined;
 
-  /** @internal Use `pool.prepare()`. Throws for values that the text cannot have. */
+  /** @internal Use `pool.prepare()` or `tx.prepare()`. Throws for values that the text cannot have. */
   constructor(source: string, values: object | undefined, handle: StatementRunner) {
     this.source = source;
     this.#handle = handle;

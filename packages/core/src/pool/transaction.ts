@@ -11,7 +11,10 @@ import { type ManyResult, type RunResult, runResult } from "../connection/run-re
 import type { ObjectRow } from "../values/row.js";
 import { makeRows, type RowSettings } from "../values/row-maker.js";
 import { type Caller, type Handle, integerFlag, toError } from "../connection/handle.js";
-import type { SqlStatement } from "../values/sql-statement.js";
+import { partsOf, type SqlStatement } from "../values/sql-statement.js";
+import { checkSql } from "../thread/statement-cache.js";
+import { describe } from "../connection/describe.js";
+import { PoolStatement } from "./statement.js";
 import { inspected } from "../tracing/inspected.js";
 import { inTransaction, type TransactionOptions } from "../connection/transaction.js";
 
@@ -86,6 +89,41 @@ export class ReadTransaction {
     options?: CallOptions,
   ): AsyncIterableIterator<R> {
     refuseSurplus(arguments.length, 3, "iterate(sql, [a, b], options)");
+    return this.#iterate(sql, parameters, options);
+  }
+
+  /**
+   * A statement to be run again and again in this transaction, at once, as `pool.prepare()` gives one. That of a
+   * `{ sql, values }` object always has its values.
+   *
+   * @example
+   * await pool.transaction(async (tx) => {
+   *   const insert = tx.prepare("INSERT INTO note (text) VALUES (?)");
+   *   for (const text of ["a", "b"]) await insert.run([text]);
+   * });
+   */
+  prepare(sql: string | SqlStatement): PoolStatement {
+    refuseSurplus(arguments.length, 1, "prepare(sql)");
+    const [text, fixed] = partsOf(sql, undefined);
+    checkSql(text);
+    const { settings } = this.handle;
+    return new PoolStatement(text, fixed, {
+      run: async (values, options, caller) =>
+        runResult(await this.query(Mode.RUN, text, values, options, caller)),
+      get: async (values, options, caller) =>
+        objectRows(await this.query(Mode.GET, text, values, options, caller), settings)[0],
+      all: async (values, options, caller) =>
+        objectRows(await this.query(Mode.ALL, text, values, options, caller), settings),
+      iterate: (values, options) => this.#iterate(text, values, options),
+      columns: async (options, caller) => (await describe(this.handle, text, options, caller)).columns,
+    });
+  }
+
+  #iterate<R>(
+    sql: string | SqlStatement,
+    parameters: object | undefined,
+    options: CallOptions | undefined,
+  ): AsyncIterableIterator<R> {
     const cursor = new Cursor(null, this.handle, this.flags);
     const taken = resultOf(() => cursor.taken(sql, parameters, options));
     return new RowIterator(

@@ -156,3 +156,58 @@ describe("prepare() of a pool", () => {
       expect(await rejection(call)).toMatchObject({ name: "ConnectionClosedError", message: "Pool closed" });
   });
 });
+
+describe("prepare() of a transaction", () => {
+  it("runs in the transaction, sees what it has written, and is undone with it", async () => {
+    const other = await open(path);
+    const failed = pool.transaction(async (tx) => {
+      const insert = tx.prepare("INSERT INTO note (name) VALUES (?)");
+      const names = tx.prepare("SELECT name FROM note ORDER BY id");
+      for (const name of ["a", "b"]) expect(await insert.run([name])).toMatchObject({ changes: 1 });
+      expect(await names.all()).toEqual([{ name: "a" }, { name: "b" }]);
+      expect(await names.get()).toEqual({ name: "a" });
+      const read: unknown[] = [];
+      for await (const row of names.iterate()) read.push(row);
+      expect(read).toEqual([{ name: "a" }, { name: "b" }]);
+      expect((await names.columns()).map(({ name }) => name)).toEqual(["name"]);
+      const inner = tx.transaction(async (nested) => {
+        await nested.prepare("INSERT INTO note (name) VALUES ('c')").run();
+        throw new RangeError("the savepoint only");
+      });
+      expect(await rejection(inner)).toBeInstanceOf(RangeError);
+      expect(await names.all()).toHaveLength(2);
+      // Nobody else sees it.
+      expect(await other.get("SELECT count(*) FROM note")).toEqual([0]);
+      throw new RangeError("all of it");
+    });
+    expect(await rejection(failed)).toMatchObject({ message: "all of it" });
+    expect(await pool.all("SELECT name FROM note")).toEqual([]);
+  });
+
+  it("has the values of the object that it was prepared with, and is over with the transaction", async () => {
+    const { kept } = await pool.transaction(async (tx) => {
+      const fixed = tx.prepare({ sql: "SELECT ? AS x", values: [7] });
+      expect(await fixed.get()).toEqual({ x: 7 });
+      expect(await rejection(fixed.get([8]))).toBeInstanceOf(ProgrammingError);
+      expect(() => tx.prepare(5 as never)).toThrow(TypeError);
+      // A promise's value that is no promise of its own.
+      return { kept: fixed };
+    });
+    expect(await rejection(kept.get())).toBeInstanceOf(ProgrammingError);
+  });
+
+  it("of a snapshot reads, and refuses to write", async () => {
+    await pool.run("INSERT INTO note (name) VALUES ('a')");
+    const other = await open(path, { isolationLevel: null });
+    await pool.read(async (tx) => {
+      const names = tx.prepare("SELECT name FROM note");
+      expect(await names.all()).toEqual([{ name: "a" }]);
+      await other.execute("INSERT INTO note (name) VALUES ('b')");
+      expect(await names.all()).toEqual([{ name: "a" }]);
+      const insert = tx.prepare("INSERT INTO note (name) VALUES ('c') RETURNING id");
+      expect(await rejection(insert.get())).toMatchObject({ code: "SQLITE_READONLY" });
+      expect(await rejection(insert.run())).toMatchObject({ code: "SQLITE_READONLY" });
+    });
+    expect(await pool.get("SELECT count(*) AS n FROM note")).toEqual({ n: 2 });
+  });
+});
