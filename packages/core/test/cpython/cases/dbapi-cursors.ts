@@ -1,0 +1,137 @@
+import type { Case } from "./case.ts";
+
+const TABLE = [
+  "script",
+  "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, income NUMBER, uq TEXT UNIQUE)",
+] as const;
+const ROWS = ["many", "INSERT INTO t (name) VALUES (?)", [["a"], ["b"], ["c"]]] as const;
+
+/** Of test_dbapi.py, what it asserts of the counts and rows of cursors. */
+export const cursors: readonly Case[] = [
+  {
+    title: "rowcount counts what DML has changed, and is -1 for all else",
+    covers:
+      "rowcount_execute rowcount_select rowcount_executemany rowcount_prefixed_with_comment rowcount_vaccuum",
+    since: [3, 12],
+    steps: [
+      TABLE,
+      ["execute", "DELETE FROM t"],
+      ["cursor_get", "rowcount"],
+      ["execute", "INSERT INTO t (name) VALUES ('a'), ('b')"],
+      ["cursor_get", "rowcount"],
+      ["execute", "/* c */ UPDATE t SET name = 'c'"],
+      ["cursor_get", "rowcount"],
+      ["execute", "SELECT 5 UNION SELECT 6"],
+      ["cursor_get", "rowcount"],
+      ["fetchall"],
+      ["cursor_get", "rowcount"],
+      ["new_cursor"],
+      ["cursor_get", "rowcount"],
+      ["cursor_many", "INSERT INTO t (name) VALUES (?)", [["1"], ["2"], ["3"]]],
+      ["cursor_get", "rowcount"],
+      ["commit"],
+      ["cursor_execute", "VACUUM"],
+      ["cursor_get", "rowcount"],
+    ],
+  },
+  {
+    title: "rowcount of UPDATE ... RETURNING once its rows are read",
+    covers: "rowcount_update_returning",
+    steps: [
+      TABLE,
+      ROWS,
+      ["execute", "UPDATE t SET name = 'x' WHERE id > 1 RETURNING id"],
+      ["fetchall"],
+      ["cursor_get", "rowcount"],
+    ],
+  },
+  {
+    title: "total_changes counts all",
+    covers: "total_changes",
+    steps: [
+      TABLE,
+      ["get", "total_changes"],
+      ROWS,
+      ["execute", "DELETE FROM t WHERE id = 1"],
+      ["get", "total_changes"],
+    ],
+  },
+  {
+    title: "executemany takes sequences, iterators and generators, and refuses what is none",
+    covers:
+      "execute_many_sequence execute_many_iterator execute_many_generator execute_many_wrong_sql_arg execute_many_select execute_many_not_iterable",
+    steps: [
+      TABLE,
+      ["many", "INSERT INTO t (income) VALUES (?)", [[1], [2]]],
+      ["many_iterator", "INSERT INTO t (income) VALUES (?)", [[3], [4]]],
+      ["many_generator", "INSERT INTO t (income) VALUES (?)", [[5], [6]], null],
+      ["many_generator", "INSERT INTO t (income) VALUES (?)", [[7], [8]], 1],
+      ["all", "SELECT income FROM t"],
+      ["many", 42, [[3]]],
+      ["many", "SELECT ?", [[3]]],
+      ["many", "INSERT INTO t (income) VALUES (?)", 42],
+      ["many", "INSERT INTO t (income) VALUES (?)", []],
+    ],
+  },
+  {
+    title: "rows are read by iteration, one by one, some, and all, and end once",
+    covers: "fetch_iter fetchone fetchmany fetchmany_kw_arg fetchall array_size",
+    steps: [
+      TABLE,
+      ROWS,
+      ["execute", "SELECT id FROM t"],
+      ["iterate"],
+      ["iterate"],
+      ["execute", "SELECT name FROM t"],
+      ["fetchone"],
+      ["fetchmany", 100],
+      ["fetchone"],
+      ["fetchmany"],
+      ["fetchall"],
+      ["cursor_get", "arraysize"],
+      ["execute", "SELECT name FROM t"],
+      ["cursor_set", "arraysize", 2],
+      ["fetchmany"],
+      ["fetchall"],
+    ],
+  },
+  {
+    title: "fetchmany(0)",
+    covers: "fetchmany",
+    steps: [TABLE, ROWS, ["execute", "SELECT name FROM t"], ["fetchmany", 0], ["fetchall"]],
+    differs: "`fetchmany(0)` gives no rows, and CPython's all",
+  },
+  {
+    title: "a cursor that has run nothing has no rows, no id and no description",
+    covers: "fetchone_no_statement column_count",
+    steps: [
+      ["new_cursor"],
+      ["fetchone"],
+      ["fetchall"],
+      ["cursor_get", "lastrowid"],
+      ["cursor_get", "description"],
+      ["cursor_execute", "SELECT 1 AS a, 2 AS b"],
+      ["cursor_get", "description"],
+    ],
+  },
+  {
+    title: "lastrowid is that of the last INSERT that inserted",
+    covers: "last_row_id_on_replace last_row_id_on_ignore last_row_id_insert_o_r",
+    steps: [
+      ["script", "CREATE TABLE u (id INTEGER PRIMARY KEY, unique_value TEXT UNIQUE)"],
+      ["new_cursor"],
+      ["cursor_execute", "INSERT INTO u (unique_value) VALUES (?)", ["a"]],
+      ["cursor_get", "lastrowid"],
+      ["cursor_execute", "INSERT OR IGNORE INTO u (unique_value) VALUES (?)", ["a"]],
+      ["cursor_get", "lastrowid"],
+      ["cursor_execute", "REPLACE INTO u (unique_value) VALUES (?)", ["a"]],
+      ["cursor_get", "lastrowid"],
+      ["cursor_execute", "INSERT OR FAIL INTO u (unique_value) VALUES (?)", ["a"]],
+      ["cursor_get", "lastrowid"],
+      ["cursor_execute", "INSERT OR ABORT INTO u (unique_value) VALUES (?)", ["b"]],
+      ["cursor_get", "lastrowid"],
+      ["cursor_many", "INSERT INTO u (unique_value) VALUES (?)", [["y"], ["z"]]],
+      ["cursor_get", "lastrowid"],
+    ],
+  },
+];

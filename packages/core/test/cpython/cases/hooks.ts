@@ -1,0 +1,63 @@
+import { type Area, PYTHON_ONLY } from "./case.ts";
+
+const LETTERS = "SELECT x FROM (SELECT 'a' AS x UNION SELECT 'b' UNION SELECT 'c') ORDER BY x COLLATE mine";
+
+export const hooks: Area = {
+  name: "hooks",
+  cases: [
+    {
+      title: "a collation is used, is replaced by another of its name, and taken away by null",
+      covers: "collation_is_used collation_register_twice deregister_collation create_collation_not_ascii",
+      native: true,
+      steps: [
+        ["create_collation", "mine", "reverse"],
+        ["all", LETTERS],
+        ["create_collation", "MINE", "large"],
+        ["all", LETTERS],
+        ["create_collation", "mine", null],
+        ["all", LETTERS],
+        ["create_collation", "coll-ä", "same"],
+      ],
+    },
+    {
+      title: "a collation's result may be any number",
+      covers: "collation_returns_large_integer",
+      native: true,
+      steps: [
+        ["create_collation", "mine", "large"],
+        ["all", `${LETTERS} DESC`],
+      ],
+    },
+    {
+      title: "a trace has the text of every statement, the begin before the first write too, with its values",
+      covers:
+        "trace_callback_used clear_trace_callback unicode_content trace_callback_content trace_expanded_sql",
+      steps: [
+        ["script", "CREATE TABLE t (a, b)"],
+        ["trace", true],
+        ["execute", "INSERT INTO t VALUES (1, 'öäü')"],
+        ["execute", "INSERT INTO t VALUES (?, ?)", [2.5, "x"]],
+        ["commit"],
+        ["taken"],
+        ["script", "SELECT 1; SELECT 2"],
+        ["taken"],
+        ["trace", false],
+        ["execute", "SELECT 3"],
+        ["taken"],
+      ],
+      differs:
+        "a trace has `BEGIN` where CPython's has `BEGIN ` or `BEGIN DEFERRED`, and a script's statements without the blanks before them",
+    },
+  ],
+  left: [
+    {
+      covers:
+        "create_collation_not_string create_collation_not_callable create_collation_bad_upper trace_keyword_args progress_handler_keyword_args trace_too_much_expanded_sql trace_bad_handler error_in_progress_handler_result",
+      why: PYTHON_ONLY,
+    },
+    {
+      covers: "progress_handler_used opcode_count cancel_operation clear_handler error_in_progress_handler",
+      why: "`n` is milliseconds and not instructions: the progress handler has tests of its own",
+    },
+  ],
+};

@@ -1,0 +1,23 @@
+import type { Area } from "./case.ts";
+import { backup } from "./backup.ts";
+import { dbapi } from "./dbapi.ts";
+import { dump } from "./dump.ts";
+import { factory } from "./factory.ts";
+import { hooks } from "./hooks.ts";
+import { regression } from "./regression.ts";
+import { transactions } from "./transactions.ts";
+import { types } from "./types.ts";
+import { userfunctions } from "./userfunctions.ts";
+
+/** By the names of CPython's files. */
+export const AREAS: readonly Area[] = [
+  dbapi,
+  factory,
+  hooks,
+  regression,
+  transactions,
+  types,
+  userfunctions,
+  dump,
+  backup,
+];
