@@ -1,3 +1,4 @@
+import { capabilities } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { temporaryPath } from "../support/database.ts";
 import { start } from "./child.ts";
@@ -10,6 +11,9 @@ const OPERATIONS = times(30_000, 1_000_000);
 const FLOOD = times(40_000, 1_000_000);
 const DROPPED = times(12, 1000);
 const LIMIT_MS = within(60_000, 1_800_000);
+
+/** What a blob has: in the long form about as much as a value of SQLite's can have. */
+const BLOB_BYTES = 65_536 * times(2048, 15_258);
 
 const said: string[] = [];
 
@@ -98,6 +102,31 @@ describe("memory", () => {
       }
       said.push(
         `a slow consumer of ${rows} rows: ${results.pool.ahead} and ${results.connection.ahead} rows ahead of ${2 * 2048}`,
+      );
+    },
+    LIMIT_MS,
+  );
+
+  it.runIf(capabilities.blobs)(
+    "does not grow with the bytes that streams carry into a blob and out of it",
+    async () => {
+      const child = start("../fixtures/blob-streams.mjs", [await temporaryPath(), String(BLOB_BYTES)], {
+        // What a stream has given out lies in the young generation, which V8 lets grow to 48 MB.
+        nodeOptions: ["--expose-gc", "--min-semi-space-size=2", "--max-semi-space-size=2"],
+        limitMs: LIMIT_MS,
+      });
+      const { code, stdout, stderr } = await child.ended;
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      const { carried, bytes } = JSON.parse(stdout) as {
+        carried: Record<string, { grown: number; ms: number; stall999: number }>;
+        bytes: number;
+      };
+      expect(bytes).toBe(2 * BLOB_BYTES);
+      expect(Object.keys(carried)).toHaveLength(4);
+      for (const [what, { grown }] of Object.entries(carried)) expect(grown, what).toBeLessThan(16 * 2 ** 20);
+      const most = Math.max(...Object.values(carried).map(({ grown }) => grown));
+      said.push(
+        `${Math.round(BLOB_BYTES / 1e6)} MB by streams into a blob and out of it: ${(most / 1e6).toFixed(0)} MB more at the most`,
       );
     },
     LIMIT_MS,
