@@ -6,7 +6,7 @@ const WRITE = "INSERT INTO t VALUES (zeroblob(50000000))";
 
 /** All that one message of the thread's has answered is known then, and nothing of the next. */
 async function microtasks(): Promise<void> {
-  for (let i = 0; i < 200; i++) await null;
+  for (let i = 0; i < 200; i++) await Promise.resolve();
 }
 
 it("what was called before a commit() is answered before that is done", async () => {
@@ -25,17 +25,16 @@ it("what was called before a commit() is answered before that is done", async ()
 it("what a transaction() has called last is answered before its COMMIT is done", async () => {
   const db = await open(await temporaryPath());
   await db.execute("CREATE TABLE t (x)");
-  let answered: Promise<void> | undefined;
+  const answered = Promise.withResolvers<unknown>();
   let committed = false;
-  const work = db.transaction(async (tx) => {
-    await tx.execute(WRITE);
-    answered = tx.executeFetchall("SELECT count(*) FROM t").then(async (rows) => {
-      expect(rows).toEqual([[1]]);
-      await microtasks();
-      expect(committed).toBe(false);
-    });
-  });
-  await work.then(() => (committed = true));
-  expect(answered).toBeDefined();
-  await answered;
+  const work = db
+    .transaction(async (tx) => {
+      await tx.execute(WRITE);
+      answered.resolve(tx.executeFetchall("SELECT count(*) FROM t"));
+    })
+    .then(() => (committed = true));
+  expect(await answered.promise).toEqual([[1]]);
+  await microtasks();
+  expect(committed).toBe(false);
+  await work;
 });

@@ -1,7 +1,7 @@
 import { Op } from "@sqlite-aio/worker/wire";
 import { splitScript } from "@sqlite-aio/worker/sql";
 import type { CallSite } from "../../errors/call-site.js";
-import { ConnectionClosedError, IntegrityError, ProgrammingError, readOnly } from "../../errors/errors.js";
+import { ConnectionClosedError, ProgrammingError, readOnly } from "../../errors/errors.js";
 import {
   type CallOptions,
   checkOptions,
@@ -35,7 +35,6 @@ import {
   PrimaryTransaction,
   runTransaction,
 } from "./primary-transaction.js";
-import { isInstance } from "../../errors/is-instance.js";
 import {
   executed,
   objectRows,
@@ -266,7 +265,7 @@ export class ClusterPool extends LocalCalls {
     const { isolationLevel, iterChunkSize } = this.#settings.connection;
     const connection = new PrimaryConnection(
       { primary: this.#primary, rows: this.#rows, isolationLevel, iterChunkSize, readonly: mode === "read" },
-      () => this.#caughtUp(),
+      async () => await this.#replica?.caughtUp(),
       () => {
         this.#running--;
         leave();
@@ -388,26 +387,12 @@ export class ClusterPool extends LocalCalls {
       try {
         result = await work;
       } catch (error) {
-        await this.#seeReason(error);
+        await this.#replica?.seeReason(error);
         throw error;
       }
-      await this.#caughtUp();
+      await this.#replica?.caughtUp();
       return result;
     });
-  }
-
-  /** The row that a write was in conflict with may not have arrived: whoever looks for it next is to find it. */
-  async #seeReason(reason: unknown): Promise<void> {
-    if (!isInstance(reason, IntegrityError) || this.#settings.replica?.readYourWrites !== true) return;
-    try {
-      await this.#replica!.replicator.sync();
-    } catch {
-      // It is the write's error that the caller is told.
-    }
-  }
-
-  async #caughtUp(): Promise<void> {
-    if (this.#settings.replica?.readYourWrites === true) await this.#replica!.replicator.caughtUp();
   }
 
   async #counted<T>(work: () => Promise<T>): Promise<T> {
@@ -437,11 +422,11 @@ export class ClusterPool extends LocalCalls {
           const result = await this.#inTransaction(mode, deadline, (stream) =>
             fn(new PrimaryTransaction(stream, this.#rows, this.#settings.callTimeout)),
           );
-          await this.#caughtUp();
+          await this.#replica?.caughtUp();
           return result;
         } catch (error) {
           if (isUndone(error) && !deadline.over && retries-- > 0) continue;
-          await this.#seeReason(error);
+          await this.#replica?.seeReason(error);
           throw error;
         }
       }

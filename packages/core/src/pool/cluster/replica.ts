@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
-import { OperationalError } from "../../errors/errors.js";
+import { IntegrityError, OperationalError } from "../../errors/errors.js";
+import { isInstance } from "../../errors/is-instance.js";
 import { Deadline } from "../../options/deadline.js";
 import { Pool } from "../pool.js";
 import type { Primary } from "./primary.js";
@@ -14,11 +15,18 @@ export class Replica {
   readonly pool: Pool;
   readonly replicator: Replicator;
   readonly changes: ReplicaChanges;
+  readonly #readYourWrites: boolean;
 
-  private constructor(pool: Pool, replicator: Replicator, changes: ReplicaChanges) {
+  private constructor(
+    pool: Pool,
+    replicator: Replicator,
+    changes: ReplicaChanges,
+    { readYourWrites }: ReplicaSettings,
+  ) {
     this.pool = pool;
     this.replicator = replicator;
     this.changes = changes;
+    this.#readYourWrites = readYourWrites;
   }
 
   /** Rejects where there is no replica yet and the primary cannot be reached, and where it is another one. */
@@ -48,11 +56,26 @@ export class Replica {
         if (isNew || deadline.over || isFinal(error)) throw error;
       }
       pool ??= await Pool.open(path, replica.options, {});
-      return new Replica(pool, replicator, changes);
+      return new Replica(pool, replicator, changes, replica);
     } catch (error) {
       await pool?.close();
       await replicator.close();
       throw error;
+    }
+  }
+
+  /** After a write: resolves when the replica has it, if its pool reads its own writes. */
+  async caughtUp(): Promise<void> {
+    if (this.#readYourWrites) await this.replicator.caughtUp();
+  }
+
+  /** The row that a write was in conflict with may not have arrived: whoever looks for it next is to find it. */
+  async seeReason(reason: unknown): Promise<void> {
+    if (!this.#readYourWrites || !isInstance(reason, IntegrityError)) return;
+    try {
+      await this.replicator.sync();
+    } catch {
+      // It is the write's error that the caller is told.
     }
   }
 
