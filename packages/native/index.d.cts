@@ -211,8 +211,9 @@ export function runMany(
 
 /**
  * Runs `count` small statements one after the other, as `src/points.h` describes them and their results. It ends before
- * one that is cancelled, or whose rows are more than its limit or find no room, and after one that was interrupted: the first three of `cells` tell how many
- * are done, and where in `input` and `bytes` the next begins. What one throws is thrown, behind those that are done.
+ * one that is cancelled, or whose rows are more than its limit or find no room, after one that was interrupted, and after
+ * one at whose end `ms` milliseconds are over: the first of `cells` tell how many are done, and where in `input` and `bytes`
+ * the next begins; behind a write that has failed, `text` tells with what. What a read fails with is thrown.
  */
 export function runPoints(
   token: Token,
@@ -226,6 +227,7 @@ export function runPoints(
   text: Uint8Array,
   control?: Int32Array,
   sequence?: number,
+  ms?: number,
 ): void;
 
 /**

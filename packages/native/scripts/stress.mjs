@@ -76,6 +76,25 @@ function statements(db, token, number) {
     );
     native.runPoints(token, 20, input, 0, new Uint8Array(), 0, cells, tags, text, control, 1);
   });
+  attempt(() => {
+    // A third of them fails, behind which the next run goes on.
+    ({ id } = native.prepare(token, "insert into s (id, a) values (?, ?)"));
+    const count = 30;
+    const input = Float64Array.from(
+      { length: count * 8 },
+      (_, i) => [id, 0, number % 3, 2, 1, 1000 + (Math.floor(i / 8) % 20), 3, 4][i % 8],
+    );
+    const bytes = new Uint8Array(count * 4).fill(97);
+    for (let left = count, at = 0, byteAt = 0; left > 0; ) {
+      cells.fill(0, 0, 6);
+      attempt(() =>
+        native.runPoints(token, left, input, at, bytes, byteAt, cells, tags, text, control, 1, 5),
+      );
+      if (cells[1] === at) break;
+      [, at, byteAt] = cells;
+      left -= cells[0] + cells[3];
+    }
+  });
   if (number % 3 === 0) native.finalize(token, id);
   if (number % 6 === 0) native.finalize(token);
 }

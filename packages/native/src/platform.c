@@ -1,5 +1,9 @@
 #include "platform.h"
 
+#ifndef _WIN32
+#include <time.h>
+#endif
+
 #ifdef _WIN32
 static SRWLOCK mutex = SRWLOCK_INIT;
 void lock(void) { AcquireSRWLockExclusive(&mutex); }
@@ -11,6 +15,13 @@ void join_thread(SystemThread thread) {
   WaitForSingleObject(thread, INFINITE);
   CloseHandle(thread);
 }
+
+double milliseconds(void) {
+  LARGE_INTEGER ticks, a_second;
+  QueryPerformanceCounter(&ticks);
+  QueryPerformanceFrequency(&a_second);
+  return (double)ticks.QuadPart * 1e3 / (double)a_second.QuadPart;
+}
 #else
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 void lock(void) { pthread_mutex_lock(&mutex); }
@@ -19,6 +30,12 @@ Thread this_thread(void) { return pthread_self(); }
 int same_thread(Thread a, Thread b) { return pthread_equal(a, b); }
 void sleep_ms(int ms) { nanosleep(&(struct timespec){0, ms * 1000000L}, NULL); }
 void join_thread(SystemThread thread) { pthread_join(thread, NULL); }
+
+double milliseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
 #endif
 
 typedef struct {

@@ -40,6 +40,8 @@ int same_thread(Thread a, Thread b);
 int start_thread(SystemThread *thread, void (*run)(void *), void *argument);
 void join_thread(SystemThread thread);
 void sleep_ms(int ms);
+/* Milliseconds since some moment. */
+double milliseconds(void);
 
 #ifdef _WIN32
 /* The host is node.exe, electron.exe or an application renamed from it, so an import library would name the wrong

@@ -3,6 +3,7 @@
 #include "control.h"
 #include "js.h"
 #include "packing.h"
+#include "result-codes.h"
 
 #define MAX_SAFE INT64_C(9007199254740991)
 /* A text that has a character beyond Latin-1, as UTF-8. */
@@ -24,6 +25,9 @@ typedef struct {
   size_t at, byte_at;   /* in the input */
   size_t cell, text_at; /* in the output */
   int full;             /* the result of the next operation does not fit */
+  int stepped;          /* it writes, and has been run */
+  int heavy;            /* it has texts or blobs */
+  double now, until;    /* milliseconds */
   uint32_t done, count;
 } Points;
 
@@ -38,6 +42,7 @@ static int bind_input(const Handle *h, Points *p, Statement *s, size_t count, in
     if (tag == TAG_TEXT || tag == TAG_BLOB) {
       if (!(value >= 0 && value <= (double)(p->bytes_length - p->byte_at))) return 0;
       length = (size_t)value;
+      p->heavy = 1;
     }
     const uint8_t *bytes = p->bytes + p->byte_at;
     p->byte_at += length;
@@ -61,23 +66,24 @@ static int bind_input(const Handle *h, Points *p, Statement *s, size_t count, in
   return 1;
 }
 
+/* An integer as a number where the mode and its size let it be one. */
+static void put_integer(Points *p, size_t at, sqlite3_int64 integer, int mode) {
+  if (mode == MODE_BIGINT || (mode == MODE_AUTO && (integer > MAX_SAFE || integer < -MAX_SAFE))) {
+    memcpy(&p->cells[at], &integer, 8);
+    p->tags[at] = TAG_INT64;
+  } else {
+    p->cells[at] = (double)integer;
+    p->tags[at] = TAG_NUMBER;
+  }
+}
+
 /* One cell of the row that the statement is at. False where it does not fit. */
 static int take_cell(const Handle *h, Points *p, sqlite3_value *value, int mode) {
   ENGINE_OF(h);
   double *cell = &p->cells[p->cell];
   uint8_t *tag = &p->tags[p->cell];
   switch (sqlite3_value_type(value)) {
-    case SQLITE_INTEGER: {
-      sqlite3_int64 integer = sqlite3_value_int64(value);
-      if (mode == MODE_BIGINT || (mode == MODE_AUTO && (integer > MAX_SAFE || integer < -MAX_SAFE))) {
-        memcpy(cell, &integer, 8);
-        *tag = TAG_INT64;
-      } else {
-        *cell = (double)integer;
-        *tag = TAG_NUMBER;
-      }
-      break;
-    }
+    case SQLITE_INTEGER: put_integer(p, p->cell, sqlite3_value_int64(value), mode); break;
     case SQLITE_FLOAT:
       *cell = sqlite3_value_double(value);
       *tag = TAG_NUMBER;
@@ -111,17 +117,29 @@ static int take_cell(const Handle *h, Points *p, sqlite3_value *value, int mode)
   return 1;
 }
 
-static void run_write(Handle *h, Points *p, Statement *s, int *code) {
+/* The first cells of an operation that is done. */
+static void head(Points *p, size_t at, int status, double first) {
+  double began = p->now;
+  p->now = milliseconds();
+  p->cells[at + POINT_STATUS] = status;
+  p->cells[at + POINT_MS] = p->now - began;
+  p->cells[at + POINT_FIRST] = first;
+}
+
+static void run_write(Handle *h, Points *p, Statement *s, int mode, int *code) {
   ENGINE_OF(h);
-  sqlite3_int64 before = sqlite3_total_changes64(h->db), rowid;
+  sqlite3_int64 before = sqlite3_total_changes64(h->db);
+  p->stepped = 1;
   while (sqlite3_step(s->stmt) == SQLITE_ROW);
   *code = sqlite3_reset(s->stmt);
-  if (*code != SQLITE_OK) return;
-  p->cells[p->cell] = POINT_WROTE;
-  p->cells[p->cell + 1] = sqlite3_total_changes64(h->db) == before ? 0 : (double)sqlite3_changes64(h->db);
-  rowid = sqlite3_last_insert_rowid(h->db);
-  memcpy(&p->cells[p->cell + 2], &rowid, 8);
-  p->cell += 3;
+  if (*code != SQLITE_OK) {
+    note_failure(h, &p->work.failure, *code);
+    return;
+  }
+  p->stepped = 0;
+  head(p, p->cell, POINT_WROTE, sqlite3_total_changes64(h->db) == before ? 0 : (double)sqlite3_changes64(h->db));
+  put_integer(p, p->cell + POINT_SECOND, sqlite3_last_insert_rowid(h->db), mode);
+  p->cell += POINT_CELLS;
 }
 
 static void run_read(Handle *h, Points *p, Statement *s, uint32_t limit, int mode, int *code) {
@@ -129,7 +147,7 @@ static void run_read(Handle *h, Points *p, Statement *s, uint32_t limit, int mod
   const size_t cell = p->cell, text_at = p->text_at;
   uint32_t count = 0;
   int fits = 1, renamed = 0;
-  p->cell += 3;
+  p->cell += POINT_CELLS;
   while ((*code = sqlite3_step(s->stmt)) == SQLITE_ROW) {
     if (count == 0) renamed = recount_columns(h, s);
     if (count == limit || (size_t)s->columns > p->room - p->cell) fits = 0;
@@ -150,9 +168,8 @@ static void run_read(Handle *h, Points *p, Statement *s, uint32_t limit, int mod
     p->full = !fits;
     return;
   }
-  p->cells[cell] = renamed ? POINT_NEW_ROWS : POINT_ROWS;
-  p->cells[cell + 1] = count;
-  p->cells[cell + 2] = s->columns;
+  head(p, cell, renamed ? POINT_NEW_ROWS : POINT_ROWS, count);
+  p->cells[cell + POINT_SECOND] = s->columns;
 }
 
 /* One operation. False if it has failed, or is to be run in another way. */
@@ -163,10 +180,10 @@ static int run_point(Handle *h, Points *p) {
     note_own_failure(&p->work.failure, SQLITE_MISUSE, "The input ends within an operation");
     return 0;
   }
-  const double *head = p->input + p->at;
-  Statement *s = find_statement(h, head[0]);
-  double limit = head[1], count = head[3];
-  int mode = (int)head[2];
+  const double *input = p->input + p->at;
+  Statement *s = find_statement(h, input[0]);
+  double limit = input[1], count = input[3];
+  int mode = (int)input[2];
   p->at += 4;
   if (!s || count != s->parameters || p->at + 2 * (size_t)count > p->input_length ||
       !(limit >= 0 && limit <= UINT32_MAX)) {
@@ -174,47 +191,65 @@ static int run_point(Handle *h, Points *p) {
     return 0;
   }
   stop_run(h, s);
+  p->heavy = 0;
   if (!bind_input(h, p, s, (size_t)count, &code)) {
     note_own_failure(&p->work.failure, SQLITE_MISUSE, "The input holds a value that is none");
     return 0;
   }
   if (code != SQLITE_OK) note_failure(h, &p->work.failure, code);
   else if (limit > 0) run_read(h, p, s, (uint32_t)limit, mode, &code);
-  else {
-    run_write(h, p, s, &code);
-    if (code != SQLITE_OK) note_failure(h, &p->work.failure, code);
-  }
-  /* Texts and blobs are bound by their address in the input. */
-  if (p->bytes_length > 0) sqlite3_clear_bindings(s->stmt);
+  else run_write(h, p, s, mode, &code);
+  /* They are bound by their address in the input. */
+  if (p->heavy) sqlite3_clear_bindings(s->stmt);
   return code == SQLITE_OK && !p->full;
 }
 
 static void run_all(Handle *h, Work *work) {
   Points *p = (Points *)work;
   int32_t interrupts = interrupts_sent(&p->control);
-  while (p->done < p->count && p->room - p->cell >= 3) {
+  p->now = milliseconds();
+  p->until += p->now;
+  while (p->done < p->count && p->room - p->cell >= POINT_CELLS) {
     if (!begin_operation(&p->control, p->sequence)) return;
     const size_t at = p->at, byte_at = p->byte_at;
     int well = run_point(h, p);
     end_operation(&p->control, p->sequence);
-    if (!well) {
+    if (!well && !p->stepped) {
       p->at = at;
       p->byte_at = byte_at;
-      return;
     }
+    if (!well) return;
     p->done++;
     p->sequence = next_sequence(p->sequence);
-    if (!undisturbed(&p->control, interrupts)) return;
+    if (p->now > p->until || !undisturbed(&p->control, interrupts)) return;
   }
 }
 
-/* (token, number of operations, input, from place, bytes, from byte, cells, tags, text, control block, sequence) */
+/* Puts what the operation failed with behind the texts of the others: an error of JavaScript's, which takes the stack, costs
+   ten times what the operation does. False where it does not fit. */
+static int put_failure(const Handle *h, Points *p) {
+  ENGINE_OF(h);
+  char room[UNKNOWN_CODE_ROOM];
+  const Failure *failure = &p->work.failure;
+  const char *code = name_of_code(failure->code, room);
+  const char *message = failure->message ? failure->message : sqlite3_errstr(failure->code);
+  size_t of_code = strlen(code), of_message = strlen(message);
+  if (failure->thrown || of_code > p->text_room - p->text_at || of_message > p->text_room - p->text_at - of_code) return 0;
+  memcpy(p->text + p->text_at, code, of_code);
+  memcpy(p->text + p->text_at + of_code, message, of_message);
+  p->cells[POINT_CODE] = (double)of_code;
+  p->cells[POINT_MESSAGE] = (double)of_message;
+  return 1;
+}
+
+/* (token, number of operations, input, from place, bytes, from byte, cells, tags, text, control block, sequence,
+   milliseconds) */
 napi_value run_points(napi_env env, napi_callback_info info) {
-  napi_value arguments[11];
-  double token, count, at, byte_at, sequence = 0;
+  napi_value arguments[12];
+  double token, count, at, byte_at, sequence = 0, ms = INFINITY;
   size_t tags_room;
   Points p = {.work = {.run = run_all}, .cell = POINT_HEAD};
-  if (!read_arguments(env, info, 11, arguments, &token)) return NULL;
+  if (!read_arguments(env, info, 12, arguments, &token)) return NULL;
   if (!read_count(env, arguments[1], 1e6, "The number of operations must be a number", &count)) return NULL;
   p.input = typed_array(env, arguments[2], napi_float64_array, &p.input_length);
   p.bytes = typed_array(env, arguments[4], napi_uint8_array, &p.bytes_length);
@@ -228,8 +263,12 @@ napi_value run_points(napi_env env, napi_callback_info info) {
     return NULL;
   if (!read_control(env, arguments[9], &p.control)) return NULL;
   if (p.control.words && !read_sequence(env, arguments[10], &sequence)) return NULL;
+  if (!is_type(env, arguments[11], napi_undefined) &&
+      (N(napi_get_value_double)(env, arguments[11], &ms) != napi_ok || !(ms >= 0)))
+    return wrong_type(env, "The milliseconds must be a number of at least 0");
   Handle *h = own_handle(env, token);
   if (!h) return NULL;
+  p.until = ms;
   p.at = (size_t)at;
   p.byte_at = (size_t)byte_at;
   p.count = (uint32_t)count;
@@ -238,6 +277,9 @@ napi_value run_points(napi_env env, napi_callback_info info) {
   p.cells[POINT_DONE] = p.done;
   p.cells[POINT_AT] = (double)p.at;
   p.cells[POINT_BYTES] = (double)p.byte_at;
-  if (!well) throw_failure(env, h, &p.work.failure);
+  p.cells[POINT_STEPPED] = p.stepped;
+  p.cells[POINT_CODE] = p.cells[POINT_MESSAGE] = 0;
+  if (!well && p.stepped && put_failure(h, &p)) drop_failure(h, &p.work.failure);
+  else if (!well) throw_failure(env, h, &p.work.failure);
   return NULL;
 }

@@ -110,6 +110,29 @@ describe("a function that throws inside of a statement", () => {
     expect(cells[0]).toBe(1);
   });
 
+  test("throws its own error from a run of small writes, which goes on behind it", () => {
+    using handle = thrower();
+    const { id } = native.prepare(handle.token, "insert into t values (boom(?))")!;
+    const cells = new Float64Array(100);
+    const input = new Float64Array([1, 2, 3].flatMap((value) => [id, 0, 0, 1, 1, value]));
+    const work = (count: number, from: number) => (): void =>
+      native.runPoints(
+        handle.token,
+        count,
+        input,
+        from,
+        new Uint8Array(),
+        0,
+        cells,
+        new Uint8Array(100),
+        new Uint8Array(100),
+      );
+    expect(outcome(handle, work(3, 0))).toBe(handle.thrown);
+    expect([...cells.subarray(0, 5)]).toEqual([1, 12, 0, 1, 0]);
+    work(1, cells[1]!)();
+    expect(cells[0]).toBe(1);
+  });
+
   test("may throw what is no error", () => {
     using handle = guarded();
     handle.db.function("odd", {}, () => {

@@ -11,23 +11,28 @@ interface Point {
   readonly mode?: number;
   readonly values?: readonly Value[];
 }
-type Outcome = { rows: unknown[][]; renamed: boolean } | { changes: number; rowid: bigint } | "more";
+type Outcome = { rows: unknown[][]; renamed: boolean } | { changes: number; rowid: number | bigint };
 
 const ROOM = 4096;
+const HEAD = 6;
 
 /** Runs the points as the worker does, and reads what they gave. */
 class Run {
   readonly outcomes: Outcome[] = [];
   readonly code: unknown;
+  readonly message: string = "";
   readonly done: number;
+  /** The next one writes, has been run, and has failed. */
+  readonly stepped: boolean;
+  readonly times: number[] = [];
   readonly #cells = new Float64Array(ROOM);
   readonly #integers = new BigInt64Array(this.#cells.buffer);
   readonly #tags = new Uint8Array(ROOM);
   readonly #text = Buffer.alloc(1 << 16);
-  #cell = 3;
+  #cell = HEAD;
   #at = 0;
 
-  constructor(token: number, points: readonly Point[], control?: Int32Array, sequence?: number) {
+  constructor(token: number, points: readonly Point[], control?: Int32Array, sequence?: number, ms?: number) {
     const input: number[] = [];
     const bytes: Buffer[] = [];
     for (const { id, limit, mode = 0, values = [] } of points) {
@@ -47,18 +52,25 @@ class Run {
         this.#text,
         control,
         sequence,
+        ms,
       ),
     );
     this.done = this.#cells[0]!;
+    this.stepped = this.#cells[3] === 1;
     for (let i = 0; i < this.done; i++) this.outcomes.push(this.#read());
+    const [code = 0, message = 0] = this.#cells.subarray(4, 6);
+    if (code === 0) return;
+    this.code = this.#text.toString("utf8", this.#at, this.#at + code);
+    this.message = this.#text.toString("utf8", this.#at + code, this.#at + code + message);
   }
 
   #read(): Outcome {
-    const [status, first, second] = this.#cells.subarray(this.#cell, this.#cell + 3) as unknown as number[];
-    const rowid = this.#integers[this.#cell + 2]!;
+    const [status, ms, first] = this.#cells.subarray(this.#cell, this.#cell + 3) as unknown as number[];
+    this.times.push(ms!);
     this.#cell += 3;
-    if (status === 2) return { changes: first!, rowid };
-    const rows = Array.from({ length: first! }, () => Array.from({ length: second! }, () => this.#value()));
+    if (status === 2) return { changes: first!, rowid: this.#value() as number | bigint };
+    const second = this.#cells[this.#cell++]!;
+    const rows = Array.from({ length: first! }, () => Array.from({ length: second }, () => this.#value()));
     return { rows, renamed: status === 1 };
   }
 
@@ -109,12 +121,12 @@ test("reads and writes run one after the other, and give what each alone would",
   ]);
   expect(done).toBe(6);
   expect(outcomes).toEqual([
-    { changes: 1, rowid: 1n },
-    { changes: 1, rowid: 2n },
+    { changes: 1, rowid: 1 },
+    { changes: 1, rowid: 2 },
     { rows: [[1, "one"]], renamed: false },
     { rows: [], renamed: false },
     { rows: [["one"], [2]], renamed: false },
-    { changes: 0, rowid: 2n },
+    { changes: 0, rowid: 2 },
   ]);
 });
 
@@ -205,7 +217,7 @@ test("the run ends where there is no room for an answer", () => {
     handle.token,
     Array.from({ length: 1000 }, () => ({ id, limit: 1 })),
   );
-  expect([code, done]).toEqual([undefined, Math.floor((ROOM - 3) / 10)]);
+  expect([code, done]).toEqual([undefined, Math.floor((ROOM - HEAD) / 11)]);
   expect(outcomes).toEqual(
     Array.from({ length: done }, () => ({ rows: [[1, 2, 3, 4, 5, 6, 7]], renamed: false })),
   );
@@ -221,10 +233,58 @@ test("a failing statement ends the run behind those that are done, and has chang
   );
   expect([done, code]).toEqual([2, "SQLITE_CONSTRAINT_UNIQUE"]);
   expect(outcomes).toEqual([
-    { changes: 1, rowid: 1n },
-    { changes: 1, rowid: 2n },
+    { changes: 1, rowid: 1 },
+    { changes: 1, rowid: 2 },
   ]);
   expect(handle.db.prepare("select count(*) from t").pluck().get()).toBe(2);
+});
+
+test("a write that has failed is told from what was not run, and has a rowid of the kind that the mode says", () => {
+  using handle = open();
+  handle.db.exec("create table t (a unique)");
+  const insert = native.prepare(handle.token, "insert into t values (?)")!.id;
+  const at = native.prepare(handle.token, "insert into t (rowid, a) values (?, null)")!.id;
+  const broken = native.prepare(handle.token, "select abs(-9223372036854775808)")!.id;
+  const failed = (...points: Point[]): unknown[] => {
+    const { done, code, stepped } = new Run(handle.token, points);
+    return [done, code, stepped];
+  };
+  expect(failed({ id: insert, limit: 0, values: [1] })).toEqual([1, undefined, false]);
+  expect(failed({ id: insert, limit: 0, values: [1] })).toEqual([0, "SQLITE_CONSTRAINT_UNIQUE", true]);
+  expect(failed({ id: broken, limit: 1 })).toEqual([0, "SQLITE_ERROR", false]);
+  expect(failed({ id: insert, limit: 0, values: [] })).toEqual([0, "SQLITE_MISUSE", false]);
+  handle.db.exec(
+    "create trigger r before insert on t when new.a = 'é' begin select raise(abort, 'nein, é!'); end",
+  );
+  const refused = new Run(handle.token, [{ id: insert, limit: 0, values: ["é"] }]);
+  expect([refused.code, refused.message]).toEqual(["SQLITE_CONSTRAINT_TRIGGER", "nein, é!"]);
+  const long = "x".repeat(70_000);
+  handle.db.exec(
+    `create trigger l before insert on t when new.a = 'l' begin select raise(abort, '${long}'); end`,
+  );
+  expect(failed({ id: insert, limit: 0, values: ["l"] })).toEqual([0, "SQLITE_CONSTRAINT_TRIGGER", true]);
+  const big = 2n ** 60n;
+  const { outcomes } = new Run(
+    handle.token,
+    [0, 1, 2].map((mode) => ({ id: at, limit: 0, mode, values: [big + BigInt(mode)] })),
+  );
+  expect(outcomes).toEqual([big, big + 1n, Number(big + 2n)].map((rowid) => ({ changes: 1, rowid })));
+  const small = new Run(handle.token, [{ id: at, limit: 0, mode: 1, values: [7] }]);
+  expect(small.outcomes).toEqual([{ changes: 1, rowid: 7n }]);
+});
+
+test("the run ends behind an operation at whose end the time is over, and tells how long each took", () => {
+  using handle = open();
+  const slow = native.prepare(
+    handle.token,
+    "with recursive n(i) as (select 1 union all select i + 1 from n limit ?) select max(i) from n",
+  )!.id;
+  const points = [10, 300_000, 10].map((value) => ({ id: slow, limit: 1, values: [value] }));
+  const all = new Run(handle.token, points);
+  expect(all.done).toBe(3);
+  expect(all.times[1]).toBeGreaterThan(10 * all.times[0]!);
+  expect(new Run(handle.token, points, undefined, undefined, all.times[1]! / 100).done).toBe(2);
+  expect(new Run(handle.token, points, undefined, undefined, 60_000).done).toBe(3);
 });
 
 test("a table that was altered is read by its new columns, which is told once", () => {
@@ -281,9 +341,9 @@ test("what is no input is refused", () => {
         0,
         new Uint8Array(bytes),
         0,
-        new Float64Array(9),
-        new Uint8Array(9),
-        new Uint8Array(9),
+        new Float64Array(20),
+        new Uint8Array(20),
+        new Uint8Array(20),
       ),
     );
   expect(run([id, 1, 0, 1, 1, 5])).toBeUndefined();
@@ -310,9 +370,12 @@ test("what is no input is refused", () => {
     0,
     new Uint8Array(),
     0,
-    new Float64Array(9),
-    new Uint8Array(9),
-    new Uint8Array(9),
+    new Float64Array(20),
+    new Uint8Array(20),
+    new Uint8Array(20),
+    undefined,
+    undefined,
+    undefined,
   ];
   for (const [at, wrong] of [
     [1, "1"],
@@ -324,6 +387,8 @@ test("what is no input is refused", () => {
     [7, new Uint8Array(3)],
     [8, new Int8Array(9)],
     [9, new Int32Array(3)],
+    [11, "1"],
+    [11, -1],
   ] as const) {
     const all: unknown[] = [...right];
     all[at] = wrong;

@@ -97,6 +97,7 @@ export interface Native {
     text: Uint8Array,
     control: Int32Array,
     sequence: number,
+    ms: number,
   ): void;
 }
 

@@ -82,12 +82,17 @@ export class NativeStatements {
     return compiled;
   }
 
+  /** Whether {@link idle} gives any. */
+  get anyIdle(): boolean {
+    return this.#native !== null && this.#allowed && !this.#guarded;
+  }
+
   /**
    * The statement for a call that runs it to its end; null where somebody is stepping it, or where a function of JavaScript's
    * may run.
    */
   idle(statement: Statement): NativeStatement | null {
-    if (this.#native === null || !this.#allowed || this.#guarded) return null;
+    if (!this.anyIdle) return null;
     const known = this.#compiled.get(statement);
     if (known !== undefined) return known.lent ? null : known;
     try {
@@ -144,19 +149,35 @@ export class NativeStatements {
     return (compiled.columns ??= this.#native!.columns(this.#token, compiled.id));
   }
 
-  /** A run of small statements; see PointReads. `sequence` is that of the first, the others' follow it. */
+  /** A run of small statements; see Points. `sequence` is that of the first, the others' follow it; it ends after `ms`. */
   runPoints(
     count: number,
     input: Float64Array,
+    from: number,
     bytes: Uint8Array,
+    byteFrom: number,
     cells: Float64Array,
     tags: Uint8Array,
     text: Uint8Array,
     sequence: number,
+    ms: number,
   ): void {
     const { block } = this.#control;
-    cells[0] = 0;
-    this.#native!.runPoints(this.#token, count, input, 0, bytes, 0, cells, tags, text, block, sequence);
+    cells.fill(0, 0, 6);
+    this.#native!.runPoints(
+      this.#token,
+      count,
+      input,
+      from,
+      bytes,
+      byteFrom,
+      cells,
+      tags,
+      text,
+      block,
+      sequence,
+      ms,
+    );
   }
 
   /** Runs the statement for the sets of `packet` from `progress.at` on, and gives the last rowid. */

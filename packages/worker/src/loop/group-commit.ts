@@ -6,6 +6,7 @@ import { sharedNow } from "../wire/clock.js";
 import { commitGroup, type Control, isMarked, openGroup } from "../wire/control-block.js";
 import { codeOf } from "../wire/fault.js";
 import { Flag, Op } from "../wire/protocol.js";
+import type { Points } from "./points.js";
 
 /** After this many milliseconds a group is committed, and what is left of it makes another. */
 const GROUP_MS = 20;
@@ -42,7 +43,11 @@ export interface GroupOutcome {
 }
 
 /** What a group is run on. */
-export interface GroupParts extends Pick<SessionParts, "handle" | "out" | "lockWait" | "counts" | "changes"> {
+export interface GroupParts
+  extends Pick<
+    SessionParts,
+    "handle" | "out" | "lockWait" | "counts" | "changes" | "trace" | "nativeStatements"
+  > {
   readonly executor: Executor;
   /** What is behind an error of SQLite's. */
   behind(error: unknown): unknown;
@@ -61,6 +66,17 @@ export function isGroupable({ handle }: Pick<GroupParts, "handle">, operation: O
   return statement.groupable && !statement.slow;
 }
 
+/** What a group asks of the one that runs it. */
+export interface Turns {
+  /** Whether the operation may run. */
+  begin(operation: Operation): boolean;
+  /** What was begun is over. */
+  end(): void;
+  /** The companion has begun the operation, and it is over. */
+  ran(operation: Operation): void;
+  points(): Points;
+}
+
 /**
  * Group commit: the statements of several callers in one transaction, so that they share one fsync; nothing is
  * answered before COMMIT. Each behaves as if it stood alone. A statement that has failed, that has never been run, or
@@ -70,22 +86,14 @@ export function isGroupable({ handle }: Pick<GroupParts, "handle">, operation: O
 export class GroupCommit {
   readonly #session: GroupParts;
   readonly #control: Control;
-  readonly #begin: (operation: Operation) => boolean;
-  readonly #end: () => void;
+  readonly #turns: Turns;
   #own: OwnStatements | null = null;
   #running: Operation | null = null;
 
-  /** `begin` says whether an operation may run, `end` that it is over. */
-  constructor(
-    session: GroupParts,
-    control: Control,
-    begin: (operation: Operation) => boolean,
-    end: () => void,
-  ) {
+  constructor(session: GroupParts, control: Control, turns: Turns) {
     this.#session = session;
     this.#control = control;
-    this.#begin = begin;
-    this.#end = end;
+    this.#turns = turns;
   }
 
   /** SQL is about to call a function of the user's. */
@@ -105,7 +113,7 @@ export class GroupCommit {
       if (typeof outcome === "object")
         return { answered: outcome.answered, rest: [...members.slice(outcome.answered), ...later] };
       // What a member was interrupted for is over, too.
-      this.#end();
+      this.#turns.end();
       out.rewind(mark);
       startOver(members);
       if (outcome === Undone.ALONE) break;
@@ -135,13 +143,23 @@ export class GroupCommit {
     }
     const timings: { place: number; begun: number }[] = [];
     const began = performance.now();
+    const together =
+      !guarded && !session.trace.on && session.nativeStatements.anyIdle && session.changes.seesWrites();
     let now = began;
     let last = members[0]!;
     let answered = 0;
-    for (const operation of members) {
-      if (answered > 0 && now - began > GROUP_MS) break;
-      answered++;
-      if (operation.skipped || !this.#begin(operation)) {
+    while (answered < members.length && (answered === 0 || now - began <= GROUP_MS)) {
+      if (together && this.#pack(members, answered)) {
+        session.lockWait.attempt(members[answered]!.sequence, true, now);
+        const { done, undone } = this.#runPacked(now, Math.max(0, began + GROUP_MS - now));
+        if (undone !== null) return this.#undo(undone);
+        answered += done;
+        if (done > 0) last = members[answered - 1]!;
+        now = performance.now();
+        continue;
+      }
+      const operation = members[answered++]!;
+      if (operation.skipped || !this.#turns.begin(operation)) {
         operation.skipped = true;
         out.skipped();
         continue;
@@ -154,7 +172,7 @@ export class GroupCommit {
       }
       const failed = this.#runMember(operation, guarded);
       // An interrupt must not meet the COMMIT.
-      this.#end();
+      this.#turns.end();
       const after = performance.now();
       operation.statement!.ranInGroup(after - now);
       now = after;
@@ -181,42 +199,88 @@ export class GroupCommit {
   /** Runs and answers one member. Null if nothing is left of a statement that failed, else why all has to be undone. */
   #runMember(operation: Operation, guardAll: boolean): number | null {
     const session = this.#session;
-    const { out, executor } = session;
     const statement = operation.statement!;
     const guard = guardAll || statement.needsGuard;
-    const { mark } = out;
+    const { mark } = session.out;
     this.#running = operation;
     try {
       if (guard) this.#exec("savepoint");
-      while (executor.step(operation) !== Step.DONE);
+      while (session.executor.step(operation) !== Step.DONE);
       if (guard) this.#exec("release");
       statement.proven = true;
       return null;
     } catch (error) {
-      const code = codeOf(error);
-      if (code === "SQLITE_INTERRUPT") {
-        // If not for its caller, then for the others, who do not wait for it any longer.
-        operation.single = !isMarked(this.#control, operation.sequence);
-        return Undone.STOPPED;
-      }
-      if (!session.handle.inTransaction) return Undone.ALONE;
-      // A lock is for the one that met it to wait for.
-      if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) return Undone.ALONE;
-      if (!UNDOES_ITSELF.has(code)) {
-        statement.leavesRows = true;
-        if (!guard) return Undone.UNGUARDED;
-        this.#exec("rollbackTo");
-      }
-      if (guard) this.#exec("release");
-      out.rewind(mark);
-      session.counts.wrote();
-      session.counts.rowidMayHaveChanged();
-      out.fault(session.behind(error));
-      executor.failed(operation);
-      return null;
+      return this.#failed(operation, error, guard, mark);
     } finally {
       this.#running = null;
     }
+  }
+
+  /** Takes the members from `at` on that can be run in one call of the companion's. False if the next cannot. */
+  #pack(members: readonly Operation[], at: number): boolean {
+    const points = this.#turns.points();
+    let next = at;
+    while (next < members.length && !members[next]!.statement!.needsGuard && points.addWrite(members[next]!))
+      next++;
+    return next > at;
+  }
+
+  /** Runs and answers what was packed, for `ms` milliseconds from `began` on; how many are answered, and as {@link #runMember}. */
+  #runPacked(began: number, ms: number): { done: number; undone: number | null } {
+    const points = this.#turns.points();
+    let answered = 0;
+    for (
+      let now = began;
+      points.waiting > 0 && (answered === 0 || now - began <= ms);
+      now = performance.now()
+    ) {
+      let over = now;
+      const { done, failed, error } = points.run(ms - (now - began), (statement, took) => {
+        statement.ranInGroup(took);
+        over += took;
+      });
+      answered += done.length;
+      const last = failed ?? done.at(-1);
+      if (last !== undefined) this.#turns.ran(last);
+      // An interrupt must not meet the COMMIT.
+      this.#turns.end();
+      if (failed === null) break;
+      failed.statement!.ranInGroup(performance.now() - over);
+      const undone = this.#failed(failed, error, false, this.#session.out.mark);
+      if (undone !== null) {
+        points.clear();
+        return { done: answered, undone };
+      }
+      answered++;
+    }
+    points.clear();
+    return { done: answered, undone: null };
+  }
+
+  /** Answers a member that has failed, as {@link #runMember} does; `guard`: it has a savepoint. */
+  #failed(operation: Operation, error: unknown, guard: boolean, mark: number): number | null {
+    const session = this.#session;
+    const code = codeOf(error);
+    if (code === "SQLITE_INTERRUPT") {
+      // If not for its caller, then for the others, who do not wait for it any longer.
+      operation.single = !isMarked(this.#control, operation.sequence);
+      return Undone.STOPPED;
+    }
+    if (!session.handle.inTransaction) return Undone.ALONE;
+    // A lock is for the one that met it to wait for.
+    if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) return Undone.ALONE;
+    if (!UNDOES_ITSELF.has(code)) {
+      operation.statement!.leavesRows = true;
+      if (!guard) return Undone.UNGUARDED;
+      this.#exec("rollbackTo");
+    }
+    if (guard) this.#exec("release");
+    session.out.rewind(mark);
+    session.counts.wrote();
+    session.counts.rowidMayHaveChanged();
+    session.out.fault(session.behind(error));
+    session.executor.failed(operation);
+    return null;
   }
 
   #undo(why: number): number {

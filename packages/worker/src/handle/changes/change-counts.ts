@@ -14,6 +14,8 @@ export class ChangeCounts {
   #total = 0;
   #wrote = false;
   #lastInsertRowid: number | bigint = 0;
+  /** It may be another by now. */
+  #rowidUnknown = false;
 
   constructor(handle: DatabaseHandle) {
     this.#handle = handle;
@@ -29,6 +31,7 @@ export class ChangeCounts {
 
   close(): void {
     this.#probes = null;
+    this.#rowidUnknown = false;
   }
 
   /** There may be more changes. */
@@ -49,24 +52,26 @@ export class ChangeCounts {
   }
 
   get lastInsertRowid(): number | bigint {
+    if (this.#rowidUnknown && this.#probes !== null) this.last();
     return this.#lastInsertRowid;
   }
 
   /** A statement told it with its result. */
   inserted(rowid: number | bigint): void {
     this.#lastInsertRowid = rowid;
+    this.#rowidUnknown = false;
   }
 
   /** `changes()` and `last_insert_rowid()` of the statement that ran last. */
   last(): readonly [changes: number, rowid: bigint] {
     const [changes, rowid] = this.#ask("last") as [bigint, bigint];
-    this.#lastInsertRowid = rowid;
+    this.inserted(rowid);
     return [Number(changes), rowid];
   }
 
   /** What ran was not told apart by its results. */
   rowidMayHaveChanged(): void {
-    if (this.#probes !== null) this.last();
+    this.#rowidUnknown = true;
   }
 
   #ask(probe: keyof Probes): unknown {

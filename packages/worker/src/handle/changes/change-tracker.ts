@@ -154,6 +154,18 @@ export class ChangeTracker {
     native?.markChanged(this.#token, database, table);
   }
 
+  /** Somebody wants to know. */
+  get tracking(): boolean {
+    return this.#probes !== null;
+  }
+
+  /** Whether tracking sees all that is about to be written in a transaction that may write, so that nobody need {@link watch}. */
+  seesWrites(): boolean {
+    if (!this.tracking) return true;
+    this.#stirred = true;
+    return !this.#hasUntracked();
+  }
+
   /**
    * Runs what may write, and marks the tables that tracking does not see. `source` is what the work runs, null if it can change
    * no table.
@@ -189,18 +201,23 @@ export class ChangeTracker {
 
   /** Which of the tables that `source` writes have to be marked. */
   #untracked(source: Statement | StatementFacts): readonly Name[] {
+    if (!this.#hasUntracked()) return [];
+    if (source instanceof StatementFacts) return this.#analyze(source.sql)?.untracked ?? [];
+    if (source.untrackedIn !== this.#schema) {
+      source.untracked = this.#analyze(source.sql)?.untracked ?? [];
+      source.untrackedIn = this.#schema;
+    }
+    return source.untracked;
+  }
+
+  /** Whether there are tables that tracking does not see. */
+  #hasUntracked(): boolean {
     const schema = `${String(this.#look(({ versions }) => versions.ofMainSchema()))} ${this.#schemaWatch.epoch}`;
     if (schema !== this.#schema) {
       this.#schema = schema;
       this.#untrackedTables = this.#look(({ untracked }) => untracked.get()) !== 0;
     }
-    if (!this.#untrackedTables) return [];
-    if (source instanceof StatementFacts) return this.#analyze(source.sql)?.untracked ?? [];
-    if (source.untrackedIn !== schema) {
-      source.untracked = this.#analyze(source.sql)?.untracked ?? [];
-      source.untrackedIn = schema;
-    }
-    return source.untracked;
+    return this.#untrackedTables;
   }
 
   /** Null if it cannot be compiled: it will say so when it is run. */

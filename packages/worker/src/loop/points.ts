@@ -1,0 +1,283 @@
+import type { NativeStatement } from "../handle/native-statements.js";
+import type { Operation } from "../handle/operation.js";
+import type { SessionParts } from "../handle/session-parts.js";
+import type { Statement } from "../handle/statement.js";
+import { Taint } from "../sql/taint.js";
+import { nextSequence } from "../wire/control-block.js";
+import { Flag, Mode, type SqlValue } from "../wire/protocol.js";
+
+type PointsParts = Pick<SessionParts, "nativeStatements" | "out" | "counts" | "state">;
+
+/** Statements of one call of the companion's. */
+const MAX_STATEMENTS = 512;
+/** Of a result of more rows than that a packet is made. */
+const MAX_ROWS = 64;
+
+const INPUT = 4096;
+const INPUT_BYTES = 64 * 1024;
+const CELLS = 8 * 1024;
+const TEXT_BYTES = 128 * 1024;
+
+/** What the companion's `src/points.h` calls them. */
+const Tag = { NULL: 0, NUMBER: 1, INT64: 2, TEXT: 3, BLOB: 4, UTF8: 5 } as const;
+const Head = { DONE: 0, AT: 1, BYTES: 2, STEPPED: 3, CODE: 4, MESSAGE: 5, CELLS: 6 } as const;
+const Status = { ROWS: 0, NEW_ROWS: 1, WROTE: 2 } as const;
+const INTEGERS = { auto: 0, bigint: 1, number: 2 } as const;
+/** A limit of rows that means: it writes. */
+const WRITES = 0;
+
+const NONE: readonly Operation[] = [];
+
+/** Buffer's methods that need no name of an encoding. */
+interface Text extends Buffer {
+  latin1Slice(start: number, end: number): string;
+  utf8Slice(start: number, end: number): string;
+  utf8Write(text: string, offset: number): number;
+}
+
+/** What became of statements that were run in one call. */
+export interface PointsOutcome {
+  /** They are answered. */
+  readonly done: readonly Operation[];
+  /** It has failed with `error`, is not answered, and must not be run again. */
+  readonly failed: Operation | null;
+  readonly error: unknown;
+  /** They are to be run in another way, or later; behind one that failed by another {@link Points.run}. */
+  readonly rest: readonly Operation[];
+}
+
+/**
+ * Small statements that wait behind each other, run in one call of the native companion's: half of what one takes in the
+ * thread is otherwise its way into C++ and back.
+ */
+export class Points {
+  readonly #session: PointsParts;
+  readonly #input = new Float64Array(INPUT);
+  readonly #inputIntegers = new BigInt64Array(this.#input.buffer);
+  readonly #bytes = Buffer.alloc(INPUT_BYTES) as Text;
+  readonly #cells = new Float64Array(CELLS);
+  readonly #cellIntegers = new BigInt64Array(this.#cells.buffer);
+  readonly #tags = new Uint8Array(CELLS);
+  readonly #text = Buffer.alloc(TEXT_BYTES) as Text;
+  /** What is to be run in another way: its result was larger than thought, or it has failed. */
+  readonly #refused = new WeakSet<Operation>();
+  #operations: Operation[] = [];
+  #compiled: NativeStatement[] = [];
+  /** In the input: where the next is put, and where the first is. */
+  #at = 0;
+  #byteAt = 0;
+  #from = 0;
+  #byteFrom = 0;
+  /** Of the answers. */
+  #cell = 0;
+  #textAt = 0;
+
+  constructor(session: PointsParts) {
+    this.#session = session;
+  }
+
+  /** Takes a read to the others that {@link run} runs, if it is one for this. */
+  addRead(operation: Operation): boolean {
+    const { statement, mode, limit } = operation;
+    // BEGIN and COMMIT are read-only, too.
+    if (!statement!.reader || !statement!.readonly) return false;
+    switch (mode) {
+      case Mode.GET:
+        return this.#add(operation, 1);
+      // A small result may turn out to be larger, which is noticed; what is known to be large is not tried.
+      case Mode.ALL:
+        return statement!.lastRows <= MAX_ROWS && this.#add(operation, MAX_ROWS);
+      case Mode.CURSOR:
+        return (
+          limit >= 2 && statement!.lastRows <= MAX_ROWS && this.#add(operation, Math.min(limit, MAX_ROWS))
+        );
+      default:
+        return false;
+    }
+  }
+
+  /** The same of a write that gives no rows. */
+  addWrite(operation: Operation): boolean {
+    const { statement, mode, flags } = operation;
+    if (!statement!.dml || statement!.reader || mode === Mode.DESCRIBE) return false;
+    return (flags & Flag.READ_ONLY) === 0 && this.#add(operation, WRITES);
+  }
+
+  #add(operation: Operation, most: number): boolean {
+    const { statement, flags, values } = operation;
+    const operations = this.#operations;
+    if (operation.timed || operation.skipped || this.#refused.has(operation)) return false;
+    if (statement!.taint !== Taint.NONE) return false;
+    if (operations.length > 0) {
+      const { sequence } = operations[operations.length - 1]!;
+      if (operations.length === MAX_STATEMENTS || operation.sequence !== nextSequence(sequence)) return false;
+    }
+    const compiled = this.#session.nativeStatements.idle(statement!);
+    if (compiled === null || this.#at + 4 + 2 * values.length > INPUT) return false;
+    const [at, byteAt] = [this.#at, this.#byteAt];
+    const integers = (flags & Flag.BIGINT) !== 0 && most !== WRITES ? "bigint" : this.#session.out.integers;
+    const input = this.#input;
+    input[this.#at++] = compiled.id;
+    input[this.#at++] = most;
+    input[this.#at++] = INTEGERS[integers];
+    input[this.#at++] = values.length;
+    for (const value of values) {
+      if (this.#put(value)) continue;
+      this.#at = at;
+      this.#byteAt = byteAt;
+      return false;
+    }
+    operations.push(operation);
+    this.#compiled.push(compiled);
+    return true;
+  }
+
+  /** One parameter; false where there is no room for it. */
+  #put(value: SqlValue): boolean {
+    const at = this.#at;
+    this.#at += 2;
+    switch (typeof value) {
+      case "number":
+        this.#input[at] = Tag.NUMBER;
+        this.#input[at + 1] = value;
+        return true;
+      case "bigint":
+        this.#input[at] = Tag.INT64;
+        this.#inputIntegers[at + 1] = value;
+        return true;
+      case "string": {
+        if (value.length * 3 > INPUT_BYTES - this.#byteAt) return false;
+        const length = this.#bytes.utf8Write(value, this.#byteAt);
+        this.#input[at] = Tag.TEXT;
+        this.#input[at + 1] = length;
+        this.#byteAt += length;
+        return true;
+      }
+      default:
+        if (value === null) {
+          this.#input[at] = Tag.NULL;
+          this.#input[at + 1] = 0;
+          return true;
+        }
+        if (value.byteLength > INPUT_BYTES - this.#byteAt) return false;
+        this.#bytes.set(value, this.#byteAt);
+        this.#input[at] = Tag.BLOB;
+        this.#input[at + 1] = value.byteLength;
+        this.#byteAt += value.byteLength;
+        return true;
+    }
+  }
+
+  /** How many are taken that have not been run. */
+  get waiting(): number {
+    return this.#operations.length;
+  }
+
+  /** Forgets what was taken. */
+  clear(): void {
+    this.#operations = [];
+    this.#compiled = [];
+    this.#at = this.#byteAt = this.#from = this.#byteFrom = 0;
+  }
+
+  /**
+   * Runs what was taken, of which there is something, and answers it; `took` is told how long each ran. It ends behind one at
+   * whose end `ms` milliseconds are over.
+   */
+  run(ms: number, took: (statement: Statement, ms: number) => void): PointsOutcome {
+    const [operations, compiled, cells] = [this.#operations, this.#compiled, this.#cells];
+    let error: unknown;
+    try {
+      this.#session.nativeStatements.runPoints(
+        operations.length,
+        this.#input,
+        this.#from,
+        this.#bytes,
+        this.#byteFrom,
+        cells,
+        this.#tags,
+        this.#text,
+        operations[0]!.sequence,
+        ms,
+      );
+    } catch (thrown) {
+      // What has not been run, or only reads, says so again when it is run by itself.
+      error = thrown;
+    }
+    const done = cells[Head.DONE]!;
+    this.#cell = Head.CELLS;
+    this.#textAt = 0;
+    for (let i = 0; i < done; i++) {
+      took(operations[i]!.statement!, cells[this.#cell + 1]!);
+      this.#answer(operations[i]!, compiled[i]!);
+    }
+    if (done === operations.length) {
+      this.clear();
+      return { done: operations, failed: null, error: undefined, rest: NONE };
+    }
+    const rest = operations.splice(done);
+    if (cells[Head.STEPPED] === 0) {
+      this.clear();
+      this.#refused.add(rest[0]!);
+      return { done: operations, failed: null, error: undefined, rest };
+    }
+    const failed = rest.shift()!;
+    this.#refused.add(failed);
+    this.#operations = [...rest];
+    this.#compiled = compiled.slice(done + 1);
+    this.#from = cells[Head.AT]!;
+    this.#byteFrom = cells[Head.BYTES]!;
+    return { done: operations, failed, error: error ?? this.#failure(), rest };
+  }
+
+  /** What stands for SQLite's error: one of JavaScript's takes its stack, which costs ten times what the statement does. */
+  #failure(): unknown {
+    const from = this.#textAt + this.#cells[Head.CODE]!;
+    const code = this.#text.latin1Slice(this.#textAt, from);
+    const message = this.#text.utf8Slice(from, from + this.#cells[Head.MESSAGE]!);
+    return { name: "SqliteError", code, message, stack: `SqliteError: ${message}` };
+  }
+
+  #answer({ statement, mode }: Operation, compiled: NativeStatement): void {
+    const session = this.#session;
+    const status = this.#cells[this.#cell];
+    const first = this.#cells[this.#cell + 2]!;
+    this.#cell += 3;
+    if (status === Status.WROTE) {
+      const rowid = this.#value() as number | bigint;
+      session.counts.wrote();
+      session.state.wroteBy(statement!);
+      session.counts.inserted(rowid);
+      session.out.done(first, rowid);
+      return;
+    }
+    const columns = this.#cells[this.#cell++]!;
+    const names = session.nativeStatements.columns(compiled, status === Status.NEW_ROWS);
+    session.out.gaveRows(statement!, names);
+    session.out.cells(first, first === 0 ? 0 : columns, this.#value);
+    if (mode !== Mode.GET) statement!.lastRows = first;
+  }
+
+  /** The next value of the answers. */
+  readonly #value = (): SqlValue => {
+    const cell = this.#cell++;
+    const value = this.#cells[cell]!;
+    switch (this.#tags[cell]) {
+      case Tag.NULL:
+        return null;
+      case Tag.NUMBER:
+        return value;
+      case Tag.INT64:
+        return this.#cellIntegers[cell]!;
+      case Tag.TEXT:
+        return this.#text.latin1Slice(this.#textAt, (this.#textAt += value));
+      case Tag.UTF8:
+        return this.#text.utf8Slice(this.#textAt, (this.#textAt += value));
+      default: {
+        const blob = new Uint8Array(value);
+        blob.set(this.#text.subarray(this.#textAt, (this.#textAt += value)));
+        return blob;
+      }
+    }
+  };
+}
