@@ -108,7 +108,7 @@ async function copy(source: Handle, path: string, settings: BackupSettings): Pro
   const watched = progress !== null || signal !== undefined || timeout > 0;
   const report = watched ? channel.closures.add(afterStep) : 0;
   try {
-    await channel.outOfBand((remote) => remote.backup({ path, name, pages, progress: report, sleep }));
+    await channel.backup({ path, name, pages, progress: report, sleep });
   } catch (error) {
     throw thrown.length > 0 ? thrown[0] : error;
   } finally {

@@ -180,6 +180,8 @@ const BY_PRIMARY_CODE: Readonly<Record<string, ErrorClass>> = {
   SQLITE_MISMATCH: IntegrityError,
   SQLITE_MISUSE: InterfaceError,
   SQLITE_RANGE: InterfaceError,
+  // Ours.
+  SQLITE_AIO: OperationalError,
 };
 
 /** @internal The class of an extended result code such as `SQLITE_CONSTRAINT_UNIQUE`. */

@@ -50,6 +50,11 @@ export class Callbacks {
     return this.#lastNumber;
   }
 
+  /** Answers what the thread asks under a number that both sides know. */
+  answers(number: number, closure: Closure): void {
+    this.#closures.set(number, closure);
+  }
+
   delete(number: number | undefined): void {
     if (number !== undefined) this.#closures.delete(number);
   }

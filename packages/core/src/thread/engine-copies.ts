@@ -1,6 +1,6 @@
 import { realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type EngineCopy, isPrivate, isSharedMemory } from "@sqlite-aio/worker/wire";
+import { type EngineCopy, isPrivate, isSharedMemory, messageOf } from "@sqlite-aio/worker/wire";
 import { OperationalError } from "../errors/errors.js";
 
 /** Which copies of an engine have a file open, each with the number of its handles; by the real path of the file. */
@@ -14,7 +14,7 @@ const KEY = Symbol.for("sqlite-aio.open-files");
  * another copy has it open: the locks of POSIX belong to the process, so two copies of SQLite in one do not see each
  * other's, and lose writes (https://sqlite.org/howtocorrupt.html#multiple_copies_of_sqlite_linked_into_the_same_application).
  */
-export function claimFile(path: string, { file, id }: EngineCopy): () => void {
+function claimFile(path: string, { file, id }: EngineCopy): () => void {
   if (isPrivate(path)) return () => {};
   const shared = isSharedMemory(path);
   // Windows has locks of handles.
@@ -39,6 +39,56 @@ export function claimFile(path: string, { file, id }: EngineCopy): () => void {
     copies.delete(id);
     if (copies.size === 0) files.delete(real);
   };
+}
+
+/** The files that one handle has open, with one copy of an engine. */
+export class OpenedFiles {
+  #copy: EngineCopy | null = null;
+  #releaseMain: () => void = () => {};
+  readonly #attached = new Map<string, () => void>();
+
+  /** Throws as {@link claimFile} does. */
+  open(path: string, copy: EngineCopy): void {
+    this.#releaseMain = claimFile(path, copy);
+    this.#copy = copy;
+  }
+
+  /** While `work` writes to a file that the handle does not open. Rejects as {@link claimFile} throws. */
+  async during<T>(path: string, work: () => Promise<T>): Promise<T> {
+    const release = claimFile(path, this.#copy!);
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  }
+
+  /** These, and no others, are attached. Gives why one of them cannot be, and then leaves everything as it was; else null. */
+  attach(files: readonly string[]): string | null {
+    const added = new Map<string, () => void>();
+    try {
+      for (const file of files) {
+        if (!this.#attached.has(file) && !added.has(file)) added.set(file, claimFile(file, this.#copy!));
+      }
+    } catch (error) {
+      for (const release of added.values()) release();
+      return messageOf(error);
+    }
+    for (const [file, release] of this.#attached) {
+      if (files.includes(file)) continue;
+      release();
+      this.#attached.delete(file);
+    }
+    for (const [file, release] of added) this.#attached.set(file, release);
+    return null;
+  }
+
+  /** The handle is closed. */
+  close(): void {
+    this.#releaseMain();
+    for (const release of this.#attached.values()) release();
+    this.#attached.clear();
+  }
 }
 
 /** Links followed; the file itself may be made only now. */

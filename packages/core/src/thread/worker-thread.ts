@@ -2,6 +2,7 @@ import {
   bringsCode,
   callerEndpoint,
   cancel,
+  CLAIM_FILES,
   type ChangeReport,
   type Control,
   errorOf,
@@ -26,7 +27,7 @@ import { ConnectionClosedError, type CrashOutcome, fromFault, threadDied } from 
 import { strikeAtExit } from "./process-exit.js";
 import { Pipeline } from "./pipeline.js";
 import type { ThreadPort } from "./thread-port.js";
-import { claimFile } from "./engine-copies.js";
+import { OpenedFiles } from "./engine-copies.js";
 import { orMissingEntry } from "./missing-entry.js";
 import type { ThreadOptions } from "../options/connect-options.js";
 import { onTurn } from "./event-loop.js";
@@ -73,6 +74,7 @@ export class WorkerThread {
     this.#control = thread.control;
     this.#mailbox = thread.mailbox;
     this.closures = thread.closures;
+    this.closures.answers(CLAIM_FILES, (...files: string[]) => this.#files.attach(files));
     this.thread = this.#tenancy.threadId;
     const endpoint = callerEndpoint(this.#mailbox);
     const remote = wrap<ThreadApi>(endpoint);
@@ -112,8 +114,7 @@ export class WorkerThread {
     });
   }
 
-  /** Tells that the thread has the file no more. */
-  #unclaim: () => void = () => {};
+  readonly #files = new OpenedFiles();
   readonly #forgetStrike: () => void;
 
   /**
@@ -126,7 +127,7 @@ export class WorkerThread {
     this.#mailbox.close();
     this.#remote[releaseProxy]();
     (this.#run as unknown as Remote<ThreadApi>)[releaseProxy]();
-    this.#unclaim();
+    this.#files.close();
     this.#gone.resolve();
   }
 
@@ -142,7 +143,7 @@ export class WorkerThread {
     const onAbort = (): void => void channel.terminate();
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      channel.#unclaim = claimFile(options.open.path, await channel.#engine(options.open));
+      channel.#files.open(options.open.path, await channel.#engine(options.open));
       begun = bringsCode(options.open);
       const opened = await channel.outOfBand((remote) => remote.open(options.open));
       signal?.throwIfAborted();
@@ -331,6 +332,11 @@ export class WorkerThread {
   ): Promise<void> {
     await this.outOfBand(ask);
     this.closures.inUse(use, source !== null && "closure" in source ? source.closure : undefined, lasting);
+  }
+
+  /** Copies a database of the handle's into a file, in which no other copy of SQLite may be at work meanwhile. */
+  async backup(options: Parameters<ThreadApi["backup"]>[0]): Promise<void> {
+    await this.#files.during(options.path, () => this.outOfBand((remote) => remote.backup(options)));
   }
 
   /** A fresh handle in place of one whose state was changed. */

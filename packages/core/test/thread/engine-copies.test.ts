@@ -1,4 +1,13 @@
-import { cpSync, linkSync, mkdirSync, readdirSync, realpathSync, statSync, symlinkSync } from "node:fs";
+import {
+  cpSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -24,6 +33,16 @@ function install(folder: string, place: (from: string, to: string) => void): URL
   return pathToFileURL(createRequire(join(folder, "x.js")).resolve("better-sqlite3"));
 }
 
+/** The URL of a module that attaches a file to each handle. */
+function attachingSetup(folder: string, file: string): URL {
+  const module = join(folder, "setup.mjs");
+  writeFileSync(
+    module,
+    `export default (db) => void db.prepare("ATTACH ? AS s").run(${JSON.stringify(file)});`,
+  );
+  return pathToFileURL(module);
+}
+
 describe.skipIf(process.platform === "win32")("two copies of the engine in one process", () => {
   it("cannot have one file open at the same time, by whatever name, and can one after the other", async () => {
     const folder = await temporaryFolder();
@@ -44,6 +63,50 @@ describe.skipIf(process.platform === "win32")("two copies of the engine in one p
     const second = await open(path, { engine });
     await second.executescript("CREATE TABLE t (a)");
     expect(await rejection(open(path))).toMatchObject({ code: "SQLITE_AIO_TWO_ENGINES" });
+  });
+
+  it("cannot meet in a file that is attached, nor in one that is copied into", async () => {
+    const folder = await temporaryFolder();
+    const engine = install(folder, (from, to) => cpSync(from, to));
+    const shared = join(folder, "shared.db");
+    const ours = await open(shared);
+    await ours.executescript("CREATE TABLE t (a); INSERT INTO t VALUES (1)");
+    const other = await open(join(folder, "other.db"), { engine, isolationLevel: null });
+    await other.executescript("CREATE TABLE own (a)");
+    const two = { name: "OperationalError", code: "SQLITE_AIO_TWO_ENGINES" };
+    for (const attach of [
+      () => other.execute("ATTACH ? AS s", [shared]),
+      () => other.executeFetchall(`/* by */ ATTACH '${shared}' AS s`),
+      () =>
+        other.executescript(
+          `INSERT INTO own VALUES (1); ATTACH '${shared}' AS "s"; INSERT INTO s.t VALUES (2)`,
+        ),
+      () => other.transaction((tx) => tx.execute("ATTACH ? AS s", [shared])),
+      () => other.backup(shared),
+      () => other.backup(ours),
+      () => open(join(folder, "third.db"), { engine, setup: attachingSetup(folder, shared) }),
+    ]) {
+      expect(await rejection(attach()), String(attach)).toMatchObject(two);
+      expect(await rejection(other.executeFetchall("SELECT * FROM s.t"))).toMatchObject({
+        code: "SQLITE_ERROR",
+      });
+    }
+    expect(await ours.executeFetchall("SELECT a FROM t")).toEqual([[1]]);
+    expect(await other.executeFetchall("SELECT count(*) FROM own")).toEqual([[1]]);
+
+    // One after the other they can.
+    await ours.close();
+    await other.execute("ATTACH ? AS s", [shared]);
+    await other.execute("INSERT INTO s.t VALUES (2)");
+    expect(await rejection(open(shared))).toMatchObject(two);
+    await other.execute("DETACH s");
+    const again = await open(shared);
+    expect(await again.executeFetchall("SELECT a FROM t")).toEqual([[1], [2]]);
+    await again.close();
+    await other.backup(shared);
+    await other.execute("ATTACH ? AS s", [shared]);
+    await other.close();
+    await open(shared);
   });
 
   it("that are one file under two names, as package managers link them, are one copy", async () => {

@@ -14,7 +14,16 @@ import { packetRows } from "../wire/row-decode.js";
 
 export type BulkParts = Pick<
   SessionParts,
-  "handle" | "out" | "state" | "lockWait" | "schema" | "counts" | "changes" | "trace" | "nativeStatements"
+  | "handle"
+  | "out"
+  | "state"
+  | "lockWait"
+  | "schema"
+  | "counts"
+  | "changes"
+  | "trace"
+  | "nativeStatements"
+  | "attachedFiles"
 >;
 
 /** The statements of a script, one after the other. */
@@ -47,6 +56,7 @@ export function runScript(parts: BulkParts, transactions: TransactionControl, op
     counts.wrote();
     handle.noteTransaction();
     state.taintBy(facts.taint);
+    if (facts.setting === "ATTACH") parts.attachedFiles.mayHaveChanged(handle.db);
     state.scriptWrote(facts);
     operation.piece = null;
   }

@@ -216,11 +216,12 @@ export class Executor {
   }
 
   #run(statement: Statement, bindings: unknown[]): void {
-    const { handle, out, state, schema, counts, changes } = this.#parts;
+    const { handle, out, state, schema, counts, changes, attachedFiles } = this.#parts;
     const info = changes.mutate(statement, () => statement.handle(handle.db).run(...bindings));
     if (!statement.readonly) counts.wrote();
     if (!statement.keepsSchema) schema.mayHaveChanged();
     if (statement.taint !== Taint.NONE) state.taintBy(statement.taint);
+    if (statement.facts.setting === "ATTACH") attachedFiles.mayHaveChanged(handle.db);
     state.wroteBy(statement);
     counts.inserted(info.lastInsertRowid);
     out.done(statement.dml ? info.changes : -1, info.lastInsertRowid);

@@ -1,3 +1,4 @@
+import type { AttachedFiles } from "../engine/attached-files.js";
 import type { Blobs } from "./blobs.js";
 import type { ChangeCounts } from "./changes/change-counts.js";
 import type { ChangeTracker } from "./changes/change-tracker.js";
@@ -27,4 +28,5 @@ export interface SessionParts {
   readonly nativeStatements: NativeStatements;
   readonly limits: Limits;
   readonly blobs: Blobs;
+  readonly attachedFiles: AttachedFiles;
 }

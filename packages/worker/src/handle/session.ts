@@ -1,3 +1,4 @@
+import { AttachedFiles } from "../engine/attached-files.js";
 import { backUp, type BackupReport, requireDatabase } from "./backup.js";
 import { Blobs } from "./blobs.js";
 import { ChangeCounts } from "./changes/change-counts.js";
@@ -38,7 +39,7 @@ import {
   type Opened,
   type OpenOptions,
 } from "../wire/thread-api.js";
-import { type Reply, State } from "../wire/protocol.js";
+import { CLAIM_FILES, type Reply, State } from "../wire/protocol.js";
 
 /** A connection in the thread: makes its parts, and opens, replaces and closes the handle that they work on. */
 export class Session implements SessionParts {
@@ -56,6 +57,7 @@ export class Session implements SessionParts {
     () => this.handle.inTransaction,
     (database, table) => this.changes.mark(database, table),
   );
+  readonly attachedFiles: AttachedFiles;
   readonly lockWait: LockWait;
   readonly nativeStatements: NativeStatements;
   readonly methods = new Methods(this);
@@ -69,6 +71,10 @@ export class Session implements SessionParts {
   constructor(control: Control, callbacks: Callbacks, onFunctionCall: () => void) {
     this.#control = control;
     this.#callbacks = callbacks;
+    this.attachedFiles = new AttachedFiles(
+      (files) => callbacks.call(CLAIM_FILES, files) as string | null,
+      (work) => this.handle.privately(work),
+    );
     this.lockWait = new LockWait(this.handle, this.cursors, control);
     this.nativeStatements = new NativeStatements(control, () => this.lockWait.sequence);
     this.#definitions = new Definitions(this.handle, this.nativeStatements, callbacks, onFunctionCall);
@@ -116,6 +122,7 @@ export class Session implements SessionParts {
     this.hooks.attached(token);
     this.blobs.attached(token);
     this.limits.attached(token, options);
+    this.attachedFiles.mayHaveChanged(db);
     this.#definitions.installAuthorizer();
     return { sqliteVersion, serializes: db.serializes !== false };
   }

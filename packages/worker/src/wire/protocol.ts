@@ -145,6 +145,9 @@ export const MAX_FRAME_OPS = 1024;
 /** Operations that may be unanswered at a time: the control block's ring of cancelled operations is larger. */
 export const MAX_UNDER_WAY = 3072;
 
+/** The closure of the main side that is told all attached files of a handle; it gives why they cannot be, null if they can. */
+export const CLAIM_FILES = -1;
+
 export type Frame = unknown[];
 export type Reply = unknown[];
 export type SqlValue = null | number | bigint | string | Uint8Array;

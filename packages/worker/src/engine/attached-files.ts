@@ -1,0 +1,45 @@
+import { type EngineDatabase, prepareOwn } from "./engine-api.js";
+import { UsageError } from "../wire/fault.js";
+
+/** Tells which files are attached; gives why they cannot be, null if they can. */
+type Claim = (files: readonly string[]) => string | null;
+type Privately = <T>(work: () => T) => T;
+type Row = [seq: unknown, name: string, file: string | null];
+
+/** Files that are attached to the handle. The main side keeps which copy of SQLite has a file open. */
+export class AttachedFiles {
+  readonly #claim: Claim;
+  readonly #privately: Privately;
+  #claimed: readonly string[] = [];
+
+  constructor(claim: Claim, privately: Privately) {
+    this.#claim = claim;
+    this.#privately = privately;
+  }
+
+  /** To be called when one may have been attached or detached. Throws, and detaches it again, if another copy has it open. */
+  mayHaveChanged(db: EngineDatabase): void {
+    const found = this.#list(db);
+    const files = found.map(([, , file]) => file!);
+    if (files.join("\0") === this.#claimed.join("\0")) return;
+    const why = this.#claim(files);
+    if (why === null) {
+      this.#claimed = files;
+      return;
+    }
+    const added = found.filter(([, , file]) => !this.#claimed.includes(file!));
+    this.#privately(() => {
+      // DETACH is refused in one. Nothing was read from the file, or written to it.
+      if (db.inTransaction) prepareOwn(db, "ROLLBACK").run();
+      for (const [, name] of added) prepareOwn(db, `DETACH "${name.replaceAll('"', '""')}"`).run();
+    });
+    throw new UsageError("SQLITE_AIO_TWO_ENGINES", why);
+  }
+
+  #list(db: EngineDatabase): Row[] {
+    const rows = this.#privately(() => prepareOwn(db, "PRAGMA database_list").raw().all()) as Row[];
+    return rows.filter(
+      ([, name, file]) => name !== "main" && name !== "temp" && file !== null && file !== "",
+    );
+  }
+}
