@@ -17,8 +17,11 @@ export interface MemoryDatabase {
 const MAX_NAME = 400;
 
 /** The path as the engine takes it. Throws TypeError or RangeError, and NotSupportedError where there are no databases of that kind. */
-export function resolveDatabase(database: string | URL | Uint8Array | MemoryDatabase): string {
-  if (!isMemoryDatabase(database)) return resolvePath(database);
+export function resolveDatabase(
+  database: string | URL | Uint8Array | MemoryDatabase,
+  folder?: string,
+): string {
+  if (!isMemoryDatabase(database)) return resolvePath(database, folder);
   const other = Object.keys(database).find((key) => key !== "memory");
   if (other !== undefined)
     throw new TypeError(`unknown key "${other}" beside "memory": the options are the second argument`);
@@ -45,9 +48,9 @@ function isMemoryDatabase(database: unknown): database is MemoryDatabase {
 
 /**
  * The path as the engine takes it, from the root of the file system: the process may be in another folder when a thread
- * opens it, or opens it again. Throws TypeError.
+ * opens it, or opens it again. A relative one is looked for in `folder`. Throws TypeError.
  */
-export function resolvePath(database: string | URL | Uint8Array): string {
+export function resolvePath(database: string | URL | Uint8Array, folder: string = process.cwd()): string {
   const path = isUrl(database)
     ? fileURLToPath(database)
     : types.isUint8Array(database)
@@ -62,13 +65,13 @@ export function resolvePath(database: string | URL | Uint8Array): string {
   }
   if (path === "" || path === ":memory:") return path;
   if (path.trim() === "") throw new TypeError("the database path is blank");
-  return keepBlanks(absolute(path));
+  return keepBlanks(absolute(path, folder));
 }
 
 /** Not by `resolve()`, which takes `link/..` for the folder of the link where the system goes where it leads. */
-export function absolute(path: string): string {
-  if (process.platform === "win32") return resolve(path);
-  return isAbsolute(path) ? path : `${process.cwd()}/${path.replace(/^(?:\.\/+)+/, "")}`;
+export function absolute(path: string, folder: string = process.cwd()): string {
+  if (process.platform === "win32") return resolve(folder, path);
+  return isAbsolute(path) ? path : `${folder}/${path.replace(/^(?:\.\/+)+/, "")}`;
 }
 
 /** better-sqlite3 trims the name, at its end only since it is absolute. */

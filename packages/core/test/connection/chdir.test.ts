@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { createPool } from "@sqlite-aio/core";
+import { createPool, createPools } from "@sqlite-aio/core";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { open, openEngine, rejection, temporaryFolder } from "../support/database.ts";
 
@@ -41,6 +41,18 @@ describe("a relative path means what it meant when it was given", () => {
     await pool.exec("CREATE TABLE t (a); INSERT INTO t VALUES (1)");
     move();
     expect(await pool.all("SELECT a FROM t")).toEqual([{ a: 1 }]);
+    expectNothingElse();
+  });
+
+  it("to the pools of createPools(), whenever one is opened", async () => {
+    const pools = createPools({ open: (tenant) => ({ database: `${tenant}.db` }), max: 1 });
+    onTestFinished(() => pools.close());
+    const made = pools.use("x", (pool) => pool.exec("CREATE TABLE t (a); INSERT INTO t VALUES (1)"));
+    move();
+    await made;
+    await pools.use("y", (pool) => pool.exec("CREATE TABLE t (a)"));
+    expect(await pools.use("x", (pool) => pool.all("SELECT a FROM t"))).toEqual([{ a: 1 }]);
+    expect(existsSync(join(before, "y.db"))).toBe(true);
     expectNothingElse();
   });
 

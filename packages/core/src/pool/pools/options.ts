@@ -5,7 +5,7 @@ import type { PoolOptions } from "../options.js";
 
 /** A database to be opened, as `createPool()` takes it. */
 export interface PoolsDatabase {
-  /** The file. */
+  /** The file; a relative path begins in the folder that the process was in when `createPools()` was called. */
   database: string | URL;
   /** Options of its pool. Each connection of it is a thread: `{ readers: 0 }` makes do with one. */
   options?: PoolOptions | undefined;
@@ -29,6 +29,8 @@ export interface ResolvedPoolsOptions<K> {
   readonly max: number;
   readonly idleTimeout: number;
   readonly acquireTimeout: number;
+  /** Where relative paths begin, whenever a database is opened. */
+  readonly folder: string;
 }
 
 /** Checks what `createPools()` was given. Throws TypeError or RangeError. */
@@ -45,18 +47,20 @@ export function resolvePoolsOptions<K>(options: PoolsOptions<K>): ResolvedPoolsO
     max: integer(max, "max", 64, 1),
     idleTimeout: integer(idleTimeout, "idleTimeout", 30_000, 0),
     acquireTimeout: integer(acquireTimeout, "acquireTimeout", 30_000, 0),
+    folder: process.cwd(),
   };
 }
 
-/** Checks what `open()` gave. Throws TypeError. */
-export function checkDatabase(given: PoolsDatabase): PoolsDatabase {
+/** What `open()` gave, a relative path in `folder`. Throws TypeError. */
+export function checkDatabase(given: PoolsDatabase, folder: string): PoolsDatabase {
   if (typeof given !== "object" || given === null)
     throw new TypeError('option "open" must give an object { database, options }');
-  const { database } = checkOptions(given, ["database", "options"]);
-  const path = resolveDatabase(database);
+  const { database, options } = checkOptions(given, ["database", "options"]);
+  const path = resolveDatabase(database, folder);
   if (isPrivate(path) || isSharedMemory(path))
     throw new TypeError(
       'option "open" gave a database without a file, which would be lost when it is closed',
     );
-  return given;
+  // The name of a primary is no path.
+  return { database: typeof database === "string" && !/^\w+:\/\//.test(database) ? path : database, options };
 }

@@ -189,7 +189,7 @@ export class Pools<K = string> {
   #open(key: K): Tenant {
     this.#opened++;
     const tenant = new Tenant(async () => {
-      const { database, options } = checkDatabase(await this.#options.open(key));
+      const { database, options } = checkDatabase(await this.#options.open(key), this.#options.folder);
       return await createPool(database, options);
     });
     this.#tenants.set(key, tenant);
