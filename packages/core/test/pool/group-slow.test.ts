@@ -47,6 +47,28 @@ describe("a write that turns out to be slow", () => {
     expect(rows.map(({ a }) => a)).toEqual([10, 2_000_000, "after", "before"]);
   });
 
+  it.runIf(!capabilities.interrupt)(
+    "is done once where nothing can stop it, and commits what came before it",
+    async () => {
+      const pool = await openPool({ readers: 0, writers: 1 });
+      await pool.exec("CREATE TABLE t (a)");
+      await pool.run(COUNTED, [10]);
+      await pool.run("INSERT INTO t VALUES (?)", ["learn"]);
+      let ended = 0;
+      await pool.createFunction("ended", 0, () => ++ended);
+      // Seen is the end of each attempt.
+      const slow = COUNTED.replace("max(i)", "max(i) + 0 * ended()");
+      const results = await Promise.all([
+        pool.run("INSERT INTO t VALUES (?)", ["before"]),
+        pool.run(slow, [5_000_000]),
+        pool.run("INSERT INTO t VALUES (?)", ["after"]),
+      ]);
+      expect(results.map(({ changes }) => changes)).toEqual([1, 1, 1]);
+      expect(ended).toBe(1);
+      expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 5 });
+    },
+  );
+
   it("joins no group when that is known", async () => {
     const pool = await openPool({ readers: 1, writers: 1 });
     await pool.exec("CREATE TABLE t (a)");
