@@ -5,7 +5,7 @@ import { isInstance } from "../errors/is-instance.js";
 import type { CallSite } from "../errors/call-site.js";
 import type { Deadline } from "../options/deadline.js";
 import type { MemberGroup } from "./member-group.js";
-import type { Want } from "./request.js";
+import { Request, type Want } from "./request.js";
 import type { Lease, Leases } from "./leases.js";
 import { ELSEWHERE, type Member, poolClosed } from "./member.js";
 import type { ResolvedPoolOptions } from "./options.js";
@@ -64,10 +64,17 @@ export class Dispatcher {
     try {
       for (;;) {
         const picked = group.pick(want);
-        const { call, member } =
-          picked === null
-            ? await this.#wait(group, want, deadline, make)
-            : { call: group.track(picked, make(picked.handle, false), want.cost), member: picked };
+        const waiting = picked === null ? new WaitingCall(group, want, make) : null;
+        // What rejects is made here, where the caller's stack is known.
+        if (waiting !== null) {
+          try {
+            await inLine(group, waiting, deadline);
+          } catch (reason) {
+            throw thrownFor(reason);
+          }
+        }
+        const member = picked ?? waiting!.member;
+        const call = waiting?.call ?? group.track(member, make(member.handle, false), want.cost);
         if (again) call.repeats();
         try {
           await call.promise;
@@ -158,66 +165,64 @@ export class Dispatcher {
       const grant = (member: Member): Lease =>
         this.#leases.grant(member, group, what, place, () => this.#over());
       const picked = group.pick(ALONE);
-      return picked === null ? await this.#inLine(group, ALONE, deadline, grant) : grant(picked);
+      return picked === null ? await inLine(group, new WaitingLease(grant), deadline) : grant(picked);
     } catch (reason) {
       this.#over();
       throw thrownFor(reason);
     }
   }
 
-  async #wait(
-    group: MemberGroup,
-    want: Want,
-    deadline: Deadline | undefined,
-    make: Make,
-  ): Promise<{ call: Call; member: Member }> {
-    try {
-      return await this.#inLine(group, want, deadline, (member) => ({
-        call: group.track(member, make(member.handle, true), want.cost),
-        member,
-      }));
-    } catch (reason) {
-      // Made here, where the caller's stack is known.
-      throw thrownFor(reason);
-    }
-  }
-
-  /** Waits in the group's line; `take` is given the member at once when it is free. */
-  #inLine<T>(
-    group: MemberGroup,
-    want: Want,
-    deadline: Deadline | undefined,
-    take: (member: Member) => T,
-  ): Promise<T> {
-    return new Promise((resolve, reject) => {
-      let stopWatching: (() => void) | undefined;
-      let over = false;
-      const end = (): void => {
-        over = true;
-        stopWatching?.();
-      };
-      const leave = group.enqueue({
-        ...want,
-        place: (member) => {
-          end();
-          try {
-            resolve(take(member));
-          } catch (error) {
-            reject(error);
-          }
-        },
-        refuse: (reason) => {
-          end();
-          reject(reason);
-        },
-      });
-      if (!over) stopWatching = deadline?.watch(leave);
-    });
-  }
-
   #over(): void {
     if (--this.#pending === 0) this.#drained?.();
   }
+}
+
+/** A call that is made and sent when there is a member for it. */
+class WaitingCall extends Request<void> {
+  readonly #group: MemberGroup;
+  readonly #make: Make;
+  #member: Member | null = null;
+  #call: Call | null = null;
+
+  constructor(group: MemberGroup, want: Want, make: Make) {
+    super(want);
+    this.#group = group;
+    this.#make = make;
+  }
+
+  /** Once it waits no more. */
+  get member(): Member {
+    return this.#member!;
+  }
+
+  get call(): Call {
+    return this.#call!;
+  }
+
+  protected take(member: Member): void {
+    this.#member = member;
+    this.#call = this.#group.track(member, this.#make(member.handle, true), this.cost);
+  }
+}
+
+class WaitingLease extends Request<Lease> {
+  readonly #grant: (member: Member) => Lease;
+
+  constructor(grant: (member: Member) => Lease) {
+    super(ALONE);
+    this.#grant = grant;
+  }
+
+  protected take(member: Member): Lease {
+    return this.#grant(member);
+  }
+}
+
+/** Waits in the group's line, no longer than until the deadline. Throws where there is no place in it. */
+function inLine<T>(group: MemberGroup, request: Request<T>, deadline: Deadline | undefined): Promise<T> {
+  group.enqueue(request);
+  if (deadline !== undefined) request.watch(deadline, (reason) => group.leave(request, reason));
+  return request.promise;
 }
 
 function isUnbegun(error: unknown): boolean {

@@ -4,7 +4,7 @@ import { PoolTimeoutError, ProgrammingError, QueueFullError, WorkerCrashedError 
 import { isInstance } from "../errors/is-instance.js";
 import { type Member, poolClosed, type Role } from "./member.js";
 import type { ResolvedPoolOptions } from "./options.js";
-import type { Bounds, Request, Want } from "./request.js";
+import { type Bounds, type Waiter, WaitLimit, type Want } from "./request.js";
 
 /** Calls under way to a member before a further one waits: one frame's worth, and the next one's. */
 const MAX_LOAD = 2048;
@@ -38,9 +38,10 @@ export class MemberGroup {
   readonly #start: (role: Role, signal: AbortSignal) => Promise<Member>;
   /** Aborted when nothing is to be opened any more. */
   readonly #ending = new AbortController();
-  readonly #calls: Request[] = [];
+  readonly #calls: Waiter[] = [];
   /** Those who wait for a lease: the same line where a lease takes what a call would get. */
-  readonly #leases: Request[];
+  readonly #leases: Waiter[];
+  readonly #limit: WaitLimit;
   /** Looks after calls that wait behind a long one. */
   #patrol: NodeJS.Timeout | undefined;
   /** Closes readers that were opened besides those for calls. */
@@ -68,6 +69,10 @@ export class MemberGroup {
     this.#leases = bounds.leases > 0 ? [] : this.#calls;
     this.#options = options;
     this.#start = start;
+    this.#limit = new WaitLimit(options.acquireTimeout, this.#lines, () => {
+      for (const request of this.#limit.takeExpired()) request.refuse(this.#timedOut());
+      this.advance();
+    });
   }
 
   get bounds(): Bounds {
@@ -101,11 +106,11 @@ export class MemberGroup {
     return this.#lineOf(want).length === 0 ? this.#find(want) : null;
   }
 
-  /** Waits in line. Throws if the line is full; gives a way to leave it. */
-  enqueue(request: Request): (reason: unknown) => void {
+  /** Waits in line. Throws if the line is full. */
+  enqueue(request: Waiter): void {
     if (this.#closed) throw poolClosed();
     this.#refuseDeadlock(request);
-    const { maxWaiting, acquireTimeout } = this.#options;
+    const { maxWaiting } = this.#options;
     const line = this.#lineOf(request);
     // Those for whom a member is being opened wait for nobody.
     const others = this.#lines.reduce(
@@ -115,20 +120,21 @@ export class MemberGroup {
     if (line.length - this.#spare(line) + others >= maxWaiting) {
       throw new QueueFullError(`${maxWaiting} callers are waiting already (maxWaiting); ${this.#describe()}`);
     }
+    request.waits(performance.now());
     line.push(request);
-    const leave = (reason: unknown): void => {
-      const at = line.indexOf(request);
-      // A timer may go off that was stopped: by somebody's fake clock it was not.
-      if (at < 0) return;
-      line.splice(at, 1);
-      clearTimeout(request.timer);
-      request.refuse(reason);
-      this.advance();
-    };
-    if (acquireTimeout > 0) request.timer = setTimeout(() => leave(this.#timedOut()), acquireTimeout);
     this.advance();
     if (line.length > 0) this.#lookLater();
-    return leave;
+  }
+
+  /** Gives up waiting, if it still does. */
+  leave(request: Waiter, reason: unknown): void {
+    const line = this.#lineOf(request);
+    const at = line.indexOf(request);
+    // A timer may go off that was stopped: by somebody's fake clock it was not.
+    if (at < 0) return;
+    line.splice(at, 1);
+    request.refuse(reason);
+    this.advance();
   }
 
   /** Serves those who wait, as far as members are free; asks for a further member where that would help. */
@@ -141,10 +147,10 @@ export class MemberGroup {
         const member = this.#find(request);
         if (member === null) break;
         line.shift();
-        clearTimeout(request.timer);
         request.place(member);
       }
     }
+    if (!this.#closed) this.#limit.look();
     if (this.waiting > 0) this.#grow();
     else if (this.#tooMany) this.#trimLater();
   }
@@ -210,6 +216,7 @@ export class MemberGroup {
     this.#closed = true;
     clearTimeout(this.#patrol);
     clearTimeout(this.#trim);
+    this.#limit.stop();
     this.#refuseAll(new ErrorReason(poolClosed));
   }
 
@@ -256,11 +263,11 @@ export class MemberGroup {
     }
   }
 
-  #lineOf({ need }: Want): Request[] {
+  #lineOf({ need }: Want): Waiter[] {
     return need === "lease" ? this.#leases : this.#calls;
   }
 
-  get #lines(): readonly Request[][] {
+  get #lines(): readonly Waiter[][] {
     return this.#leases === this.#calls ? [this.#calls] : [this.#calls, this.#leases];
   }
 
@@ -326,7 +333,7 @@ export class MemberGroup {
   }
 
   /** How many members may be opened for those who wait in a line. */
-  #spare(line: readonly Request[]): number {
+  #spare(line: readonly Waiter[]): number {
     if (line !== this.#calls) return Math.min(this.#bounds.leases - this.#leased, this.#room);
     const { calls, relief } = this.#bounds;
     const missing = calls - this.#useful;
@@ -398,7 +405,6 @@ export class MemberGroup {
 
   #refuseAll(reason: unknown): void {
     for (const request of this.#lines.flatMap((line) => line.splice(0))) {
-      clearTimeout(request.timer);
       request.refuse(reason);
     }
   }
@@ -415,7 +421,7 @@ export class MemberGroup {
     }, ms).unref();
   }
 
-  #refuseDeadlock(request: Request): void {
+  #refuseDeadlock(request: Want): void {
     if (this.#spare(this.#lineOf(request)) > 0) return;
     // Of what is leased apart a call has no need, nor a lease of what is not leased.
     const lease = this.#bounds.leases > 0 && request.need === "lease";

@@ -78,6 +78,12 @@ function toBeClosed<T extends { close(): Promise<void> }>(resource: T): T {
   return resource;
 }
 
+/** What each of the `last` calls that were made since takes of the heap. */
+function bytesEach(before: Footprint): number {
+  globalThis.gc!({ type: "major", execution: "sync", flavor: "last-resort" });
+  return (process.memoryUsage().heapUsed - before.heapMb * 2 ** 20) / last;
+}
+
 const trials: Readonly<Record<string, () => Promise<unknown>>> = {
   /** Of a hundred calls: reads, writes, failing ones, aborted ones, iterations, transactions. */
   async pool() {
@@ -184,11 +190,25 @@ const trials: Readonly<Record<string, () => Promise<unknown>>> = {
     await repeat(first, call);
     const before = await footprint();
     const calls = Array.from({ length: last }, (_, i) => db.execute("INSERT INTO t VALUES (?)", [i]));
-    globalThis.gc!({ type: "major", execution: "sync", flavor: "last-resort" });
-    const bytes = (process.memoryUsage().heapUsed - before.heapMb * 2 ** 20) / last;
+    const bytes = bytesEach(before);
     await Promise.all(calls);
     const stored = await db.executeFetchall<[number]>("SELECT count(*) FROM t");
     return { bytes, stored: stored[0]![0] - first };
+  },
+
+  /** The same of a pool, whose threads have 2,048 calls each at the most. */
+  async waitingPool() {
+    const bounds = { maxQueue: 2 * last, maxWaiting: 2 * last, acquireTimeout: 0 };
+    const pool = toBeClosed(await createPool(":memory:", bounds));
+    await pool.exec("CREATE TABLE t (a)");
+    const call = async (i: number): Promise<unknown> => pool.run("INSERT INTO t VALUES (?)", [i]);
+    await repeat(first, call);
+    const before = await footprint();
+    const calls = Array.from({ length: last }, (_, i) => pool.run("INSERT INTO t VALUES (?)", [i]));
+    const bytes = bytesEach(before);
+    await Promise.all(calls);
+    const stored = await pool.get<{ n: number }>("SELECT count(*) AS n FROM t");
+    return { bytes, stored: stored!.n - first };
   },
 
   /** A million rows to a consumer that is slower than the thread: the thread may be so many rows ahead. */
