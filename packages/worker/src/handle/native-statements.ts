@@ -7,6 +7,9 @@ import type { RowBlock } from "../wire/row-block.js";
 import type { Packet } from "../wire/row-encode.js";
 import type { Statement } from "./statement.js";
 
+/** Characters. The engine has compiled the text once when it comes here. */
+const LONG_TEXT = 1_000_000;
+
 const MODES: Readonly<Record<IntegerMode, 0 | 1 | 2>> = { auto: 0, bigint: 1, number: 2 };
 
 /** How far a batch came. */
@@ -72,7 +75,7 @@ export class NativeStatements {
    * functions.
    */
   take(statement: Statement): NativeStatement | null {
-    if (this.#native === null || !this.#allowed) return null;
+    if (this.#native === null || !this.#allowed || isLong(statement)) return null;
     const known = this.#compiled.get(statement);
     if (known?.lent === true) return this.#compile(statement);
     const compiled = known ?? this.#compile(statement);
@@ -92,7 +95,7 @@ export class NativeStatements {
    * may run.
    */
   idle(statement: Statement): NativeStatement | null {
-    if (!this.anyIdle) return null;
+    if (!this.anyIdle || isLong(statement)) return null;
     const known = this.#compiled.get(statement);
     if (known !== undefined) return known.lent ? null : known;
     try {
@@ -205,4 +208,9 @@ export interface NativeStatement {
   /** Somebody is stepping it. */
   lent: boolean;
   columns: readonly ColumnOf[] | null;
+}
+
+/** To compile it a second time would take longer than what is gained. */
+function isLong({ sql }: Statement): boolean {
+  return sql.length > LONG_TEXT;
 }
