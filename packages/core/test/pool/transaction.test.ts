@@ -89,7 +89,9 @@ it("50 callers x 40 transfers, a third of them failing, with other writes betwee
   }
   const rows = await pool.all<{ id: number; balance: number }>("SELECT id, balance FROM account");
   expect(new Map(rows.map(({ id, balance }) => [id, balance]))).toEqual(expected);
-  expect(pool.stats()).toMatchObject({ pending: 0, waiting: 0, busy: 0, respawned: 0 });
+  expect(pool.stats()).toMatchObject({ pending: 0, waiting: 0, respawned: 0 });
+  // The connection of the last transaction may still be cleaned.
+  await until(() => pool.stats().busy === 0);
 });
 
 it("two processes that increment one counter 1,000 times each lose nothing", async () => {

@@ -13,7 +13,7 @@ import {
 } from "@sqlite-aio/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openEngine, rejection, temporaryPath } from "../../support/database.ts";
-import { holds } from "../../support/pool-support.ts";
+import { holds, until } from "../../support/pool-support.ts";
 
 const SCHEMA = `
   CREATE TABLE t (id INTEGER PRIMARY KEY, x);
@@ -45,10 +45,6 @@ function change(rows: Record<string, (number | bigint)[] | true>): Change {
     external: false,
     any: false,
   };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(2);
 }
 
 const run = promisify(execFile);

@@ -15,6 +15,7 @@ import {
 import { describe, expect, it, onTestFinished } from "vitest";
 import { rejection, temporaryFolder } from "../../support/database.ts";
 import { type Gate, gate } from "../../support/gate.ts";
+import { until } from "../../support/pool-support.ts";
 
 interface Made {
   readonly pools: Pools;
@@ -53,11 +54,6 @@ function hold(
   });
   over.catch(nothing);
   return { entered: inside.opened, over, let: leave.open };
-}
-
-/** Resolves when `what` holds. */
-async function until(what: () => boolean): Promise<void> {
-  while (!what()) await turn();
 }
 
 describe("use()", () => {
