@@ -26,8 +26,8 @@ export interface Waiter extends Want {
 
 /** What waits for a member, and is given one as soon as it is free. Of those there may be very many: each is to be small. */
 export abstract class Request<T> implements Waiter {
-  readonly need: Want["need"];
-  readonly cost: number;
+  /** As it is known now: of a statement more is learned while its calls wait. */
+  readonly #want: Want;
   readonly promise: Promise<T>;
   #resolve!: (result: T) => void;
   #reject!: (reason: unknown) => void;
@@ -35,13 +35,20 @@ export abstract class Request<T> implements Waiter {
   #over = false;
   #stopWatching: (() => void) | null = null;
 
-  constructor({ need, cost }: Want) {
-    this.need = need;
-    this.cost = cost;
+  constructor(want: Want) {
+    this.#want = want;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+  }
+
+  get need(): Want["need"] {
+    return this.#want.need;
+  }
+
+  get cost(): number {
+    return this.#want.cost;
   }
 
   get since(): number {

@@ -22,6 +22,7 @@ import {
   type Origins,
   type Packet,
   type Reply,
+  running,
   SPENT_SHIFT,
   State,
   uncancel,
@@ -67,6 +68,9 @@ export class Pipeline {
   #since = 0;
   /** When it was last known to begin the call that it is at. */
   #headSince = 0;
+  /** The call behind the first one that the thread was last seen inside, and since when. */
+  #inside = 0;
+  #insideSince = 0;
   #streaming = false;
   #scheduled = false;
   #stopped = false;
@@ -101,9 +105,20 @@ export class Pipeline {
     return this.#sent[0];
   }
 
-  /** Milliseconds that the thread has been at its present call; 0 if it has none. */
+  /**
+   * Milliseconds that the thread has been at its present call, as far as is known; 0 if it is at none. The control block is
+   * asked, since answers may wait to be read while the main loop is at something else.
+   */
   get busyMs(): number {
-    return this.#sent.length === 0 ? 0 : now() - this.#headSince;
+    const { head } = this;
+    if (head === undefined) return 0;
+    const inside = running(this.#host.control);
+    if (inside === head.sequence) return now() - this.#headSince;
+    if (inside !== this.#inside) {
+      this.#inside = inside;
+      this.#insideSince = now();
+    }
+    return inside === 0 ? 0 : now() - this.#insideSince;
   }
 
   /** All calls that are not over, in their order. */

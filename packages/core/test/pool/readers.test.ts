@@ -131,3 +131,20 @@ it("the pool's own checkpoint is nobody's call: it is counted apart", async () =
   await until(() => pool.stats().housekeeping > before.housekeeping);
   expect(pool.stats()).toMatchObject({ executed: before.executed, busy: 0, queued: 0 });
 });
+
+it("a reader is not taken for slow whose answers only wait for the main loop", async () => {
+  const { pool } = await filled({ readers: 2 });
+  const read = (): Promise<unknown> => pool.get("SELECT a FROM t WHERE a = 1");
+  for (let i = 0; i < 50; i++) await read();
+  const first = read();
+  // It is sent, and answered while nobody looks.
+  await new Promise((resolve) => {
+    process.nextTick(resolve);
+  });
+  const end = performance.now() + 300;
+  while (performance.now() < end);
+  const next = read();
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+  expect(pool.stats()).toMatchObject({ waiting: 0, readers: 1, pending: 2 });
+  expect(await Promise.all([first, next])).toEqual([{ a: 1 }, { a: 1 }]);
+});

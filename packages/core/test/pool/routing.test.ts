@@ -209,6 +209,18 @@ it("a long read holds up neither quick ones nor writes", async () => {
   expect(await long).toEqual({ done: 1 });
 });
 
+it("reads that were called before their text was known to be quick share readers as soon as it is", async () => {
+  const pendingWhenPlaced: number[] = [];
+  const reads = Array.from({ length: 2000 }, async () => {
+    await pool.get("SELECT a FROM t WHERE id = 1");
+    const { waiting, pending } = pool.stats();
+    if (waiting === 0) pendingWhenPlaced.push(pending);
+  });
+  expect(pool.stats().waiting).toBeGreaterThan(1900);
+  await Promise.all(reads);
+  expect(pendingWhenPlaced[0]).toBeGreaterThan(1000);
+});
+
 it("quick reads of many callers share a thread that is awake instead of waking the others", async () => {
   const leases = await Promise.all([pool.acquire({ mode: "read" }), pool.acquire({ mode: "read" })]);
   await Promise.all(leases.map((lease) => pool.release(lease)));

@@ -21,15 +21,17 @@ describe("what a pool knows of a text", () => {
     const profiles = new StatementProfiles(10);
     const profile = profiles.get("SELECT 1");
     expect(isQuick(profile.cost)).toBe(false);
-    profiles.spent(profile, 0.5);
+    expect(profile.need).toBe("idle");
+    profile.spent(0.5);
     expect(profile.cost).toBe(0.5);
-    profiles.spent(profile, 10);
+    expect(profile.need).toBe("quick");
+    profile.spent(10);
     expect(profile.cost).toBe(10);
     expect(isQuick(profile.cost)).toBe(false);
-    for (let i = 0; i < 8; i++) profiles.spent(profile, 0.1);
+    for (let i = 0; i < 8; i++) profile.spent(0.1);
     expect(profile.cost).toBeCloseTo(10 * 0.8 ** 8, 10);
     expect(isQuick(profile.cost)).toBe(true);
-    for (let i = 0; i < 100; i++) profiles.spent(profile, 0.1);
+    for (let i = 0; i < 100; i++) profile.spent(0.1);
     expect(profile.cost).toBe(0.1);
   });
 

@@ -133,8 +133,8 @@ function follows(first: number, sequence: number): boolean {
 
 /** Main: the member of a group that the thread is inside at this moment; 0 if there is none. */
 export function insideGroup(control: Control): number {
-  const running = Atomics.load(control.words, RUNNING);
-  return canBeUndone(control, running) && isInside(control, running) ? running : 0;
+  const sequence = running(control);
+  return sequence !== 0 && canBeUndone(control, sequence) ? sequence : 0;
 }
 
 /**
@@ -165,6 +165,12 @@ export function isWorking(control: Control): boolean {
 /** Main: whether the thread is inside operation `sequence` at this moment. */
 export function isInside(control: Control, sequence: number): boolean {
   return Atomics.load(control.words, RUNNING) === sequence && Atomics.load(control.words, ENDED) !== sequence;
+}
+
+/** Main: number of the operation that the thread is inside at this moment; 0 if there is none. */
+export function running(control: Control): number {
+  const sequence = Atomics.load(control.words, RUNNING);
+  return isInside(control, sequence) ? sequence : 0;
 }
 
 /**
