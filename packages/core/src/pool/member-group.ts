@@ -4,7 +4,8 @@ import { PoolTimeoutError, ProgrammingError, QueueFullError, WorkerCrashedError 
 import { isInstance } from "../errors/is-instance.js";
 import { type Member, poolClosed, type Role } from "./member.js";
 import type { ResolvedPoolOptions } from "./options.js";
-import { type Bounds, type Waiter, WaitLimit, type Want } from "./request.js";
+import { type Bounds, type Waiter, WaitLimit } from "./request.js";
+import type { Want } from "./statement-profile.js";
 
 /** Calls under way to a member before a further one waits: one frame's worth, and the next one's. */
 const MAX_LOAD = 2048;

@@ -1,19 +1,6 @@
 import type { Deadline } from "../options/deadline.js";
 import type { Member } from "./member.js";
-
-/** Which members will do. */
-export interface Want {
-  /**
-   * Where there are several. `idle`: a member with nothing under way; `quick`: also one whose calls are all known to be quick; `any`: also one
-   * whose calls are not, where there is no other to wait for; `lease`: an idle one that is held until it is given back.
-   */
-  readonly need: "idle" | "quick" | "any" | "lease";
-  /** Milliseconds that it will take, as far as is known. */
-  readonly cost: number;
-}
-
-/** What takes no time worth counting. */
-export const ANY: Want = { need: "any", cost: 0 };
+import type { Want } from "./statement-profile.js";
 
 /** Who stands in a group's line. */
 export interface Waiter extends Want {

@@ -10,7 +10,6 @@ import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import type { Dispatcher, Make } from "./dispatcher.js";
 import type { MemberGroup } from "./member-group.js";
-import { ANY } from "./request.js";
 import type { Lease } from "./leases.js";
 import type { ResolvedPoolOptions } from "./options.js";
 
@@ -23,7 +22,7 @@ import { resultOf, RowIterator } from "../connection/row-iterator.js";
 import { runTransaction } from "../connection/transaction.js";
 import { partsOf, type SqlStatement, statementParts, textWithoutValues } from "../values/sql-statement.js";
 import { checkSql } from "../thread/statement-cache.js";
-import { type Profile, StatementProfiles } from "./statement-profile.js";
+import { ANY, type Profile, StatementProfiles } from "./statement-profile.js";
 
 /** Finds a reader or the writer for each statement; learns from the engine which of them write. */
 export class Router {

@@ -7,9 +7,22 @@ import {
   Taint,
 } from "@sqlite-aio/worker/sql";
 import { checkSql } from "../thread/statement-cache.js";
-import type { Want } from "./request.js";
 
-/** What a pool knows of a SQL text. */
+/** Which members will do. */
+export interface Want {
+  /**
+   * Where there are several. `idle`: a member with nothing under way; `quick`: also one whose calls are all known to be quick; `any`: also one
+   * whose calls are not, where there is no other to wait for; `lease`: an idle one that is held until it is given back.
+   */
+  readonly need: "idle" | "quick" | "any" | "lease";
+  /** Milliseconds that it will take, as far as is known. */
+  readonly cost: number;
+}
+
+/** What takes no time worth counting. */
+export const ANY: Want = { need: "any", cost: 0 };
+
+/** What a pool knows of a SQL text, and so which members a call of it wants. */
 export class Profile implements Want {
   /**
    * `control` would begin or end a transaction, `alone` may leave something behind on its connection, the others set
