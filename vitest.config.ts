@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { SkippedReporter } from "./packages/core/test/support/skipped-reporter.ts";
 import { timeFactor } from "./packages/core/test/support/time-factor.ts";
 
 const factor = timeFactor();
@@ -6,8 +7,12 @@ const factor = timeFactor();
 export default defineConfig(({ mode }) => ({
   test: {
     env: environment(mode),
+    reporters: ["default", new SkippedReporter()],
     include: mode === "other-realm" ? CORE : ["packages/*/test/**/*.test.ts", "examples/test/**/*.test.ts"],
-    setupFiles: process.env.NODE_V8_COVERAGE === undefined ? [] : ["packages/core/test/take-coverage.ts"],
+    setupFiles: [
+      "packages/native/test/skip-without-binary.ts",
+      ...(process.env.NODE_V8_COVERAGE === undefined ? [] : ["packages/core/test/take-coverage.ts"]),
+    ],
     // As Node loads it, not as vitest rewrites it.
     server: { deps: { external: [/\/packages\/\w+\/dist\//] } },
     // Real processes: a test that ends a worker thread or crashes the engine must not take the others with it.

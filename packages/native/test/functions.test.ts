@@ -152,6 +152,7 @@ it("a thread that ends with functions, in the midst of a group, takes nothing wi
       workerData: { engine: require.resolve("better-sqlite3"), native: require.resolve("../index.cjs") },
     },
   );
+  onTestFinished(() => void thread.terminate());
   const ready = new Promise((resolve, reject) => {
     thread.once("message", resolve);
     thread.once("error", reject);

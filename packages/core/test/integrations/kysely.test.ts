@@ -19,6 +19,7 @@ import { type ColumnType, type Generated, Kysely, ParseJSONResultsPlugin, sql } 
 import { jsonArrayFrom } from "kysely/helpers/sqlite";
 import { type Migration, Migrator } from "kysely/migration";
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
+import { endsWithTest } from "../support/child.ts";
 import { type Engine, openEngine, rejection, temporaryPath } from "../support/database.ts";
 
 interface Database {
@@ -1212,8 +1213,7 @@ async function migrating(
   env: Record<string, string> = {},
 ): Promise<ChildProcess> {
   const script = fileURLToPath(new URL("../fixtures/kysely-migrate.ts", import.meta.url));
-  const child = fork(script, [path, name], { env: { ...process.env, ...env }, execArgv: [] });
-  onTestFinished(() => void child.kill("SIGKILL"));
+  const child = endsWithTest(fork(script, [path, name], { env: { ...process.env, ...env }, execArgv: [] }));
   await once(child, "message");
   return child;
 }

@@ -1,12 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type Connection, type Cursor, SqliteError } from "@sqlite-aio/core";
-import { expect, it } from "vitest";
+import { beforeEach, expect, it } from "vitest";
 import { open, openEngine, temporaryPath } from "../support/database.ts";
 import { openPool, outcomes } from "../support/pool-support.ts";
 import { random } from "../support/random.ts";
 import { program, SCHEMA, type Step, write } from "./random-program.ts";
 import { figure, seed, times, within } from "./scale.ts";
+import { needs, withoutPython } from "./tools.ts";
 
 const PROGRAMS = times(6, 1500);
 const STEPS = 40;
@@ -89,6 +90,8 @@ async function perform(db: Connection, cursors: Map<number, Cursor>, step: Step)
       });
   }
 }
+
+beforeEach(({ skip }) => needs(withoutPython(), skip));
 
 it("random programs over two connections do what they do in CPython, step by step", {
   timeout: within(60_000, 20 * 60_000),

@@ -7,16 +7,16 @@ function succeeds(command: readonly string[]): { readonly ok: boolean; readonly 
   return { ok: status === 0, said: error?.message ?? `${stdout}${stderr}`.trim() };
 }
 
-/** Why strace cannot be used here, null if it can. Installs it where that can be done without asking. */
+/** Why strace cannot be used here, null if it can. */
 export function withoutStrace(): string | null {
-  const trial = ["strace", "-f", "-o", "/dev/null", "true"];
-  if (succeeds(trial).ok) return null;
-  if (process.getuid?.() === 0 && !succeeds(["strace", "--version"]).ok) {
-    const install = ["apt-get", "install", "-y", "--no-install-recommends", "strace"];
-    if (!succeeds(install).ok && succeeds(["apt-get", "update"]).ok) succeeds(install);
-  }
-  const { ok, said } = succeeds(trial);
+  const { ok, said } = succeeds(["strace", "-f", "-o", "/dev/null", "true"]);
   return ok ? null : `needs strace, and the right to trace a child process: ${said}`;
+}
+
+/** Why python3 cannot be used here, null if it can. */
+export function withoutPython(): string | null {
+  const { ok, said } = succeeds(["python3", "--version"]);
+  return ok ? null : `needs python3, to compare with CPython: ${said}`;
 }
 
 /** The start of a command that runs in a view of the file system of its own, where it may mount; and why there is none. */

@@ -1,12 +1,13 @@
 import { type Connection, type Pool, Row } from "@sqlite-aio/core";
 import type { IntegerMode, SqlValue } from "@sqlite-aio/worker/wire";
 import * as fc from "fast-check";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { open, temporaryPath } from "../support/database.ts";
 import { openPool } from "../support/pool-support.ts";
 import { figure, seed, times, within } from "./scale.ts";
 import { type Bound, columnNames, read, stored, type Table, tables, values } from "./value-arbitraries.ts";
-import { cellOf, findWitnesses, type Refusal, type Witness } from "./witness.ts";
+import { needs } from "./tools.ts";
+import { cellOf, findWitnesses, NO_WITNESS, type Refusal, type Witness } from "./witness.ts";
 
 const VALUES = times(1500, 100_000);
 const PARAMETER_LISTS = times(40, 3000);
@@ -18,8 +19,11 @@ const counted = { values: 0, lists: 0, statements: 0, tests: 0 };
 
 beforeAll(async () => {
   witnesses = await findWitnesses();
-  process.stdout.write(`values: compared with ${witnesses.map(({ name }) => name).join(" and ")}\n`);
+  if (witnesses.length > 0)
+    process.stdout.write(`values: compared with ${witnesses.map(({ name }) => name).join(" and ")}\n`);
 });
+
+beforeEach(({ skip }) => needs(witnesses.length === 0 ? NO_WITNESS : null, skip));
 
 afterAll(() => {
   for (const witness of witnesses) witness.close();

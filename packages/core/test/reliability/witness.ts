@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn, spawnSync } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { SqlValue } from "@sqlite-aio/worker/wire";
@@ -43,23 +43,11 @@ export function cellOf(value: SqlValue): string {
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-/**
- * Every witness of this machine. Without any, root has the shell installed; anybody else is told.
- */
-export async function findWitnesses(): Promise<Witness[]> {
-  const found = await witnesses();
-  if (found.length > 0) return found;
-  if (process.getuid?.() === 0) {
-    execFileSync("apt-get", ["install", "-y", "sqlite3"], { stdio: "ignore" });
-    const installed = await witnesses();
-    if (installed.length > 0) return installed;
-  }
-  throw new Error(
-    "values are compared with what the sqlite3 shell or python3 reads, and neither is there: install one of them",
-  );
-}
+/** What is said where there is no witness. */
+export const NO_WITNESS = "needs the sqlite3 shell or python3, to compare with what that reads";
 
-async function witnesses(): Promise<Witness[]> {
+/** Every witness of this machine. */
+export async function findWitnesses(): Promise<Witness[]> {
   const found = [shellWitness(), await pythonWitness()];
   return found.filter((witness) => witness !== null);
 }

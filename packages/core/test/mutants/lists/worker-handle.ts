@@ -1,0 +1,182 @@
+import { mutantsOf } from "../mutant.ts";
+
+const CORE = "/packages/core/test";
+
+/** One handle: its statements, its cursors, its locks. */
+export const WORKER_HANDLE = mutantsOf("packages/worker/src", "packages/worker/test", [
+  {
+    file: "handle/executor.ts",
+    what: "the set of failed jobs is never emptied",
+    find: "    this.#failedJobs.delete(cursor);\n",
+    replace: "",
+    tests: [`${CORE}/connection/left-behind`],
+  },
+  {
+    what: "a statement that is forgotten is kept",
+    find: "    this.#statements.delete(id);",
+    replace: "",
+    tests: [`${CORE}/connection/left-behind`],
+  },
+  {
+    what: "a batch behind one that failed is run",
+    find: "    if (operation.code === Op.MANY) this.#failedJobs.add(operation.fields[3] as number);",
+    replace: "",
+    tests: [`${CORE}/connection/executemany-given-up`, `${CORE}/connection/executemany`],
+  },
+  {
+    file: "handle/cursors/open-cursors.ts",
+    what: "cursors are kept open by the end of a lease",
+    find: "    for (const cursor of this.#cursors.values()) cursor.close();\n    this.#cursors.clear();",
+    replace: "",
+    tests: [`${CORE}/pool/lease`],
+  },
+  {
+    file: "handle/lock-wait.ts",
+    what: "all locks of a script share one timeout",
+    find: "if (this.#locked?.progress !== progress) {",
+    replace: "if (this.#locked === null) {",
+    tests: [`${CORE}/connection/locks`],
+  },
+  {
+    file: "handle/backup.ts",
+    what: "a backup that meets a lock never gives up",
+    find: "        if (now >= this.#deadline) throw locked();\n",
+    replace: "",
+    tests: [`${CORE}/connection/backup`],
+  },
+  {
+    what: "a backup that meets a lock at once never gives up",
+    find: "    if (performance.now() >= deadline) throw locked();\n",
+    replace: "",
+    tests: [`${CORE}/connection/backup`],
+  },
+  {
+    what: "a backup's timeout does not begin anew with the pages that are copied",
+    find: "      this.#deadline = now + this.#timeout;",
+    replace: "",
+    tests: [`${CORE}/connection/backup`],
+    survives:
+      "a test of it would have to hold a lock for longer than the timeout in pieces, which takes seconds",
+  },
+  {
+    file: "handle/blobs.ts",
+    what: "a blob that is closed is kept",
+    find: "    this.#open.delete(number);\n",
+    replace: "",
+    tests: [`${CORE}/connection/blob`, `${CORE}/connection/left-behind`],
+  },
+  {
+    what: "a change by a blob outside a transaction is not told",
+    find: "    if (blob.written && !this.#inTransaction()) this.#changed(blob.database, blob.table);",
+    replace: "",
+    tests: [`${CORE}/connection/blob`],
+  },
+  {
+    file: "handle/native-statements.ts",
+    what: "a statement that is forgotten stays compiled",
+    find: "    this.#compiled.delete(statement);\n",
+    replace: "",
+    tests: [`${CORE}/connection/left-behind`],
+  },
+  {
+    what: "a statement that is forgotten is not finalized",
+    find: "    if (compiled?.lent === false) this.#native?.finalize(this.#token, compiled.id);",
+    replace: "",
+    tests: [`${CORE}/connection/left-behind`],
+  },
+  {
+    what: "a statement of which there are two is not finalized",
+    find: "    } else this.#native?.finalize(this.#token, compiled.id);",
+    replace: "    }",
+    tests: [`${CORE}/connection/left-behind`],
+  },
+  {
+    what: "a statement that is given back is not reset",
+    find: "      this.#native?.reset(this.#token, compiled.id);",
+    replace: "",
+    tests: [`${CORE}/connection/cursor`],
+  },
+  {
+    file: "handle/statement.ts",
+    what: "a slow statement is slow for ever",
+    find: "    this.#work = Math.max(ms, this.#work * 0.9);",
+    replace: "    this.#work = Math.max(ms, this.#work);",
+    tests: ["handle/statement"],
+  },
+  {
+    what: "a statement is never slow",
+    find: "    return this.#work > SLOW_MS;",
+    replace: "    return false;",
+    tests: ["handle/statement", `${CORE}/pool/group-slow`],
+  },
+  {
+    what: "what alters the schema is quick",
+    find: "    return this.#cost < QUICK_MS && this.keepsSchema;",
+    replace: "    return this.#cost < QUICK_MS;",
+    tests: [`${CORE}/connection/cursor`],
+  },
+  {
+    what: "a statement that has failed needs no guard",
+    find: "    return !this.proven || this.leavesRows || this.callsOut;",
+    replace: "    return !this.proven || this.callsOut;",
+    tests: [`${CORE}/pool/group-errors`, "handle/statement"],
+  },
+  {
+    what: "a statement that calls functions needs no guard",
+    find: "    return !this.proven || this.leavesRows || this.callsOut;",
+    replace: "    return !this.proven || this.leavesRows;",
+    tests: [`${CORE}/pool/group-commit`, "handle/statement"],
+  },
+  {
+    what: "a handle that is being stepped is used again",
+    find: "    const handle = this.#lent ? this.#compile(db) : this.#handle;",
+    replace: "    const handle = this.#handle;",
+    tests: [`${CORE}/connection/cursor`],
+  },
+  {
+    file: "handle/limits.ts",
+    what: "limits of a lease are left for the next",
+    find: "    this.#limits.clear();\n    this.#switches.clear();",
+    replace: "",
+    tests: [`${CORE}/connection/limits`],
+  },
+  {
+    file: "functions/definer.ts",
+    what: "groups of an aggregate that are over are kept",
+    find: "          groups.delete(number as number);\n",
+    replace: "",
+    tests: [`${CORE}/connection/left-behind`],
+  },
+  {
+    file: "functions/groups.ts",
+    what: "no bound on the rows that cross together",
+    find: "this.#rows.push(row) >= MOST_ROWS || this.#bytes >= MOST_BYTES",
+    replace: "this.#rows.push(row) < 0 || this.#bytes >= MOST_BYTES",
+    tests: [`${CORE}/connection/aggregates`],
+  },
+  {
+    what: "no bound on the bytes that cross together",
+    find: "this.#rows.push(row) >= MOST_ROWS || this.#bytes >= MOST_BYTES",
+    replace: "this.#rows.push(row) >= MOST_ROWS",
+    tests: [`${CORE}/connection/aggregates`],
+  },
+  {
+    file: "handle/cursors/cursors.ts",
+    what: "no bound on the rows of a packet",
+    find: "  return limit < 0 ? PACKET_ROWS : Math.min(limit, PACKET_ROWS);",
+    replace: "  return limit < 0 ? PACKET_ROWS : limit;",
+    tests: [`${CORE}/connection/cursor`],
+  },
+  {
+    what: "no bound on the bytes of a packet",
+    find: "while (rows.length < most && bytes < PACKET_BYTES && this.#ahead.done !== true)",
+    replace: "while (rows.length < most && this.#ahead.done !== true)",
+    tests: ["handle/cursors"],
+  },
+  {
+    what: "no bound on what is read ahead into memory",
+    find: "      for (let left = bytes; left > 0; ) {\n        const step = source.next();",
+    replace: "      for (let left = bytes; ; ) {\n        const step = source.next();",
+    tests: ["handle/cursors", `${CORE}/connection/functions`],
+  },
+]);

@@ -1,0 +1,143 @@
+import { mutantsOf } from "../mutant.ts";
+
+const CORE = "/packages/core/test";
+
+/** What runs when in the thread. */
+export const WORKER_LOOP = mutantsOf("packages/worker/src", "packages/worker/test", [
+  {
+    file: "loop/scheduler.ts",
+    what: "no bound on a group's size",
+    find: "    while (group.length < MAX_GROUP) {",
+    replace: "    for (;;) {",
+    tests: [`${CORE}/pool/bounds`],
+  },
+  {
+    what: "COMMIT is taken for quick",
+    find: "operation.fields[0] !== Verb.COMMIT && operation.fields[0] !== Verb.FINISH",
+    replace: "operation.fields[0] !== Verb.FINISH",
+    tests: [`${CORE}/connection/answers-before`],
+  },
+  {
+    what: "the COMMIT of a transaction() is taken for quick",
+    find: "operation.fields[0] !== Verb.COMMIT && operation.fields[0] !== Verb.FINISH",
+    replace: "operation.fields[0] !== Verb.COMMIT",
+    tests: [`${CORE}/connection/answers-before`],
+  },
+  {
+    what: "a slow operation holds back the answers before it",
+    find: "(answered >= this.#share || now - began > SLICE_MS || this.#begun || !isQuick(operation))",
+    replace: "(answered >= this.#share || now - began > SLICE_MS || this.#begun)",
+    tests: [`${CORE}/connection/locks`],
+  },
+  {
+    what: "a read that has been slow is taken for quick",
+    find: "      return operation.statement!.quick;",
+    replace: "      return true;",
+    tests: [`${CORE}/connection/locks`],
+  },
+  {
+    what: "no bound on the answers that leave together",
+    find: "(answered >= this.#share || now",
+    replace: "(now",
+    tests: [`${CORE}/pool/modes`, `${CORE}/connection/answers-before`],
+    survives:
+      "it is for how soon half of a large frame is answered: 250,000 rows by key a second against 165,000",
+  },
+  {
+    what: "operations that are left over lose their place",
+    find: "    this.#singles.unshift(...rest);\n    this.#current = null;\n    return true;",
+    replace: "    this.#singles.push(...rest);\n    this.#current = null;\n    return true;",
+    tests: [`${CORE}/pool/group-commit`],
+    survives:
+      "a group is begun only where no operation is left over, so that there is no other to stand before",
+  },
+  {
+    what: "an operation that was cancelled before its turn runs",
+    find: "      if (operation.skipped || !this.#begin(operation)) {",
+    replace: "      this.#begin(operation);\n      if (operation.skipped) {",
+    tests: [`${CORE}/connection/cancel`],
+  },
+  {
+    what: "what a failed operation has answered stays in the reply",
+    find: "      session.out.rewind(mark);\n      this.#timing = -1;",
+    replace: "      this.#timing = -1;",
+    tests: [`${CORE}/connection/locks`, `${CORE}/connection/shared-read`],
+  },
+  {
+    file: "loop/poller.ts",
+    what: "the count of pollers leaks",
+    find: "    } while (!there && now - began < POLL_MS);\n    Atomics.sub(this.#pollers, 0, 1);",
+    replace: "    } while (!there && now - began < POLL_MS);",
+    tests: ["loop/poller"],
+  },
+  {
+    what: "the count of pollers leaks where there are enough",
+    find: "      Atomics.sub(this.#pollers, 0, 1);\n      return;",
+    replace: "      return;",
+    tests: ["loop/poller"],
+  },
+  {
+    what: "one thread more than may polls",
+    find: "Atomics.add(this.#pollers, 0, 1) >= this.#limit",
+    replace: "Atomics.add(this.#pollers, 0, 1) > this.#limit",
+    tests: ["loop/poller"],
+  },
+  {
+    what: "a thread polls though that never pays off",
+    find: "    if (this.#misses >= MAX_MISSES && ++this.#skipped % TRY_EVERY !== 0) return;\n",
+    replace: "",
+    tests: ["loop/poller"],
+  },
+  {
+    what: "the event loop gets no turn while polling pays off",
+    find: "    if (began - this.#turned > TURN_MS) return;\n",
+    replace: "",
+    tests: ["loop/poller"],
+  },
+  {
+    what: "messages that were polled are not counted",
+    find: "      this.#misses = 0;\n      this.#received++;\n      this.#deliver",
+    replace: "      this.#misses = 0;\n      this.#deliver",
+    tests: ["loop/poller"],
+  },
+  {
+    file: "loop/group-commit.ts",
+    what: "a member that is given up before the COMMIT is kept",
+    find: "    if (cancelled) return this.#undo(Undone.STOPPED);",
+    replace: "",
+    tests: [`${CORE}/pool/group-slow`],
+  },
+  {
+    file: "loop/shared-read.ts",
+    what: "reads behind a function's call share its transaction",
+    find: "    if (!shares || this.#past) {",
+    replace: "    if (!shares) {",
+    tests: [`${CORE}/connection/shared-read`],
+  },
+  {
+    what: "members of a read before are run again with those of the next",
+    find: "    const members = this.#members;\n    this.#members = [];",
+    replace: "    const members = this.#members;",
+    tests: [`${CORE}/connection/shared-read`],
+  },
+  {
+    file: "loop/points.ts",
+    what: "no bound on the texts of point reads",
+    find: "        if (value.length * 3 > INPUT_BYTES - this.#byteAt) return false;\n",
+    replace: "",
+    tests: [`${CORE}/pool/point-reads`],
+  },
+  {
+    what: "no bound on the blobs of point reads",
+    find: "        if (value.byteLength > INPUT_BYTES - this.#byteAt) return false;\n",
+    replace: "",
+    tests: [`${CORE}/pool/point-reads`],
+  },
+  {
+    file: "loop/frame-reader.ts",
+    what: "frames are read last in, first out",
+    find: "    this.#frames.push(frame);",
+    replace: "    this.#frames.unshift(frame);",
+    tests: [`${CORE}/connection/cancel`],
+  },
+]);
