@@ -567,3 +567,27 @@ describe("a token", () => {
     expect((await pool.get<{ n: number }>(COUNT))?.n).toBeGreaterThan(0);
   });
 });
+
+it("errors of the primary are the same through a server that forwards to it", async () => {
+  const primary = await Server.start();
+  const direct = await openRemote(primary);
+  await direct.batch(["CREATE TABLE t (a UNIQUE NOT NULL CHECK (a <> 9))", "INSERT INTO t VALUES (1)"]);
+  const forwarded = await openRemote(await Server.start({ primary }));
+  for (const [sql, expected] of [
+    ["INSERT INTO t VALUES (1)", { name: "IntegrityError", code: "SQLITE_CONSTRAINT_UNIQUE" }],
+    ["INSERT INTO t VALUES (NULL)", { name: "IntegrityError", code: "SQLITE_CONSTRAINT_NOTNULL" }],
+    ["INSERT INTO t VALUES (9)", { name: "IntegrityError", code: "SQLITE_CONSTRAINT_CHECK" }],
+    ["INSERT INTO nowhere VALUES (1)", { name: "OperationalError", code: "SQLITE_ERROR" }],
+  ] as const) {
+    const error = await rejection(forwarded.run(sql));
+    expect(error, sql).toMatchObject(expected);
+    expect((error as Error).message, sql).toBe(((await rejection(direct.run(sql))) as Error).message);
+  }
+  await expect(
+    forwarded.transaction(async (tx) => {
+      await tx.run("INSERT INTO t VALUES (2)");
+      await tx.run("INSERT INTO t VALUES (1)");
+    }),
+  ).rejects.toMatchObject({ name: "IntegrityError", code: "SQLITE_CONSTRAINT_UNIQUE" });
+  expect(await direct.all("SELECT a FROM t")).toEqual([{ a: 1 }]);
+});

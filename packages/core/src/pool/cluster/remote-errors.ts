@@ -29,6 +29,9 @@ const CONSTRAINTS: readonly (readonly [RegExp, string])[] = [
   [/^cannot store /, "SQLITE_CONSTRAINT_DATATYPE"],
 ];
 
+/** What a server that forwards to the primary puts before the primary's words, whose code it keeps to itself. */
+const FORWARDED = /^error executing a request on the primary: /;
+
 /** Why a request got no answer: `error` is what `fetch()` was rejected with. */
 export function noAnswer(error: unknown, url: URL, timeout: number): PrimaryError {
   const details = { cause: error };
@@ -68,23 +71,28 @@ interface Details {
 
 /** What the server has understood, and not done. */
 function refused(code: string, text: string, details: Details): SqliteError {
-  const message = text.replace(/^SQLite error: |^SQL input error: |^SQL string could not be parsed: /, "");
+  const message = text
+    .replace(FORWARDED, "")
+    .replace(/^SQLite error: |^SQL input error: |^SQL string could not be parsed: /, "");
   // Of a value as a parameter it says that the arguments do not match.
   if (message.endsWith("string or blob too big")) {
     return new DataError("string or blob too big", { ...details, code: "SQLITE_TOOBIG" });
   }
+  // A server that forwards to the primary has lost it in between.
+  if (message.startsWith("cannot commit - no transaction is active")) return transactionLost(details);
   switch (code) {
+    case "PROXY_ERROR":
     case "SQLITE_CONSTRAINT": {
-      const extended = CONSTRAINTS.find(([pattern]) => pattern.test(message))?.[1] ?? code;
-      return new (classOf(extended))(message, { ...details, code: extended });
+      const extended = CONSTRAINTS.find(([pattern]) => pattern.test(message))?.[1];
+      if (extended !== undefined) return new (classOf(extended))(message, { ...details, code: extended });
+      return code === "PROXY_ERROR"
+        ? new OperationalError(message, details)
+        : new (classOf(code))(message, { ...details, code });
     }
     case "SQL_PARSE_ERROR":
       if (message.startsWith("unsupported statement")) return notAtPrimary(message, details);
       return new OperationalError(message, details);
     case "SQLITE_UNKNOWN":
-      // A server that forwards to the primary has lost it in between.
-      if (message.startsWith("cannot commit - no transaction is active")) return transactionLost(details);
-      return new OperationalError(message, details);
     case "SQL_INPUT_ERROR":
       return new OperationalError(message, details);
     case "SQL_MANY_STATEMENTS":
