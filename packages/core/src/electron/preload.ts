@@ -97,7 +97,7 @@ export function createBridge(
         return (await ipcRenderer.invoke(methodChannel(channel, method), ...args)) as Envelope;
       } catch (error) {
         // Electron's own: nothing is registered under the name, or a value cannot be sent.
-        const message = error instanceof Error ? error.message : String(error);
+        const message = messageOf(error);
         const code = message.includes("No handler registered") ? IpcCode.UNKNOWN : IpcCode.FAILED;
         return { ok: false, error: ipcFault(code, message) };
       }
@@ -190,4 +190,10 @@ async function cancellable(
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** What an error says, of whatever realm: a preload script may have another than the page. */
+function messageOf(error: unknown): string {
+  const { message } = Object(error) as { readonly message?: unknown };
+  return typeof message === "string" ? message : String(error);
 }

@@ -1147,6 +1147,23 @@ describe("streams", () => {
 });
 
 describe("the preload side", () => {
+  it("knows an error of another realm by its message", async () => {
+    const error: unknown = runInNewContext(`new Error("No handler registered for 'sqlite-aio:none'")`);
+    expect(error).not.toBeInstanceOf(Error);
+    const bridge = createBridge({
+      invoke: () => Promise.reject(error),
+      send: () => {},
+      postMessage: () => {},
+    });
+    expect(await bridge.call("none", [])).toMatchObject({
+      ok: false,
+      error: {
+        code: "SQLITE_AIO_IPC_UNKNOWN",
+        message: expect.stringMatching(/^No handler registered for 'sqlite-aio:none'/) as unknown,
+      },
+    });
+  });
+
   it("imports nothing of Node or Electron, so that it can be bundled for a sandbox", () => {
     const source = (name: string): string =>
       readFileSync(fileURLToPath(new URL(`../../src/electron/${name}`, import.meta.url)), "utf8");
