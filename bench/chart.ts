@@ -43,7 +43,8 @@ export const CHARTS: readonly ChartPlan[] = [
   },
 ];
 
-interface ECharts {
+/** What is used of the package. */
+export interface ECharts {
   init(
     element: null,
     theme: null,

@@ -1,16 +1,9 @@
 import { OURS } from "../aims.ts";
+import type { ECharts } from "../chart.ts";
 import { driverNamed } from "../drivers.ts";
 import { loadPackage } from "../packages.ts";
 import type { Growth } from "./run.ts";
 import { seriesNamed } from "./series.ts";
-
-interface ECharts {
-  init(
-    element: null,
-    theme: null,
-    options: object,
-  ): { setOption(option: object): void; renderToSVGString(): string; dispose(): void };
-}
 
 const COLUMNS = 2;
 const WIDTH = 920;

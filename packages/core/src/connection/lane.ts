@@ -133,11 +133,7 @@ export class Lane implements Held {
 
   /** A lane waits for its lease, and for what is leased of that. */
   keepsFrom(owner: object): boolean {
-    return !this.ended && this.#isWithin(owner);
-  }
-
-  #isWithin(owner: object): boolean {
-    return this === owner || (this.#parent !== null && this.#parent.#isWithin(owner));
+    return this === owner || (this.#parent !== null && this.#parent.keepsFrom(owner));
   }
 
   #advance(): void {

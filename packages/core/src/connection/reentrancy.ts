@@ -3,7 +3,7 @@ import { ProgrammingError } from "../errors/errors.js";
 
 /** What a callback has to itself while it runs: a lane, a connection of a pool, the transaction of a query builder. */
 export interface Held {
-  /** A call of `owner`'s from inside the callback could wait for this, and so for itself. */
+  /** A call of `owner`'s from inside the callback could wait for this, and so for itself, unless it has ended. */
   keepsFrom(owner: object): boolean;
   /** It is given back, and keeps from nobody any more. */
   readonly ended: boolean;
@@ -50,7 +50,7 @@ export function enterHolding(held: Held): void {
 /** The call comes from inside a callback that has something to itself which a call of `owner`'s could wait for. */
 export function isInside(owner: object): boolean {
   for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer)
-    if (scope.held.keepsFrom(owner)) return true;
+    if (!scope.held.ended && scope.held.keepsFrom(owner)) return true;
   return false;
 }
 
@@ -67,7 +67,7 @@ export class Reentrancy {
   async inside<T>(callback: () => T | Promise<T>): Promise<T> {
     let over = false;
     const held: Held = {
-      keepsFrom: (owner) => owner === this && !over,
+      keepsFrom: (owner) => owner === this,
       get ended() {
         return over;
       },

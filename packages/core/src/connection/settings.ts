@@ -1,6 +1,7 @@
 import { HookListeners } from "../functions/hook-listeners.js";
 import type { ConnectionOptions } from "../options/connect-options.js";
 import { Row } from "../values/row.js";
+import type { RowSettings } from "../values/row-maker.js";
 import type { Settings } from "./handle.js";
 
 /** Rows that `iterate` of a pool fetches at a time: a full packet, which the loop builds in about a millisecond. */
@@ -38,4 +39,9 @@ export function settingsFor(
   const pooled = { ...settings, maxQueue: Number.MAX_SAFE_INTEGER, lasting: false };
   if (kind === "lease") return pooled;
   return { ...pooled, isolationLevel: null, rowFactory: Row, iterChunkSize: POOL_CHUNK, callTimeout };
+}
+
+/** How a pool makes the rows of its own calls. */
+export function rowsAsObjects({ detectTypes, thread }: ConnectionOptions): RowSettings {
+  return { rowFactory: Row, textFactory: String, detectTypes, integers: thread.open.integers };
 }

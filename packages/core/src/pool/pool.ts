@@ -7,6 +7,7 @@ import { dumpFilter, type DumpOptions } from "../connection/dump-lines.js";
 import { type CallOptions, checkOptions, integer, refuseSurplus } from "../options/connect-options.js";
 import type { Caller } from "../connection/handle.js";
 import { type ManyResult, type RunResult, runResult } from "../connection/run-result.js";
+import { rowsAsObjects } from "../connection/settings.js";
 import type { MemoryDatabase } from "../options/database-path.js";
 import { Deadline } from "../options/deadline.js";
 import { type PragmaOptions, pragmaParts } from "../options/pragma-options.js";
@@ -35,10 +36,11 @@ import {
   objectRows,
   type PoolTransaction,
   type ReadTransaction,
+  runBy,
 } from "./transaction.js";
 import { Maintenance } from "./maintenance.js";
 import { keepParameters, type LiveQuery, Watch } from "./changes/live-query.js";
-import { type ObjectRow, Row } from "../values/row.js";
+import type { ObjectRow } from "../values/row.js";
 import type { RowSettings } from "../values/row-maker.js";
 import { partsOf, type SqlStatement } from "../values/sql-statement.js";
 import { checkSql } from "../thread/statement-cache.js";
@@ -68,12 +70,11 @@ export class Pool extends PoolDefinitions {
   private constructor(options: ResolvedPoolOptions) {
     super();
     this.#options = options;
-    const { detectTypes, thread } = options.connection;
-    this.#rows = { rowFactory: Row, textFactory: String, detectTypes, integers: thread.open.integers };
+    this.#rows = rowsAsObjects(options.connection);
     // What a thread, a timer or a lease reaches must not reach the pool, or one that is forgotten would stay for ever: so
     // nothing here is a closure over `this`.
     const functions = new PoolFunctions();
-    const changes = new ChangeEvents(options.changePollInterval, thread.open.integers);
+    const changes = new ChangeEvents(options.changePollInterval, this.#rows.integers);
     const groups: Groups = {};
     const start = starter(options, functions, changes, groups);
     this.#functions = functions;
@@ -196,14 +197,8 @@ export class Pool extends PoolDefinitions {
     const [text, fixed] = partsOf(sql, undefined);
     const router = this.#router;
     router.checkStatement(text);
-    const rows = this.#rows;
     return new PoolStatement(text, fixed, {
-      run: async (values, options, caller) =>
-        runResult(await router.query(Mode.RUN, text, values, options, caller)),
-      get: async (values, options, caller) =>
-        objectRows(await router.query(Mode.GET, text, values, options, caller), rows)[0],
-      all: async (values, options, caller) =>
-        objectRows(await router.query(Mode.ALL, text, values, options, caller), rows),
+      ...runBy(this.#rows, (mode, ...rest) => router.query(mode, text, ...rest)),
       iterate: (values, options, caller) => this.#iterate(text, values, options, caller),
       columns: async (options, caller) => (await router.describe(text, options, caller)).columns,
     });

@@ -14,7 +14,7 @@ import { type Caller, type Handle, integerFlag, toError } from "../connection/ha
 import { partsOf, type SqlStatement } from "../values/sql-statement.js";
 import { checkSql } from "../thread/statement-cache.js";
 import { describe } from "../connection/describe.js";
-import { PoolStatement } from "./statement.js";
+import { PoolStatement, type StatementRunner } from "./statement.js";
 import { inspected } from "../tracing/inspected.js";
 import { inTransaction, type TransactionOptions } from "../connection/transaction.js";
 
@@ -106,14 +106,8 @@ export class ReadTransaction {
     refuseSurplus(arguments.length, 1, "prepare(sql)");
     const [text, fixed] = partsOf(sql, undefined);
     checkSql(text);
-    const { settings } = this.handle;
     return new PoolStatement(text, fixed, {
-      run: async (values, options, caller) =>
-        runResult(await this.query(Mode.RUN, text, values, options, caller)),
-      get: async (values, options, caller) =>
-        objectRows(await this.query(Mode.GET, text, values, options, caller), settings)[0],
-      all: async (values, options, caller) =>
-        objectRows(await this.query(Mode.ALL, text, values, options, caller), settings),
+      ...runBy(this.handle.settings, (mode, ...rest) => this.query(mode, text, ...rest)),
       iterate: (values, options) => this.#iterate(text, values, options),
       columns: async (options, caller) => (await describe(this.handle, text, options, caller)).columns,
     });
@@ -223,6 +217,23 @@ export async function pinSnapshot(handle: Handle): Promise<void> {
 export function objectRows<R>(call: Call, settings: RowSettings): R[] {
   // Without types to detect the channel has built the objects.
   return makeRows(call, settings) as R[];
+}
+
+/** @internal How a prepared statement is run that `query` runs in each mode. */
+export function runBy(
+  settings: RowSettings,
+  query: (
+    mode: number,
+    parameters: object | undefined,
+    options: CallOptions | undefined,
+    caller: Caller,
+  ) => Promise<Call>,
+): Pick<StatementRunner, "run" | "get" | "all"> {
+  return {
+    run: async (...call) => runResult(await query(Mode.RUN, ...call)),
+    get: async (...call) => objectRows(await query(Mode.GET, ...call), settings)[0],
+    all: async (...call) => objectRows(await query(Mode.ALL, ...call), settings),
+  };
 }
 
 /** @internal What `execute` reads, and the options that it has in common with other calls. */

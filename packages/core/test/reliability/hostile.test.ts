@@ -21,6 +21,7 @@ import { openPool } from "../support/pool-support.ts";
 import { start } from "./child.ts";
 import type { FlipReport } from "./image-flips.ts";
 import { figure, seed, soak, times, within } from "./scale.ts";
+import { quoted } from "./witness.ts";
 
 const IMAGES = times(120, 10_000);
 const NAMES = times(80, 8000);
@@ -103,7 +104,6 @@ const hostileNames = fc
   .map((parts) => parts.join(""));
 
 const isText = (name: string): boolean => name.isWellFormed() && !name.includes("\0");
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 it("names of tables, columns, functions, pragmas and files are what they say or are refused", {
   timeout: within(60_000, 600_000),

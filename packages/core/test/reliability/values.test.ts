@@ -7,7 +7,7 @@ import { openPool } from "../support/pool-support.ts";
 import { figure, seed, times, within } from "./scale.ts";
 import { type Bound, columnNames, read, stored, type Table, tables, values } from "./value-arbitraries.ts";
 import { needs } from "./tools.ts";
-import { cellOf, findWitnesses, NO_WITNESS, type Refusal, type Witness } from "./witness.ts";
+import { cellOf, findWitnesses, NO_WITNESS, quoted, type Refusal, type Witness } from "./witness.ts";
 
 const VALUES = times(1500, 100_000);
 const PARAMETER_LISTS = times(40, 3000);
@@ -33,8 +33,6 @@ afterAll(() => {
     `${counted.values} values, ${counted.lists} lists of parameters and ${counted.statements} statements that mostly fail, against ${witnesses.map(({ name }) => name).join(" and ")}: 0 differences`,
   );
 });
-
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** Whoever reads the same file, with each way of reading integers. */
 interface Subject {

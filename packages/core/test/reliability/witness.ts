@@ -41,7 +41,8 @@ export function cellOf(value: SqlValue): string {
   }
 }
 
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+/** A name as SQL takes it; not by the product's own function, since this is to tell whether that is right. */
+export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** What is said where there is no witness. */
 export const NO_WITNESS = "needs the sqlite3 shell or python3, to compare with what that reads";

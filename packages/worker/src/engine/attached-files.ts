@@ -1,4 +1,5 @@
 import { type EngineDatabase, prepareOwn } from "./engine-api.js";
+import { quoteName } from "../sql/quote.js";
 import { UsageError } from "../wire/fault.js";
 
 /** Tells which files are attached; gives why they cannot be, null if they can. */
@@ -31,7 +32,7 @@ export class AttachedFiles {
     this.#privately(() => {
       // DETACH is refused in one. Nothing was read from the file, or written to it.
       if (db.inTransaction) prepareOwn(db, "ROLLBACK").run();
-      for (const [, name] of added) prepareOwn(db, `DETACH "${name.replaceAll('"', '""')}"`).run();
+      for (const [, name] of added) prepareOwn(db, `DETACH ${quoteName(name)}`).run();
     });
     throw new UsageError("SQLITE_AIO_TWO_ENGINES", why);
   }

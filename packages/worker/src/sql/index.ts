@@ -1,5 +1,5 @@
 export * from "./parameters.js";
-export type { PragmaStatement } from "./pragma.js";
+export { type PragmaStatement, switchedTo } from "./pragma.js";
 export * from "./quote.js";
 export * from "./redact-keys.js";
 export * from "./remembered-texts.js";

@@ -29,6 +29,12 @@ const ASK_WITH_VALUE = new Set([
 /** Those that do something without a value. */
 const ACT_WITHOUT_VALUE = new Set(["incremental_vacuum", "optimize", "shrink_memory", "wal_checkpoint"]);
 
+/** What a pragma that is a switch is set to; null for another value than SQLite's words for that. */
+export function switchedTo(value: string): boolean | null {
+  if (/^(?:on|1|true|yes)$/.test(value)) return true;
+  return /^(?:off|0|false|no)$/.test(value) ? false : null;
+}
+
 /** What `sql` is about if it is a PRAGMA, or the EXPLAIN of one: some take effect when they are compiled. */
 export function pragmaIn(sql: string): PragmaStatement | null {
   const words = firstTokens(sql, 10).map(nameOf);

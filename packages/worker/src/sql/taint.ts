@@ -3,32 +3,20 @@ import type { PragmaStatement } from "./pragma.js";
 /** Numbers in the header of a database, which the temporary one has too. */
 const HEADER_PRAGMAS = new Set(["application_id", "schema_version", "user_version"]);
 
-/** Pragmas that tell something, or change only the file. All others with a value change the connection. */
+/** Pragmas that take no value, or change only the file with it. All others with a value that ask nothing change the connection. */
 const HARMLESS_PRAGMAS = new Set([
-  "application_id",
+  ...HEADER_PRAGMAS,
   "collation_list",
   "compile_options",
   "data_version",
   "database_list",
-  "foreign_key_check",
-  "foreign_key_list",
   "freelist_count",
   "function_list",
   "incremental_vacuum",
-  "index_info",
-  "index_list",
-  "index_xinfo",
-  "integrity_check",
   "module_list",
   "optimize",
   "page_count",
   "pragma_list",
-  "quick_check",
-  "schema_version",
-  "table_info",
-  "table_list",
-  "table_xinfo",
-  "user_version",
   "wal_checkpoint",
 ]);
 
@@ -67,7 +55,7 @@ export function taintOf(keyword: string, pragma: PragmaStatement | null): number
   if (PROCESS_PRAGMAS.has(pragma.name)) return Taint.PROCESS;
   // The temporary database goes with its connection; and a change of its schema is noticed by that number.
   if (pragma.schema === "temp" && HEADER_PRAGMAS.has(pragma.name)) return Taint.SURE;
-  return HARMLESS_PRAGMAS.has(pragma.name) ? Taint.NONE : Taint.SURE;
+  return pragma.asks || HARMLESS_PRAGMAS.has(pragma.name) ? Taint.NONE : Taint.SURE;
 }
 
 /** Whether a pragma sets what its connection keeps, and what is gone with that. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type MigrationConfig, type MigrationMeta, readMigrationFiles } from "drizzle-orm/migrator";
-import { factsOf, quoteName, splitScript } from "@sqlite-aio/worker/sql";
+import { factsOf, quoteName, splitScript, switchedTo } from "@sqlite-aio/worker/sql";
 import type { Parameters } from "../../values/bind.js";
 import type { DrizzleExecutor } from "./session.js";
 import { IntegrityError } from "../../errors/errors.js";
@@ -90,15 +90,12 @@ async function migrateOn(lease: DrizzleLease, table: string, migrations: Migrati
   );
 }
 
-/** A value that turns a switch off, as SQLite reads it. */
-const OFF = /^(?:off|0|no|false)$/;
-
 function turnsForeignKeysOff(script: string): boolean {
   return (
     /foreign_keys/i.test(script) &&
     [...splitScript(script)].some((sql) => {
       const { setsForeignKeys, pragma } = factsOf(sql);
-      return setsForeignKeys && OFF.test(pragma!.value!);
+      return setsForeignKeys && switchedTo(pragma!.value!) === false;
     })
   );
 }

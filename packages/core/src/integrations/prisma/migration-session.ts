@@ -1,4 +1,4 @@
-import { factsOf } from "@sqlite-aio/worker/sql";
+import { factsOf, switchedTo } from "@sqlite-aio/worker/sql";
 import type { RunResult } from "../../connection/run-result.js";
 import type { CallOptions } from "../../options/connect-options.js";
 import type { Parameters } from "../../values/bind.js";
@@ -19,10 +19,10 @@ export interface SessionSetting {
 }
 
 /** Those that Prisma's schema engine sets. Other pragmas hold for one call in vain, which the pool refuses. */
-const USUAL: Readonly<Record<string, RegExp>> = {
-  foreign_keys: /^(?:on|1|true|yes)$/i,
-  defer_foreign_keys: /^(?:off|0|false|no)$/i,
-  locking_mode: /^normal$/i,
+const USUAL: Readonly<Record<string, (value: string) => boolean>> = {
+  foreign_keys: (value) => switchedTo(value) === true,
+  defer_foreign_keys: (value) => switchedTo(value) === false,
+  locking_mode: (value) => value === "normal",
 };
 
 /** What `sql` sets for a migration; null for other statements. */
@@ -31,7 +31,7 @@ export function sessionSetting(sql: string): SessionSetting | null {
   if (keyword !== "PRAGMA" || pragma === null || pragma.value === null) return null;
   const { name, schema, value } = pragma;
   if (!Object.hasOwn(USUAL, name) || (schema !== "" && schema !== "main")) return null;
-  return { name, usual: USUAL[name]!.test(value) };
+  return { name, usual: USUAL[name]!(value) };
 }
 
 /** Milliseconds that a migration waits for another one, as with Prisma's other databases. */

@@ -44,7 +44,8 @@ import {
 } from "./remote-values.js";
 import { Replica } from "./replica.js";
 import { type ClusterStats, clusterStats, type SyncResult } from "./replicator.js";
-import { type ClusterSettings, rowSettings } from "./settings.js";
+import { rowsAsObjects } from "../../connection/settings.js";
+import type { ClusterSettings } from "./settings.js";
 import { traced } from "./traced.js";
 import { accessOf, accessOutside, type StatementAccess } from "./statement-access.js";
 
@@ -72,13 +73,13 @@ export class ClusterPool extends LocalCalls {
     this.#settings = settings;
     this.#primary = primary;
     this.#replica = replica;
-    this.#rows = rowSettings(settings);
+    this.#rows = rowsAsObjects(settings.connection);
   }
 
   /** @internal Use `createPool()`. */
   static async open(settings: ClusterSettings, origin: CallSite): Promise<ClusterPool> {
     settings.connection.signal?.throwIfAborted();
-    const primary = new Primary(settings.primary, rowSettings(settings));
+    const primary = new Primary(settings.primary, rowsAsObjects(settings.connection));
     let replica: Replica | null = null;
     try {
       if (settings.replica !== null) {

@@ -2,14 +2,13 @@ import { existsSync } from "node:fs";
 import { isPrivate, isSharedMemory } from "@sqlite-aio/worker/wire";
 import { NotSupportedError } from "../../errors/errors.js";
 import {
+  boolean,
   type ConnectionOptions,
   integer,
   requireObject,
   resolveOptions,
 } from "../../options/connect-options.js";
 import { isUrl } from "../../options/database-path.js";
-import { Row } from "../../values/row.js";
-import type { RowSettings } from "../../values/row-maker.js";
 import { type PoolOptions, resolvePoolOptions } from "../options.js";
 
 /** The server that a replica is a copy of, and that all writes go to. */
@@ -126,7 +125,7 @@ function resolveRemote(database: string | URL, options: RemoteOptions): ClusterS
   const connection = resolveOptions("", { ...rest, engine: undefined });
   return {
     primary,
-    readonly: flag(readonly, "readonly", false),
+    readonly: boolean(readonly, "readonly"),
     connection,
     callTimeout: integer(callTimeout, "callTimeout", 0, 0),
     name: primary.url.href,
@@ -164,14 +163,15 @@ function resolveReplica(database: string | URL, options: ReplicaOptions): Cluste
   }
   return {
     primary: resolvePrimary(primary, maxWaiting),
-    readonly: flag(readonly, "readonly", false),
+    readonly: boolean(readonly, "readonly"),
     connection,
     callTimeout,
     name: path,
     replica: {
       path,
       syncInterval: integer(primary.syncInterval, "primary.syncInterval", 1000, 0),
-      readYourWrites: flag(primary.readYourWrites, "primary.readYourWrites", true),
+      readYourWrites:
+        primary.readYourWrites === undefined || boolean(primary.readYourWrites, "primary.readYourWrites"),
       // What is new comes from the replicator, which tells.
       options: { ...rest, readonly: true, changePollInterval: 0 },
     },
@@ -227,16 +227,4 @@ function resolveUrl(given: string | URL): URL {
   }
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   return url;
-}
-
-function flag(value: unknown, name: string, fallback: boolean): boolean {
-  if (value === undefined) return fallback;
-  if (typeof value !== "boolean") throw new TypeError(`option "${name}" must be a boolean`);
-  return value;
-}
-
-/** How rows of the primary are made. */
-export function rowSettings({ connection }: ClusterSettings): RowSettings {
-  const { detectTypes, thread } = connection;
-  return { rowFactory: Row, textFactory: String, detectTypes, integers: thread.open.integers };
 }

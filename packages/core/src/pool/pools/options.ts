@@ -1,6 +1,7 @@
 import { isPrivate, isSharedMemory } from "@sqlite-aio/worker/wire";
-import { checkOptions, integer } from "../../options/connect-options.js";
+import { checkOptions, integerOf } from "../../options/connect-options.js";
 import { resolveDatabase } from "../../options/database-path.js";
+import { type OptionTable, type Resolved, resolveTable } from "../../options/option-table.js";
 import type { PoolOptions } from "../options.js";
 
 /** A database to be opened, as `createPool()` takes it. */
@@ -23,32 +24,24 @@ export interface PoolsOptions<K = string> {
   acquireTimeout?: number | undefined;
 }
 
+const POOLS = {
+  max: integerOf(64, 1),
+  idleTimeout: integerOf(30_000, 0),
+  acquireTimeout: integerOf(30_000, 0),
+} satisfies OptionTable;
+
 /** Options of a {@link Pools}, checked and complete. */
-export interface ResolvedPoolsOptions<K> {
+export interface ResolvedPoolsOptions<K> extends Resolved<typeof POOLS> {
   readonly open: (key: K) => PoolsDatabase | Promise<PoolsDatabase>;
-  readonly max: number;
-  readonly idleTimeout: number;
-  readonly acquireTimeout: number;
   /** Where relative paths begin, whenever a database is opened. */
   readonly folder: string;
 }
 
 /** Checks what `createPools()` was given. Throws TypeError or RangeError. */
 export function resolvePoolsOptions<K>(options: PoolsOptions<K>): ResolvedPoolsOptions<K> {
-  const { open, max, idleTimeout, acquireTimeout } = checkOptions(options, [
-    "open",
-    "max",
-    "idleTimeout",
-    "acquireTimeout",
-  ]);
+  const { open } = checkOptions(options, ["open", ...Object.keys(POOLS)]);
   if (typeof open !== "function") throw new TypeError('option "open" must be a function');
-  return {
-    open,
-    max: integer(max, "max", 64, 1),
-    idleTimeout: integer(idleTimeout, "idleTimeout", 30_000, 0),
-    acquireTimeout: integer(acquireTimeout, "acquireTimeout", 30_000, 0),
-    folder: process.cwd(),
-  };
+  return { open, ...resolveTable(POOLS, options), folder: process.cwd() };
 }
 
 /** What `open()` gave, a relative path in `folder`. Throws TypeError. */
