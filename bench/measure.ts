@@ -1,4 +1,5 @@
 import { CollectorWatch } from "./collector-watch.ts";
+import { quantile, sorted } from "./statistics.ts";
 import { Ticker, type TickerReport } from "./ticker.ts";
 import { TurnRecorder } from "./turns.ts";
 
@@ -73,7 +74,8 @@ export async function stallsOf({ timed, repeats = 1, again, reset = () => {} }: 
   const turns = await recorder.stop();
   const worst = (of: (report: TickerReport) => number): number => Math.max(...reports.map(of));
   return {
-    stallMs: worst(({ longestMs }) => longestMs),
+    stallMs: quantile(sorted(reports.map(({ longestMs }) => longestMs)), 0.5),
+    longestStallMs: worst(({ longestMs }) => longestMs),
     stallP99Ms: worst(({ latenessP99Ms }) => latenessP99Ms),
     histogramMaxMs: worst(({ histogramMaxMs }) => histogramMaxMs),
     idleLatenessP99Ms: worst(({ idleP99Ms }) => idleP99Ms),

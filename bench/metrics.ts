@@ -12,6 +12,7 @@ const STYLES: Readonly<Record<string, MetricStyle>> = {
   p50Us: { label: "p50, µs", format: short },
   p99Us: { label: "p99, µs", format: short },
   stallMs: { label: "longest stall, ms", format: short },
+  longestStallMs: { label: "of all, ms", format: short },
   longestPauseMs: { label: "longest pause of the collector, ms", format: short },
   stallP99Ms: { label: "ticker late, p99, ms", format: short },
   cpuSeconds: { label: "CPU, s", format: (value) => value.toFixed(2) },

@@ -25,7 +25,7 @@ const FULL: Effort = {
   warmUpMs: 900,
   timedMs: 600,
   turnsMs: 250,
-  repeats: 3,
+  repeats: 5,
   idleMs: 10_000,
   databases: 10_000,
 };

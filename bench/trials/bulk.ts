@@ -6,6 +6,10 @@ export interface BulkWork {
   readonly work: (number: number) => Promise<void>;
   readonly repeats: number;
   readonly warmUp?: boolean;
+  /** It warms up for so long, and once at least: the compiler and the heap take several rounds to settle. */
+  readonly warmUpMs?: number;
+  /** In so many calls at the most. */
+  readonly most?: number;
   readonly reset?: () => void;
 }
 
@@ -13,10 +17,19 @@ export interface BulkWork {
 const LONG_MS = 1_000;
 
 /** Times one long call by itself, `repeats` times if it is short enough. */
-export async function timeBulk({ work, repeats, warmUp = true, reset }: BulkWork): Promise<Metrics> {
+export async function timeBulk({
+  work,
+  repeats,
+  warmUp = true,
+  warmUpMs = 0,
+  most = Number.POSITIVE_INFINITY,
+  reset,
+}: BulkWork): Promise<Metrics> {
   let number = 0;
   const next = (): Promise<void> => work(number++);
   const warm = warmUp ? await costOf(next) : undefined;
+  for (let spent = warm?.wallMs ?? warmUpMs, calls = 1; spent < warmUpMs && calls < most; calls++)
+    spent += (await costOf(next)).wallMs;
   const walls: number[] = [];
   let cpuMs = 0;
   const stalls = await stallsOf({
@@ -35,6 +48,7 @@ export async function timeBulk({ work, repeats, warmUp = true, reset }: BulkWork
 export const BULK_COLUMNS: readonly string[] = [
   "wallMs",
   "stallMs",
+  "longestStallMs",
   "longestPauseMs",
   "stallP99Ms",
   "cpuSeconds",

@@ -21,6 +21,7 @@ export const fetch: Trial = {
     let rows: readonly Row[] = [];
     const metrics = await timeBulk({
       repeats: effort.repeats,
+      warmUpMs: effort.warmUpMs,
       reset: () => {
         rows = [];
       },
