@@ -194,8 +194,21 @@ export function rows(
   sequence?: number,
 ): ArrayBuffer;
 
+/** The same; a block that fits into `into` is written there, and null is given. `into` begins at a multiple of 8 bytes. */
+export function rows(
+  token: Token,
+  statement: StatementId,
+  limit: number,
+  bytes: number,
+  mode: IntegerMode,
+  only: boolean,
+  control: Int32Array | undefined,
+  sequence: number | undefined,
+  into: Uint8Array | undefined,
+): ArrayBuffer | null;
+
 /**
- * Runs the statement for each parameter set of `packet` (`[sets, ...columns]` as in the worker's wire/row-encode.ts) from set `from` on.
+ * Runs the statement for each parameter set of `packet` (`[sets, ...columns]` as in the worker's wire/rows/row-encode.ts) from set `from` on.
  * Gives the last rowid. Whatever happens, `progress` tells the next set, which is the one that failed if it throws, and how many
  * rows were changed.
  */

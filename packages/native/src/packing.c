@@ -374,10 +374,10 @@ static void give_back(Bytes *b) {
   *b = (Bytes){NULL, 0, 0};
 }
 
-napi_value take_packet(napi_env env, Handle *h, Statement *s, int flags) {
+napi_value take_packet(napi_env env, Handle *h, Statement *s, int flags, uint8_t *into, size_t room) {
   Scratch *scratch = h->scratch;
   napi_value result = NULL;
-  void *block = NULL;
+  void *block = into;
   size_t size = aligned((HEAD_WORDS + COLUMN_WORDS * (size_t)scratch->column_count) * 4);
   int whole = 1;
   for (int i = 0; i < scratch->column_count; i++) {
@@ -388,7 +388,8 @@ napi_value take_packet(napi_env env, Handle *h, Statement *s, int flags) {
     if (s->habits) s->habits[i] = (ColumnHabit){c->kind, c->nullable, c->varied};
   }
   if (!whole) return out_of_memory(env);
-  if (N(napi_create_arraybuffer)(env, size, &block, &result) != napi_ok || !block) return out_of_memory(env);
+  if (into && size <= room) N(napi_get_null)(env, &result);
+  else if (N(napi_create_arraybuffer)(env, size, &block, &result) != napi_ok || !block) return out_of_memory(env);
   write_packet(block, scratch, flags);
   for (int i = 0; i < scratch->column_count; i++) {
     give_back(&scratch->columns[i].text);

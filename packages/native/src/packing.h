@@ -46,8 +46,9 @@ struct Scratch {
 int begin_packet(Handle *h, Statement *s, uint32_t rows, int mode);
 /* Adds the row that the statement is at. Gives roughly its bytes, -1 without memory. */
 int64_t pack_row(const Handle *h, Statement *s, int mode);
-/* The packet as an ArrayBuffer; NULL if it has thrown. */
-napi_value take_packet(napi_env env, Handle *h, Statement *s, int flags);
+/* The packet as an ArrayBuffer, or null where it fits into the `room` bytes at `into` and was written there; NULL if it
+   has thrown. */
+napi_value take_packet(napi_env env, Handle *h, Statement *s, int flags, uint8_t *into, size_t room);
 void free_scratch(Handle *h);
 
 #endif

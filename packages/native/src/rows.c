@@ -14,6 +14,8 @@ typedef struct {
   Control control;
   uint32_t sequence;
   int flags;
+  uint8_t *into; /* memory that the packet may be written to, or NULL */
+  size_t room;
 } Reading;
 
 static void run_rows(Handle *h, Work *work) {
@@ -80,24 +82,28 @@ static napi_value answer(napi_env env, Handle *h, Reading *reading, int done) {
     end_run(h, s);
     reading->flags |= FLAG_END;
   }
-  napi_value packet = take_packet(env, h, s, reading->flags);
+  napi_value packet = take_packet(env, h, s, reading->flags, reading->into, reading->room);
   if (!packet) end_run(h, s);
   return packet;
 }
 
-/* (token, statement, limit, bytes, mode, only, control block, sequence) */
+/* (token, statement, limit, bytes, mode, only, control block, sequence, into) */
 napi_value rows(napi_env env, napi_callback_info info) {
-  napi_value arguments[8];
+  napi_value arguments[9];
   double token, limit, bytes, mode, sequence = 0;
   bool only;
   Reading reading = {.work = {.run = run_rows}};
-  if (!read_arguments(env, info, 8, arguments, &token)) return NULL;
+  if (!read_arguments(env, info, 9, arguments, &token)) return NULL;
   if (!read_count(env, arguments[2], MAX_ROWS, "limit must be a number of rows up to 1,048,576", &limit)) return NULL;
   if (!read_count(env, arguments[3], 1e15, "bytes must be a number", &bytes)) return NULL;
   if (!read_count(env, arguments[4], MODE_NUMBER, "mode must be 0, 1 or 2", &mode)) return NULL;
   if (N(napi_get_value_bool)(env, arguments[5], &only) != napi_ok) return wrong_type(env, "only must be a boolean");
   if (!read_control(env, arguments[6], &reading.control)) return NULL;
   if (reading.control.words && !read_sequence(env, arguments[7], &sequence)) return NULL;
+  if (!is_type(env, arguments[8], napi_undefined)) {
+    reading.into = typed_array(env, arguments[8], napi_uint8_array, &reading.room);
+    if (!reading.into || (uintptr_t)reading.into % 8) return wrong_type(env, "into must be a Uint8Array at a multiple of 8");
+  }
   Handle *h = own_handle(env, token);
   Statement *s = h ? statement_of(env, h, arguments[1]) : NULL;
   if (!s) return NULL;

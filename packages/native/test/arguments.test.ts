@@ -55,6 +55,17 @@ it.each<[string, (token: number) => unknown, string]>([
     (token) => native.rows(token, 1, 1, 1, 0, false, new Int32Array(9)),
     "The control block must be an Int32Array",
   ],
+  [
+    "memory for rows that is none",
+    (token) => native.rows(token, 1, 1, 1, 0, false, undefined, undefined, new Int32Array(8) as never),
+    "into must be a Uint8Array at a multiple of 8",
+  ],
+  [
+    "memory for rows at an odd place",
+    (token) =>
+      native.rows(token, 1, 1, 1, 0, false, undefined, undefined, new Uint8Array(new ArrayBuffer(64), 4)),
+    "into must be a Uint8Array at a multiple of 8",
+  ],
 ])("%s is a TypeError, and nothing is done", (_, call, message) => {
   using handle = open();
   const tried = (): unknown => call(handle.token);

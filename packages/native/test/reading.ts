@@ -3,7 +3,7 @@ import { native } from "./engine.ts";
 interface Wire {
   readonly BLOCK_END: number;
   readonly BLOCK_REPREPARED: number;
-  appendBlock(out: unknown[], block: ArrayBuffer, names: readonly string[] | null): void;
+  appendBlock(out: unknown[], block: ArrayBuffer | Uint8Array, names: readonly string[] | null): void;
   blockFlags(block: ArrayBuffer): number;
   blockRows(block: ArrayBuffer): number;
   createControl(): SharedArrayBuffer;

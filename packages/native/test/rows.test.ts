@@ -151,6 +151,34 @@ test("a read of its first row only steps no further and lets go of its locks", (
   expect(calls).toEqual([1]);
 });
 
+test("rows that fit into memory of the caller's are written there, others come in memory of their own", () => {
+  using handle = open();
+  const { id } = native.prepare(
+    handle.token,
+    "with recursive n(i) as (select 1 union all select i + 1 from n limit 500) select i, 'text ' || i from n",
+  )!;
+  const into = new Uint8Array(new SharedArrayBuffer(8 + 4096), 8);
+  const read = (limit: number): ArrayBuffer | null =>
+    native.rows(handle.token, id, limit, 1e6, 0, false, undefined, undefined, into);
+  native.bind(handle.token, id, []);
+  const rows: unknown[][] = [];
+  expect(read(100)).toBeNull();
+  wire.appendBlock(rows, into, null);
+  into.fill(0);
+  expect(rows).toEqual(Array.from({ length: 100 }, (_, i) => [i + 1, `text ${i + 1}`]));
+  const own = read(400)!;
+  expect(own.byteLength).toBeGreaterThan(0);
+  wire.appendBlock(rows, own, null);
+  expect(rows.length).toBe(500);
+  expect(rows[499]).toEqual([500, "text 500"]);
+
+  const large = native.prepare(handle.token, "select zeroblob(20000)")!;
+  native.bind(handle.token, large.id, []);
+  const block = native.rows(handle.token, large.id, 1, 1e6, 0, false, undefined, undefined, into)!;
+  expect(block.byteLength).toBeGreaterThan(20_000);
+  expect(into.every((byte) => byte === 0)).toBe(true);
+});
+
 test("a text in UTF-16 on disk is read as any other", () => {
   using handle = open(databaseFile());
   handle.db.exec(

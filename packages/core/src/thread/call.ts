@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { Flag, malformed, Op } from "@sqlite-aio/worker/wire";
+import { Flag, Op } from "@sqlite-aio/worker/wire";
 import type { Parameters } from "../values/bind.js";
 import type { Shape } from "../values/shape.js";
 import type { CachedStatement } from "./statement-cache.js";
@@ -86,6 +86,8 @@ export class Call {
   #trace: CallObserver | null = null;
   /** None before the first are asked for: a call that waits is to be small. */
   #rows: unknown[] | null = null;
+  /** Further rows, as they came: an array that grows is copied again and again. */
+  #further: unknown[][] | null = null;
   #shape: Shape | null;
   #more = false;
   #changes = -1;
@@ -129,6 +131,10 @@ export class Call {
 
   get rows(): unknown[] {
     this.#rows ??= [];
+    if (this.#further !== null) {
+      this.#rows = this.#rows.concat(...this.#further);
+      this.#further = null;
+    }
     return this.#rows;
   }
 
@@ -305,6 +311,12 @@ export class Call {
     return this.#shape;
   }
 
+  /** Rows have come, in an array that is the call's from now on. */
+  addRows(rows: unknown[]): void {
+    if (this.#rows === null) this.#rows = rows;
+    else (this.#further ??= []).push(rows);
+  }
+
   /** Rows have come; `more` are left. */
   gotRows(more: boolean): void {
     this.#more = more;
@@ -354,12 +366,4 @@ function both(first: (() => void) | null, second: () => void): () => void {
     first();
     second();
   };
-}
-
-/** The column names of a call that builds objects, which are known when its first rows are; null for arrays. */
-export function namesOf(call: Call, columns: number | null): readonly string[] | null {
-  const shape = call.getsRows();
-  const names = (call.objects ? shape?.names : null) ?? null;
-  if (columns !== null && names !== null && names.length !== columns) throw malformed("a shape");
-  return names;
 }

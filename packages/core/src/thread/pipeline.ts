@@ -1,10 +1,6 @@
 import {
   Answer,
   answerEnd,
-  appendBlock,
-  appendCells,
-  appendPacket,
-  blockColumns,
   type ChangeReport,
   checkHead,
   type Control,
@@ -28,10 +24,11 @@ import {
   uncancel,
 } from "@sqlite-aio/worker/wire";
 import { ErrorReason, FaultReason, interrupted, withRollback } from "../errors/rejection.js";
-import { type Call, namesOf } from "./call.js";
+import type { Call } from "./call.js";
 import type { Callbacks } from "./callbacks.js";
 import { ProgrammingError } from "../errors/errors.js";
 import { atEndOfTick, now } from "./event-loop.js";
+import { ReplyRows } from "./reply-rows.js";
 import { SpinWait } from "./spin-wait.js";
 import { type CachedStatement, StatementCache } from "./statement-cache.js";
 
@@ -78,6 +75,7 @@ export class Pipeline {
   #timing = false;
   /** Operations without an answer, which go first in the next frame. */
   #ahead: unknown[] = [];
+  readonly #rows = new ReplyRows();
   /** Milliseconds that each operation has run that the present reply answers. */
   #spent = 0;
   /** As of the answer that was read last: several calls' answers come in one reply. */
@@ -335,6 +333,10 @@ export class Pipeline {
       this.onHooks?.(reply[at + 1] as HookEvents);
       return;
     }
+    if (code === Answer.MEMORY) {
+      this.#rows.memoryIs(reply[at + 1]);
+      return;
+    }
     const call = this.#sent[0];
     if (call === undefined) throw malformed("an answer to no call");
     switch (code) {
@@ -356,33 +358,18 @@ export class Pipeline {
         this.#lastInsertRowid = reply[at + 2] as number | bigint;
         if (code === Answer.DONE) this.#finish(call);
         break;
-      case Answer.ROWS: {
-        const rows = reply[at + 2] as number;
-        const columns = reply[at + 3] as number;
-        if (!call.settled) {
-          const names = namesOf(call, rows === 0 ? null : columns);
-          appendCells(call.rows, reply, at + 4, rows, columns, names);
-        }
+      case Answer.ROWS:
+        this.#rows.addCells(call, reply, at);
         this.#more(call, reply[at + 1] as number);
         break;
-      }
-      case Answer.PACKET: {
-        if (!call.settled) {
-          const packet = reply[at + 2] as Packet;
-          const names = namesOf(call, packet.length - 1);
-          appendPacket(call.rows, packet, names);
-        }
+      case Answer.PACKET:
+        this.#rows.addPacket(call, reply[at + 2] as Packet);
         this.#more(call, reply[at + 1] as number);
         break;
-      }
-      case Answer.BLOCK: {
-        if (!call.settled) {
-          const block: unknown = reply[at + 2];
-          appendBlock(call.rows, block, namesOf(call, blockColumns(block)));
-        }
+      case Answer.BLOCK:
+        this.#rows.addBlock(call, reply[at + 2]);
         this.#more(call, reply[at + 1] as number);
         break;
-      }
       case Answer.FAULT:
         this.#fail(call, reply[at + 1] as Fault);
         break;

@@ -75,7 +75,8 @@ export interface Native {
     only: boolean,
     control: Int32Array,
     sequence: number,
-  ): ArrayBuffer;
+    into: Uint8Array | undefined,
+  ): ArrayBuffer | null;
   runMany(
     token: number,
     statement: number,

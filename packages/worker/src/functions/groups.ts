@@ -1,7 +1,7 @@
 import { CallbackError, FunctionError } from "../wire/fault.js";
 import { Ask, type GroupRow } from "../wire/definitions.js";
 import type { SqlValue } from "../wire/protocol.js";
-import { sizeOf } from "../wire/row-encode.js";
+import { sizeOf } from "../wire/rows/row-encode.js";
 import type { Callbacks } from "./callbacks.js";
 import { refusePromise, toResult } from "./result.js";
 

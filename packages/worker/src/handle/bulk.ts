@@ -6,11 +6,11 @@ import type { Statement } from "./statement.js";
 import { Taint } from "../sql/taint.js";
 import { refuseEnding, type TransactionControl } from "./transaction-control.js";
 import { UsageError } from "../wire/fault.js";
-import type { Packet } from "../wire/row-encode.js";
+import type { Packet } from "../wire/rows/row-encode.js";
 import { scanParameters } from "../sql/parameters.js";
 import { StatementFacts } from "../sql/statement-facts.js";
 import { Flag, type SqlValue } from "../wire/protocol.js";
-import { packetRows } from "../wire/row-decode.js";
+import { packetRows } from "../wire/rows/row-decode.js";
 
 export type BulkParts = Pick<
   SessionParts,

@@ -3,8 +3,9 @@ import { type ColumnOf, native, type Native } from "../engine/native.js";
 import type { Control } from "../wire/control-block.js";
 import type { IntegerMode } from "../wire/integers.js";
 import type { SqlValue } from "../wire/protocol.js";
-import type { RowBlock } from "../wire/row-block.js";
-import type { Packet } from "../wire/row-encode.js";
+import type { Slot } from "../wire/rows/block-slots.js";
+import type { RowBlock } from "../wire/rows/row-block.js";
+import type { Packet } from "../wire/rows/row-encode.js";
 import type { Statement } from "./statement.js";
 
 /** Characters. The engine has compiled the text once when it comes here. */
@@ -132,9 +133,16 @@ export class NativeStatements {
     this.#native!.bind(this.#token, compiled.id, values);
   }
 
-  rows(compiled: NativeStatement, limit: number, bytes: number, mode: IntegerMode): RowBlock {
+  /** In `slot`, if there is one and they fit. */
+  rows(
+    compiled: NativeStatement,
+    limit: number,
+    bytes: number,
+    mode: IntegerMode,
+    slot: Slot | null,
+  ): RowBlock {
     const { block } = this.#control;
-    return this.#native!.rows(
+    const packed = this.#native!.rows(
       this.#token,
       compiled.id,
       limit,
@@ -143,7 +151,9 @@ export class NativeStatements {
       false,
       block,
       this.#sequence(),
+      slot ?? undefined,
     );
+    return packed ?? slot!;
   }
 
   /** The columns of what was read last; `renamed` if the engine has compiled the statement anew for it. */

@@ -1,7 +1,7 @@
 import type { ResultCursor } from "./cursors/cursors.js";
 import type { Statement } from "./statement.js";
 import type { SqlValue } from "../wire/protocol.js";
-import type { Packet } from "../wire/row-encode.js";
+import type { Packet } from "../wire/rows/row-encode.js";
 
 /** What became of one step of an operation. */
 export const Step = {

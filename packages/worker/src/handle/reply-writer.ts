@@ -1,11 +1,12 @@
 import { types } from "node:util";
 import type { EngineColumn } from "../engine/engine-api.js";
-import { appendBlock, blockColumns, blockRows, type RowBlock } from "../wire/row-block.js";
+import { BlockSlots, type Slot } from "../wire/rows/block-slots.js";
+import { appendBlock, blockColumns, blockRows, type RowBlock } from "../wire/rows/row-block.js";
 import { originsOf, type Statement } from "./statement.js";
 import type { ChangeReport } from "../wire/change-report.js";
 import type { HookEvents } from "../wire/hook-events.js";
 import { type Fault, toFault } from "../wire/fault.js";
-import { encodePacket, pushTransfer } from "../wire/row-encode.js";
+import { encodePacket, pushTransfer } from "../wire/rows/row-encode.js";
 import { Answer, Flag, type Reply, type SqlValue, type Origins } from "../wire/protocol.js";
 import { fromEngine, type IntegerMode } from "../wire/integers.js";
 
@@ -17,6 +18,12 @@ export class ReplyWriter {
   integers: IntegerMode = "auto";
   #answers: unknown[] = [];
   #transfer: ArrayBuffer[] = [];
+  /** Made with the first block: its memory is for those who read large results. */
+  #slots: BlockSlots | null = null;
+  /** The main side knows its memory. */
+  #slotsKnown = false;
+  /** The slots of these answers, each with the place of its answer. */
+  #slotsUsed: { readonly slot: number; readonly place: number }[] = [];
   /** Statements that gave rows, and their columns where they are known. */
   readonly #shapes = new Map<Statement, readonly EngineColumn[] | null>();
   /** Those of them whose rows are of a moment that is over, and the schema's version then; null: not known. */
@@ -34,6 +41,8 @@ export class ReplyWriter {
 
   rewind(mark: number): void {
     this.#answers.length = mark;
+    while (this.#slotsUsed.length > 0 && this.#slotsUsed.at(-1)!.place >= mark)
+      this.#slots!.giveBack(this.#slotsUsed.pop()!.slot);
   }
 
   done(changes: number, lastInsertRowid: number | bigint): void {
@@ -74,13 +83,21 @@ export class ReplyWriter {
     }
   }
 
+  /** Where the next {@link block} may be written; null where the main side has read none of those before. */
+  freeSlot(): Slot | null {
+    this.#slots ??= new BlockSlots();
+    return this.#slots.free();
+  }
+
   /** Rows that the companion has packed; few of them travel as any others. */
   block(block: RowBlock, more: number): void {
     const columns = blockColumns(block);
     const answers = this.#answers;
     if (blockRows(block) * columns > FLAT_CELLS) {
-      answers.push(Answer.BLOCK, more, block);
-      this.#transfer.push(block);
+      const slot = this.#slots?.take(block) ?? -1;
+      if (slot >= 0) this.#slotsUsed.push({ slot, place: answers.length });
+      else this.#transfer.push(block as ArrayBuffer);
+      answers.push(Answer.BLOCK, more, slot >= 0 ? slot : block);
       return;
     }
     const rows: SqlValue[][] = [];
@@ -186,6 +203,11 @@ export class ReplyWriter {
     }
     this.#shapes.clear();
     this.#sealed.clear();
+    if (this.#slotsUsed.length > 0) {
+      if (!this.#slotsKnown) reply.push(Answer.MEMORY, this.#slots!.memory);
+      this.#slotsKnown = true;
+      this.#slotsUsed = [];
+    }
     for (const answer of this.#answers) reply.push(answer);
     const transfer = this.#transfer;
     this.#answers = [];

@@ -114,8 +114,10 @@ export const Answer = {
   POSTPONED: 11,
   /** `events`: answers nothing; see {@link HookEvents}. */
   HOOKS: 12,
-  /** `more, block`: rows that the native companion has packed, see row-block.ts */
+  /** `more, block`: rows that the native companion has packed, see rows/row-block.ts; or the number of the slot that they are in */
   BLOCK: 13,
+  /** `memory`: answers nothing; what the slots of all blocks from now on are in, see rows/block-slots.ts */
+  MEMORY: 14,
 } as const;
 
 /** Bit of the `more` field: rows follow in further answers to the same operation. */

@@ -62,6 +62,7 @@ function lengthOf(reply: Reply, at: number): number {
     case Answer.FAULT:
       return isFault(first) ? 2 : NaN;
     case Answer.VALUE:
+    case Answer.MEMORY:
       return 2;
     case Answer.TRACE:
       return typeof first === "string" ? 2 : NaN;

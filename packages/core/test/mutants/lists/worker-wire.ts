@@ -48,7 +48,7 @@ export const WORKER_WIRE = mutantsOf("packages/worker/src", "packages/worker/tes
     tests: ["wire/control-block"],
   },
   {
-    file: "wire/row-encode.ts",
+    file: "wire/rows/row-encode.ts",
     what: "no bound on the terms of a dictionary",
     find: "      if (number > limit || (r < TERMS_SAMPLE && number > TERMS_SAMPLE / 2)) return undefined;\n",
     replace: "",
@@ -61,7 +61,7 @@ export const WORKER_WIRE = mutantsOf("packages/worker/src", "packages/worker/tes
     tests: ["wire/wire"],
   },
   {
-    file: "wire/row-check.ts",
+    file: "wire/rows/row-check.ts",
     what: "texts may end behind the bytes that there are",
     find: "  return end === length;",
     replace: "  return true;",

@@ -2,7 +2,7 @@ import type { EngineStatement } from "../../engine/engine-api.js";
 import type { ReplyWriter } from "../reply-writer.js";
 import type { Statement } from "../statement.js";
 import { UsageError } from "../../wire/fault.js";
-import { sizeOf } from "../../wire/row-encode.js";
+import { sizeOf } from "../../wire/rows/row-encode.js";
 import type { SqlValue } from "../../wire/protocol.js";
 
 /** Rows that are read as they are asked for. */

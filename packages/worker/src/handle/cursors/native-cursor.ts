@@ -1,6 +1,13 @@
 import type { ColumnOf } from "../../engine/native.js";
+import type { Slot } from "../../wire/rows/block-slots.js";
 import type { IntegerMode } from "../../wire/integers.js";
-import { BLOCK_END, BLOCK_REPREPARED, blockFlags, blockRows, type RowBlock } from "../../wire/row-block.js";
+import {
+  BLOCK_END,
+  BLOCK_REPREPARED,
+  blockFlags,
+  blockRows,
+  type RowBlock,
+} from "../../wire/rows/row-block.js";
 import { codeOf, UsageError } from "../../wire/fault.js";
 import { Flag, type SqlValue } from "../../wire/protocol.js";
 import { LOCK_CODES } from "../../engine/lock-codes.js";
@@ -55,7 +62,7 @@ export class NativeCursor implements ResultCursor {
   }
 
   answer(out: ReplyWriter, limit: number, more: number): number {
-    const { block, columns } = this.#ahead.shift() ?? this.#read(limit, out.integers);
+    const { block, columns } = this.#ahead.shift() ?? this.#read(limit, out.integers, out.freeSlot());
     out.gaveRows(this.#statement, columns);
     out.block(block, this.done ? 0 : more);
     return blockRows(block);
@@ -64,7 +71,7 @@ export class NativeCursor implements ResultCursor {
   readRest(bytes: number): boolean {
     try {
       for (let left = bytes; this.#open && left > 0; ) {
-        const chunk = this.#read(this.#limit, this.#integers);
+        const chunk = this.#read(this.#limit, this.#integers, null);
         this.#ahead.push(chunk);
         left -= chunk.block.byteLength;
       }
@@ -75,7 +82,7 @@ export class NativeCursor implements ResultCursor {
     return !this.#open;
   }
 
-  #read(limit: number, integers: IntegerMode): Chunk {
+  #read(limit: number, integers: IntegerMode, slot: Slot | null): Chunk {
     if (this.#failure !== null) {
       const failure = this.#failure;
       this.#failure = null;
@@ -86,7 +93,7 @@ export class NativeCursor implements ResultCursor {
     let block: RowBlock;
     try {
       const mode = (this.flags & Flag.BIGINT) !== 0 ? "bigint" : integers;
-      block = this.#statements.rows(this.#compiled, chunkRows(limit), PACKET_BYTES, mode);
+      block = this.#statements.rows(this.#compiled, chunkRows(limit), PACKET_BYTES, mode, slot);
     } catch (error) {
       // What met a lock before its first row can be tried again, as it is bound.
       if (this.#begun || !LOCK_CODES.has(codeOf(error))) this.#end();

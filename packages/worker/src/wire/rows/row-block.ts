@@ -1,14 +1,16 @@
 import { types } from "node:util";
-import { malformed, MAX_ROWS } from "./malformed.js";
-import type { SqlValue } from "./protocol.js";
+import type { Slot } from "./block-slots.js";
+import { malformed, MAX_ROWS } from "../malformed.js";
+import type { SqlValue } from "../protocol.js";
 import { generatesCode, objectBuilder, objectLiteral, rememberShape } from "./row-decode.js";
 import { PIECE_BYTES } from "./text-pieces.js";
 
 /**
  * Rows as the native companion packs them: one block of memory, whose layout is described in its `src/packing.h`. It
- * changes hands without being copied, and nothing in it is an object before its rows are made.
+ * changes hands without being copied, and nothing in it is an object before its rows are made. One in a slot may be
+ * shorter than the slot.
  */
-export type RowBlock = ArrayBuffer;
+export type RowBlock = ArrayBuffer | Slot;
 
 /** What a column of a block is; see `packing.h`. */
 export const BlockKind = {
@@ -62,7 +64,7 @@ export function blockRows(block: unknown): number {
 
 /** {@link BLOCK_END} and the other bits. */
 export function blockFlags(block: RowBlock): number {
-  return new Int32Array(block, 0, HEAD_WORDS)[1]!;
+  return headOf(block)[1]!;
 }
 
 /** Appends the rows of `block` to `out`: objects with `names`, arrays without. Throws if it is none. */
@@ -86,11 +88,24 @@ export function appendBlock(out: unknown[], block: unknown, names: readonly stri
   build(out, rows, columns);
 }
 
+/** The memory of a block. */
+interface Region {
+  readonly buffer: ArrayBuffer | SharedArrayBuffer;
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
+function regionOf(block: unknown): Region {
+  if (types.isUint8Array(block)) return block;
+  if (!types.isArrayBuffer(block)) throw malformed("a block of rows");
+  return { buffer: block, byteOffset: 0, byteLength: block.byteLength };
+}
+
 /** The words of the head, which is there to its end. */
 function headOf(block: unknown): Int32Array {
-  if (!types.isArrayBuffer(block) || block.byteLength < HEAD_WORDS * 4 || block.byteLength % 8 !== 0)
-    throw malformed("a block of rows");
-  const words = new Int32Array(block);
+  const { buffer, byteOffset, byteLength } = regionOf(block);
+  if (byteLength < HEAD_WORDS * 4 || byteLength % 8 !== 0) throw malformed("a block of rows");
+  const words = new Int32Array(buffer, byteOffset, byteLength / 4);
   const [rows = -1, , columns = -1] = words;
   const fits = HEAD_WORDS + COLUMN_WORDS * columns <= words.length;
   if (rows < 0 || rows > MAX_ROWS || columns < 0 || !fits) throw malformed("a block of rows");
@@ -98,13 +113,17 @@ function headOf(block: unknown): Int32Array {
 }
 
 class BlockReader {
-  readonly #block: RowBlock;
+  readonly #buffer: ArrayBuffer | SharedArrayBuffer;
+  /** Where in it the block begins. */
+  readonly #start: number;
   readonly #bytes: Decoder;
   readonly #rows: number;
 
   constructor(block: RowBlock, rows: number) {
-    this.#block = block;
-    this.#bytes = Buffer.from(block) as Decoder;
+    const { buffer, byteOffset, byteLength } = regionOf(block);
+    this.#buffer = buffer;
+    this.#start = byteOffset;
+    this.#bytes = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength) as unknown as Decoder;
     this.#rows = rows;
   }
 
@@ -128,7 +147,7 @@ class BlockReader {
         this.#require(cells, this.#rows * 8);
         return {
           how: nullable ? "f" : "v",
-          values: new Float64Array(this.#block, cells, this.#rows),
+          values: new Float64Array(this.#buffer, this.#start + cells, this.#rows),
           indexes: null,
         };
       case BlockKind.TEXT:
@@ -147,13 +166,13 @@ class BlockReader {
   }
 
   #require(offset: number, length: number): void {
-    if (offset < 0 || length < 0 || offset + length > this.#block.byteLength)
+    if (offset < 0 || length < 0 || offset + length > this.#bytes.length)
       throw malformed("a column of a block");
   }
 
   #int32(cells: number): Int32Array {
     this.#require(cells, this.#rows * 4);
-    return new Int32Array(this.#block, cells, this.#rows);
+    return new Int32Array(this.#buffer, this.#start + cells, this.#rows);
   }
 
   #slice(start: number, units: number, wide: number): string {
@@ -203,8 +222,13 @@ class BlockReader {
   ): BlockColumn {
     this.#require(cells, this.#rows * 2);
     if (bytes % 4 !== 0) throw malformed("a column of a block");
-    const terms = this.#texts(new Int32Array(this.#block, blobs, bytes / 4), text, units, wide);
-    const indexes = new Uint16Array(this.#block, cells, this.#rows);
+    const terms = this.#texts(
+      new Int32Array(this.#buffer, this.#start + blobs, bytes / 4),
+      text,
+      units,
+      wide,
+    );
+    const indexes = new Uint16Array(this.#buffer, this.#start + cells, this.#rows);
     for (let r = 0; r < indexes.length; r++)
       if (indexes[r]! > terms.length) throw malformed("a column of a block");
     terms.unshift(null);
@@ -214,9 +238,9 @@ class BlockReader {
   #int64(cells: number, nullable: boolean): ArrayLike<bigint | null> {
     const rows = this.#rows;
     this.#require(cells, rows * 8 + (nullable ? rows : 0));
-    const values = new BigInt64Array(this.#block, cells, rows);
+    const values = new BigInt64Array(this.#buffer, this.#start + cells, rows);
     if (!nullable) return values;
-    const nulls = new Uint8Array(this.#block, cells + rows * 8, rows);
+    const nulls = new Uint8Array(this.#buffer, this.#start + cells + rows * 8, rows);
     return Array.from(values, (value, r) => (nulls[r] === 1 ? null : value));
   }
 
@@ -243,9 +267,9 @@ class BlockReader {
   #mixed(cells: number, text: number, units: number, wide: number, blobs: number, bytes: number): SqlValue[] {
     const rows = this.#rows;
     this.#require(cells, rows * 9);
-    const numbers = new Float64Array(this.#block, cells, rows);
-    const integers = new BigInt64Array(this.#block, cells, rows);
-    const tags = new Uint8Array(this.#block, cells + rows * 8, rows);
+    const numbers = new Float64Array(this.#buffer, this.#start + cells, rows);
+    const integers = new BigInt64Array(this.#buffer, this.#start + cells, rows);
+    const tags = new Uint8Array(this.#buffer, this.#start + cells + rows * 8, rows);
     const lengths = (tag: number): Int32Array =>
       Int32Array.from(tags, (each, r) => (each === tag ? Number(integers[r]) : -1));
     const texts = this.#texts(lengths(Tag.TEXT), text, units, wide);

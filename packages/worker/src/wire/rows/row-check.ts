@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { isCount, malformed, MAX_ROWS } from "./malformed.js";
+import { isCount, malformed, MAX_ROWS } from "../malformed.js";
 import { Kind, type Packet } from "./row-encode.js";
 
 /** Throws unless `packet` is of the form that `encodePacket` gives it: what builds rows of it relies on that. */

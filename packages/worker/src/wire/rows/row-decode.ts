@@ -1,8 +1,8 @@
 import { types } from "node:util";
-import { malformed } from "./malformed.js";
+import { malformed } from "../malformed.js";
 import { type Column, Kind, type Packet } from "./row-encode.js";
 import { checkPacket } from "./row-check.js";
-import type { SqlValue } from "./protocol.js";
+import type { SqlValue } from "../protocol.js";
 import { separateTexts } from "./text-pieces.js";
 
 /** A row as an array in column order. */

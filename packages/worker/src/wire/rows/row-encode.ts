@@ -1,6 +1,6 @@
 import { types } from "node:util";
-import type { SqlValue } from "./protocol.js";
-import { type IntegerMode, isSafe } from "./integers.js";
+import type { SqlValue } from "../protocol.js";
+import { type IntegerMode, isSafe } from "../integers.js";
 
 /**
  * Rows as typed columns: what structured clone copies fastest, and what leaves the receiving loop with the least to
