@@ -1,5 +1,6 @@
 import type { ParameterList } from "@sqlite-aio/worker/sql";
-import { encodePacket, Op, sizeOf, type SqlValue } from "@sqlite-aio/worker/wire";
+import { Op, type SqlValue } from "@sqlite-aio/worker/wire";
+import { Batch } from "../values/batch.js";
 import { bindParameters } from "../values/bind.js";
 import { Call } from "../thread/call.js";
 import { SqliteError } from "../errors/errors.js";
@@ -13,9 +14,6 @@ import { closedReason } from "./lane.js";
 import { type Caller, type Handle, toError } from "./handle.js";
 import type { CachedStatement } from "../thread/statement-cache.js";
 
-/** Bounds of one batch: what the caller's loop packs in about a millisecond. */
-const BATCH_SETS = 1000;
-const BATCH_BYTES = 256 * 1024;
 /** So long a connection that is to close waits for sets that are made while they are taken. */
 const CLOSE_MS = 2000;
 /** Batches under way: one being run, one that is there when it is done. */
@@ -98,14 +96,21 @@ export async function runBatches(
 
 /** The values of sets that were all there when the call was made, up to a wrong one. */
 class TakenSets {
-  readonly values: SqlValue[][] = [];
+  readonly batches: Batch[] = [];
   readonly failure: { readonly error: unknown } | null = null;
 
   constructor(parameters: ParameterList, sets: readonly object[]) {
+    let taken = 0;
     try {
-      for (const set of sets) this.values.push(bindParameters(parameters, set));
+      let batch: Batch | null = null;
+      for (const set of sets) {
+        const values = bindParameters(parameters, set);
+        if (batch === null) this.batches.push((batch = new Batch(parameters.count)));
+        if (batch.add(values)) batch = null;
+        taken++;
+      }
     } catch (error) {
-      if (isInstance(error, SqliteError)) nameParameterSet(error, this.values.length);
+      if (isInstance(error, SqliteError)) nameParameterSet(error, taken);
       this.failure = { error };
     }
   }
@@ -119,8 +124,7 @@ class Batches {
   /** Lets the thread skip the batch behind one that failed: what this side says may come too late. */
   readonly #job: number;
   readonly #underWay: { call: Call; first: number }[] = [];
-  #batch: SqlValue[][] = [];
-  #bytes = 0;
+  #batch: Batch;
   #sets = 0;
   #changes = 0;
   #counted = false;
@@ -136,23 +140,24 @@ class Batches {
     this.#deadline = deadline;
     this.#source = source;
     this.#job = handle.nextNumber();
+    this.#batch = new Batch(statement.parameters.count);
   }
 
   async drain(sets: ParameterSets): Promise<number> {
     try {
       if (sets instanceof TakenSets) {
-        for (const values of sets.values) if (this.#push(values)) await this.#send();
+        for (const batch of sets.batches) await this.#send(batch);
         if (sets.failure !== null) throw sets.failure.error;
       } else if (Symbol.asyncIterator in sets) {
         for await (const set of sets) {
           // The caller has his answer; whoever makes the sets is told by the iterator's return().
           if (this.#deadline?.over === true) throw this.#deadline.reason(this.#statement.sql);
-          if (this.#add(set)) await this.#send();
+          if (this.#add(set)) await this.#flush();
         }
       } else {
         for (const set of sets) {
           if (!this.#add(set)) continue;
-          await this.#send();
+          await this.#flush();
           // It may be without end, and close() waits for it.
           if (this.#handle.root.closingFor > CLOSE_MS) throw closedReason();
         }
@@ -160,38 +165,39 @@ class Batches {
     } catch (error) {
       if (this.#deadline?.over === true) throw error;
       // What came before the wrong set counts, as in CPython.
-      await this.#send();
+      await this.#flush();
       while (this.#underWay.length > 0) await this.#receive();
       throw error;
     }
     // No set at all is a batch too: the statement may be wrong.
-    await this.#send(this.#sets === 0);
+    if (this.#sets === 0 && this.#batch.sets === 0) await this.#send(this.#batch);
+    else await this.#flush();
     while (this.#underWay.length > 0) await this.#receive();
     return this.#counted ? this.#changes : -1;
   }
 
   /** True when the batch is full. */
   #add(set: object): boolean {
-    let values: SqlValue[];
+    let values: readonly SqlValue[];
     try {
       values = bindParameters(this.#statement.parameters, set);
     } catch (error) {
-      if (isInstance(error, SqliteError)) nameParameterSet(error, this.#sets + this.#batch.length);
+      if (isInstance(error, SqliteError)) nameParameterSet(error, this.#sets + this.#batch.sets);
       throw error;
     }
-    return this.#push(values);
+    return this.#batch.add(values);
   }
 
-  #push(values: SqlValue[]): boolean {
-    for (const value of values) this.#bytes += sizeOf(value);
-    return this.#batch.push(values) >= BATCH_SETS || this.#bytes >= BATCH_BYTES;
+  /** Sends the sets that no batch has been sent with. */
+  async #flush(): Promise<void> {
+    if (this.#batch.sets === 0) return;
+    const batch = this.#batch;
+    this.#batch = new Batch(this.#statement.parameters.count);
+    await this.#send(batch);
   }
 
-  async #send(evenEmpty = false): Promise<void> {
-    if (this.#batch.length === 0 && !evenEmpty) return;
-    const { count } = this.#statement.parameters;
-    const transfer: ArrayBuffer[] = [];
-    const packed = count === 0 ? this.#batch : encodePacket(this.#batch, count, "auto", transfer);
+  async #send(batch: Batch): Promise<void> {
+    const { packed, transfer } = batch.pack();
     const call = new Call(Op.MANY, this.#statement, [this.#handle.flags, packed, this.#job], {
       transfer,
       origin: this.#source.origin,
@@ -201,9 +207,7 @@ class Batches {
     this.#handle.submit(call, this.#deadline, null);
     call.promise.catch(() => {});
     this.#underWay.push({ call, first: this.#sets });
-    this.#sets += this.#batch.length;
-    this.#batch = [];
-    this.#bytes = 0;
+    this.#sets += batch.sets;
     if (this.#underWay.length >= MAX_BATCHES) await this.#receive();
   }
 
@@ -214,7 +218,6 @@ class Batches {
     } catch (reason) {
       for (const { call: later } of this.#underWay.splice(0)) this.#handle.giveUp(later, reason);
       this.#handle.release(this.#job);
-      this.#batch = [];
       const error = toError(reason, call);
       if (isInstance(error, SqliteError) && error.parameterSet !== undefined) {
         nameParameterSet(error, first + error.parameterSet);

@@ -45,93 +45,108 @@ export function encodePacket(
   transfer: ArrayBuffer[],
 ): Packet {
   const packet: Packet = [rows.length];
-  for (let c = 0; c < columns; c++) packet.push(encodeColumn(rows, c, mode, transfer));
+  for (let c = 0; c < columns; c++) {
+    packet.push(
+      encodeColumn(
+        rows.map((row) => row[c]!),
+        mode,
+        transfer,
+      ),
+    );
+  }
   return packet;
 }
 
-function encodeColumn(rows: SqlValue[][], c: number, mode: IntegerMode, transfer: ArrayBuffer[]): Column {
-  const first = rows.find((row) => row[c] !== null)?.[c];
+/** The same of columns, which have `rows` values each. */
+export function encodeColumns(
+  rows: number,
+  columns: readonly (readonly SqlValue[])[],
+  mode: IntegerMode,
+  transfer: ArrayBuffer[],
+): Packet {
+  const packet: Packet = [rows];
+  for (const column of columns) packet.push(encodeColumn(column, mode, transfer));
+  return packet;
+}
+
+function encodeColumn(column: readonly SqlValue[], mode: IntegerMode, transfer: ArrayBuffer[]): Column {
+  const first = column.find((value) => value !== null);
   switch (typeof first) {
     case "undefined":
       return [Kind.NULL];
     case "string":
-      return encodeTerms(rows, c) ?? encodeText(rows, c) ?? encodeMixed(rows, c, mode, transfer);
+      return encodeTerms(column) ?? encodeText(column) ?? encodeMixed(column, mode, transfer);
     case "number":
-      return encodeNumbers(rows, c, mode, transfer) ?? encodeMixed(rows, c, mode, transfer);
+      return encodeNumbers(column, mode, transfer) ?? encodeMixed(column, mode, transfer);
     case "bigint":
       return (
-        (mode === "bigint" ? encodeInt64(rows, c) : encodeNumbers(rows, c, mode, transfer)) ??
-        encodeMixed(rows, c, mode, transfer)
+        (mode === "bigint" ? encodeInt64(column) : encodeNumbers(column, mode, transfer)) ??
+        encodeMixed(column, mode, transfer)
       );
     default:
-      return encodeBlobs(rows, c, transfer) ?? encodeMixed(rows, c, mode, transfer);
+      return encodeBlobs(column, transfer) ?? encodeMixed(column, mode, transfer);
   }
 }
 
 function encodeNumbers(
-  rows: SqlValue[][],
-  c: number,
+  column: readonly SqlValue[],
   mode: IntegerMode,
   transfer: ArrayBuffer[],
 ): Column | undefined {
-  const values = new Float64Array(rows.length);
+  const values = new Float64Array(column.length);
   let nulls: Uint8Array<ArrayBuffer> | null = null;
-  for (let r = 0; r < rows.length; r++) {
-    const value = rows[r]![c]!;
-    if (typeof value === "bigint") {
+  for (let r = 0; r < column.length; r++) {
+    const value = column[r]!;
+    if (typeof value === "number") values[r] = value;
+    else if (value === null) (nulls ??= new Uint8Array(column.length))[r] = 1;
+    else if (typeof value === "bigint") {
       if (mode === "bigint" || (mode === "auto" && !isSafe(value))) return undefined;
       values[r] = Number(value);
-    } else if (typeof value === "number") values[r] = value;
-    else if (value === null) (nulls ??= new Uint8Array(rows.length))[r] = 1;
-    else return undefined;
+    } else return undefined;
   }
   transfer.push(values.buffer);
   return [Kind.NUMBER, values, nulls];
 }
 
-function encodeInt64(rows: SqlValue[][], c: number): Column | undefined {
-  const values = new BigInt64Array(rows.length);
+function encodeInt64(column: readonly SqlValue[]): Column | undefined {
+  const values = new BigInt64Array(column.length);
   let nulls: Uint8Array | null = null;
-  for (let r = 0; r < rows.length; r++) {
-    const value = rows[r]![c]!;
+  for (let r = 0; r < column.length; r++) {
+    const value = column[r]!;
     if (typeof value === "bigint") values[r] = value;
-    else if (value === null) (nulls ??= new Uint8Array(rows.length))[r] = 1;
+    else if (value === null) (nulls ??= new Uint8Array(column.length))[r] = 1;
     else return undefined;
   }
   return [Kind.INT64, values, nulls];
 }
 
-function encodeText(rows: SqlValue[][], c: number): Column | undefined {
-  const parts: string[] = new Array(rows.length);
-  const ends = new Uint32Array(rows.length);
+function encodeText(column: readonly SqlValue[]): Column | undefined {
+  const ends = new Uint32Array(column.length);
   let nulls: Uint8Array | null = null;
   let end = 0;
-  for (let r = 0; r < rows.length; r++) {
-    const value = rows[r]![c]!;
-    if (typeof value === "string") {
-      parts[r] = value;
-      end += value.length;
-    } else if (value === null) {
-      parts[r] = "";
-      (nulls ??= new Uint8Array(rows.length))[r] = 1;
-    } else return undefined;
+  for (let r = 0; r < column.length; r++) {
+    const value = column[r]!;
+    if (typeof value === "string") end += value.length;
+    else if (value === null) (nulls ??= new Uint8Array(column.length))[r] = 1;
+    else return undefined;
     ends[r] = end;
   }
-  return [Kind.TEXT, parts.join(""), ends, nulls];
+  // Null is joined as no text at all.
+  return [Kind.TEXT, column.join(""), ends, nulls];
 }
 
 const TERMS_SAMPLE = 64;
 const TERMS_MIN_ROWS = 256;
 
 /** Undefined unless a sample promises, and the whole column keeps, few distinct texts. */
-function encodeTerms(rows: SqlValue[][], c: number): Column | undefined {
-  if (rows.length < TERMS_MIN_ROWS) return undefined;
-  const limit = rows.length >> 3;
+function encodeTerms(column: readonly SqlValue[]): Column | undefined {
+  if (column.length < TERMS_MIN_ROWS) return undefined;
+  const limit = column.length >> 3;
   const terms: (string | null)[] = [];
   const numbers = new Map<string | null, number>();
-  const indexes = new Uint16Array(rows.length);
-  for (let r = 0; r < rows.length; r++) {
-    const value = rows[r]![c]!;
+  const indexes = new Uint16Array(column.length);
+  for (let r = 0; r < column.length; r++) {
+    const value = column[r]!;
     let number = numbers.get(value as string | null);
     if (number === undefined) {
       if (value !== null && typeof value !== "string") return undefined;
@@ -144,21 +159,21 @@ function encodeTerms(rows: SqlValue[][], c: number): Column | undefined {
   return [Kind.TERMS, terms, indexes];
 }
 
-function encodeBlobs(rows: SqlValue[][], c: number, transfer: ArrayBuffer[]): Column | undefined {
-  const ends = new Uint32Array(rows.length);
+function encodeBlobs(column: readonly SqlValue[], transfer: ArrayBuffer[]): Column | undefined {
+  const ends = new Uint32Array(column.length);
   let nulls: Uint8Array | null = null;
   let end = 0;
-  for (let r = 0; r < rows.length; r++) {
-    const value = rows[r]![c]!;
-    if (value === null) (nulls ??= new Uint8Array(rows.length))[r] = 1;
+  for (let r = 0; r < column.length; r++) {
+    const value = column[r]!;
+    if (value === null) (nulls ??= new Uint8Array(column.length))[r] = 1;
     else if (!types.isUint8Array(value) || value.byteLength > BLOB_JOIN_LIMIT) return undefined;
     else end += value.byteLength;
     ends[r] = end;
   }
   const bytes = new Uint8Array(end);
   let start = 0;
-  for (let r = 0; r < rows.length; r++) {
-    const value = rows[r]![c];
+  for (let r = 0; r < column.length; r++) {
+    const value = column[r];
     if (types.isUint8Array(value)) bytes.set(value, start);
     start = ends[r]!;
   }
@@ -166,10 +181,10 @@ function encodeBlobs(rows: SqlValue[][], c: number, transfer: ArrayBuffer[]): Co
   return [Kind.BLOB, bytes, ends, nulls];
 }
 
-function encodeMixed(rows: SqlValue[][], c: number, mode: IntegerMode, transfer: ArrayBuffer[]): Column {
-  const values: SqlValue[] = new Array(rows.length);
-  for (let r = 0; r < rows.length; r++) {
-    const value = rows[r]![c]!;
+function encodeMixed(column: readonly SqlValue[], mode: IntegerMode, transfer: ArrayBuffer[]): Column {
+  const values: SqlValue[] = new Array(column.length);
+  for (let r = 0; r < column.length; r++) {
+    const value = column[r]!;
     if (typeof value === "bigint" && mode !== "bigint") {
       values[r] = mode === "number" || isSafe(value) ? Number(value) : value;
     } else {
@@ -190,5 +205,6 @@ export function pushTransfer(blob: Uint8Array, transfer: ArrayBuffer[]): void {
 
 /** What a value counts for when a packet is bounded by bytes. */
 export function sizeOf(value: SqlValue): number {
-  return typeof value === "string" ? value.length : types.isUint8Array(value) ? value.byteLength : 8;
+  if (typeof value === "string") return value.length;
+  return typeof value === "object" && types.isUint8Array(value) ? value.byteLength : 8;
 }
