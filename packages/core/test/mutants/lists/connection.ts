@@ -16,27 +16,9 @@ export const CONNECTION = mutantsOf("packages/core/src", "packages/core/test/con
     tests: ["executemany"],
   },
   {
-    what: "no bound on the sets of a batch",
-    find: "this.#batch.push(values) >= BATCH_SETS || this.#bytes >= BATCH_BYTES",
-    replace: "this.#batch.push(values) < 0 || this.#bytes >= BATCH_BYTES",
-    tests: ["executemany"],
-  },
-  {
-    what: "no bound on the bytes of a batch",
-    find: "this.#batch.push(values) >= BATCH_SETS || this.#bytes >= BATCH_BYTES",
-    replace: "this.#batch.push(values) >= BATCH_SETS",
-    tests: ["executemany"],
-  },
-  {
-    what: "bytes of the batch before count for the next one",
-    find: "    this.#batch = [];\n    this.#bytes = 0;\n    if (this.#underWay",
-    replace: "    this.#batch = [];\n    if (this.#underWay",
-    tests: ["executemany", "executemany-given-up"],
-  },
-  {
     what: "an executemany without sets is not sent",
-    find: "    await this.#send(this.#sets === 0);",
-    replace: "    await this.#send();",
+    find: "    if (this.#sets === 0 && this.#batch.sets === 0) await this.#send(this.#batch);\n    else await this.#flush();",
+    replace: "    await this.#flush();",
     tests: ["executemany"],
   },
   {
@@ -133,12 +115,6 @@ export const CONNECTION = mutantsOf("packages/core/src", "packages/core/test/con
     find: "    this.refuseDeadlock();\n    this.#waiting.push(call);",
     replace: "    this.#waiting.push(call);",
     tests: ["lane"],
-  },
-  {
-    what: "a lane of a callback that is over counts as a caller's",
-    find: "    return !this.ended && this.#isWithin(owner);",
-    replace: "    return this.#isWithin(owner);",
-    tests: ["lane", "transaction"],
   },
   {
     what: "the parent does not go on when its child ends",
@@ -300,5 +276,25 @@ export const CONNECTION = mutantsOf("packages/core/src", "packages/core/test/con
     find: "Math.max(0, this.#began + timeout - performance.now())",
     replace: "timeout",
     tests: ["/packages/core/test/options/deadline"],
+  },
+  {
+    file: "connection/reentrancy.ts",
+    what: "a callback that is over counts as a caller",
+    find: "    if (!scope.held.ended && scope.held.keepsFrom(owner)) return true;",
+    replace: "    if (scope.held.keepsFrom(owner)) return true;",
+    tests: ["lane", "transaction", "reentrancy"],
+  },
+  {
+    file: "values/batch.ts",
+    what: "no bound on the sets of a batch",
+    find: "++this.#sets >= MAX_SETS || this.#bytes >= MAX_BYTES",
+    replace: "++this.#sets < 0 || this.#bytes >= MAX_BYTES",
+    tests: ["executemany"],
+  },
+  {
+    what: "no bound on the bytes of a batch",
+    find: "++this.#sets >= MAX_SETS || this.#bytes >= MAX_BYTES",
+    replace: "++this.#sets >= MAX_SETS",
+    tests: ["executemany"],
   },
 ]);

@@ -359,4 +359,11 @@ export const THREAD = mutantsOf("packages/core/src/thread", "packages/core/test/
     replace: "    }",
     tests: ["thread-death"],
   },
+  {
+    file: "reply-rows.ts",
+    what: "a slot is not given back",
+    find: "    slots?.giveBack(where as number);\n",
+    replace: "",
+    tests: ["reply-rows"],
+  },
 ]);

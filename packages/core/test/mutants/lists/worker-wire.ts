@@ -113,4 +113,18 @@ export const WORKER_WIRE = mutantsOf("packages/worker/src", "packages/worker/tes
     replace: "",
     tests: [`${CORE}/connection/backup`],
   },
+  {
+    file: "wire/rows/block-slots.ts",
+    what: "a slot is written to while its rows are read",
+    find: "    if (at >= 0) Atomics.store(this.#taken, at, 1);\n",
+    replace: "",
+    tests: ["wire/block-slots", `${CORE}/connection/large-results`],
+  },
+  {
+    file: "handle/reply-writer.ts",
+    what: "the slots of answers that are taken back stay taken",
+    find: "      this.#slots!.giveBack(this.#slotsUsed.pop()!.slot);",
+    replace: "      this.#slotsUsed.pop();",
+    tests: ["wire/block-slots"],
+  },
 ]);

@@ -1,0 +1,21 @@
+import { existsSync, readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { MUTANTS } from "./lists/index.ts";
+
+const root = new URL("../../../../", import.meta.url);
+
+/** How often the text of each mutant stands in its file. */
+function places(file: string, text: string): number {
+  return readFileSync(new URL(file, root), "utf8").split(text).length - 1;
+}
+
+it("each mutant's text stands in its file once, so that code that moves takes its mutants with it", () => {
+  expect(MUTANTS.length).toBeGreaterThan(150);
+  const lost = MUTANTS.filter(({ file, find }) => places(file, find) !== 1);
+  expect(lost.map(({ file, what }) => `${file}: ${what}`)).toEqual([]);
+});
+
+it("each mutant names tests that are there", () => {
+  const missing = MUTANTS.flatMap(({ tests }) => tests).filter((test) => !existsSync(new URL(test, root)));
+  expect(missing).toEqual([]);
+});
