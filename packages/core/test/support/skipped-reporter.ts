@@ -1,16 +1,36 @@
-import type { Reporter, TestModule } from "vitest/node";
+import type { Reporter, TestCase, TestModule } from "vitest/node";
 
-/** Says at the end how many tests were skipped for want of something, and of what: nobody reads the list of all tests. */
+/**
+ * Says at the end how many tests were skipped for want of something, and of what: nobody reads the list of all tests. And how
+ * many did not run because a hook before them failed, which vitest counts as skipped too.
+ */
 export class SkippedReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
-    const counts = new Map<string, number>();
+    const skipped = new Map<string, number>();
+    const failed = new Map<string, number>();
     for (const module of modules) {
       for (const test of module.children.allTests("skipped")) {
+        const suite = failedSuiteOf(test);
         const result = test.result();
-        const note = result.state === "skipped" ? result.note : undefined;
-        if (note !== undefined) counts.set(note, (counts.get(note) ?? 0) + 1);
+        if (suite !== undefined) count(failed, suite);
+        else if (result.state === "skipped" && result.note !== undefined) count(skipped, result.note);
       }
     }
-    for (const [note, count] of counts) process.stdout.write(`${count} skipped: ${note}\n`);
+    for (const [note, times] of skipped) process.stdout.write(`${times} skipped: ${note}\n`);
+    for (const [suite, times] of failed)
+      process.stdout.write(`${times} FAILED, not skipped: a hook of "${suite}" failed before them\n`);
+  }
+}
+
+function count(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+/** The suite or file around `test` whose own hook failed. */
+function failedSuiteOf(test: TestCase): string | undefined {
+  for (let { parent } = test; ; parent = parent.parent) {
+    if (parent.errors().length > 0)
+      return parent.type === "suite" ? parent.fullName : parent.relativeModuleId;
+    if (parent.type === "module") return undefined;
   }
 }
