@@ -263,6 +263,30 @@ describe("maxWaiting", () => {
     expect(await Promise.all(reads)).toEqual([{ one: 1 }, { one: 1 }, { one: 1 }]);
   });
 
+  it("counts those who wait for a call together with those who wait for a lease", async () => {
+    const pool = await filled({ maxWaiting: 1, readers: 1, readLeases: 1 });
+    const held = await holds(pool);
+    const gate = Promise.withResolvers<void>();
+    const leased = Promise.withResolvers<void>();
+    const reading = pool.read(async () => {
+      leased.resolve();
+      await gate.promise;
+    });
+    await leased.promise;
+    const call = pool.get("SELECT hold(?) AS one", [held.name(0)]);
+    await held.entered(0);
+    // More than the connections take, so that one waits and the others are refused.
+    const calls = Array.from({ length: 5_000 }, () => pool.get("SELECT 1 AS one"));
+    const answers = Promise.allSettled(calls);
+    expect(await rejection(pool.read(() => 2))).toBeInstanceOf(QueueFullError);
+    gate.resolve();
+    await held.release(0);
+    expect(await call).toEqual({ one: 1 });
+    await reading;
+    const states = (await answers).map(({ status }) => status);
+    expect(states.lastIndexOf("fulfilled")).toBeLessThan(states.indexOf("rejected"));
+  });
+
   it("makes room when somebody gives up", async () => {
     const pool = await filled({ maxWaiting: 1 });
     const conn = await pool.acquire();
