@@ -41,9 +41,10 @@ export class ScratchTree {
     symlinkSync(join(root, "node_modules"), join(this.#folder, "node_modules"));
     // The modules themselves, and not the files that they are bundled into.
     for (const name of ["core", "worker"]) this.#edit(`packages/${name}/package.json`, withModules);
-    this.#edit("packages/worker/dist/sqlite-aio-thread.js", (code) =>
-      code.replace("./entry.cjs", "./entry.js"),
-    );
+    for (const kind of ["js", "cjs"])
+      this.#edit(`packages/worker/dist/sqlite-aio-thread.${kind}`, (code) =>
+        code.replace("./entry.cjs", "./entry.js"),
+      );
     this.#binary = readFileSync(this.#path(`${NATIVE}/build/sqlite-aio.node`));
   }
 
@@ -106,7 +107,11 @@ export class ScratchTree {
   }
 
   #edit(file: string, change: (text: string) => string): void {
-    writeFileSync(this.#path(file), change(this.source(file)));
+    const before = this.source(file);
+    const after = change(before);
+    // A mutant that is not loaded lives.
+    if (after === before) throw new Error(`${file} is not as it was, and nothing in it is to be changed`);
+    writeFileSync(this.#path(file), after);
   }
 
   /** `src` and `dist` have the same folders, and what is not a type stays as it is. */
