@@ -43,6 +43,7 @@ import { keepParameters, type LiveQuery, Watch } from "./changes/live-query.js";
 import type { ObjectRow } from "../values/row.js";
 import type { RowSettings } from "../values/row-maker.js";
 import { partsOf, type SqlStatement } from "../values/sql-statement.js";
+import { startSoon } from "../thread/start-thread.js";
 import { checkSql } from "../thread/statement-cache.js";
 import { inspected } from "../tracing/inspected.js";
 import { traceTransaction } from "../tracing/transaction-trace.js";
@@ -107,6 +108,8 @@ export class Pool extends PoolDefinitions {
     const deadline = Deadline.of({ signal: resolved.connection.signal })!;
     const pool = new Pool(resolved);
     const opening = pool.#writers.open();
+    // The first read would wait for a thread that starts when the writer's has.
+    if (resolved.readers > 0) startSoon(resolved.connection.thread);
     try {
       await deadline.race(opening);
       const what = `the pool on ${resolved.connection.thread.open.path || "a temporary database"}`;

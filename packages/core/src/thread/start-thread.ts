@@ -115,12 +115,26 @@ export async function startAhead(count: number): Promise<void> {
   const flags = threadFlags(process, isOurs(workerData));
   const kind = kindOf(PLAIN, flags)!;
   const ready: Promise<void>[] = [];
-  while (parked.countOf(kind) < count) ready.push(parkOne(kind, flags));
+  while (parked.countOf(kind) < count) ready.push(parkOne(kind, flags).ready);
   await Promise.all(ready);
 }
 
-/** Resolves when the thread has loaded what it will need, and keeps the process alive until then. */
-function parkOne(kind: string, flags: ThreadFlags): Promise<void> {
+/**
+ * Starts a thread for a connection that will soon be opened with these options, unless one is parked: it starts while the
+ * caller waits for another one. It does not keep the process alive.
+ */
+export function startSoon(options: ThreadOptions): void {
+  const flags = threadFlags(process, isOurs(workerData));
+  const kind = kindOf(options, flags);
+  if (kind === null || parked.limits.max === 0 || parked.countOf(kind) > 0) return;
+  const { ready, port } = parkOne(kind, flags);
+  port.unref();
+  // Whoever takes it is told.
+  ready.catch(() => {});
+}
+
+/** `ready` resolves when the thread has loaded what it will need; until then `port` keeps the process alive. */
+function parkOne(kind: string, flags: ThreadFlags): { ready: Promise<void>; port: MessagePort } {
   const { port1, port2 } = new MessageChannel();
   const data: WaitingData = { engineAhead: DEFAULT_ENGINE, ready: port2 };
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -133,7 +147,7 @@ function parkOne(kind: string, flags: ThreadFlags): Promise<void> {
     resolve();
   });
   parked.add(host);
-  return promise;
+  return { ready: promise, port: port1 };
 }
 
 /** What it takes to be served by a thread that others have had. */

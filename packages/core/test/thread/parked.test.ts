@@ -367,6 +367,30 @@ describe("startThreads()", () => {
   });
 });
 
+describe("a pool", () => {
+  it("starts the thread of its first reader beside that of its writer", async () => {
+    const pool = await createPool(await temporaryPath());
+    onTestFinished(async () => await pool.close());
+    expect(workers.length).toBe(2);
+    expect(threadStats()).toMatchObject({ active: 1, parked: 1 });
+    expect(await pool.get("SELECT 1 AS one")).toEqual({ one: 1 });
+    expect(workers.length).toBe(2);
+    expect(threadStats()).toMatchObject({ active: 2, parked: 0 });
+  });
+
+  it("starts none ahead where it has no readers, where one waits already, and where none are kept", async () => {
+    const alone = await createPool(await temporaryPath(), { readers: 0, writers: 1 });
+    expect(workers.length).toBe(1);
+    await startThreads(2);
+    const served = await createPool(await temporaryPath());
+    expect(workers.length).toBe(3);
+    parkThreads({ max: 0 });
+    const plain = await createPool(await temporaryPath());
+    expect(workers.length).toBe(4);
+    await Promise.all([alone.close(), served.close(), plain.close()]);
+  });
+});
+
 describe("a process whose threads are parked", () => {
   it.each([
     ["ends", "end", 0, "0 parked"],
