@@ -266,11 +266,11 @@ describe("maxWaiting", () => {
   it("counts those who wait for a call together with those who wait for a lease", async () => {
     const pool = await filled({ maxWaiting: 1, readers: 1, readLeases: 1 });
     const held = await holds(pool);
-    const gate = Promise.withResolvers<void>();
+    const barrier = Promise.withResolvers<void>();
     const leased = Promise.withResolvers<void>();
     const reading = pool.read(async () => {
       leased.resolve();
-      await gate.promise;
+      await barrier.promise;
     });
     await leased.promise;
     const call = pool.get("SELECT hold(?) AS one", [held.name(0)]);
@@ -279,7 +279,7 @@ describe("maxWaiting", () => {
     const calls = Array.from({ length: 5_000 }, () => pool.get("SELECT 1 AS one"));
     const answers = Promise.allSettled(calls);
     expect(await rejection(pool.read(() => 2))).toBeInstanceOf(QueueFullError);
-    gate.resolve();
+    barrier.resolve();
     await held.release(0);
     expect(await call).toEqual({ one: 1 });
     await reading;
