@@ -7,8 +7,15 @@ import { TestRunner } from "vitest";
  */
 export function python(program: string): unknown {
   const lines = ["import json, sqlite3, sys", program];
+  return skippedWithoutPython(
+    () => JSON.parse(execFileSync("python3", ["-c", lines.join("\n")], { encoding: "utf8" })) as unknown,
+  );
+}
+
+/** What `run` gives, which runs python3. Skips the test that asks where there is none. */
+export function skippedWithoutPython<T>(run: () => T): T {
   try {
-    return JSON.parse(execFileSync("python3", ["-c", lines.join("\n")], { encoding: "utf8" })) as unknown;
+    return run();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT")
       TestRunner.getCurrentTest()?.context.skip("needs python3, to compare with CPython");
