@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { open, temporaryPath } from "../support/database.ts";
+import { holds } from "../support/pool-support.ts";
 
 /** So much is written that the COMMIT takes its time. */
 const WRITE = "INSERT INTO t VALUES (zeroblob(50000000))";
@@ -37,4 +38,20 @@ it("what a transaction() has called last is answered before its COMMIT is done",
   await microtasks();
   expect(committed).toBe(false);
   await work;
+});
+
+it("what was called before a statement that is not known to be quick is answered before that is done", async () => {
+  const db = await open(":memory:");
+  const held = await holds(db);
+  const warm = async (): Promise<unknown> => await db.executeFetchall("SELECT 1");
+  for (let i = 0; i < 3; i++) await warm();
+  for (const name of [0, 1]) {
+    const quick = warm();
+    // The second time it is known that it was slow.
+    const slow = db.executeFetchall("SELECT hold(?)", [held.name(name)]);
+    expect(await quick).toEqual([[1]]);
+    await held.entered(name);
+    await held.release(name);
+    expect(await slow).toEqual([[1]]);
+  }
 });

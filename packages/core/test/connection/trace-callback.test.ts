@@ -1,6 +1,6 @@
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
-import { open, rejection } from "../support/database.ts";
+import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
 
 it("a trace callback that throws costs nobody an answer, and gives a warning", async () => {
   const db = await open();
@@ -37,4 +37,19 @@ it("a trace callback is a function, or null to hear no more", async () => {
   await db.setTraceCallback(null);
   await db.execute("SELECT 2");
   expect(seen).toEqual(["SELECT 1"]);
+});
+
+it("a statement that is tried again and again, since a lock is in its way, is told once", async () => {
+  const path = await temporaryPath();
+  const other = openEngine(path);
+  other.exec("CREATE TABLE t (x); BEGIN IMMEDIATE");
+  const db = await open(path, { isolationLevel: null });
+  const seen: string[] = [];
+  await db.setTraceCallback((sql) => seen.push(sql));
+  const written = db.execute("INSERT INTO t VALUES (1)");
+  // Long enough for several attempts.
+  await delay(100);
+  other.exec("COMMIT");
+  expect((await written).rowcount).toBe(1);
+  expect(seen).toEqual(["INSERT INTO t VALUES (1)"]);
 });

@@ -27,13 +27,13 @@ export const WORKER_LOOP = mutantsOf("packages/worker/src", "packages/worker/tes
     what: "a slow operation holds back the answers before it",
     find: "(answered >= this.#share || now - began > SLICE_MS || this.#begun || !isQuick(operation))",
     replace: "(answered >= this.#share || now - began > SLICE_MS || this.#begun)",
-    tests: [`${CORE}/connection/locks`],
+    tests: [`${CORE}/connection/answers-before`],
   },
   {
     what: "a read that has been slow is taken for quick",
     find: "      return operation.statement!.quick;",
     replace: "      return true;",
-    tests: [`${CORE}/connection/locks`],
+    tests: [`${CORE}/connection/answers-before`],
   },
   {
     what: "no bound on the answers that leave together",
@@ -61,7 +61,7 @@ export const WORKER_LOOP = mutantsOf("packages/worker/src", "packages/worker/tes
     what: "what a failed operation has answered stays in the reply",
     find: "      session.out.rewind(mark);\n      this.#timing = -1;",
     replace: "      this.#timing = -1;",
-    tests: [`${CORE}/connection/locks`, `${CORE}/connection/shared-read`],
+    tests: [`${CORE}/connection/trace-callback`],
   },
   {
     file: "loop/poller.ts",
