@@ -156,6 +156,7 @@ export class Pipeline {
   stop(why: (call: Call) => unknown): void {
     this.#stopped = true;
     this.#spinWait.gone();
+    this.#rows.end();
     this.inTransaction = false;
     const calls = this.underWay;
     this.#sent.length = 0;

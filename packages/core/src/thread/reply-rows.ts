@@ -19,7 +19,12 @@ export class ReplyRows {
     this.#slots = new BlockSlots(memory);
   }
 
-  /** The rows of the {@link Answer} ROWS at `at`. */
+  /** No rows come any more: who keeps a closed connection need not keep the memory. */
+  end(): void {
+    this.#slots = null;
+  }
+
+  /** The rows of the answer ROWS at `at`. */
   addCells(call: Call, reply: Reply, at: number): void {
     if (call.settled) return;
     const rows = reply[at + 2] as number;
