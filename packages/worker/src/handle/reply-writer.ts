@@ -13,12 +13,15 @@ import { fromEngine, type IntegerMode } from "../wire/integers.js";
 /** Up to this many cells rows travel in the reply itself: below it a packet's arrays cost more than they save. */
 const FLAT_CELLS = 256;
 
+/** Once a block has had so many bytes the next ones come in slots: to make those takes longer than to transfer smaller ones. */
+const SLOTS_FROM_BYTES = 32 * 1024;
+
 /** Collects answers until the next reply leaves. */
 export class ReplyWriter {
   integers: IntegerMode = "auto";
   #answers: unknown[] = [];
   #transfer: ArrayBuffer[] = [];
-  /** Made with the first block: its memory is for those who read large results. */
+  /** Made when a large block has been sent: its memory is for those who read such results. */
   #slots: BlockSlots | null = null;
   /** The main side knows its memory. */
   #slotsKnown = false;
@@ -83,10 +86,9 @@ export class ReplyWriter {
     }
   }
 
-  /** Where the next {@link block} may be written; null where the main side has read none of those before. */
+  /** Where the next {@link block} may be written; null where the main side has read none of those before, and before there are any. */
   freeSlot(): Slot | null {
-    this.#slots ??= new BlockSlots();
-    return this.#slots.free();
+    return this.#slots?.free() ?? null;
   }
 
   /** Rows that the companion has packed; few of them travel as any others. */
@@ -96,7 +98,10 @@ export class ReplyWriter {
     if (blockRows(block) * columns > FLAT_CELLS) {
       const slot = this.#slots?.take(block) ?? -1;
       if (slot >= 0) this.#slotsUsed.push({ slot, place: answers.length });
-      else this.#transfer.push(block as ArrayBuffer);
+      else {
+        this.#transfer.push(block as ArrayBuffer);
+        if (block.byteLength >= SLOTS_FROM_BYTES) this.#slots ??= new BlockSlots();
+      }
       answers.push(Answer.BLOCK, more, slot >= 0 ? slot : block);
       return;
     }

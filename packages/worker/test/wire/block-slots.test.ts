@@ -7,6 +7,17 @@ function nulls(into: Uint8Array, rows: number): void {
   new Int32Array(into.buffer, into.byteOffset, 10).set([rows, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
 }
 
+/** One that has sent a block large enough for slots to be made. */
+function writer(): ReplyWriter {
+  const out = new ReplyWriter();
+  expect(out.freeSlot()).toBeNull();
+  const block = new ArrayBuffer(32 * 1024);
+  nulls(new Uint8Array(block), 300);
+  out.block(block, 0);
+  expect(out.take(0, 0, 0)).toEqual({ reply: [0, 0, 0, Answer.BLOCK, 0, block], transfer: [block] });
+  return out;
+}
+
 /** Writes a block into the next slot and answers with it; null where no slot is free. */
 function answer(out: ReplyWriter, rows = 300): Uint8Array | null {
   const slot = out.freeSlot();
@@ -26,7 +37,7 @@ function slotsIn(reply: unknown[]): unknown[] {
 
 describe("the slots for blocks of rows", () => {
   it("are taken one after the other, and used again when the other side has given them back", () => {
-    const out = new ReplyWriter();
+    const out = writer();
     const taken = Array.from({ length: 5 }, () => answer(out));
     expect(new Set(taken.slice(0, 4)).size).toBe(4);
     expect(taken[4]).toBeNull();
@@ -46,7 +57,7 @@ describe("the slots for blocks of rows", () => {
   });
 
   it("are free again where answers are taken back", () => {
-    const out = new ReplyWriter();
+    const out = writer();
     const first = answer(out);
     const { mark } = out;
     const second = answer(out);
@@ -56,8 +67,16 @@ describe("the slots for blocks of rows", () => {
     expect(slotsIn(out.take(0, 0, 0).reply)).toEqual([0]);
   });
 
-  it("are not taken by few rows, which travel as values", () => {
+  it("are not made for small blocks: a connection that reads no large result has none", () => {
     const out = new ReplyWriter();
+    const block = new ArrayBuffer(32 * 1024 - 8);
+    nulls(new Uint8Array(block), 300);
+    out.block(block, 0);
+    expect(out.freeSlot()).toBeNull();
+  });
+
+  it("are not taken by few rows, which travel as values", () => {
+    const out = writer();
     const slot = answer(out, 2);
     expect(out.freeSlot()).toBe(slot);
     expect(out.take(0, 0, 0).reply).toEqual([0, 0, 0, Answer.ROWS, 0, 2, 1, null, null]);
