@@ -16,7 +16,8 @@ const HOUR_MS = 3_600_000;
 /** A file with a table, and another connection that can lock it. */
 async function lockable(journal = "delete"): Promise<{ path: string; other: Engine }> {
   const path = await temporaryPath();
-  const other = openEngine(path);
+  // It waits: its COMMIT may meet an attempt of the one that is tested.
+  const other = openEngine(path, 5000);
   other.exec(
     `PRAGMA journal_mode = ${journal}; CREATE TABLE t (x INTEGER PRIMARY KEY, y); INSERT INTO t VALUES (0, 0)`,
   );

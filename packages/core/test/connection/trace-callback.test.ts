@@ -41,7 +41,8 @@ it("a trace callback is a function, or null to hear no more", async () => {
 
 it("a statement that is tried again and again, since a lock is in its way, is told once", async () => {
   const path = await temporaryPath();
-  const other = openEngine(path);
+  // It waits: its COMMIT may meet an attempt of the one that is tested.
+  const other = openEngine(path, 5000);
   other.exec("CREATE TABLE t (x); BEGIN IMMEDIATE");
   const db = await open(path, { isolationLevel: null });
   const seen: string[] = [];
