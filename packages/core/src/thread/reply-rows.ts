@@ -29,8 +29,9 @@ export class ReplyRows {
     if (call.settled) return;
     const rows = reply[at + 2] as number;
     const columns = reply[at + 3] as number;
-    const names = namesOf(call, rows === 0 ? null : columns);
-    appendCells(call.rows, reply, at + 4, rows, columns, names);
+    const made: unknown[] = [];
+    appendCells(made, reply, at + 4, rows, columns, namesOf(call, rows === 0 ? null : columns));
+    call.addRows(made);
   }
 
   addPacket(call: Call, packet: Packet): void {

@@ -1,5 +1,5 @@
 import { Answer, BlockSlots, Op } from "@sqlite-aio/worker/wire";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { Call } from "../../dist/thread/call.js";
 import { ReplyRows } from "../../dist/thread/reply-rows.js";
 
@@ -31,6 +31,20 @@ describe("the rows of replies", () => {
       expect(slots.free()).toBe(slots.slot(slot));
     }
     expect(call.rows).toEqual([["first"], ...Array.from({ length: 9 }, () => [null])]);
+  });
+
+  it("are joined once, however small answers and blocks take turns", () => {
+    const { slots, rows } = readers();
+    const call = fetch();
+    const concat = vi.spyOn(Array.prototype, "concat");
+    onTestFinished(() => concat.mockRestore());
+    for (let at = 0; at < 50; at++) {
+      rows.addCells(call, [0, 0, 0, Answer.ROWS, 1, 1, 1, at], 3);
+      rows.addBlock(call, pack(slots, 300));
+    }
+    const before = concat.mock.calls.length;
+    const { length } = call.rows;
+    expect([before, concat.mock.calls.length, length]).toEqual([0, 1, 50 * 301]);
   });
 
   it("of a call that is settled are not made, and their slot is free all the same", () => {
