@@ -181,9 +181,10 @@ export function bind(token: Token, statement: StatementId, values: readonly Valu
  * Steps, and packs up to `limit` rows, fewer where they have about `bytes` bytes, at least one. The layout of the block
  * is described in `src/packing.h`. `only` ends the run behind them. What a step throws behind rows is thrown by the next
  * call; where it throws at once, with a lock for example, the parameters stay bound and the next call begins anew. Between
- * two rows it looks for the mark of operation `sequence` in the worker's `control` block, and throws SQLITE_INTERRUPT.
+ * two rows it looks for the mark of operation `sequence` in the worker's `control` block, and throws SQLITE_INTERRUPT. A block
+ * that fits into `into`, which begins at a multiple of 8 bytes, is written there, and null is given.
  */
-export function rows(
+export function rows<Into extends Uint8Array | undefined = undefined>(
   token: Token,
   statement: StatementId,
   limit: number,
@@ -192,20 +193,8 @@ export function rows(
   only: boolean,
   control?: Int32Array,
   sequence?: number,
-): ArrayBuffer;
-
-/** The same; a block that fits into `into` is written there, and null is given. `into` begins at a multiple of 8 bytes. */
-export function rows(
-  token: Token,
-  statement: StatementId,
-  limit: number,
-  bytes: number,
-  mode: IntegerMode,
-  only: boolean,
-  control: Int32Array | undefined,
-  sequence: number | undefined,
-  into: Uint8Array | undefined,
-): ArrayBuffer | null;
+  into?: Into,
+): ArrayBuffer | (Into extends Uint8Array ? null : never);
 
 /**
  * Runs the statement for each parameter set of `packet` (`[sets, ...columns]` as in the worker's wire/rows/row-encode.ts) from set `from` on.

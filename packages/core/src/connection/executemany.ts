@@ -170,8 +170,7 @@ class Batches {
       throw error;
     }
     // No set at all is a batch too: the statement may be wrong.
-    if (this.#sets === 0 && this.#batch.sets === 0) await this.#send(this.#batch);
-    else await this.#flush();
+    if (this.#sets === 0 || this.#batch.sets > 0) await this.#send(this.#batch);
     while (this.#underWay.length > 0) await this.#receive();
     return this.#counted ? this.#changes : -1;
   }

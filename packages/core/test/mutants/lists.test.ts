@@ -1,17 +1,15 @@
 import { existsSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { MUTANTS } from "./lists/index.ts";
+import { placesOf } from "./mutant.ts";
 
 const root = new URL("../../../../", import.meta.url);
 
-/** How often the text of each mutant stands in its file. */
-function places(file: string, text: string): number {
-  return readFileSync(new URL(file, root), "utf8").split(text).length - 1;
-}
-
 it("each mutant's text stands in its file once, so that code that moves takes its mutants with it", () => {
   expect(MUTANTS.length).toBeGreaterThan(150);
-  const lost = MUTANTS.filter(({ file, find }) => places(file, find) !== 1);
+  const lost = MUTANTS.filter(
+    (mutant) => placesOf(mutant, readFileSync(new URL(mutant.file, root), "utf8")) !== 1,
+  );
   expect(lost.map(({ file, what }) => `${file}: ${what}`)).toEqual([]);
 });
 

@@ -13,6 +13,11 @@ export interface Mutant {
   readonly survives?: string;
 }
 
+/** How often the text of a mutant stands in `source`, its file: once, or the code has moved on. */
+export function placesOf({ find }: Mutant, source: string): number {
+  return source.split(find).length - 1;
+}
+
 /** A mutant as the lists have it: what the mutants of a folder have in common is left out. */
 export interface Listed {
   /** Of the next ones too, until another is named. */

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { timeFactor } from "../support/time-factor.ts";
 import { MUTANTS } from "./lists/index.ts";
-import type { Mutant } from "./mutant.ts";
+import { type Mutant, placesOf } from "./mutant.ts";
 import { ScratchTree } from "./scratch-tree.ts";
 
 /** Of a hundred mutants. */
@@ -64,7 +64,7 @@ summarize();
 async function tryMutant(mutant: Mutant): Promise<void> {
   const { file, find, replace, tests } = mutant;
   const source = tree.source(file);
-  const times = source.split(find).length - 1;
+  const times = placesOf(mutant, source);
   if (times !== 1) throw new Error(`its text stands in the file ${times} times`);
   const limit = TIMES * (await withoutMutant(tests)) + MORE_MS * factor;
   try {

@@ -266,20 +266,19 @@ describe("maxWaiting", () => {
   it("counts those who wait for a call together with those who wait for a lease", async () => {
     const pool = await filled({ maxWaiting: 1, readers: 1, readLeases: 1 });
     const held = await holds(pool);
-    const barrier = Promise.withResolvers<void>();
-    const leased = Promise.withResolvers<void>();
+    const [leased, over] = [gate(), gate()];
     const reading = pool.read(async () => {
-      leased.resolve();
-      await barrier.promise;
+      leased.open();
+      await over.opened;
     });
-    await leased.promise;
+    await leased.opened;
     const call = pool.get("SELECT hold(?) AS one", [held.name(0)]);
     await held.entered(0);
     // More than the connections take, so that one waits and the others are refused.
     const calls = Array.from({ length: 5_000 }, () => pool.get("SELECT 1 AS one"));
     const answers = Promise.allSettled(calls);
     expect(await rejection(pool.read(() => 2))).toBeInstanceOf(QueueFullError);
-    barrier.resolve();
+    over.open();
     await held.release(0);
     expect(await call).toEqual({ one: 1 });
     await reading;

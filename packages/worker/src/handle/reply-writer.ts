@@ -86,7 +86,7 @@ export class ReplyWriter {
     }
   }
 
-  /** Where the next {@link block} may be written; null where the main side has read none of those before, and before there are any. */
+  /** Where the next {@link block} may be written; null where all slots are taken, or none have been made. */
   freeSlot(): Slot | null {
     return this.#slots?.free() ?? null;
   }

@@ -17,7 +17,7 @@ export const CONNECTION = mutantsOf("packages/core/src", "packages/core/test/con
   },
   {
     what: "an executemany without sets is not sent",
-    find: "    if (this.#sets === 0 && this.#batch.sets === 0) await this.#send(this.#batch);\n    else await this.#flush();",
+    find: "    if (this.#sets === 0 || this.#batch.sets > 0) await this.#send(this.#batch);",
     replace: "    await this.#flush();",
     tests: ["executemany"],
   },

@@ -88,22 +88,16 @@ export function appendBlock(out: unknown[], block: unknown, names: readonly stri
   build(out, rows, columns);
 }
 
-/** The memory of a block. */
-interface Region {
-  readonly buffer: ArrayBuffer | SharedArrayBuffer;
-  readonly byteOffset: number;
-  readonly byteLength: number;
-}
-
-function regionOf(block: unknown): Region {
+/** The memory of a block. Throws if it is none. */
+function bytesOf(block: unknown): Uint8Array {
   if (types.isUint8Array(block)) return block;
   if (!types.isArrayBuffer(block)) throw malformed("a block of rows");
-  return { buffer: block, byteOffset: 0, byteLength: block.byteLength };
+  return new Uint8Array(block);
 }
 
 /** The words of the head, which is there to its end. */
 function headOf(block: unknown): Int32Array {
-  const { buffer, byteOffset, byteLength } = regionOf(block);
+  const { buffer, byteOffset, byteLength } = bytesOf(block);
   if (byteLength < HEAD_WORDS * 4 || byteLength % 8 !== 0) throw malformed("a block of rows");
   const words = new Int32Array(buffer, byteOffset, byteLength / 4);
   const [rows = -1, , columns = -1] = words;
@@ -112,17 +106,15 @@ function headOf(block: unknown): Int32Array {
   return words;
 }
 
+/** A typed array over memory that is there. */
+type ViewOf<T> = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => T;
+
 class BlockReader {
-  readonly #buffer: ArrayBuffer | SharedArrayBuffer;
-  /** Where in it the block begins. */
-  readonly #start: number;
   readonly #bytes: Decoder;
   readonly #rows: number;
 
   constructor(block: RowBlock, rows: number) {
-    const { buffer, byteOffset, byteLength } = regionOf(block);
-    this.#buffer = buffer;
-    this.#start = byteOffset;
+    const { buffer, byteOffset, byteLength } = bytesOf(block);
     this.#bytes = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength) as unknown as Decoder;
     this.#rows = rows;
   }
@@ -147,7 +139,7 @@ class BlockReader {
         this.#require(cells, this.#rows * 8);
         return {
           how: nullable ? "f" : "v",
-          values: new Float64Array(this.#buffer, this.#start + cells, this.#rows),
+          values: this.#view(Float64Array, cells, this.#rows),
           indexes: null,
         };
       case BlockKind.TEXT:
@@ -170,9 +162,14 @@ class BlockReader {
       throw malformed("a column of a block");
   }
 
+  /** `length` values from the byte `at` of the block on, of which somebody has seen to it that they are there. */
+  #view<T>(View: ViewOf<T>, at: number, length: number): T {
+    return new View(this.#bytes.buffer, this.#bytes.byteOffset + at, length);
+  }
+
   #int32(cells: number): Int32Array {
     this.#require(cells, this.#rows * 4);
-    return new Int32Array(this.#buffer, this.#start + cells, this.#rows);
+    return this.#view(Int32Array, cells, this.#rows);
   }
 
   #slice(start: number, units: number, wide: number): string {
@@ -222,13 +219,8 @@ class BlockReader {
   ): BlockColumn {
     this.#require(cells, this.#rows * 2);
     if (bytes % 4 !== 0) throw malformed("a column of a block");
-    const terms = this.#texts(
-      new Int32Array(this.#buffer, this.#start + blobs, bytes / 4),
-      text,
-      units,
-      wide,
-    );
-    const indexes = new Uint16Array(this.#buffer, this.#start + cells, this.#rows);
+    const terms = this.#texts(this.#view(Int32Array, blobs, bytes / 4), text, units, wide);
+    const indexes = this.#view(Uint16Array, cells, this.#rows);
     for (let r = 0; r < indexes.length; r++)
       if (indexes[r]! > terms.length) throw malformed("a column of a block");
     terms.unshift(null);
@@ -238,9 +230,9 @@ class BlockReader {
   #int64(cells: number, nullable: boolean): ArrayLike<bigint | null> {
     const rows = this.#rows;
     this.#require(cells, rows * 8 + (nullable ? rows : 0));
-    const values = new BigInt64Array(this.#buffer, this.#start + cells, rows);
+    const values = this.#view(BigInt64Array, cells, rows);
     if (!nullable) return values;
-    const nulls = new Uint8Array(this.#buffer, this.#start + cells + rows * 8, rows);
+    const nulls = this.#view(Uint8Array, cells + rows * 8, rows);
     return Array.from(values, (value, r) => (nulls[r] === 1 ? null : value));
   }
 
@@ -267,9 +259,9 @@ class BlockReader {
   #mixed(cells: number, text: number, units: number, wide: number, blobs: number, bytes: number): SqlValue[] {
     const rows = this.#rows;
     this.#require(cells, rows * 9);
-    const numbers = new Float64Array(this.#buffer, this.#start + cells, rows);
-    const integers = new BigInt64Array(this.#buffer, this.#start + cells, rows);
-    const tags = new Uint8Array(this.#buffer, this.#start + cells + rows * 8, rows);
+    const numbers = this.#view(Float64Array, cells, rows);
+    const integers = this.#view(BigInt64Array, cells, rows);
+    const tags = this.#view(Uint8Array, cells + rows * 8, rows);
     const lengths = (tag: number): Int32Array =>
       Int32Array.from(tags, (each, r) => (each === tag ? Number(integers[r]) : -1));
     const texts = this.#texts(lengths(Tag.TEXT), text, units, wide);

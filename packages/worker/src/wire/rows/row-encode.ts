@@ -44,17 +44,8 @@ export function encodePacket(
   mode: IntegerMode,
   transfer: ArrayBuffer[],
 ): Packet {
-  const packet: Packet = [rows.length];
-  for (let c = 0; c < columns; c++) {
-    packet.push(
-      encodeColumn(
-        rows.map((row) => row[c]!),
-        mode,
-        transfer,
-      ),
-    );
-  }
-  return packet;
+  const byColumn = Array.from({ length: columns }, (_, c) => rows.map((row) => row[c]!));
+  return encodeColumns(rows.length, byColumn, mode, transfer);
 }
 
 /** The same of columns, which have `rows` values each. */
