@@ -34,8 +34,9 @@ async function rate(callers: number, call: () => Promise<unknown>, of = 1): Prom
   return Math.round((done / (performance.now() - began)) * 1000);
 }
 
-async function openLocal(): Promise<Pool> {
-  const pool = await createPool(await temporaryPath());
+/** A file of this machine, read and written by the engine that a replica has, or by the one that is the default. */
+async function openLocal(engine: "better-sqlite3" | "libsql"): Promise<Pool> {
+  const pool = await createPool(await temporaryPath(), { engine });
   onTestFinished(() => pool.close());
   await pool.exec(TABLE);
   return pool;
@@ -65,7 +66,8 @@ afterAll(() => {
 });
 
 it("writes a second", async () => {
-  const local = await openLocal();
+  const local = await openLocal("better-sqlite3");
+  const plain = await openLocal("libsql");
   const remote = await openRemote(await Server.start());
   await remote.run(TABLE);
   // Of a server of its own: what the others write would have to arrive first.
@@ -88,6 +90,7 @@ it("writes a second", async () => {
   ];
   table(["writes a second", "1 caller", "16 callers", "batches of 16", "transactions of two"], {
     "into a file of this machine": await ways(local, () => local.transaction(two)),
+    'the same by `engine: "libsql"`': await ways(plain, () => plain.transaction(two)),
     "at the primary, without a replica": await ways(remote, () => remote.transaction(two)),
     "at the primary, answered when the replica has it": await ways(replica, () => replica.transaction(two)),
   });
@@ -137,8 +140,9 @@ it("milliseconds on a way of 25 ms each way", async () => {
 
 it("reads a second", async () => {
   const rows = Array.from({ length: 1000 }, () => [INSERT, ROW] as const);
-  const local = await openLocal();
-  for (const [sql, values] of rows) await local.run(sql, values);
+  const local = await openLocal("better-sqlite3");
+  const plain = await openLocal("libsql");
+  for (const pool of [local, plain]) for (const [sql, values] of rows) await pool.run(sql, values);
   const server = await Server.start();
   const remote = await openRemote(server);
   await remote.batch([TABLE, ...rows] as never);
@@ -148,6 +152,7 @@ it("reads a second", async () => {
     pool.get("SELECT text FROM t WHERE id = ?", [1 + (id++ % 1000)]);
   table(["reads by key, 16 callers", "a second"], {
     "of a file of this machine": [await rate(16, read(local))],
+    'the same by `engine: "libsql"`': [await rate(16, read(plain))],
     "of a replica": [await rate(16, read(replica))],
     "of the primary, without a replica": [await rate(16, read(remote))],
   });
@@ -188,6 +193,7 @@ it("lag", async () => {
     await remote.run(TABLE);
     const replica = await openReplica(server, { syncInterval: 100, timeout: 60_000 });
     const seen: number[] = [];
+    const writes: Promise<unknown>[] = [];
     let last = 0;
     const look = async (): Promise<void> => {
       const now = Date.now();
@@ -198,22 +204,23 @@ it("lag", async () => {
         seen.push(now - at);
       }
     };
-    replica.on("change", () => void look());
+    const looks: Promise<void>[] = [];
+    replica.on("change", () => looks.push(look()));
     const end = performance.now() + 2 * TIME;
-    let written = 0;
     const began = performance.now();
     while (performance.now() < end) {
       const due = Math.floor(((performance.now() - began) / 1000) * perSecond);
-      while (written < due) {
-        written++;
-        void remote.run(INSERT, ["x", Date.now()]);
-      }
+      while (writes.length < due) writes.push(remote.run(INSERT, ["x", Date.now()]));
       await sleep(5);
     }
+    await Promise.all(writes);
     await replica.sync();
-    await sleep(200);
+    // What came with the last sync may have been told of before anybody looked.
+    await look();
+    await Promise.all(looks);
+    expect(seen).toHaveLength(writes.length);
     const sorted = seen.toSorted((a, b) => a - b);
-    const at = (part: number): number => Math.round(sorted[Math.floor(sorted.length * part)] ?? -1);
+    const at = (part: number): number => Math.round(sorted[Math.floor(sorted.length * part)]!);
     lags[`${perSecond} writes a second`] = [at(0.5), at(0.99), seen.length];
     await replica.close();
     await remote.close();
