@@ -2,6 +2,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promi
 import { capabilities, connect, createPool, OperationalError } from "@sqlite-aio/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { until } from "../support/pool-support.ts";
 import { random } from "../support/random.ts";
 import { timeFactor } from "../support/time-factor.ts";
 
@@ -185,16 +186,35 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
 
   it("executemany and scripts are stopped within a statement", async () => {
     const path = await temporaryPath();
-    const db = await open(path, { isolationLevel: null });
+    const db = await open(path, { isolationLevel: null, pragmas: { journal_mode: "WAL" } });
     await db.executescript("CREATE TABLE t (x)");
+    const reader = await connect(path);
+    onTestFinished(() => reader.close());
+    const count = async (): Promise<unknown> =>
+      (await reader.executeFetchall("SELECT count(*) FROM t"))[0]![0];
+    const stopped = async (call: Promise<unknown>, rows: number): Promise<void> => {
+      const outcome = rejection(call);
+      await until(async () => (await count()) === rows);
+      await db.interrupt();
+      expect(await outcome).toMatchObject(INTERRUPTED);
+    };
     const fill =
       "INSERT INTO t (x) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?) SELECT i FROM n";
-    expect(await rejection(db.executemany(fill, [[3], [1e9], [5]], { timeout: 50 }))).toMatchObject(
+    await stopped(db.executemany(fill, [[3], [1e9], [5]]), 3);
+    await stopped(db.executescript(`INSERT INTO t VALUES (4); ${filling(1e9)}; INSERT INTO t VALUES (6)`), 4);
+    expect(await db.executeFetchall("SELECT x FROM t")).toEqual([[1], [2], [3], [4]]);
+  });
+
+  it("the timeout of an executemany and of a script stops the statement that runs", async () => {
+    const db = await open(undefined, { isolationLevel: null });
+    await db.executescript("CREATE TABLE t (x)");
+    expect(await rejection(db.executemany(filling(1e9), [[], []], { timeout: 50 }))).toMatchObject(
       INTERRUPTED,
     );
-    const script = `INSERT INTO t VALUES (4); ${filling(1e9)}; INSERT INTO t VALUES (6)`;
-    expect(await rejection(db.executescript(script, { timeout: 50 }))).toMatchObject(INTERRUPTED);
-    expect(await db.executeFetchall("SELECT x FROM t")).toEqual([[1], [2], [3], [4]]);
+    expect(await rejection(db.executescript(`${filling(1e9)}; SELECT 1`, { timeout: 50 }))).toMatchObject(
+      INTERRUPTED,
+    );
+    expect(await db.executeFetchall("SELECT count(*) FROM t")).toEqual([[0]]);
   });
 
   it("of 10,000 aborted writes, alone and grouped, those are in the file that were answered, and no other", async () => {
