@@ -138,17 +138,16 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
       rolledBack: false,
     });
     expect(db.inTransaction).toBe(true);
-    expect(await rejection(db.execute(filling(1e9), [], { timeout: 20 }))).toMatchObject({
-      ...INTERRUPTED,
-      rolledBack: true,
+    await db.createFunction("stop", 0, () => {
+      void db.interrupt();
+      return 1;
     });
-    expect(db.inTransaction).toBe(false);
-    expect(await db.executeFetchall("SELECT x FROM t")).toEqual([]);
-
-    const interrupted = rejection(db.execute(filling(1e9)));
-    await sleep(20);
-    await db.interrupt();
-    expect(await interrupted).toMatchObject({ ...INTERRUPTED, rolledBack: true });
+    for (let round = 0; round < 2; round++) {
+      const stopped = await rejection(db.execute(`${filling(1e9)} WHERE i > 1 OR stop()`));
+      expect(stopped).toMatchObject({ ...INTERRUPTED, rolledBack: true });
+      expect(db.inTransaction).toBe(false);
+      expect(await db.executeFetchall("SELECT x FROM t")).toEqual([]);
+    }
     expect(openEngine(path).prepare("SELECT count(*) FROM t").pluck().get()).toBe(0);
   });
 
@@ -173,10 +172,17 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
     const path = await temporaryPath();
     const db = await open(path);
     await db.executescript("CREATE TABLE t (x)");
+    const controller = new AbortController();
+    const { signal } = controller;
+    await db.createFunction("give_up", 0, () => {
+      controller.abort(reason);
+      return 1;
+    });
     const failed = rejection(
       db.transaction(async (tx) => {
         await tx.execute("INSERT INTO t VALUES (1)");
-        await rejection(tx.execute(filling(1e9), [], { timeout: 20 }));
+        const stopped = tx.execute(`${filling(1e9)} WHERE i > 1 OR give_up()`, [], { signal });
+        expect(await rejection(stopped)).toBe(reason);
         expect(await rejection(tx.execute("INSERT INTO t VALUES (2)"))).toBeInstanceOf(OperationalError);
       }),
     );
