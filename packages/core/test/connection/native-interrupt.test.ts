@@ -24,8 +24,8 @@ async function moment(pick: (below: number) => number): Promise<void> {
   if (kind === 1) for (let turns = pick(20); turns > 0; turns--) await nextTurn();
   if (kind === 2) await sleep(pick(6));
   if (kind === 3) {
-    const until = performance.now() + pick(1000) / 1000;
-    while (performance.now() < until);
+    const end = performance.now() + pick(1000) / 1000;
+    while (performance.now() < end);
   }
 }
 
