@@ -120,6 +120,24 @@ it("a function that writes elsewhere finds no lock of the reads before it, and t
   }
 });
 
+it("reads behind one that has called a function for the first time see what that wrote", async () => {
+  const { db, other } = await pair("wal");
+  const write = other.prepare("UPDATE t SET v = ?");
+  await db.createFunction("writes", 1, (v: number) => write.run(v).changes);
+  for (let v = 1; v <= 10; v++) {
+    const sometimes = `SELECT CASE WHEN ?1 > 0 THEN writes(?1) END AS n -- ${v}`;
+    for (let i = 0; i < 40; i++) await db.executeFetchall(sometimes, [0]);
+    const [before, written, after] = await Promise.all([
+      crowd(db, 20),
+      db.executeFetchall(sometimes, [v]),
+      crowd(db, 20),
+    ]);
+    expect(before).toEqual(Array.from({ length: 20 }, (_, id) => [{ id, v: v - 1 }]));
+    expect(written).toEqual([{ n: 100 }]);
+    expect(after).toEqual(Array.from({ length: 20 }, (_, id) => [{ id, v }]));
+  }
+});
+
 describe("reads of one tick beside one that writes by a function of SQLite's own", () => {
   const optimize = "SELECT optimize(f) AS done FROM f LIMIT 1";
 
