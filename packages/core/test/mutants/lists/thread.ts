@@ -339,13 +339,13 @@ export const THREAD = mutantsOf("packages/core/src/thread", "packages/core/test/
     what: "what closing waits for is kept when it is done",
     find: "      this.#work.delete(work);",
     replace: "",
-    tests: ["left-behind"],
+    tests: ["/packages/core/test/connection/left-behind"],
   },
   {
     what: "calls besides the frames are kept when they are done",
     find: "      this.#outOfBand.delete(lost);",
     replace: "",
-    tests: ["left-behind"],
+    tests: ["/packages/core/test/connection/left-behind"],
   },
   {
     what: "the listener of an opening's signal is left behind",
