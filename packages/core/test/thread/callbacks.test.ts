@@ -42,3 +42,11 @@ it("what a closure threw is given once", async () => {
   expect(callbacks.takeThrown(error)).toBe(reason);
   expect(callbacks.takeThrown(error)).toBeUndefined();
 });
+
+it("a closure whose definition came to nothing cannot be called any more", async () => {
+  const { callbacks, ask } = pair();
+  const closure = callbacks.add(() => 1);
+  expect(await ask(closure)).toEqual({ ok: true, value: 1 });
+  callbacks.forget({ closure });
+  expect(await ask(closure)).toMatchObject({ ok: false });
+});

@@ -170,7 +170,7 @@ export const THREAD = mutantsOf("packages/core/src/thread", "packages/core/test/
     what: "the definition of a function that came to nothing is kept",
     find: '    if (source !== null && "closure" in source) this.delete(source.closure);',
     replace: "",
-    tests: ["/packages/core/test/connection/left-behind"],
+    tests: ["callbacks"],
   },
   {
     what: "the port for callbacks keeps the process alive",
