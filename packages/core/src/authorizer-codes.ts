@@ -2,10 +2,11 @@
 export const SQLITE_OK = 0;
 /** The statement is refused with "not authorized". */
 export const SQLITE_DENY = 1;
-/** A column reads as NULL; another action does nothing. */
+/** A column reads as NULL; any other action does nothing. */
 export const SQLITE_IGNORE = 2;
 
-// What an authorizer is asked about, and the two names that come with it, https://sqlite.org/c3ref/c_alter_table.html.
+// The actions that an authorizer is asked about, and the two names that come with each:
+// https://sqlite.org/c3ref/c_alter_table.html.
 /** Asked with the index and its table. */
 export const SQLITE_CREATE_INDEX = 1;
 /** Asked with the table. */

@@ -1,7 +1,7 @@
 import { native, nativeMissing } from "@sqlite-aio/worker";
 import { NotSupportedError } from "./errors/errors.js";
 
-/** What the optional package `@sqlite-aio/native` adds, and whether it is there. */
+/** What the optional package `@sqlite-aio/native` adds, and whether it is installed. */
 export interface Capabilities {
   /** `interrupt()`, `signal` and `timeout` stop a running statement. */
   readonly interrupt: boolean;
@@ -15,15 +15,15 @@ export interface Capabilities {
   readonly limits: boolean;
   /** `setUpdateHook()`, `setCommitHook()` and `setRollbackHook()`. */
   readonly hooks: boolean;
-  /** Functions that are marked innocuous, or are taken away again. */
+  /** Functions can be marked innocuous, and removed again. */
   readonly functions: boolean;
   /** `createCollation()`. */
   readonly collations: boolean;
   /** `blobopen()`. */
   readonly blobs: boolean;
-  /** `deserialize()` into another than the main database. */
+  /** `deserialize()` into a database other than `"main"`. */
   readonly images: boolean;
-  /** Databases in memory that connections share by a name. */
+  /** In-memory databases that several connections share by name. */
   readonly sharedMemory: boolean;
   /** The option `readonly: "immutable"`. */
   readonly immutable: boolean;
@@ -47,7 +47,7 @@ export const capabilities: Capabilities = {
   immutable: there,
 };
 
-/** @internal Why `what` cannot be had. */
+/** @internal The error for `what`, which needs the native companion. */
 export function needsNative(what: string): NotSupportedError {
   return new NotSupportedError(`${what} needs the package @sqlite-aio/native, ${nativeMissing}`);
 }

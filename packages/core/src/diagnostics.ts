@@ -1,5 +1,5 @@
 /**
- * What statements, transactions and waits for a connection tell to those who trace.
+ * Diagnostics channels for statements, transactions and waits for a connection.
  *
  * @module @sqlite-aio/core/diagnostics
  */
@@ -15,7 +15,7 @@ export {
 } from "./tracing/channels.js";
 
 /**
- * Calls `listener` with each statement that is over, whether it succeeded or has an `error`. Gives a way to stop.
+ * Calls `listener` after each statement, whether it succeeded or failed (`error`). Returns a function that stops it.
  *
  * @example
  * const stop = onQuery(({ sql, queueMs, execMs }) => console.log(sql, queueMs, execMs));
@@ -29,8 +29,8 @@ export function onQuery(listener: (event: QueryEvent) => void): () => void {
 }
 
 /**
- * Whether events tell the parameters of statements, in the whole process. Off unless this turns it on: they are the data,
- * and traces go to places that the data should not.
+ * Whether events contain the parameters of statements, in the whole process. Off by default: parameters are user data,
+ * and traces go to places where user data should not go.
  */
 export function showParameters(on: boolean): void {
   tracing.parameters = on;

@@ -1,5 +1,5 @@
 /**
- * Connections, as aiosqlite has them, and pools.
+ * Connections, as in aiosqlite, and pools of them.
  *
  * @module @sqlite-aio/core
  */

@@ -1,4 +1,4 @@
-// What can be limited, https://sqlite.org/c3ref/c_limit_attached.html.
+// The limits of SQLite, https://sqlite.org/c3ref/c_limit_attached.html.
 /** Bytes of a string, a BLOB or a row. */
 export const SQLITE_LIMIT_LENGTH = 0;
 /** Bytes of a statement's text. */

@@ -4,7 +4,10 @@ export const version = "0.1.0";
 /** Placeholders in SQL are written `?`. */
 export const paramstyle = "qmark";
 
-/** Version of SQLite: the one this release was tested with, and from the first opened connection on the one in use. */
+/**
+ * Version of SQLite: until the first connection is open, the one that this release was tested with; then the one in
+ * use.
+ */
 export let sqliteVersion = "3.54.1";
 
 /** {@link sqliteVersion} as numbers. */
@@ -21,7 +24,7 @@ export function foundSqliteVersion(found: string): void {
   for (const follow of followers) follow();
 }
 
-/** @internal For the ESM form of the package, whose exports are copies of these. */
+/** @internal The ESM form of the package exports copies of these variables; `follow` updates them. */
 export function followSqliteVersion(follow: () => void): void {
   followers.push(follow);
 }
