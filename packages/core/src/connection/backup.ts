@@ -17,7 +17,7 @@ export interface BackupOptions extends CallOptions {
   progress?: ((status: number, remaining: number, total: number) => void) | null | undefined;
   /** Which database: `"main"`, the default, `"temp"` or the name of an attached one. */
   name?: string | undefined;
-  /** Milliseconds to sleep when a step meets a lock; given up after the connection's `timeout`. Default 250. */
+  /** Milliseconds to sleep when a step meets a lock. Fails after the connection's `timeout`. Default 250. */
   sleep?: number | undefined;
 }
 
@@ -58,7 +58,7 @@ export async function backUp(source: Handle, target: Target | string, options: B
     await copy(source, target, settings);
     return;
   }
-  // Both take their place at once: of two connections that back up into each other, neither then waits for the other.
+  // Queue on both connections in this tick. If two connections back up into each other, neither waits for the other.
   const before = barrier(source);
   before.catch(() => {});
   const lane = await target.handle.lease(undefined);
@@ -74,7 +74,7 @@ export async function backUp(source: Handle, target: Target | string, options: B
   }
 }
 
-/** The engine can only back up into a file; an in-memory target takes that file's bytes for its contents. */
+/** The engine backs up only into a file, so an in-memory target is given the bytes of a temporary file. */
 async function copyIntoMemory(source: Handle, target: Handle, settings: BackupSettings): Promise<void> {
   const folder = await files.mkdtemp(join(resolve(tmpdir()), "sqlite-aio-"));
   try {

@@ -16,10 +16,10 @@ export interface BlobOptions {
 
 /** Bytes that a stream reads at a time. */
 const CHUNK = 64 * 1024;
-/** Memory of at most so many bytes is kept for the next write. */
+/** A buffer of at most this many bytes is kept for the next write. */
 const MOST_SPARE = 1024 * 1024;
 
-/** One that is forgotten must not hold its transaction for ever. */
+/** A blob that is garbage-collected must not keep its transaction open for ever. */
 const forgotten = new FinalizationRegistry<{ readonly handle: Handle; readonly number: number }>(
   ({ handle, number }) => {
     if (handle.cursors.delete(number)) handle.release(number);
@@ -27,8 +27,8 @@ const forgotten = new FinalizationRegistry<{ readonly handle: Handle; readonly n
 );
 
 /**
- * The value of one column in one row, read and written in pieces; its length stays. A position moves along, as in a file.
- * What is written outside a transaction is committed when the blob is closed; until then nobody else can write.
+ * The value of one column in one row, read and written in pieces. Its length cannot change. A position moves along, as
+ * in a file. Outside a transaction, writes are committed when the blob is closed; until then nobody else can write.
  *
  * @example
  * await using blob = await db.blobopen("picture", "bytes", 1);
@@ -40,7 +40,7 @@ export class Blob {
   readonly #number: number;
   readonly #length: number;
   #position = 0;
-  /** Memory that has come back from the thread. */
+  /** A buffer that the thread has returned. */
   #spare: ArrayBuffer | null = null;
   #closing: Promise<void> | null = null;
 
@@ -53,7 +53,7 @@ export class Blob {
     forgotten.register(this, { handle, number }, this);
   }
 
-  /** What it belongs to. */
+  /** The connection that opened the blob. */
   get connection(): Connection {
     return this.#connection;
   }
@@ -64,7 +64,7 @@ export class Blob {
     return this.#length;
   }
 
-  /** The bytes from the position on: `size` of them, fewer at the end; all that are left if it is below zero. */
+  /** Reads `size` bytes from the position on, fewer at the end. A negative size reads all that are left. */
   async read(size = -1, options?: CallOptions): Promise<Buffer> {
     this.#check();
     if (!Number.isInteger(size)) throw new TypeError("the size must be an integer");
@@ -77,7 +77,10 @@ export class Blob {
     return Buffer.from(buffer, byteOffset, byteLength);
   }
 
-  /** Puts bytes, which are copied, in the place of those from the position on. Rejects with a RangeError if they are too many. */
+  /**
+   * Overwrites the bytes from the position on. The given bytes are copied. Rejects with a RangeError if they do not
+   * fit.
+   */
   async write(bytes: Uint8Array | ArrayBuffer, options?: CallOptions): Promise<void> {
     this.#check();
     const given = bytesOf(bytes);
@@ -91,7 +94,7 @@ export class Blob {
     if (buffer.byteLength <= MOST_SPARE) this.#spare = buffer;
   }
 
-  /** The collector of the thread would let the memory of many pieces grow before it takes them back. */
+  /** Reuses the last buffer. The thread's garbage collector would let the buffers of many small writes pile up. */
   #copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
     const spare = this.#spare;
     this.#spare = null;
@@ -102,8 +105,8 @@ export class Blob {
   }
 
   /**
-   * Moves the position, at once, from the start (`origin` 0), from where it is (1) or from the end (2); gives it. Rejects
-   * with a RangeError outside of the blob.
+   * Moves the position, at once, and gives the new one. `origin` is 0 for the start, 1 for the position, 2 for the end.
+   * Rejects with a RangeError outside the blob.
    */
   async seek(offset: number, origin = 0): Promise<number> {
     this.#check();
@@ -123,7 +126,7 @@ export class Blob {
     return this.#position;
   }
 
-  /** The bytes from the position on, as a Web stream that reads no further than it is asked to. It leaves the blob open. */
+  /** A Web stream of the bytes from the position on. It reads only when asked, and leaves the blob open. */
   readable(): ReadableStream<Uint8Array> {
     this.#check();
     return new ReadableStream<Uint8Array>({
@@ -135,13 +138,13 @@ export class Blob {
     });
   }
 
-  /** A Web stream whose bytes go into the blob, from the position on. It leaves the blob open. */
+  /** A Web stream that writes into the blob, from the position on. It leaves the blob open. */
   writable(): WritableStream<Uint8Array> {
     this.#check();
     return new WritableStream<Uint8Array>({ write: (chunk) => this.write(chunk) });
   }
 
-  /** As {@link readable}, as a stream of `node:stream`. */
+  /** Like {@link readable}, but as a stream of `node:stream`. */
   createReadStream(): Readable {
     this.#check();
     const read = (): Promise<Buffer> => this.read(CHUNK);
@@ -156,7 +159,7 @@ export class Blob {
     });
   }
 
-  /** As {@link writable}, as a stream of `node:stream`. */
+  /** Like {@link writable}, but as a stream of `node:stream`. */
   createWriteStream(): Writable {
     this.#check();
     return new Writable({
@@ -177,7 +180,9 @@ export class Blob {
     done();
   }
 
-  /** Closes the blob, and commits what was written outside a transaction. A second call is the first. */
+  /**
+   * Closes the blob, and commits what was written outside a transaction. A second call returns the first one's promise.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -190,12 +195,15 @@ export class Blob {
 
   async #close(): Promise<void> {
     forgotten.unregister(this);
-    // With its connection, its transaction or its lease it was closed, too.
+    // The end of its connection, its transaction or its lease has closed it already.
     if (!this.#handle.cursors.delete(this.#number) || this.#handle.closed) return;
     await this.#handle.perform(this.#handle.method("blobClose", this.#number), undefined, this.close);
   }
 
-  /** Moves on at once, so that the next call reads or writes what follows; back if this one fails, unless others came. */
+  /**
+   * Moves the position before the answer comes, so that the next call continues behind this one. If this call fails,
+   * the position moves back, unless another call has moved it since.
+   */
   async #moving<T>(count: number, call: Promise<T>): Promise<T> {
     const from = this.#position;
     const to = from + count;
@@ -215,7 +223,7 @@ export class Blob {
   }
 }
 
-/** Opens a blob. Throws what is wrong with the arguments. */
+/** Opens a blob. Throws for wrong arguments. */
 export async function openBlob(
   connection: Connection,
   handle: Handle,
@@ -232,7 +240,7 @@ export async function openBlob(
   const number = handle.nextNumber();
   const method = handle.method("blobOpen", number, all, rowid(row), writable);
   const { value } = await handle.perform(method, { signal, timeout }, caller);
-  // A transaction that ended meanwhile has let go of its blobs already.
+  // If the transaction has ended meanwhile, the thread has closed its blobs already.
   if (handle.closed) handle.release(number);
   else handle.cursors.add(number);
   return new Blob(connection, handle, number, value as number);

@@ -11,8 +11,8 @@ import { callSiteOf } from "../errors/call-site.js";
 import { whenForgotten } from "./forgotten.js";
 
 /**
- * Opens a database in a thread of its own. Rejects with an OperationalError where the file cannot be opened, and with
- * a TypeError or RangeError for wrong options.
+ * Opens a database in a thread of its own. Rejects with an OperationalError if the file cannot be opened, and with a
+ * TypeError or RangeError for wrong options.
  *
  * @example
  * await using db = await connect("app.db");
@@ -39,7 +39,7 @@ export async function connect(
   }
 }
 
-/** How the thread of a connection ends of which there is nothing else. */
+/** Ends the thread of a connection that was garbage-collected. Only the channel is captured, not the connection. */
 function endOf(channel: WorkerThread): { isClosed: () => boolean; close: () => Promise<void> } {
   return { isClosed: () => !channel.alive, close: () => channel.terminate() };
 }

@@ -37,15 +37,15 @@ import { inspected } from "../tracing/inspected.js";
 import { inTransaction, type TransactionOptions } from "./transaction.js";
 
 /**
- * One SQLite handle in a thread of its own, with aiosqlite's methods in camelCase. Calls are run in the order in
- * which they were made; each rejects with an error of section "Errors" of the README.
+ * One SQLite handle in a thread of its own, with aiosqlite's methods in camelCase. Calls run in the order in which they
+ * were made. Section "Errors" of the README lists the errors that they reject with.
  */
 export class Connection extends HandleControls {
   readonly #path: string;
   readonly #release: (() => Promise<void>) | undefined;
   #closing: Promise<void> | null = null;
 
-  /** @internal Use `connect()`, or `acquire()` of a pool, whose lease `close()` then gives back by `release`. */
+  /** @internal Use `connect()`, or `acquire()` of a pool. `release` gives a lease back when it is closed. */
   constructor(handle: Handle, path: string, release?: () => Promise<void>) {
     super(handle);
     this.#path = path;
@@ -67,7 +67,10 @@ export class Connection extends HandleControls {
     return this.handle.settings.isolationLevel;
   }
 
-  /** For the calls after it. Null also commits, as in CPython; should that fail, there is a warning and it stays open. */
+  /**
+   * Holds for later calls. Null also commits, as in CPython; if the commit fails, there is a warning and the
+   * transaction stays open.
+   */
   set isolationLevel(level: IsolationLevel) {
     const checked = checkIsolationLevel(level);
     this.handle.settings.isolationLevel = checked;
@@ -82,7 +85,7 @@ export class Connection extends HandleControls {
     return this.handle.settings.autocommit;
   }
 
-  /** As in CPython true commits, and false begins a transaction; should that fail, there is a warning. */
+  /** As in CPython, true commits and false begins a transaction. If that fails, there is a warning. */
   set autocommit(mode: Autocommit) {
     const checked = checkAutocommit(mode);
     const { handle } = this;
@@ -93,7 +96,7 @@ export class Connection extends HandleControls {
     handle.perform(handle.control(checked ? Verb.COMMIT : Verb.ENSURE)).catch(warnOfAutocommit);
   }
 
-  /** How rows are made: null for arrays, `Row` for objects, or a function; for cursors made from now on. */
+  /** How cursors made from now on build rows: null for arrays, `Row` for objects, or a function. */
   get rowFactory(): RowFactory {
     return this.handle.settings.rowFactory;
   }
@@ -124,7 +127,7 @@ export class Connection extends HandleControls {
   }
 
   /**
-   * Runs one statement, at once; gives a promise for its cursor, which can be iterated without awaiting it first.
+   * Runs one statement, at once. Returns a promise for its cursor, which can be iterated without awaiting it first.
    *
    * @example
    * for await (const [id, name] of db.execute("SELECT id, name FROM city")) console.log(id, name);
@@ -189,7 +192,7 @@ export class Connection extends HandleControls {
     return this.#rows(call, settings)[0] as R | undefined;
   }
 
-  /** Runs one statement and gives its counts, no rows, in one round trip. */
+  /** Runs one statement and gives its counts instead of rows, in one round trip. */
   async run<P extends ParametersOf<P>>(
     sql: string | SqlStatement,
     parameters?: P,
@@ -201,8 +204,8 @@ export class Connection extends HandleControls {
   }
 
   /**
-   * Compiles one statement, runs nothing, and tells what it would give. Rejects with SQLite's error for a text that
-   * cannot be compiled.
+   * Compiles one statement without running it, and describes its columns and parameters. Rejects with SQLite's error if
+   * the text cannot be compiled.
    */
   async describe(sql: string | SqlStatement, options?: CallOptions): Promise<StatementInfo> {
     return await describe(this.handle, sql, options, this.describe);
@@ -216,7 +219,7 @@ export class Connection extends HandleControls {
   ): Promise<R | null> {
     const handle = this.handle;
     const insert = handle.query(Mode.RUN, sql, parameters);
-    // It goes with the insert, whatever else is refused or given up meanwhile.
+    // Essential: it runs with the insert, even if other calls are refused or cancelled meanwhile.
     const rowid = handle.query(Mode.GET, "SELECT last_insert_rowid()", undefined, { essential: true });
     handle.submit(insert, options, this.executeInsert);
     handle.submit(rowid, undefined, null);
@@ -243,8 +246,8 @@ export class Connection extends HandleControls {
   }
 
   /**
-   * Runs `fn` in a transaction that nobody else can enter: commits when it returns, rolls back when it throws. `tx`
-   * has the connection's calls; a transaction inside is a SAVEPOINT.
+   * Runs `fn` in a transaction that nobody else can enter: commits when it returns, rolls back when it throws. `tx` has
+   * the connection's methods; a nested transaction is a SAVEPOINT.
    *
    * @example
    * await db.transaction(async (tx) => {
@@ -257,14 +260,15 @@ export class Connection extends HandleControls {
   }
 
   /**
-   * Gives up every call that waits or runs, with an OperationalError of code `SQLITE_INTERRUPT`; with `{ waiting: false }`
-   * only what runs, and cursors that are half read, as `sqlite3_interrupt()` does. Rejects when the connection is closed.
+   * Cancels every call that waits or runs, with an OperationalError of code `SQLITE_INTERRUPT`. `{ waiting: false }`
+   * cancels only running calls and half-read cursors, as `sqlite3_interrupt()` does. Rejects when the connection is
+   * closed.
    */
   async interrupt(options: { waiting?: boolean | undefined } = {}): Promise<void> {
     const { channel, root, settings, scoped, closed, leaseOver } = this.handle;
     const waiting =
       checkOptions(options, ["waiting"]).waiting === undefined || boolean(options.waiting, "waiting");
-    // While it is being closed what it still runs can be stopped.
+    // While the connection closes, its running calls can still be stopped.
     if (leaseOver || (closed && (scoped || !channel.alive))) throw this.handle.closedReason();
     settings.interrupts++;
     const reason = (): Error => new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" });
@@ -277,7 +281,7 @@ export class Connection extends HandleControls {
   }
 
   /**
-   * Opens the value of a column in the row with this rowid, to be read and written in pieces. Needs `@sqlite-aio/native`.
+   * Opens the value of a column in the row with this rowid, to read and write it in pieces. Needs `@sqlite-aio/native`.
    *
    * @example
    * await db.execute("INSERT INTO picture (bytes) VALUES (zeroblob(?))", [size]);
@@ -294,19 +298,19 @@ export class Connection extends HandleControls {
   }
 
   /**
-   * The database as lines of SQL, the same text as CPython's `iterdump()`; with `filter` only what has a name that is LIKE
-   * that pattern.
+   * The database as lines of SQL, the same text as CPython's `iterdump()`. With `filter`, only objects whose name is
+   * LIKE that pattern.
    */
   iterdump(options: DumpOptions = {}): AsyncGenerator<string, void, undefined> {
     return this.#dump(dumpFilter(options));
   }
 
   async *#dump(filter: string | null): AsyncGenerator<string, void, undefined> {
-    // A generator of this class keeps the connection, which is closed when it is forgotten.
+    // `this` must stay reachable while the generator is: a connection that is garbage-collected is closed.
     yield* dumpLines(this.handle, filter);
   }
 
-  /** Copies the database into a file or another connection, in steps between which other work goes on. */
+  /** Copies the database into a file or another connection, in steps. Other calls run between the steps. */
   async backup(target: Connection | string | URL | Buffer, options: BackupOptions = {}): Promise<void> {
     if (target === this) throw new ProgrammingError("target cannot be the same connection instance");
     const to =
@@ -316,7 +320,7 @@ export class Connection extends HandleControls {
     await this.handle.channel.drained(backUp(this.handle, to, options));
   }
 
-  /** The database as the bytes of its file; `name` is `"main"`, `"temp"` or that of an attached one. */
+  /** The database as the bytes of its file. `name` is `"main"`, `"temp"` or an attached database. */
   async serialize(options: CallOptions & { name?: string | undefined } = {}): Promise<Uint8Array> {
     const { name, ...rest } = checkOptions(options, ["name", "signal", "timeout"]);
     const method = this.handle.method("serialize", databaseName(name));
@@ -324,9 +328,9 @@ export class Connection extends HandleControls {
   }
 
   /**
-   * Lets the database be one in memory, with the contents that `serialize()` gave; what it was connected to before stays as it
-   * is. Rejects inside a transaction, and with a DatabaseError for bytes that are no sound database, which change nothing. A
-   * database other than `"main"` needs `@sqlite-aio/native`.
+   * Replaces the database by an in-memory one with the contents that `serialize()` gave; the file that was open stays
+   * unchanged. Rejects inside a transaction. Rejects with a DatabaseError, and changes nothing, if the bytes are no
+   * sound database. A database other than `"main"` needs `@sqlite-aio/native`.
    */
   async deserialize(image: Uint8Array, options: { name?: string | undefined } = {}): Promise<void> {
     const name = databaseName(checkOptions(options, ["name"]).name);
@@ -342,13 +346,16 @@ export class Connection extends HandleControls {
     }
   }
 
-  /** Runs what was called before, rolls back what is not committed, and ends the thread. A second call is the first. */
+  /**
+   * Finishes earlier calls, rolls back what is not committed, and ends the thread. A second call returns the first
+   * one's promise.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#release?.() ?? this.#close();
     return this.#closing;
   }
 
-  /** As {@link close}, and safe without awaiting. */
+  /** Like {@link close}, but safe without awaiting: a failure is not an unhandled rejection. */
   stop(): Promise<void> {
     const closing = this.close();
     closing.catch(() => {});
@@ -371,7 +378,7 @@ export class Connection extends HandleControls {
     try {
       handle.root.refuseDeadlock();
     } catch (error) {
-      // It may be asked for again; not before close() has kept this promise.
+      // Lets close() be called again. Not before the caller of this function has stored the rejected promise.
       queueMicrotask(() => (this.#closing = null));
       throw error;
     }

@@ -5,24 +5,24 @@ import type { Deadline } from "../options/deadline.js";
 import type { Handle } from "./handle.js";
 import type { Shape } from "../values/shape.js";
 
-/** A cursor that is dropped half read must not hold its snapshot, and with it the write-ahead log, for ever. */
+/** A half-read cursor that is garbage-collected must not hold its snapshot, and so the write-ahead log, for ever. */
 const dropped = new FinalizationRegistry<{ readonly handle: Handle; readonly id: number }>(
   ({ handle, id }) => {
     if (handle.cursors.delete(id)) handle.release(id);
   },
 );
 
-/** Rows of the largest chunk that is asked for by itself: what the thread packs at a time. */
+/** The chunk size grows up to this many rows, which is what the thread packs at a time. */
 const MAX_CHUNK = 2048;
 
-/** One result on its way here, as arrays of cells: a chunk that is here, and the next one asked for ahead. */
+/** The rows of one result, as arrays of cells: the current chunk, and the request for the next one. */
 export class CursorRows {
   readonly shape: Shape | null;
   readonly #handle: Handle;
   readonly #id: number;
-  /** How many rows are asked for next. */
+  /** Rows to request next. */
   #chunk: number;
-  /** How many chunks the reader has waited for. */
+  /** Chunks that the reader had to wait for. */
   #waits = 0;
   readonly #sql: string | undefined;
   readonly #interrupts: number;
@@ -32,7 +32,7 @@ export class CursorRows {
   #ahead: Call | null = null;
   #closed = false;
 
-  /** `query` is the answered call that opened the cursor; further rows come `chunk` at a time at first. */
+  /** `query` is the answered call that opened the cursor. Later chunks have `chunk` rows at first. */
   constructor(handle: Handle, query: Call, chunk: number) {
     this.shape = query.shape;
     this.#handle = handle;
@@ -44,28 +44,28 @@ export class CursorRows {
     this.#more = query.more;
     if (!query.more) return;
     dropped.register(this, { handle, id: this.#id }, this);
-    // A transaction that ended meanwhile has let go of its cursors already.
+    // If the transaction has ended meanwhile, the thread has closed its cursors already.
     if (handle.closed) this.#release();
     else handle.cursors.add(this.#id);
   }
 
-  /** A row is here. */
+  /** A row can be taken without waiting. */
   get here(): boolean {
     return this.#at < this.#rows.length;
   }
 
-  /** No row is left, here or in the thread. */
+  /** No row is left, neither in this chunk nor in the thread. */
   get exhausted(): boolean {
     return !this.here && !this.#more;
   }
 
-  /** The row that is {@link here}. */
+  /** The next row of the current chunk. */
   take(): unknown[] {
     if (this.#more && this.#ahead === null) this.#askAhead();
     return this.#rows[this.#at++]!;
   }
 
-  /** All rows that are {@link here}. */
+  /** The remaining rows of the current chunk. */
   takeAll(): unknown[][] {
     const rows = this.#rows.slice(this.#at);
     this.#at = this.#rows.length;
@@ -90,7 +90,7 @@ export class CursorRows {
       throw error;
     }
     if (this.#closed) return false;
-    // Of several fetches that waited for this chunk, the first makes it current.
+    // If several fetches waited for this chunk, the first one makes it current.
     if (this.#ahead === call) {
       this.#ahead = null;
       if (waited) this.#grow();
@@ -101,22 +101,22 @@ export class CursorRows {
     return true;
   }
 
-  /** Who waits for rows again and again gets more of them at a time: each chunk wakes both threads. */
+  /** A reader that waits repeatedly gets larger chunks, because each chunk wakes both threads. */
   #grow(): void {
     if (++this.#waits > 1 && this.#chunk < MAX_CHUNK) this.#chunk = Math.min(this.#chunk * 2, MAX_CHUNK);
   }
 
-  /** Gives up the chunk that is under way. */
+  /** Cancels the request for the next chunk. */
   giveUp(reason: unknown): void {
     if (this.#ahead !== null) this.#handle.giveUp(this.#ahead, reason);
   }
 
-  /** True if there is a chunk to {@link refill} with before the rest can be asked for. */
+  /** True if the next chunk is requested already: {@link refill} before calling {@link rest}. */
   get expecting(): boolean {
     return this.#ahead !== null;
   }
 
-  /** Asks for all rows that are not here, as objects or arrays; null if there are none. */
+  /** Requests all rows that are still in the thread, as objects or arrays; null if there are none. */
   async rest(objects: boolean, deadline: Deadline | undefined): Promise<Call | null> {
     if (!this.#more) return null;
     const call = this.#fetch(-1, deadline, objects);
@@ -129,7 +129,7 @@ export class CursorRows {
     }
   }
 
-  /** Lets go of the rows that are left. True if the thread held some. */
+  /** Drops the remaining rows. True if the thread held some. */
   close(): boolean {
     const halfRead = this.#more;
     this.#closed = true;
@@ -139,14 +139,14 @@ export class CursorRows {
   }
 
   #askAhead(): void {
-    // Said when the rows that are here have been read, in place of those that are not.
+    // After interrupt(), the current chunk can still be read. The error comes with the request for the next one.
     if (this.#interrupts !== this.#handle.settings.interrupts) return;
     try {
-      // Before those who watch are told of a call that nobody has made.
+      // Checked first, so that diagnostics channels never see a call that was not made.
       this.#handle.lane.refuseDeadlock();
       this.#ahead = this.#fetch(this.#chunk, undefined);
     } catch {
-      // The handle is leased to its own transaction: asked again when the rows are needed.
+      // The handle is leased to its own transaction. The request is made when the rows are needed.
       this.#ahead = null;
       return;
     }

@@ -27,18 +27,18 @@ import { type ColumnInfo, columnsOf, type Shape } from "../values/shape.js";
 
 /** Options of `executescript()`. */
 export interface ScriptOptions extends CallOptions {
-  /** Commit an open transaction first, as CPython does. Default true; a `transaction()` never does. */
+  /** Commit an open transaction first, as CPython does. Default true. Inside `transaction()` it never commits. */
   commit?: boolean | undefined;
 }
 
-/** PEP 249's description of a column: its name, and six values that SQLite does not know. */
+/** PEP 249's description of a column: its name, and six values that SQLite does not provide. */
 export type ColumnDescription = readonly [string, null, null, null, null, null, null];
 
 /** `null` for arrays, `Row` for objects, or a function that makes the row. */
 export type RowFactory = null | ((cursor: Cursor, row: unknown[]) => unknown);
 
 /**
- * A statement's result, read as it is wanted: rows come `iterChunkSize` at a time, the next chunk asked for ahead.
+ * A statement's result, read on demand: rows come in chunks of `iterChunkSize`, and the next chunk is requested ahead.
  *
  * @example
  * await using cursor = await db.execute("SELECT name FROM city WHERE population > ?", [1e6]);
@@ -48,12 +48,12 @@ export class Cursor {
   readonly #connection: Connection | null;
   readonly #flags: number;
   readonly #handle: Handle;
-  /** Number of the statement that was started last. */
+  /** Number of the cursor in the thread, for the statement that was started last. */
   #id = 0;
-  /** Its call, until that is answered. */
+  /** That statement's call, until it is answered. */
   #opening: Call | null = null;
   #result: CursorRows | null = null;
-  /** A row is made when it is fetched, by the row factory of that moment. */
+  /** Rows are made when they are fetched, with the row factory that is set then. */
   #make: RowMaker | null = null;
   #madeFor: unknown = null;
   #closed = false;
@@ -74,9 +74,9 @@ export class Cursor {
     this.#iterChunkSize = handle.settings.iterChunkSize;
   }
 
-  /** What it belongs to. */
+  /** The connection that the cursor belongs to. */
   get connection(): Connection {
-    // Null only for a pool's own cursors, which nobody else sees.
+    // Null only for a pool's internal cursors, which no user sees.
     return this.#connection as Connection;
   }
 
@@ -90,7 +90,7 @@ export class Cursor {
     return this.#lastrowid;
   }
 
-  /** One entry per column; null if the last statement gives no rows. */
+  /** One entry per column; null if the last statement returns no rows. */
   get description(): ColumnDescription[] | null {
     const { detectTypes } = this.#handle.settings;
     this.#description ??=
@@ -99,7 +99,7 @@ export class Cursor {
     return this.#description;
   }
 
-  /** Where each column comes from, and how it is declared; null if the last statement gives no rows. */
+  /** Origin and declared type of each column; null if the last statement returns no rows. */
   columns(): ColumnInfo[] | null {
     const { detectTypes } = this.#handle.settings;
     if (this.#shape === null) return null;
@@ -127,12 +127,12 @@ export class Cursor {
     this.#iterChunkSize = integer(size, "iterChunkSize", 64, 1);
   }
 
-  /** How rows are made: null for arrays, `Row` for objects, or a function. */
+  /** How rows are built: null for arrays, `Row` for objects, or a function. */
   get rowFactory(): RowFactory {
     return this.#rowFactory;
   }
 
-  /** Applies to rows that are fetched from now on. */
+  /** Holds for rows fetched from now on. */
   set rowFactory(factory: RowFactory) {
     if (factory !== null && typeof factory !== "function")
       throw new TypeError("rowFactory must be null or a function");
@@ -140,13 +140,13 @@ export class Cursor {
     this.#make = null;
   }
 
-  /** @internal Gives up what its caller waits for: the statement that is being started, or the next rows. */
+  /** @internal Cancels what the caller waits for: the statement that is being started, or the next rows. */
   giveUp(reason: unknown): void {
     if (this.#opening !== null) this.#handle.giveUp(this.#opening, reason);
     this.#result?.giveUp(reason);
   }
 
-  /** @internal Gives the cursor of a row factory the description of rows that it did not fetch itself. */
+  /** @internal Gives a row factory's cursor the description of rows that the cursor did not fetch itself. */
   describe(shape: Shape | null): this {
     this.#shape = shape;
     this.#description = null;
@@ -154,7 +154,7 @@ export class Cursor {
     return this;
   }
 
-  /** Runs one statement. Rejects with a {@link ProgrammingError} for wrong parameters. */
+  /** Runs one statement. Rejects with a {@link ProgrammingError} if the parameters do not fit. */
   async execute<P extends ParametersOf<P>>(
     sql: string | SqlStatement,
     parameters?: P,
@@ -174,8 +174,8 @@ export class Cursor {
   }
 
   /**
-   * @internal As {@link execute}, in two steps: text, values and options are taken now, and sent when what it gives is called.
-   * Throws what is wrong with them.
+   * @internal {@link execute} in two steps: text, values and options are taken now; the returned function sends the
+   * call. Throws if one of them is wrong.
    */
   taken(
     sql: string | SqlStatement,
@@ -192,7 +192,7 @@ export class Cursor {
     };
   }
 
-  /** @internal As {@link execute}, with values that are bound already. */
+  /** @internal {@link execute} with values that are already bound. */
   async executeBound(sql: string, values: readonly SqlValue[]): Promise<this> {
     this.#check();
     const call = this.#handle.queryBound(Mode.CURSOR, sql, values, this.#spec(0));
@@ -213,7 +213,7 @@ export class Cursor {
     return this;
   }
 
-  /** Commits an open transaction, unless told otherwise, then runs the statements of a script. */
+  /** Commits an open transaction, unless `commit` is false, then runs the statements of a script. */
   async executescript(sql: string | SqlStatement, options?: ScriptOptions): Promise<this> {
     this.#check();
     const { commit, ...limits } = checkOptions(options ?? {}, ["commit", "signal", "timeout"]);
@@ -252,14 +252,17 @@ export class Cursor {
     return rows;
   }
 
-  /** The rows that came together, up to {@link iterChunkSize} of them; none at the end. What fails behind them is the next call's error. */
+  /**
+   * The rest of the current chunk, up to {@link iterChunkSize} rows; none at the end. An error behind these rows
+   * belongs to the next call.
+   */
   async fetchchunk<R = AnyRow>(options?: CallOptions): Promise<R[]> {
     this.#check();
     const result = this.#result;
     if (result === null) return [];
     const deadline = result.here ? undefined : Deadline.of(options);
     while (!result.here) if (!(await result.refill(deadline))) return [];
-    // The next chunk is asked for with the first row.
+    // take() also requests the next chunk.
     const first = this.#take(result);
     const rows = this.#takeAll(result);
     rows.unshift(first);
@@ -284,7 +287,7 @@ export class Cursor {
     return rows;
   }
 
-  /** Lets go of the rows that are left, and of the locks that go with them. A closed cursor takes no further calls. */
+  /** Drops the remaining rows and their locks. A closed cursor takes no further calls. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#handle.check();
@@ -292,9 +295,9 @@ export class Cursor {
     this.#closed = true;
     if (!halfRead) return;
     const released = this.#handle.control(Verb.BARRIER);
-    // Not down the lane, where it would wait for a transaction that this cursor is no part of.
+    // Sent past the lane: there it would wait for a transaction that this cursor does not belong to.
     this.#handle.channel.send(released);
-    // A thread that died has let go of everything.
+    // A thread that died has released everything.
     await released.promise.catch(() => {});
   }
 
@@ -317,11 +320,11 @@ export class Cursor {
     return this.#result.exhausted ? "read" : "half read";
   }
 
-  /** Gives the rows that are left; leaving the loop leaves the cursor open, as in aiosqlite. */
+  /** Iterates over the remaining rows. Leaving the loop leaves the cursor open, as in aiosqlite. */
   [Symbol.asyncIterator](): AsyncIterableIterator<LoopRow> {
     return {
       next: () => {
-        // A row that is there costs one resolved promise, not the machinery of an async generator.
+        // A buffered row costs one resolved promise, not the machinery of an async generator.
         if (!this.#buffered) return this.#nextSlow();
         try {
           return Promise.resolve({ value: this.#take(this.#result!), done: false as const });
@@ -335,7 +338,7 @@ export class Cursor {
     };
   }
 
-  /** @internal The next row as an iterator gives it, if it is here; undefined if it is not. */
+  /** @internal The next row as an iterator result, if it is buffered; else undefined. */
   takeBuffered(): { value: AnyRow; done: false } | undefined {
     return this.#buffered ? { value: this.#take(this.#result!) as AnyRow, done: false } : undefined;
   }
@@ -349,7 +352,7 @@ export class Cursor {
     return rows.length === 0 ? { value: undefined, done: true } : { value: rows[0], done: false };
   }
 
-  /** A cursor's rows come as arrays, the first chunk at once. */
+  /** Rows come as arrays, the first chunk together with the answer. */
   #spec(flags: number): QuerySpec {
     const cursor = this.#handle.nextNumber();
     return { cursor, limit: this.#iterChunkSize, flags: this.#flags | flags, objects: false };
@@ -369,16 +372,16 @@ export class Cursor {
     return this;
   }
 
-  /** Waits for the statement that was started last, whose rows a fetch means; its own caller hears of an error. */
+  /** Waits for the statement that was started last: fetches read its rows. Its own caller gets its error. */
   async #ready(): Promise<void> {
-    // Whoever waits in execute() does so first, and has taken the rows by then.
+    // execute() awaits this promise first, so it has adopted the rows before this continues.
     while (this.#opening !== null) await this.#opening.promise.then(ignore, ignore);
     this.#check();
   }
 
   #adopt(call: Call): void {
     if (call.cursor !== this.#id) {
-      // Another execute on this cursor was started meanwhile.
+      // Another execute() on this cursor was started meanwhile.
       if (call.more) this.#handle.release(call.cursor);
       return;
     }
@@ -412,7 +415,7 @@ export class Cursor {
     if (this.#closed) throw closedCursor();
   }
 
-  /** True if the thread held rows that were not read. */
+  /** True if the thread held unread rows. */
   #reset(): boolean {
     const halfRead = this.#result?.close() ?? false;
     this.#result = null;

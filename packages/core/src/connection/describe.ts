@@ -6,17 +6,17 @@ import type { SqlStatement } from "../values/sql-statement.js";
 import { type ColumnInfo, columnsOf } from "../values/shape.js";
 import type { Caller, Handle } from "./handle.js";
 
-/** What is known of a statement that was compiled and not run. */
+/** Facts about a statement that was compiled but not run. */
 export interface StatementInfo {
-  /** None for a statement that gives no rows. */
+  /** Empty if the statement returns no rows. */
   readonly columns: readonly ColumnInfo[];
   /** Names of the parameters, in the order of their numbers, with their `:`, `@` or `$`; null for `?`. */
   readonly parameters: readonly (string | null)[];
-  /** It writes nothing, see https://sqlite.org/c3ref/stmt_readonly.html. */
+  /** The statement writes nothing, see https://sqlite.org/c3ref/stmt_readonly.html. */
   readonly readonly: boolean;
 }
 
-/** Compiles a statement, which the thread keeps for when it is run. */
+/** Compiles a statement. The thread caches it for the first run. */
 export async function describe(
   handle: Handle,
   sql: string | SqlStatement,
@@ -26,7 +26,7 @@ export async function describe(
   return statementInfo(await handle.perform(handle.compile(sql), options, caller));
 }
 
-/** What the answer to a call of `compile()` says. */
+/** Reads the answer to a call of `compile()`. */
 export function statementInfo(call: Call): StatementInfo {
   const { names, types, origins, readonly } = call.value as Compiled;
   return {

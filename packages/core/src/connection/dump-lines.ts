@@ -5,7 +5,7 @@ import type { Handle } from "./handle.js";
 
 /** Options of `iterdump()`. */
 export interface DumpOptions {
-  /** Dump only what has a name that is LIKE this pattern. Default null: everything. */
+  /** Dump only objects whose name is LIKE this pattern. Default null: everything. */
   filter?: string | null | undefined;
 }
 
@@ -17,7 +17,7 @@ export function dumpFilter(options: DumpOptions): string | null {
   return filter === "" ? null : filter;
 }
 
-/** The lines of a dump, a chunk ahead of those that are read. */
+/** The lines of a dump. Reads one chunk ahead. */
 export async function* dumpLines(
   handle: Handle,
   filter: string | null,

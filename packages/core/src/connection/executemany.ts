@@ -14,12 +14,12 @@ import { closedReason } from "./lane.js";
 import { type Caller, type Handle, toError } from "./handle.js";
 import type { CachedStatement } from "../thread/statement-cache.js";
 
-/** So long a connection that is to close waits for sets that are made while they are taken. */
+/** Milliseconds that close() waits for a generator of parameter sets before it ends the call. */
 const CLOSE_MS = 2000;
-/** Batches under way: one being run, one that is there when it is done. */
+/** At most one batch runs while the next one waits in the thread. */
 const MAX_BATCHES = 2;
 
-/** Runs a statement for each parameter set; gives the rows changed, -1 if it is no DML. */
+/** Runs a statement for each parameter set. Gives the changed rows, -1 if it is no DML. */
 export async function executeBatches(
   handle: Handle,
   given: string | SqlStatement,
@@ -37,12 +37,12 @@ export async function executeBatches(
   );
 }
 
-/** @internal The rows that `work` changes, of which whoever watches is told. */
+/** @internal Runs `work`, which gives the changed rows, and traces it. */
 export function followed({ trace }: BatchSource, work: () => Promise<number>): Promise<number> {
   return trace === null ? work() : trace.follow(work, (changes) => trace.succeeded(0, changes));
 }
 
-/** Where all calls of an executemany come from. */
+/** The origin and the trace that all calls of one executemany share. */
 export interface BatchSource {
   readonly origin: CallSite;
   readonly trace: QueryTrace | null;
@@ -54,10 +54,13 @@ export function sourceOf(caller: Caller, trace: QueryTrace | null): BatchSource 
   return { origin, trace };
 }
 
-/** Parameter sets, of which those that were all there when the call was made are taken already. */
+/** Parameter sets. Those of an array are copied when the call is made. */
 export type ParameterSets = TakenSets | Iterable<object> | AsyncIterable<object>;
 
-/** @internal Takes the sets of an array now: the caller may go on using it. Throws TypeError for what cannot be iterated. */
+/**
+ * @internal Copies the sets of an array now, because the caller may go on using it. Throws TypeError if `sets` is not
+ * iterable.
+ */
 export function takeSets(
   parameters: ParameterList,
   sets: Iterable<object> | AsyncIterable<object>,
@@ -67,7 +70,7 @@ export function takeSets(
   return Array.isArray(sets) ? new TakenSets(parameters, sets as readonly object[]) : sets;
 }
 
-/** @internal As {@link executeBatches}, with sets that are taken already. */
+/** @internal {@link executeBatches} with sets from {@link takeSets}. */
 export async function runBatches(
   handle: Handle,
   sql: string,
@@ -78,13 +81,13 @@ export async function runBatches(
   const statement = handle.statement(sql);
   if (Symbol.asyncIterator in sets) {
     const batches = new Batches(handle, statement, deadline, source);
-    // The sets may be what is waited for.
+    // Race: the sets themselves may be slow to come.
     return await (deadline === undefined
       ? batches.drain(sets)
       : deadline.race(batches.drain(sets), statement.sql));
   }
-  // Nobody else's statement comes between the sets. A lease would let an AsyncIterable that reads from this
-  // connection wait for itself, so there others may come between two batches.
+  // The lease keeps other statements from coming between the sets. An AsyncIterable gets no lease: if it reads from
+  // this connection, it would wait for itself. So other calls may come between its batches.
   const lane = await handle.lease(deadline);
   try {
     const batches = new Batches(handle.within(lane, handle.scoped), statement, deadline, source);
@@ -94,7 +97,7 @@ export async function runBatches(
   }
 }
 
-/** The values of sets that were all there when the call was made, up to a wrong one. */
+/** The bound values of an array's sets, up to the first wrong one. */
 class TakenSets {
   readonly batches: Batch[] = [];
   readonly failure: { readonly error: unknown } | null = null;
@@ -121,7 +124,7 @@ class Batches {
   readonly #statement: CachedStatement;
   readonly #deadline: Deadline | undefined;
   readonly #source: BatchSource;
-  /** Lets the thread skip the batch behind one that failed: what this side says may come too late. */
+  /** Lets the thread skip the batch behind a failed one by itself; a message from this side may come too late. */
   readonly #job: number;
   readonly #underWay: { call: Call; first: number }[] = [];
   #batch: Batch;
@@ -150,7 +153,7 @@ class Batches {
         if (sets.failure !== null) throw sets.failure.error;
       } else if (Symbol.asyncIterator in sets) {
         for await (const set of sets) {
-          // The caller has his answer; whoever makes the sets is told by the iterator's return().
+          // The caller has got the timeout already. Throwing here calls the iterator's return().
           if (this.#deadline?.over === true) throw this.#deadline.reason(this.#statement.sql);
           if (this.#add(set)) await this.#flush();
         }
@@ -158,18 +161,18 @@ class Batches {
         for (const set of sets) {
           if (!this.#add(set)) continue;
           await this.#flush();
-          // It may be without end, and close() waits for it.
+          // The iterable may be endless, and close() waits for it.
           if (this.#handle.root.closingFor > CLOSE_MS) throw closedReason();
         }
       }
     } catch (error) {
       if (this.#deadline?.over === true) throw error;
-      // What came before the wrong set counts, as in CPython.
+      // The sets before the wrong one are still executed, as in CPython.
       await this.#flush();
       while (this.#underWay.length > 0) await this.#receive();
       throw error;
     }
-    // No set at all is a batch too: the statement may be wrong.
+    // Without any set an empty batch is sent, so that a wrong statement is still an error.
     if (this.#sets === 0 || this.#batch.sets > 0) await this.#send(this.#batch);
     while (this.#underWay.length > 0) await this.#receive();
     return this.#counted ? this.#changes : -1;
@@ -187,7 +190,7 @@ class Batches {
     return this.#batch.add(values);
   }
 
-  /** Sends the sets that no batch has been sent with. */
+  /** Sends the sets that were not sent yet. */
   async #flush(): Promise<void> {
     if (this.#batch.sets === 0) return;
     const batch = this.#batch;
@@ -230,7 +233,7 @@ class Batches {
   }
 }
 
-/** Says which parameter set, counted from 0, an error is about. */
+/** Adds to an error which parameter set, counted from 0, it is about. */
 function nameParameterSet(error: SqliteError, set: number): void {
   const message = `${error.message} (parameter set ${set})`;
   const stack = error.stack?.replace(error.message, message);

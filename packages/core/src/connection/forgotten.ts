@@ -1,18 +1,18 @@
 import type { CallSite } from "../errors/call-site.js";
 
-/** What is left of a connection or a pool that nobody can reach any more. */
+/** What closes a connection or a pool that was garbage-collected. */
 interface Forgotten {
-  /** As the warning calls it: `the pool on app.db`. */
+  /** Its name in the warning: `the pool on app.db`. */
   readonly what: string;
   /** Where it was opened. */
   readonly origin: CallSite;
-  /** Whether there is nothing to close any more; by default only {@link notForgotten} says so. */
+  /** True if nothing is left to close. By default only {@link notForgotten} tells that. */
   readonly isClosed?: () => boolean;
-  /** Lets go of its threads; the calls that are under way may take so many ms. */
+  /** Ends its threads. Calls under way may take this many ms. */
   readonly close: (timeout: number) => Promise<void>;
 }
 
-/** How long the calls that are under way may take, in ms. */
+/** Milliseconds that calls under way may take. */
 const FORGOTTEN_MS = 30_000;
 
 const registry = new FinalizationRegistry<Forgotten>(({ what, origin, isClosed, close }) => {
@@ -25,12 +25,15 @@ const registry = new FinalizationRegistry<Forgotten>(({ what, origin, isClosed, 
   void close(FORGOTTEN_MS);
 });
 
-/** Warns of `owner`, and closes it, where it is forgotten before {@link notForgotten}. Nothing in `forgotten` may lead to it. */
+/**
+ * Warns about `owner` and closes it if it is garbage-collected before {@link notForgotten}. `forgotten` must hold no
+ * reference to `owner`.
+ */
 export function whenForgotten(owner: object, token: object, forgotten: Forgotten): void {
   registry.register(owner, forgotten, token);
 }
 
-/** What was given with that token is closed. */
+/** The owner that was registered with this token has been closed. */
 export function notForgotten(token: object): void {
   registry.unregister(token);
 }

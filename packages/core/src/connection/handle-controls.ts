@@ -32,7 +32,7 @@ export abstract class HandleControls {
   }
 
   /**
-   * Makes a JavaScript function callable from SQL; null takes it away. A closure runs on the main thread while the
+   * Makes a JavaScript function callable from SQL; null removes it. A closure runs on the main thread while the
    * connection's thread waits; a module's export runs in that thread. `parameters` is -1 for any number.
    *
    * @example
@@ -51,9 +51,9 @@ export abstract class HandleControls {
   }
 
   /**
-   * Makes a class an aggregate: each group gets an instance, whose `step(...)` is called for each row and whose `finalize()`
-   * gives the value; a group without rows is NULL. Null takes it away. The rows of a group cross to a class on the main thread
-   * together; a module's class runs in the connection's thread.
+   * Makes a class an aggregate function; null removes it. Each group gets an instance: `step(...)` is called for each
+   * row, and `finalize()` gives the value. A group without rows is NULL. For a class on the main thread, all rows of a
+   * group cross threads together; a module's class runs in the connection's thread.
    *
    * @example
    * await db.createAggregate("product", 1, class {
@@ -74,8 +74,8 @@ export abstract class HandleControls {
   }
 
   /**
-   * As {@link createAggregate}, for a class that can be used with OVER as well: `inverse(...)` is called for a row that
-   * leaves the window, `value()` for the value of the moment. See https://sqlite.org/windowfunctions.html#udfwinfunc.
+   * Like {@link createAggregate}, for a class that also works with OVER: `inverse(...)` is called for a row that leaves
+   * the window, and `value()` gives the current value. See https://sqlite.org/windowfunctions.html#udfwinfunc.
    */
   async createWindowFunction(
     name: string,
@@ -89,8 +89,8 @@ export abstract class HandleControls {
   }
 
   /**
-   * Makes a function the order of texts under `COLLATE name`; null takes it away. A closure is asked on the main thread for
-   * every comparison: a module's export is faster by far. Needs `@sqlite-aio/native`.
+   * Makes a function the order of texts under `COLLATE name`; null removes it. A closure is called on the main thread
+   * for every comparison; a module's export is much faster. Needs `@sqlite-aio/native`.
    *
    * @example
    * await db.createCollation("german", new Intl.Collator("de").compare);
@@ -104,8 +104,8 @@ export abstract class HandleControls {
   }
 
   /**
-   * Makes a table-valued function of a module's export, in better-sqlite3's form: `{ columns, parameters, rows }` with a
-   * generator, or a function that gives one for CREATE VIRTUAL TABLE.
+   * Makes a module's export a table-valued function, in better-sqlite3's form: `{ columns, parameters, rows }` with a
+   * generator, or a function that returns such an object for CREATE VIRTUAL TABLE.
    */
   async createTable(name: string, module: URL, options: ExportOptions = {}): Promise<void> {
     await this.#define(this.createTable, () => tableSpec(name, module, options));
@@ -123,7 +123,7 @@ export abstract class HandleControls {
     }
   }
 
-  /** Allows {@link loadExtension}. Off until then. */
+  /** Allows or forbids {@link loadExtension}. Forbidden by default. */
   async enableLoadExtension(enabled: boolean, options?: CallOptions): Promise<void> {
     if (typeof enabled !== "boolean") throw new TypeError("enableLoadExtension takes true or false");
     await this.handle.perform(
@@ -140,7 +140,7 @@ export abstract class HandleControls {
     await this.handle.perform(call, options, this.loadExtension);
   }
 
-  /** Calls `callback` with the text of each statement that runs, its parameters filled in; null ends that. */
+  /** Calls `callback` with the text of each statement that runs, with its parameters filled in; null ends that. */
   async setTraceCallback(callback: ((sql: string) => void) | null): Promise<void> {
     if (callback !== null && typeof callback !== "function")
       throw new TypeError("the callback must be a function or null");
@@ -150,8 +150,8 @@ export abstract class HandleControls {
   }
 
   /**
-   * Calls `handler` on the main thread every `n` milliseconds while a statement runs; when it returns something truthy,
-   * or throws, the statement stops with "interrupted". Null removes it. Needs `@sqlite-aio/native`.
+   * Calls `handler` on the main thread every `n` milliseconds while a statement runs. If it throws or returns something
+   * truthy, the statement stops with "interrupted". Null removes it. Needs `@sqlite-aio/native`.
    */
   async setProgressHandler(handler: (() => unknown) | null, n: number): Promise<void> {
     if (!capabilities.progressHandler) throw needsNative("setProgressHandler()");
@@ -162,9 +162,9 @@ export abstract class HandleControls {
   }
 
   /**
-   * Asks `authorizer` about everything that a statement being prepared would do: it answers SQLITE_OK, SQLITE_DENY or
-   * SQLITE_IGNORE, and denies by throwing. A closure is asked on the main thread, a module's export in the connection's.
-   * Null removes it. Needs `@sqlite-aio/native`; see https://sqlite.org/c3ref/set_authorizer.html.
+   * Asks `authorizer` about every action of a statement that is being compiled. It answers SQLITE_OK, SQLITE_DENY or
+   * SQLITE_IGNORE; throwing denies. A closure is called on the main thread, a module's export in the connection's. Null
+   * removes it. Needs `@sqlite-aio/native`; see https://sqlite.org/c3ref/set_authorizer.html.
    *
    * @example
    * await db.setAuthorizer((action) => (action === SQLITE_DROP_TABLE ? SQLITE_DENY : SQLITE_OK));
@@ -182,16 +182,17 @@ export abstract class HandleControls {
   }
 
   /**
-   * Calls `hook` for each row that is inserted, updated or deleted, with the action (SQLITE_INSERT, SQLITE_UPDATE or
-   * SQLITE_DELETE), the database, the table and the rowid, before the statement's own call resolves; null ends that.
-   * Tables without rowid are not told of, see https://sqlite.org/c3ref/update_hook.html. Needs `@sqlite-aio/native`.
+   * Calls `hook` for each row that is inserted, updated or deleted, before the statement's own call resolves.
+   * Arguments: the action (SQLITE_INSERT, SQLITE_UPDATE or SQLITE_DELETE), the database, the table and the rowid. Null
+   * ends that. Tables without rowid are not reported, see https://sqlite.org/c3ref/update_hook.html. Needs
+   * `@sqlite-aio/native`.
    */
   async setUpdateHook(hook: UpdateHook | null, options?: CallOptions): Promise<void> {
     await this.#setHook("update", hook, options, this.setUpdateHook);
   }
 
   /**
-   * Calls `hook` after each commit; null ends that. It is told on the main thread when the commit is done, so it cannot
+   * Calls `hook` after each commit; null ends that. It runs on the main thread when the commit is done, so it cannot
    * veto it, whatever it returns or throws. Needs `@sqlite-aio/native`.
    */
   async setCommitHook(hook: (() => void) | null, options?: CallOptions): Promise<void> {
@@ -221,8 +222,8 @@ export abstract class HandleControls {
   }
 
   /**
-   * Sets one of the limits of https://sqlite.org/c3ref/c_limit_attached.html and gives the one before; below zero it only
-   * tells. A value above SQLite's own bound is cut to that. Needs `@sqlite-aio/native`.
+   * Sets one of the limits of https://sqlite.org/c3ref/c_limit_attached.html and gives the previous value. A negative
+   * limit changes nothing. SQLite cuts a limit to its own upper bound. Needs `@sqlite-aio/native`.
    *
    * @example
    * await db.setlimit(SQLITE_LIMIT_SQL_LENGTH, 1_000_000);
@@ -243,8 +244,8 @@ export abstract class HandleControls {
   }
 
   /**
-   * Turns one of the switches of https://sqlite.org/c3ref/c_dbconfig_defensive.html on or off. Throws RangeError for a
-   * code that is no switch. Needs `@sqlite-aio/native`.
+   * Turns one of the switches of https://sqlite.org/c3ref/c_dbconfig_defensive.html on or off. Throws RangeError if the
+   * code is no switch. Needs `@sqlite-aio/native`.
    *
    * @example
    * await db.setconfig(SQLITE_DBCONFIG_ENABLE_TRIGGER, false);

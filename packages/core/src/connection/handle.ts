@@ -18,7 +18,7 @@ import { type CachedStatement, checkSql } from "../thread/statement-cache.js";
 import { type SqlStatement, statementParts, textWithoutValues } from "../values/sql-statement.js";
 import { shownParameters } from "../tracing/shown-parameters.js";
 
-/** What a connection's calls have in common; a transaction's share them with their connection. */
+/** What all calls of a connection have in common; its transactions share them. */
 export interface Settings extends Watched {
   isolationLevel: IsolationLevel;
   autocommit: Autocommit;
@@ -28,21 +28,21 @@ export interface Settings extends Watched {
   readonly integers: IntegerMode;
   readonly iterChunkSize: number;
   readonly maxQueue: number;
-  /** Milliseconds that a call of the user's may take which says nothing of that; 0: as long as it wants. */
+  /** Timeout in ms of a user's call that sets none itself; 0 means no limit. */
   readonly callTimeout: number;
-  /** Closing with a transaction open that nobody has begun by himself gives a warning. */
+  /** Warn when close() rolls back a transaction that was begun implicitly. */
   readonly warnOnRollback: boolean;
-  /** Functions that are created stay when the handle is reopened: false for a lease. */
+  /** Created functions survive when the handle is reopened; false for a lease. */
   readonly lasting: boolean;
-  /** Who is told what SQLite's hooks tell. */
+  /** The listeners of SQLite's hooks. */
   readonly hooks: HookListeners;
-  /** How often `interrupt()` was called: a cursor half read at the time is over. */
+  /** How often `interrupt()` was called. A cursor that is half read at that time is over. */
   interrupts: number;
 }
 
 const BEGIN_FLAG: Readonly<Record<string, number>> = { DEFERRED: 1, IMMEDIATE: 2, EXCLUSIVE: 3 };
 
-/** The flag of a QUERY for the way in which its caller wants integers. Throws TypeError or RangeError. */
+/** The flag of a QUERY for the integers that its caller wants. Throws TypeError or RangeError. */
 export function integerFlag(options: CallOptions | undefined): number {
   const wanted = options?.integers;
   return wanted !== undefined && oneOf(wanted, "integers", "bigint", ["bigint"]) === "bigint"
@@ -50,30 +50,30 @@ export function integerFlag(options: CallOptions | undefined): number {
     : 0;
 }
 
-/** The method of the user's that makes a call: an error's stack begins with who called it. */
+/** The public method that makes a call. An error's stack begins at the place where it was called. */
 export type Caller = (...args: never[]) => unknown;
 
-/** How a statement is run: what is left out is 0, or the connection's own. */
+/** How a statement runs. Omitted fields are 0, or the connection's own. */
 export interface QuerySpec extends Pick<CallTraits, "essential" | "housekeeping"> {
-  /** The number of the cursor that keeps the rows which do not come at once. */
+  /** The number of the cursor that keeps the rows behind `limit`. */
   readonly cursor?: number;
-  /** Rows that come at once. Default: all. */
+  /** Rows in the first answer. Default: all. */
   readonly limit?: number;
   /** {@link Flag}s besides the connection's. */
   readonly flags?: number;
-  /** False for rows as arrays, whatever the row factory is. */
+  /** False gives rows as arrays, whatever the row factory is. */
   readonly objects?: boolean;
 }
 
 const PLAIN: QuerySpec = {};
 
-/** Makes calls, sends them down a lane, and turns what comes back into results and errors. */
+/** Makes calls, sends them down a lane, and turns answers into results and errors. */
 export class Handle {
   readonly channel: WorkerThread;
   readonly root: Lane;
   readonly lane: Lane;
   readonly settings: Settings;
-  /** Belongs to a `transaction()`, which begins and ends by itself. */
+  /** The handle belongs to a `transaction()`, which begins and ends by itself. */
   readonly scoped: boolean;
   /** Cursors that hold rows in the thread. */
   readonly cursors = new Set<number>();
@@ -89,7 +89,7 @@ export class Handle {
     this.scoped = scoped;
   }
 
-  /** The handle of a lease; `scoped` if it is a transaction's. */
+  /** A handle for a lease; `scoped` if the lease is a transaction's. */
   within(lane: Lane, scoped: boolean): Handle {
     return new Handle(this.channel, this.root, lane, this.settings, scoped);
   }
@@ -99,37 +99,37 @@ export class Handle {
     return this.#closed;
   }
 
-  /** It was a lease's, and the connection may be somebody else's by now. */
+  /** The lease has ended, and the connection may belong to somebody else now. */
   get leaseOver(): boolean {
     return this.#leaseOver;
   }
 
-  /** Why it takes no further calls, if it does not. */
+  /** The error for calls on a closed handle. */
   closedReason(): Error {
     return this.#closedReason();
   }
 
-  /** Throws if it takes no further calls. */
+  /** Throws if the handle is closed. */
   check(): void {
     if (this.#closed) throw this.#closedReason();
   }
 
-  /** What {@link check} throws once it has ended. */
+  /** Sets what {@link check} throws once the handle is closed. */
   endsWith(reason: () => Error): void {
     this.#closedReason = reason;
   }
 
-  /** It takes no further calls. */
+  /** Closes the handle to further calls. */
   end(): void {
     this.#closed = true;
   }
 
-  /** It has ended, and its connection goes to others. */
+  /** Notes that the lease is over and others may use the connection. */
   endLease(): void {
     this.#leaseOver = true;
   }
 
-  /** What `console.log()` shows of those who have it. Once its lease is over the rest is of others. */
+  /** What `console.log()` shows for the handle's owner. After a lease, the connection's state is somebody else's. */
   get shown(): Readonly<Record<string, unknown>> {
     const path = this.settings.database;
     if (this.#leaseOver) return { path, state: "over" };
@@ -150,17 +150,17 @@ export class Handle {
     return this.channel.totalChanges;
   }
 
-  /** A number for a cursor, a job or a blob in the thread that no other has. */
+  /** A number for a cursor, a job or a blob, unique in the thread. */
   nextNumber(): number {
     return this.channel.nextNumber();
   }
 
-  /** What the thread keeps under this number is not wanted any more. */
+  /** Tells the thread to drop what it keeps under this number. */
   release(number: number): void {
     this.channel.release(number);
   }
 
-  /** Posts what was sent in this tick without waiting for its end. */
+  /** Posts the calls of this tick now, without waiting for the tick's end. */
   postNow(): void {
     this.channel.postNow();
   }
@@ -178,7 +178,7 @@ export class Handle {
     return this.channel.statements.get(sql);
   }
 
-  /** A statement to be run once. Throws what is wrong with the text or the parameters. */
+  /** A call for one statement. Throws if the text or the parameters are wrong. */
   query(
     mode: number,
     sql: string | SqlStatement,
@@ -191,7 +191,7 @@ export class Handle {
     return this.#query(mode, statement, values, spec, shownParameters(parameters), false);
   }
 
-  /** As {@link query}, with values that are bound already, and that may be sent a second time. */
+  /** {@link query} with values that are already bound, for a call that may be sent twice. */
   queryBound(mode: number, sql: string, values: readonly SqlValue[], spec: QuerySpec = PLAIN): Call {
     return this.#query(mode, this.statement(sql), values, spec, undefined, true);
   }
@@ -205,7 +205,7 @@ export class Handle {
     keepsValues: boolean,
   ): Call {
     if (statement.facts.opensFile) refuseCutNames(values);
-    // As long as it will be: a spread leaves room for twenty more, in each of the calls that wait.
+    // Allocated at its final length: a spread leaves room for twenty more, in each call that waits.
     const fields = new Array<unknown>(5 + values.length);
     fields[0] = mode;
     fields[1] = this.flags | (spec.flags ?? 0);
@@ -222,14 +222,14 @@ export class Handle {
     });
   }
 
-  /** A statement to be compiled and not run. */
+  /** A call that compiles a statement without running it. */
   compile(sql: string | SqlStatement): Call {
     if (typeof sql !== "string") [sql] = statementParts(sql, undefined);
     const flags = this.scoped ? Flag.IN_TRANSACTION : 0;
     return new Call(Op.QUERY, this.statement(sql), [Mode.DESCRIBE, flags, 0, -1, 0]);
   }
 
-  /** What `commit()` and `rollback()` are, as `autocommit` has it. */
+  /** The verb for `commit()` or `rollback()`, which depends on `autocommit`. */
   ending(how: "commit" | "rollback"): number {
     const commits = how === "commit";
     switch (this.settings.autocommit) {
@@ -250,7 +250,7 @@ export class Handle {
     return this.methodWith(undefined, name, ...args);
   }
 
-  /** As {@link method}, with memory that goes to the thread. */
+  /** {@link method} with buffers that are transferred to the thread. */
   methodWith(transfer: readonly ArrayBuffer[] | undefined, name: string, ...args: unknown[]): Call {
     const flags = this.scoped ? Flag.IN_TRANSACTION : 0;
     return new Call(Op.CALL, null, [name, args, flags], { transfer });
@@ -263,13 +263,13 @@ export class Handle {
   }
 
   /**
-   * Sends a call. `caller` is the public method: a statement that has not run yet gets the place it was called from,
-   * which costs 2 us; for the others the engine's async stack traces name it, as long as the promise is awaited.
+   * Sends a call. `caller` is the public method. If the statement has not run yet, the call site is captured now, which
+   * costs 2 us. Later calls need none: V8's async stack traces name the caller as long as the promise is awaited.
    */
   submit(call: Call, options: CallOptions | Deadline | undefined, caller: Caller | null): void {
     this.check();
     const { maxQueue } = this.settings;
-    // What waits for a transaction must not keep that from going on, so only its own lane counts for a call.
+    // Count only this handle's own lane: calls that wait for a transaction must not stop that transaction.
     if (!call.essential && !call.part && this.channel.pending + this.lane.waiting >= maxQueue) {
       throw new QueueFullError(`${maxQueue} calls are waiting or running already (maxQueue)`, {
         sql: call.sql,
@@ -286,11 +286,11 @@ export class Handle {
         () => this.lane.submit(call),
         (reason) => toError(reason, call),
       );
-    // Not before, or what watches a call that was refused would outlive it.
+    // Watch only after the call was sent: a timer for a refused call would outlive it.
     if (deadline !== undefined) this.watch(call, deadline);
   }
 
-  /** A lane that nobody else can use, in its turn. */
+  /** Exclusive use of a child lane, in its turn. */
   async lease(deadline: Deadline | undefined): Promise<Lane> {
     this.check();
     let stopWatching: (() => void) | undefined;
@@ -305,19 +305,19 @@ export class Handle {
     }
   }
 
-  /** Gives a call up when its caller's deadline is over. */
+  /** Gives a call up when its deadline is over. */
   watch(call: Call, deadline: Deadline): void {
     if (call.settled) return;
     call.onSettled(deadline.watch((reason) => this.giveUp(call, reason), call.sql));
   }
 
-  /** Gives up a call, wherever it is. */
+  /** Cancels a call, whether it waits in the lane or is in the thread. */
   giveUp(call: Call, reason: unknown): void {
     if (this.lane.withdraw(call)) call.reject(reason);
     else this.channel.cancel(call, reason);
   }
 
-  /** Waits for a call's answer. Rejects with an error that knows the caller. */
+  /** Waits for a call's answer. The error's stack names the caller. */
   async settle(call: Call): Promise<Call> {
     try {
       return await call.promise;
@@ -337,7 +337,10 @@ export class Handle {
   }
 }
 
-/** The error for a rejected call. Made in the continuation of the caller's await, so that its stack names the caller. */
+/**
+ * The error for a rejected call. It is made in the continuation of the caller's await, so that its stack names the
+ * caller.
+ */
 export function toError(reason: unknown, call: Call): unknown {
   let error: Error;
   if (isInstance(reason, FaultReason)) {
@@ -354,7 +357,7 @@ export function toError(reason: unknown, call: Call): unknown {
   return error;
 }
 
-/** Lets the stack of `error` show where the call came from, if that was taken. */
+/** Makes the stack of `error` show where the call came from, if that was captured. */
 export function placed(error: unknown, origin: CallSite | null): unknown {
   const stack = origin?.stack;
   if (stack !== undefined && isInstance(error, SqliteError)) {

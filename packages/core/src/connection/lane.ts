@@ -7,13 +7,14 @@ import { type Held, isInside, refuseInside, runHolding } from "./reentrancy.js";
 interface LeaseRequest {
   readonly grant: (lane: Lane) => void;
   readonly refuse: (reason: unknown) => void;
-  /** Must have its turn whatever is cancelled. */
+  /** Gets its turn even if waiting calls are cancelled. */
   readonly essential: boolean;
 }
 
 /**
- * First in, first out, with exclusive leases: while a lane has a child, only the child's calls reach the thread, and
- * the lane's own wait in order. A connection is the root lane, a transaction a child, a savepoint the child of that.
+ * A first-in, first-out queue with exclusive leases. While a lane has a child, only the child's calls reach the thread,
+ * and the lane's own calls wait in order. A connection is the root lane, a transaction a child, a savepoint a child of
+ * that child.
  */
 export class Lane implements Held {
   readonly #channel: WorkerThread;
@@ -28,22 +29,22 @@ export class Lane implements Held {
     this.#parent = parent;
   }
 
-  /** How many calls wait here for a lease to end. */
+  /** Calls that wait here for a lease to end. */
   get waiting(): number {
     return this.#waiting.length;
   }
 
-  /** Its connection is to close once what was called before is done. */
+  /** Notes that the connection closes as soon as earlier calls are done. */
   closing(): void {
     this.#closingAt = performance.now();
   }
 
-  /** Milliseconds for which a connection that is to close has waited; below zero if it is not. */
+  /** Milliseconds since {@link closing}; negative if the connection is not closing. */
   get closingFor(): number {
     return performance.now() - this.#closingAt;
   }
 
-  /** Sends the call in its turn. Throws if its turn can never come. */
+  /** Sends the call in its turn. Throws if that turn can never come. */
   submit(call: Call): void {
     if (this.#ended !== null) throw this.#ended();
     if (this.#child === null && this.#waiting.length === 0) {
@@ -54,7 +55,7 @@ export class Lane implements Held {
     this.#waiting.push(call);
   }
 
-  /** Rejects what waits here, and further down, for a lease to end. */
+  /** Rejects the calls that wait for a lease to end, here and in child lanes. */
   cancelWaiting(reason: () => Error): void {
     const given = this.#waiting.filter(({ essential }) => !essential);
     this.#waiting = this.#waiting.filter(({ essential }) => essential);
@@ -62,7 +63,7 @@ export class Lane implements Held {
     this.#child?.cancelWaiting(reason);
   }
 
-  /** Takes a waiting call out of the queue; false if it is not here. */
+  /** Removes a waiting call from the queue; false if it is not here. */
   withdraw(call: Call): boolean {
     const at = this.#waiting.indexOf(call);
     if (at < 0) return false;
@@ -71,7 +72,9 @@ export class Lane implements Held {
     return true;
   }
 
-  /** A child lane, as soon as all that waited before has been sent. `onQueued` gets a way to withdraw the request. */
+  /**
+   * Gives a child lane when all earlier calls have been sent. `onQueued` gets a function that withdraws the request.
+   */
   lease(onQueued?: (withdraw: (reason: unknown) => void) => void, essential = false): Promise<Lane> {
     if (this.#ended !== null) return Promise.reject(this.#ended());
     if (this.#child === null && this.#waiting.length === 0) return Promise.resolve(this.take());
@@ -93,15 +96,15 @@ export class Lane implements Held {
     });
   }
 
-  /** A child lane at once; the caller knows that nobody has one. */
+  /** Gives a child lane at once. The caller must know that there is none yet. */
   take(): Lane {
     this.#child = new Lane(this.#channel, this);
     return this.#child;
   }
 
   /**
-   * Ends a child lane: its further calls are refused with `reason`, its waiting ones too, and the parent goes on. A reason
-   * is for lanes that others may call on when they are over.
+   * Ends a child lane: its waiting and further calls are refused with `reason`, and the parent goes on. Give a `reason`
+   * if users may still call on the lane afterwards.
    */
   end(reason: () => Error = closedReason): void {
     if (this.#ended !== null) return;
@@ -114,24 +117,24 @@ export class Lane implements Held {
     }
   }
 
-  /** Ends the child lane, and refuses what waits for its end. */
+  /** Ends the child lane, and refuses the calls that wait for it. */
   abandon(reason: () => Error): void {
-    // Before the child's end, which would send them.
+    // First refuse them: ending the child would send them.
     refuseEach(this.#waiting.splice(0), reason);
     this.#child?.end(reason);
   }
 
-  /** It takes no calls any more. */
+  /** The lane takes no further calls. */
   get ended(): boolean {
     return this.#ended !== null;
   }
 
-  /** Runs `fn` so that calls made inside it are known to come from this lane. */
+  /** Runs `fn` and marks the calls made inside as coming from this lane. */
   run<T>(fn: () => T): T {
     return runHolding(this, fn);
   }
 
-  /** A lane waits for its lease, and for what is leased of that. */
+  /** A lane waits for its child lane, and so for that one's child. */
   keepsFrom(owner: object): boolean {
     return this === owner || (this.#parent !== null && this.#parent.keepsFrom(owner));
   }
@@ -145,12 +148,12 @@ export class Lane implements Held {
     }
   }
 
-  /** The call comes from a callback that is running on a lease of this lane, or further down. */
+  /** The call comes from a callback that runs on a lease of this lane, or of its children. */
   get enclosesCaller(): boolean {
     return isInside(this);
   }
 
-  /** Throws for a call from inside the lease that it would wait for: it would wait for itself. */
+  /** Throws for a call from inside the lease that it would wait for. */
   refuseDeadlock(): void {
     if (this.#child === null) return;
     refuseInside(
@@ -167,7 +170,7 @@ function refuseEach(waiting: readonly (Call | LeaseRequest)[], reason: () => Err
   }
 }
 
-/** Why a lane of a closed connection takes no calls. */
+/** The error for calls on a closed connection. */
 export function closedReason(): Error {
   return new ConnectionClosedError();
 }

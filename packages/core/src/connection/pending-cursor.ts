@@ -2,10 +2,10 @@ import type { Cursor } from "./cursor.js";
 import { RowIterator } from "./row-iterator.js";
 import type { LoopRow } from "../values/row-maker.js";
 
-/** A promise for a cursor that can also be iterated at once. */
+/** A promise for a cursor; it can also be iterated without awaiting it. */
 export type PendingCursor = Promise<Cursor> & AsyncIterable<LoopRow>;
 
-/** Lets a promise for a cursor, which is being opened, be iterated. */
+/** Makes the promise for a cursor iterable. */
 export function iterable(
   opening: Promise<Cursor>,
   cursor: Cursor,
@@ -15,7 +15,7 @@ export function iterable(
   return Object.assign(opening, { [Symbol.asyncIterator]: rows });
 }
 
-/** The rows of a cursor that is being opened; it is closed at the end. */
+/** The rows of a cursor that is being opened. The cursor is closed at the end. */
 function rowsOf(
   opening: Promise<Cursor>,
   cursor: Cursor,

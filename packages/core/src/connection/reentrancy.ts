@@ -1,15 +1,17 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { ProgrammingError } from "../errors/errors.js";
 
-/** What a callback has to itself while it runs: a lane, a connection of a pool, the transaction of a query builder. */
+/**
+ * What a callback holds exclusively while it runs: a lane, a connection of a pool, the transaction of a query builder.
+ */
 export interface Held {
-  /** A call of `owner`'s from inside the callback could wait for this, and so for itself, unless it has ended. */
+  /** A call on `owner` from inside the callback could wait for this, and so for itself, unless this has ended. */
   keepsFrom(owner: object): boolean;
-  /** It is given back, and keeps from nobody any more. */
+  /** It was given back, and nobody waits for it any more. */
   readonly ended: boolean;
 }
 
-/** A callback that is running, and those around it; they may be of several owners. */
+/** A running callback and the callbacks around it, possibly of different owners. */
 class Scope {
   readonly held: Held;
   #outer: Scope | undefined;
@@ -17,7 +19,7 @@ class Scope {
   constructor(held: Held, outer: Scope | undefined) {
     this.held = held;
     this.#outer = outer;
-    // Callbacks that start one another without end must not make a chain without end.
+    // Callbacks that keep starting one another must not build an endless chain.
     for (const scope of [this, outer]) scope?.forgetEnded();
   }
 
@@ -26,7 +28,7 @@ class Scope {
     return this.#outer;
   }
 
-  /** Those around it that are over. */
+  /** Drops outer scopes that have ended. */
   forgetEnded(): void {
     while (this.#outer?.held.ended === true) this.#outer = this.#outer.#outer;
   }
@@ -34,36 +36,39 @@ class Scope {
 
 const scopes = new AsyncLocalStorage<Scope>();
 
-/** Runs a callback that has `held` to itself, so that its calls are known. */
+/** Runs a callback that holds `held`, so that calls from inside it are recognised. */
 export function runHolding<T>(held: Held, callback: () => T): T {
   return scopes.run(new Scope(held, scopes.getStore()), callback);
 }
 
 /**
- * The same for all that is called from here on. To be called in the function that then awaits the beginning and runs the
- * callback: whoever called that function is behind an await of his own and stays as he was.
+ * The same for everything that the current function calls from here on. Call it in the function that awaits the
+ * beginning and runs the callback: its own caller is behind an await and keeps its scope.
  */
 export function enterHolding(held: Held): void {
   scopes.enterWith(new Scope(held, scopes.getStore()));
 }
 
-/** The call comes from inside a callback that has something to itself which a call of `owner`'s could wait for. */
+/** The call comes from inside a callback that holds something which a call on `owner` could wait for. */
 export function isInside(owner: object): boolean {
   for (let scope = scopes.getStore(); scope !== undefined; scope = scope.outer)
     if (!scope.held.ended && scope.held.keepsFrom(owner)) return true;
   return false;
 }
 
-/** Throws for a call of `owner`'s that could wait for itself; `what` says who was used where. */
+/** Throws if a call on `owner` could wait for itself; `what` is the error's message. */
 export function refuseInside(owner: object, what: string): void {
   if (isInside(owner)) throw new ProgrammingError(what, { code: "SQLITE_MISUSE" });
 }
 
-/** The callbacks of a pool's `transaction()` and `read()`, or of whoever else holds something while a callback runs. */
+/**
+ * Recognises calls from inside the callbacks of a pool's `transaction()` and `read()`, and of others that hold
+ * something while a callback runs.
+ */
 export class Reentrancy {
   #running = 0;
 
-  /** Runs a callback so that its calls are known until its promise settles. */
+  /** Runs a callback and recognises calls from inside it until its promise settles. */
   async inside<T>(callback: () => T | Promise<T>): Promise<T> {
     let over = false;
     const held: Held = {
@@ -86,7 +91,7 @@ export class Reentrancy {
     return this.#running > 0 && isInside(this);
   }
 
-  /** A call from inside such a callback could wait for the very connection that the callback holds. */
+  /** Throws inside such a callback: the call could wait for the very connection that the callback holds. */
   refuseInside(): void {
     if (this.#running === 0) return;
     refuseInside(

@@ -6,25 +6,25 @@ import type { LoopRow } from "../values/row-maker.js";
 
 const END: IteratorResult<LoopRow> = { value: undefined, done: true };
 
-/** Why what `next()` waits for is given up when `return()` is called. */
+/** Rejects what `next()` waits for when `return()` is called. */
 const left = new ErrorReason(
   () => new OperationalError("interrupted: the iteration was left", { code: "SQLITE_INTERRUPT" }),
 );
 
-/** Where the rows of an iteration come from. */
+/** Opens and closes the cursor of an iteration. */
 export interface RowSource {
-  /** Called by the first step. */
+  /** Called by the first `next()`. */
   open(): Promise<Cursor>;
-  /** Gives up the opening. */
+  /** Cancels the opening. */
   giveUp(reason: unknown): void;
-  /** Called once at the end, without a cursor if there never was one. */
+  /** Called once at the end; null if no cursor was opened. */
   close(cursor: Cursor | null): Promise<void>;
 }
 
 /**
- * The rows of a cursor that is opened by the first step and let go of at the end, also by `break` and `throw`. Written
- * out, because an async generator that delegates takes 1 us for each row; and because its `return()` would wait for the
- * `next()` before it, which may take as long as the query.
+ * The rows of a cursor that the first step opens and the end closes, also after `break` and `throw`. Written by hand
+ * for two reasons: an async generator that delegates costs 1 us per row, and its `return()` would wait for the `next()`
+ * before it, which may take as long as the query.
  */
 export class RowIterator implements AsyncIterableIterator<LoopRow> {
   readonly #source: RowSource;
@@ -32,11 +32,11 @@ export class RowIterator implements AsyncIterableIterator<LoopRow> {
   #cursor: Cursor | null = null;
   #rows: AsyncIterator<LoopRow> | null = null;
   #done = false;
-  /** Steps that have not been answered. */
+  /** Calls of `next()` that are not answered yet. */
   #pending = 0;
-  /** Ended by `return()` while a step was under way. */
+  /** `return()` was called while a `next()` waited. */
   #left = false;
-  /** For each chunk: aborting ends the iteration wherever it is. */
+  /** Options for each chunk: aborting the signal ends the iteration anywhere. */
   readonly #options: CallOptions | undefined;
 
   constructor(source: RowSource, signal?: AbortSignal) {
@@ -52,14 +52,14 @@ export class RowIterator implements AsyncIterableIterator<LoopRow> {
     if (this.#options?.signal?.aborted === true) return this.#next();
     try {
       const result = this.#cursor?.takeBuffered();
-      // A row that is there costs one resolved promise.
+      // A buffered row costs one resolved promise.
       return result === undefined ? this.#next() : Promise.resolve(result);
     } catch (error) {
       return this.#fail(error);
     }
   }
 
-  /** Acts at once: what a `next()` waits for is given up, as by a signal, and that `next()` gives no row. */
+  /** Ends at once: cancels what a `next()` waits for, and that `next()` resolves without a row. */
   async return(): Promise<IteratorResult<LoopRow>> {
     if (this.#pending > 0 && !this.#done) {
       this.#left = true;
@@ -78,7 +78,7 @@ export class RowIterator implements AsyncIterableIterator<LoopRow> {
       if (this.#rows === null) {
         this.#opening ??= this.#source.open();
         const cursor = await this.#opening;
-        // Left meanwhile: whoever did so closes it.
+        // return() was called meanwhile, and closes the cursor.
         if (this.#done) return END;
         this.#cursor = cursor;
         this.#rows ??= cursor[Symbol.asyncIterator]();
@@ -95,7 +95,7 @@ export class RowIterator implements AsyncIterableIterator<LoopRow> {
     }
   }
 
-  /** A loop that next() ends by rejecting calls no return(). */
+  /** A `for await` loop does not call return() when next() rejects. */
   async #fail(error: unknown): Promise<never> {
     await this.#finish();
     throw error;
@@ -112,12 +112,15 @@ export class RowIterator implements AsyncIterableIterator<LoopRow> {
     this.#done = true;
     const cursor = this.#cursor ?? (await this.#opening?.catch(() => null)) ?? null;
     this.#cursor = null;
-    // Nothing to close if nothing was begun.
+    // Nothing to close if open() was never called.
     if (this.#opening !== null) await this.#source.close(cursor);
   }
 }
 
-/** Runs `work` now, when the iteration is asked for; gives its result, or throws what it threw, at the first step. */
+/**
+ * Runs `work` now, when the iteration is requested. The returned function gives its result or throws its error, at the
+ * first step.
+ */
 export function resultOf<T>(work: () => T): () => T {
   try {
     const result = work();

@@ -10,7 +10,7 @@ export interface ManyResult {
 export interface RunResult {
   /** Rows changed by an INSERT, UPDATE or DELETE; 0 for other statements. */
   changes: number;
-  /** `last_insert_rowid()` of the connection that has written; see https://sqlite.org/c3ref/last_insert_rowid.html. */
+  /** `last_insert_rowid()` of the connection that ran it; see https://sqlite.org/c3ref/last_insert_rowid.html. */
   lastInsertRowid: number | bigint;
 }
 

@@ -4,11 +4,11 @@ import { Row } from "../values/row.js";
 import type { RowSettings } from "../values/row-maker.js";
 import type { Settings } from "./handle.js";
 
-/** Rows that `iterate` of a pool fetches at a time: a full packet, which the loop builds in about a millisecond. */
+/** Rows that a pool's `iterate` fetches at a time: a full packet, which the thread packs in about a millisecond. */
 const POOL_CHUNK = 2048;
 
 /**
- * What the calls of a handle go by: of `connect()`, of a connection that a pool lends, or of the pool's own calls, which may
+ * The settings of a handle: of `connect()`, of a connection that a pool lends, or of the pool's own calls, which may
  * take `callTimeout` ms each.
  */
 export function settingsFor(
@@ -35,13 +35,13 @@ export function settingsFor(
     interrupts: 0,
   };
   if (kind === "connection") return settings;
-  // The pool counts what waits for its connections.
+  // The pool itself counts the calls that wait for its connections.
   const pooled = { ...settings, maxQueue: Number.MAX_SAFE_INTEGER, lasting: false };
   if (kind === "lease") return pooled;
   return { ...pooled, isolationLevel: null, rowFactory: Row, iterChunkSize: POOL_CHUNK, callTimeout };
 }
 
-/** How a pool makes the rows of its own calls. */
+/** How a pool builds the rows of its own calls. */
 export function rowsAsObjects({ detectTypes, thread }: ConnectionOptions): RowSettings {
   return { rowFactory: Row, textFactory: String, detectTypes, integers: thread.open.integers };
 }

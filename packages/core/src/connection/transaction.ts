@@ -11,16 +11,21 @@ import { traceTransaction, type TransactionTrace } from "../tracing/transaction-
 export interface TransactionOptions {
   /** Which BEGIN, see https://sqlite.org/lang_transaction.html. Default `"deferred"`; a nested one is a SAVEPOINT. */
   mode?: "deferred" | "immediate" | "exclusive" | undefined;
-  /** Aborting rejects with the signal's reason at once: what waits is given up, what has begun is rolled back. */
+  /**
+   * Aborting rejects with the signal's reason at once: waiting calls are cancelled, and the transaction is rolled back.
+   */
   signal?: AbortSignal | undefined;
 }
 
 const MODES = { deferred: 1, immediate: 2, exclusive: 3 } as const;
 
-/** Numbers the savepoints of the process, so that each has a name of its own. */
+/** Numbers the savepoints of the process, so that each has its own name. */
 let lastSavepoint = 0;
 
-/** Runs `fn` on a lease of the handle's lane, between BEGIN and COMMIT or between SAVEPOINT and RELEASE. Throws what is wrong with the options. */
+/**
+ * Runs `fn` on a lease of the handle's lane, between BEGIN and COMMIT or SAVEPOINT and RELEASE. Throws for wrong
+ * options.
+ */
 export function inTransaction<X, T>(
   handle: Handle,
   face: (handle: Handle) => X,
@@ -37,7 +42,7 @@ export function inTransaction<X, T>(
   );
 }
 
-/** As {@link inTransaction}, with options that are checked, for one that is watched already. */
+/** {@link inTransaction} with checked options, for a transaction that is traced by the caller. */
 export async function runTransaction<X, T>(
   handle: Handle,
   face: (handle: Handle) => X,
@@ -51,7 +56,7 @@ export async function runTransaction<X, T>(
   return await scope.run(async (inner) => await fn(face(inner)));
 }
 
-/** One transaction or savepoint, from the lease of its lane to the end of that. */
+/** One transaction or savepoint, from the start of its lease to the end. */
 class Scope {
   readonly #inner: Handle;
   readonly #lane: Lane;
@@ -68,7 +73,7 @@ class Scope {
     this.#savepoint = this.#nested ? ++lastSavepoint : 0;
   }
 
-  /** Ends the lease if it rejects. */
+  /** Begins. Ends the lease if that fails. */
   async begin(mode: number): Promise<void> {
     const call = this.#control(
       this.#nested ? Verb.SAVEPOINT : Verb.BEGIN,
@@ -77,7 +82,7 @@ class Scope {
     try {
       await this.#unlessAborted(this.#inner.settle(call));
     } catch (error) {
-      // An aborted one may begin all the same; then that must be undone before anybody else has a turn.
+      // An aborted BEGIN may still succeed. Then it must be undone before anybody else gets a turn.
       this.#inner.channel.discourage(call);
       void call.promise
         .then(() => this.#undo())
@@ -122,7 +127,7 @@ class Scope {
     const signal = this.#signal;
     signal?.throwIfAborted();
     const call = this.#control(this.#nested ? Verb.RELEASE : Verb.FINISH, this.#savepoint);
-    // A COMMIT cannot be taken back, but it need not wait for a lock any longer.
+    // A COMMIT cannot be cancelled, but it can stop waiting for a lock.
     const onAbort = (): void => this.#inner.channel.discourage(call);
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
@@ -136,7 +141,7 @@ class Scope {
   }
 
   async #undo(): Promise<void> {
-    // Who ended this lane, or the thread, has rolled back more than this.
+    // Whoever ended this lane or the thread has rolled back more than this.
     if (this.#lane.ended || !this.#inner.channel.alive) return;
     try {
       await this.#inner.settle(
@@ -153,7 +158,9 @@ class Scope {
     return call;
   }
 
-  /** Takes no further calls. A cursor left half read would keep the snapshot, and with it the log, from moving on. */
+  /**
+   * Takes no further calls. Releases cursors: a half-read one would keep its snapshot, and the log could not be reset.
+   */
   #close(): void {
     this.#inner.end();
     for (const cursor of this.#inner.cursors) this.#inner.release(cursor);
@@ -165,7 +172,7 @@ class Scope {
     this.#lane.end(transactionOver);
   }
 
-  /** `promise`, or the signal's reason as soon as it is aborted. */
+  /** Settles like `promise`, or rejects with the signal's reason as soon as it is aborted. */
   async #unlessAborted<T>(promise: Promise<T>): Promise<T> {
     const signal = this.#signal;
     if (signal === undefined) return await promise;

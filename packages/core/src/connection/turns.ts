@@ -4,7 +4,7 @@ import { LEGACY_TRANSACTION_CONTROL } from "../options/autocommit.js";
 import { closedReason } from "./lane.js";
 import type { Handle } from "./handle.js";
 
-/** Runs `work` when all that was called before is done, and before what is called after. */
+/** Runs `work` after all earlier calls and before all later ones. */
 export async function alone<T>(handle: Handle, work: () => Promise<T>): Promise<T> {
   const lane = await handle.lease(undefined);
   try {
@@ -17,7 +17,7 @@ export async function alone<T>(handle: Handle, work: () => Promise<T>): Promise<
   }
 }
 
-/** Takes no further calls, and ends the thread when all that was called before is done. */
+/** Takes no further calls, and ends the thread when earlier calls are done. */
 export async function closeAfterAll(handle: Handle): Promise<void> {
   const leasing = handle.root.lease(undefined, true);
   handle.end();
@@ -34,7 +34,7 @@ export async function closeAfterAll(handle: Handle): Promise<void> {
   }
 }
 
-/** Throws if the handle is a transaction's, which begins and ends by itself. */
+/** Throws if the handle belongs to a transaction(), which begins and ends by itself. */
 export function refuseScoped(handle: Handle, method: string): void {
   if (!handle.scoped) return;
   throw new ProgrammingError(
@@ -44,7 +44,7 @@ export function refuseScoped(handle: Handle, method: string): void {
 }
 
 function warnOfRollback({ settings }: Handle): void {
-  // Whoever has set it to null begins by himself, and knows.
+  // With isolationLevel null, or without the legacy mode, the user manages transactions and knows.
   if (settings.isolationLevel === null || settings.autocommit !== LEGACY_TRANSACTION_CONTROL) return;
   const database = settings.database || "a temporary database";
   process.emitWarning(
