@@ -2,7 +2,7 @@ import type { AnyParameters } from "../../values/bind.js";
 import type { ObjectRow } from "../../values/row.js";
 import type { RunResult } from "../../connection/run-result.js";
 
-/** A statement of a batch: its text, or its text and its values. */
+/** A statement of a batch: its text, or its text and values. */
 export type BatchStatement =
   | string
   | {
@@ -13,13 +13,13 @@ export type BatchStatement =
     }
   | readonly [sql: string, parameters?: AnyParameters];
 
-/** What a statement of a batch has given. */
+/** The result of one statement of a batch. */
 export interface BatchResult extends RunResult {
-  /** As objects; none for a statement without rows. */
+  /** The rows as objects; empty for a statement without rows. */
   rows: ObjectRow[];
 }
 
-/** The text and the values. Throws TypeError. */
+/** The text and the values of a statement. Throws TypeError. */
 export function batchParts(statement: BatchStatement): [sql: string, parameters: object | undefined] {
   if (typeof statement === "string") return [statement, undefined];
   if (Array.isArray(statement)) return [statement[0] as string, statement[1] as object | undefined];

@@ -49,12 +49,12 @@ import type { ClusterSettings } from "./settings.js";
 import { traced } from "./traced.js";
 import { accessOf, accessOutside, type StatementAccess } from "./statement-access.js";
 
-/** Milliseconds between looks whether all is done, while the pool closes. */
+/** Milliseconds between checks whether all calls are done, while the pool closes. */
 const DRAIN_MS = 5;
 
 /**
- * A pool over a server of libsql: it writes there, and reads from a replica on this machine if it has one. It has the face
- * of a {@link Pool}, and rejects with NotSupportedError what cannot be done in a cluster.
+ * A pool over a libsql-server: it writes there, and reads from a replica on this machine if it has one. It has the
+ * methods of a {@link Pool}. Those that a cluster cannot do reject with NotSupportedError.
  */
 export class ClusterPool extends LocalCalls {
   readonly #settings: ClusterSettings;
@@ -63,7 +63,7 @@ export class ClusterPool extends LocalCalls {
   readonly #rows: RowSettings;
   readonly #reentrancy = new Reentrancy();
   readonly #lent = new WeakSet<PrimaryConnection>();
-  /** Transactions, and writes that wait for the replica. */
+  /** The number of transactions, and of writes that wait for the replica. */
   #running = 0;
   #closed = false;
   #closing: Promise<void> | null = null;
@@ -135,7 +135,10 @@ export class ClusterPool extends LocalCalls {
     return objectRows<R>(await this.#atPrimary(sql, values, options, access), this.#rows);
   }
 
-  /** All there is to know of a statement, wherever it belongs: for query builders, which make rows of their own. */
+  /**
+   * Runs a statement on the replica or the primary and gives all results: rows as arrays, columns and counts. For query
+   * builders, which build rows themselves.
+   */
   async execute<P extends ParametersOf<P>>(
     given: string | SqlStatement,
     parameters?: P,
@@ -148,7 +151,7 @@ export class ClusterPool extends LocalCalls {
     return executed(await this.#atPrimary(sql, values, call, access), firstRow);
   }
 
-  /** Rows as objects: of a replica as they are wanted; the primary sends them all at once. */
+  /** Rows as objects. A replica reads them on demand; the primary sends them all at once. */
   iterate<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     given: string | SqlStatement,
     parameters?: P,
@@ -160,7 +163,10 @@ export class ClusterPool extends LocalCalls {
     return this.#iterateAtPrimary<R>(sql, keepParameters(sql, values), options, access);
   }
 
-  /** A statement to be run again and again, at once; `columns()` is answered by the replica. Throws for what no single call can run. */
+  /**
+   * Prepares a statement that can be run many times. The replica answers `columns()`. Throws at once for a statement
+   * that no single call can run.
+   */
   prepare(given: string | SqlStatement): PoolStatement {
     const [sql, fixed] = partsOf(given, undefined);
     this.#access(sql);
@@ -173,7 +179,10 @@ export class ClusterPool extends LocalCalls {
     });
   }
 
-  /** Runs the statements of a script at the primary, in one request. Each is a transaction of its own unless the script has BEGIN and COMMIT. */
+  /**
+   * Runs the statements of a script at the primary, in one request. Each is a transaction of its own unless the script
+   * has BEGIN and COMMIT.
+   */
   async exec(given: string | SqlStatement, options?: CallOptions): Promise<void> {
     this.#check();
     const script = textWithoutValues(given);
@@ -188,8 +197,8 @@ export class ClusterPool extends LocalCalls {
   }
 
   /**
-   * Runs statements in one transaction and one request to the primary: all of them, or none if one fails. Where the way to
-   * the primary is long this takes as long as one statement does.
+   * Runs statements in one transaction and one request to the primary. If one fails, all are rolled back. On a slow
+   * network this takes as long as a single statement.
    *
    * @example
    * await pool.batch([
@@ -215,9 +224,9 @@ export class ClusterPool extends LocalCalls {
   }
 
   /**
-   * Runs `fn` in a write transaction at the primary: commits when it returns, rolls back when it throws. The primary ends
-   * one that has the lock for more than 5 s while others wait. `retries`: how often all of it is run again where nothing was
-   * committed because of a lock or of the connection.
+   * Runs `fn` in a write transaction at the primary: commits when it returns, rolls back when it throws. The primary
+   * ends a transaction that holds the lock for more than 5 s while others wait. `retries`: how often all of it is run
+   * again if a lock or a lost connection kept it from committing.
    */
   transaction<T>(
     fn: (tx: PrimaryTransaction) => T | Promise<T>,
@@ -227,7 +236,10 @@ export class ClusterPool extends LocalCalls {
     return traceTransaction(mode, this.#settings.name, () => this.#transaction(fn, options));
   }
 
-  /** Runs `fn` in one snapshot of the database, for as long as it takes: of the replica, or of the primary where there is none. */
+  /**
+   * Runs `fn` in one snapshot of the database, for as long as it takes: of the replica, or of the primary if there is
+   * none.
+   */
   async read<T>(
     fn: (tx: ReadTransaction | PrimaryReadTransaction) => T | Promise<T>,
     options: CallOptions = {},
@@ -246,8 +258,9 @@ export class ClusterPool extends LocalCalls {
   }
 
   /**
-   * A connection at the primary to oneself, with aiosqlite's methods, until it is released: by `await using`, `close()` or
-   * {@link release}. What is not committed by then is rolled back. `{ mode: "read" }`: one to the replica, if there is one.
+   * Exclusive use of a connection at the primary, with aiosqlite's methods, until it is released by `await using`,
+   * `close()` or {@link release}. Uncommitted changes are rolled back then. `{ mode: "read" }` gives one to the
+   * replica, if there is one.
    */
   async acquire(options?: {
     mode?: "write" | undefined;
@@ -276,7 +289,7 @@ export class ClusterPool extends LocalCalls {
     return connection;
   }
 
-  /** Gives a connection of {@link acquire} back. A second release does nothing. */
+  /** Releases a connection of {@link acquire}. A second release does nothing. */
   async release(connection: PrimaryConnection | Connection): Promise<void> {
     if (!(connection instanceof PrimaryConnection)) await this.#replica?.pool.release(connection);
     else if (this.#lent.has(connection)) await connection.close();
@@ -284,8 +297,8 @@ export class ClusterPool extends LocalCalls {
   }
 
   /**
-   * Resolves when the replica has all that was committed at the primary before this call. Rejects with PrimaryError where
-   * the primary cannot be reached within its `timeout`. Without a replica there is nothing to do.
+   * Resolves when the replica has everything that was committed at the primary before this call. Rejects with
+   * PrimaryError if the primary does not answer within its `timeout`. Does nothing without a replica.
    */
   async sync(options?: CallOptions): Promise<SyncResult> {
     this.#check();
@@ -293,7 +306,7 @@ export class ClusterPool extends LocalCalls {
     return (await this.#replica?.replicator.sync(deadline)) ?? { frames: 0, newest: null };
   }
 
-  /** @internal Keeps the migrations of other machines out, until the function that it gives is called. */
+  /** @internal Keeps out migrations of other machines, until the returned function is called. */
   lockMigrations(timeout: number): Promise<() => Promise<void>> {
     this.#check();
     this.#refuseWrites();
@@ -309,8 +322,8 @@ export class ClusterPool extends LocalCalls {
   }
 
   /**
-   * Takes no further calls, waits for those that were made, and closes. What is not finished after `timeout` ms (default
-   * 30000) rejects. A second call is the first.
+   * Takes no further calls, waits for earlier ones, and closes. Calls that are not finished after `timeout` ms (default
+   * 30000) reject. A second call returns the first one's result.
    */
   async close(options: { timeout?: number | undefined } = {}): Promise<void> {
     const timeout = integer(checkOptions(options, ["timeout"]).timeout, "timeout", 30_000, 0);
@@ -335,7 +348,7 @@ export class ClusterPool extends LocalCalls {
     return this.#replica;
   }
 
-  /** @internal Throws if the pool takes no further call, or not from here. */
+  /** @internal Throws if the pool is closed, or if the call comes from inside one of its callbacks. */
   protected override check(): void {
     this.#check();
   }
@@ -381,7 +394,7 @@ export class ClusterPool extends LocalCalls {
     yield* objectRows<R>(await this.#atPrimary(sql, parameters(), options, access), this.#rows);
   }
 
-  /** What `work` has given, when the replica has it as well. */
+  /** Gives the result of `work` as soon as the replica has the write as well. */
   #writing<T>(work: Promise<T>): Promise<T> {
     return this.#counted(async () => {
       let result: T;
@@ -456,7 +469,7 @@ export class ClusterPool extends LocalCalls {
   }
 }
 
-/** Closes a pool of which there are only its parts. */
+/** Closes a pool that was garbage-collected. Only its parts are captured. */
 function closer(primary: Primary, replica: Replica | null): (timeout: number) => Promise<void> {
   return async (timeout) => {
     primary.close();

@@ -3,17 +3,17 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { NotSupportedError } from "../../errors/errors.js";
 
-/** The package that speaks to servers of libsql, as far as it is used here. */
+/** The part of `@libsql/hrana-client` that is used here. It speaks to libsql-servers. */
 export type HranaModule = Pick<typeof Hrana, "openHttp" | "BatchCond">;
 
 /**
- * Loads it. It is optional, so that no bundler may be made to look for it: it is found beside this package, or where the
- * program runs. Throws NotSupportedError.
+ * Loads the optional package. Bundlers must not see the import, so it is looked for beside this package, and in the
+ * working directory. Throws NotSupportedError.
  */
 export function loadHrana(): HranaModule {
   let missing: unknown;
   for (const from of [import.meta.filename, join(process.cwd(), "noop.js")]) {
-    // In a bundle of CommonJS there is no such thing.
+    // `import.meta.filename` is undefined in a CommonJS bundle.
     if (from === undefined) continue;
     try {
       return createRequire(from)("@libsql/hrana-client") as HranaModule;

@@ -19,44 +19,44 @@ import type { Replica } from "./replica.js";
 import type { ClusterStats } from "./replicator.js";
 import { accessOutside } from "./statement-access.js";
 
-/** Pools whose live queries, iterators and connections to the replica are in use are in use. */
+/** Keeps a pool reachable while its live queries, iterators and connections to the replica are in use. */
 const kept = new WeakMap<object, LocalCalls>();
 
-/** The calls of a pool that are for a database of this machine: the replica answers them, if there is one. */
+/** The calls of a pool that need a database on this machine. The replica answers them, if there is one. */
 export abstract class LocalCalls {
   /** @internal */
   protected abstract get replica(): Replica | null;
 
-  /** @internal The file of the replica, or where the primary is. */
+  /** @internal The path of the replica, or the URL of the primary. */
   protected abstract get database(): string;
 
   /** What the pool is doing at this moment. */
   abstract stats(): ClusterStats;
 
-  /** @internal Throws if the pool takes no further call, or not from here. */
+  /** @internal Throws if the pool is closed, or if the call comes from inside one of its callbacks. */
   protected abstract check(): void;
 
-  /** SQL functions are of one connection on one machine. Throws NotSupportedError. */
+  /** Throws NotSupportedError: a SQL function belongs to one connection on one machine. */
   async createFunction(): Promise<void> {
     throw notAtPrimary("createFunction(): the primary has no functions of its clients, and libsql has none");
   }
 
-  /** The primary would be asked for each parameter set. Throws NotSupportedError, which names `batch()`. */
+  /** Throws NotSupportedError, which names `batch()`: this would be one request for each parameter set. */
   async executemany(): Promise<ManyResult> {
     throw notAtPrimary(MANY);
   }
 
-  /** Throws NotSupportedError: libsql has no backup. The file of a replica is a copy already. */
+  /** Throws NotSupportedError: libsql has no backup. A replica's file is a copy already. */
   async backup(target: Connection | string | URL | Buffer, options: BackupOptions = {}): Promise<void> {
     await this.local("backup()").backup(target, options);
   }
 
-  /** As the pool's, where the engine of the replica has it. Throws NotSupportedError without a replica. */
+  /** Like the pool's, if the replica's engine supports it. Throws NotSupportedError without a replica. */
   async serialize(options: CallOptions & { name?: string | undefined } = {}): Promise<Uint8Array> {
     return await this.local("serialize()").serialize(options);
   }
 
-  /** What the replica has, as lines of SQL. Throws NotSupportedError without a replica. */
+  /** The replica as lines of SQL. Throws NotSupportedError without a replica. */
   iterdump(options: DumpOptions = {}): AsyncGenerator<string, void, undefined> {
     return this.inUse(this.local("iterdump()").iterdump(options));
   }
@@ -68,14 +68,14 @@ export abstract class LocalCalls {
     return inspected(this, shown, depth, options);
   }
 
-  /** As the pool's; the replica answers it. Throws NotSupportedError without one. */
+  /** Like the pool's, from the replica. Throws NotSupportedError without one. */
   async pragma(source: string, options: PragmaOptions & { simple: true }): Promise<unknown>;
   async pragma<R = ObjectRow>(source: string, options?: PragmaOptions): Promise<R[]>;
   async pragma(source: string, options: PragmaOptions = {}): Promise<unknown> {
     return await this.local("pragma()").pragma(source, options);
   }
 
-  /** As the pool's, of the replica. Throws NotSupportedError without one. */
+  /** Like the pool's, for the replica. Throws NotSupportedError without one. */
   get readers(): number {
     return this.local("readers").readers;
   }
@@ -85,25 +85,31 @@ export abstract class LocalCalls {
     this.local("readers").readers = count;
   }
 
-  /** Calls `listener` after each sync that has brought something: `external` and `any` are true. Throws NotSupportedError without a replica. */
+  /**
+   * Calls `listener` after each sync that brought changes; `external` and `any` are true. Throws NotSupportedError
+   * without a replica.
+   */
   on(event: "change", listener: ChangeListener): this {
     this.#changes.on(event, listener, this);
     return this;
   }
 
-  /** As {@link on}, for the next change only. */
+  /** Like {@link on}, but for the next change only. */
   once(event: "change", listener: ChangeListener): this {
     this.#changes.once(event, listener, this);
     return this;
   }
 
-  /** Takes a listener off that was put on by {@link on} or {@link once}. */
+  /** Removes a listener of {@link on} or {@link once}. */
   off(event: "change", listener: ChangeListener): this {
     this.#changes.off(event, listener);
     return this;
   }
 
-  /** A query's rows, and its rows again after each sync that has brought something. Throws NotSupportedError without a replica. */
+  /**
+   * A query's rows, and its rows again after each sync that brought changes. Throws NotSupportedError without a
+   * replica.
+   */
   watch<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     given: string | SqlStatement,
     parameters?: P,
@@ -115,11 +121,11 @@ export abstract class LocalCalls {
     const values = keepParameters(sql, own);
     const { pool } = this.replica!;
     const query = (callOptions: CallOptions): Promise<R[]> => pool.all<R>(sql, values(), callOptions);
-    // Which tables have changed is not known, so that it does not matter which ones the query reads.
+    // A sync does not say which tables have changed, so the tables that the query reads do not matter.
     return this.inUse(new Watch<R>({ sql, changes, query, access: async () => null }, options));
   }
 
-  /** @internal As long as somebody has `value`, this pool is not forgotten. */
+  /** @internal Keeps this pool reachable as long as `value` is. */
   protected inUse<T extends object>(value: T): T {
     kept.set(value, this);
     return value;

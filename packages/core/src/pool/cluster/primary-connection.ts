@@ -13,10 +13,10 @@ import { notAtPrimary, transactionLost } from "./remote-errors.js";
 import { type RemoteResult, type RemoteStatement, remoteStatement } from "./remote-values.js";
 import { accessOf } from "./statement-access.js";
 
-/** The primary forgets a connection that is idle for 10 s. */
+/** Milliseconds for which an idle stream is used again: the primary drops it after 10 s. */
 const FRESH_MS = 5000;
 
-/** What a connection is made of. */
+/** What a connection needs from its pool. */
 export interface PrimaryConnectionSettings {
   readonly primary: Primary;
   readonly rows: RowSettings;
@@ -26,11 +26,11 @@ export interface PrimaryConnectionSettings {
 }
 
 /**
- * A connection at the primary for one caller, with aiosqlite's methods, as far as the primary has what they need. Outside
- * of a transaction it is none that lasts: but for `PRAGMA foreign_keys`, which stays until it has been idle for 10 s.
+ * A connection at the primary for one caller, with the aiosqlite methods that the primary supports. Outside a
+ * transaction it keeps no state, except `PRAGMA foreign_keys`, which lasts until the connection was idle for 10 s.
  */
 export class PrimaryConnection implements AsyncDisposable {
-  /** `null` for arrays, `Row` for objects, or a function that makes the row. */
+  /** `null` for arrays, `Row` for objects, or a function that builds the row. */
   rowFactory: RowFactory = null;
   readonly #settings: PrimaryConnectionSettings;
   readonly #onWrite: () => Promise<void>;
@@ -38,18 +38,18 @@ export class PrimaryConnection implements AsyncDisposable {
   #isolationLevel: IsolationLevel;
   #stream: PrimaryStream | null = null;
   #usedAt = 0;
-  /** Something was set on the stream that a new one would not have. */
+  /** A pragma was set on the stream, which a new stream would not have. */
   #tainted = false;
-  /** Something was written that others may not see yet. */
+  /** A write that others may not see yet. */
   #wrote = false;
-  /** A transaction was begun, and its caller has neither committed nor rolled back. */
+  /** A transaction was begun and is neither committed nor rolled back. */
   #open = false;
   #scopes = 0;
   #closed = false;
   /** Calls run one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @internal Use `pool.acquire()`. `onWrite` is awaited after each commit, `onEnd` called when it is given back. */
+  /** @internal Use `pool.acquire()`. `onWrite` is awaited after each commit; `onEnd` is called on release. */
   constructor(settings: PrimaryConnectionSettings, onWrite: () => Promise<void>, onEnd: () => void) {
     this.#settings = settings;
     this.#isolationLevel = settings.isolationLevel;
@@ -72,13 +72,13 @@ export class PrimaryConnection implements AsyncDisposable {
     this.#isolationLevel = checkIsolationLevel(level);
   }
 
-  /** A cursor, not used yet. */
+  /** A cursor that has run nothing yet. */
   async cursor(): Promise<PrimaryCursor> {
     this.#check();
     return new PrimaryCursor(this, this.#settings.iterChunkSize);
   }
 
-  /** Runs a statement, and gives its cursor. */
+  /** Runs a statement and gives its cursor. */
   async execute<P extends ParametersOf<P>>(
     sql: string | SqlStatement,
     parameters?: P,
@@ -87,7 +87,7 @@ export class PrimaryConnection implements AsyncDisposable {
     return await (await this.cursor()).execute(sql, parameters, options);
   }
 
-  /** Runs a statement for each of the parameter sets. */
+  /** Runs a statement for each parameter set. */
   async executemany<P extends ParametersOf<P>>(
     given: string | SqlStatement,
     sets: Iterable<P> | AsyncIterable<P>,
@@ -113,7 +113,7 @@ export class PrimaryConnection implements AsyncDisposable {
     return this.rowsOf(await this.perform(...partsOf(sql, parameters), options), null) as R[];
   }
 
-  /** Commits what is open. */
+  /** Commits the open transaction, if there is one. */
   async commit(): Promise<void> {
     await this.#turn(undefined, async () => {
       if (!this.#open) return;
@@ -123,7 +123,7 @@ export class PrimaryConnection implements AsyncDisposable {
     });
   }
 
-  /** Rolls back what is open. */
+  /** Rolls back the open transaction, if there is one. */
   async rollback(): Promise<void> {
     await this.#turn(undefined, async () => {
       this.#open = this.#wrote = false;
@@ -131,7 +131,7 @@ export class PrimaryConnection implements AsyncDisposable {
     });
   }
 
-  /** Commits when `fn` returns, rolls back when it throws; inside of a transaction it is a SAVEPOINT. */
+  /** Commits when `fn` returns, rolls back when it throws. Inside a transaction it is a SAVEPOINT. */
   async transaction<T>(
     fn: (tx: PrimaryConnection) => T | Promise<T>,
     { mode = "deferred" }: { mode?: "deferred" | "immediate" | "exclusive" | undefined } = {},
@@ -153,7 +153,7 @@ export class PrimaryConnection implements AsyncDisposable {
     return result;
   }
 
-  /** Gives the connection back. What is not committed is rolled back. A second call does nothing. */
+  /** Releases the connection. Uncommitted changes are rolled back. A second call does nothing. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -162,27 +162,27 @@ export class PrimaryConnection implements AsyncDisposable {
     this.#onEnd();
   }
 
-  /** As {@link close}, and safe without awaiting. */
+  /** Like {@link close}. */
   async stop(): Promise<void> {
     await this.close();
   }
 
-  /** Gives the connection back at the end of an `await using` block. */
+  /** Releases the connection at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  /** A statement at the primary cannot be stopped. Throws NotSupportedError. */
+  /** Throws NotSupportedError: a statement at the primary cannot be stopped. */
   async interrupt(): Promise<void> {
     throw notAtPrimary("interrupt(): the primary does not stop a statement that it runs");
   }
 
-  /** SQL functions are of one connection on one machine. Throws NotSupportedError. */
+  /** Throws NotSupportedError: a SQL function belongs to one connection on one machine. */
   async createFunction(): Promise<void> {
     throw notAtPrimary("createFunction(): the primary has no functions of its clients");
   }
 
-  /** @internal One statement for a cursor. */
+  /** @internal Runs a cursor's statement. */
   async perform(sql: string, parameters?: object, options?: CallOptions): Promise<RemoteResult> {
     const access = accessOf(sql);
     const facts = factsOf(sql);
@@ -196,7 +196,7 @@ export class PrimaryConnection implements AsyncDisposable {
     return await this.#perform(remoteStatement(sql, parameters), begins, options);
   }
 
-  /** @internal The rows as the row factory wants them. */
+  /** @internal Builds the rows with the row factory. */
   rowsOf({ rows, shape }: RemoteResult, cursor: PrimaryCursor | null): unknown[] {
     const settings = { ...this.#settings.rows, rowFactory: this.rowFactory };
     const owner = (): Cursor => cursor as unknown as Cursor;
@@ -217,7 +217,7 @@ export class PrimaryConnection implements AsyncDisposable {
       const access = accessOf(sql);
       if (access === "write") {
         this.#wrote = true;
-        // What it sets is gone with the stream.
+        // A setting is lost with the stream.
         this.#tainted ||= factsOf(sql).keyword === "PRAGMA";
       }
       await this.#committed();
@@ -243,20 +243,20 @@ export class PrimaryConnection implements AsyncDisposable {
     }
   }
 
-  /** What was written is there for others, if nothing is open. */
+  /** Reports a write once no transaction is open. */
   async #committed(): Promise<void> {
     if (this.inTransaction || !this.#wrote) return;
     this.#wrote = false;
     await this.#onWrite();
   }
 
-  /** The stream that has what was set or begun; a new one where there is nothing of that. */
+  /** The stream that has the open transaction or the settings; a new one if there are none. */
   async #current(): Promise<PrimaryStream> {
     const stream = this.#stream;
     if (stream !== null) {
       const isFresh = performance.now() - this.#usedAt < FRESH_MS;
       if (!stream.ended && (this.#open || this.#tainted || isFresh)) return stream;
-      // What would come now would be committed without what came before.
+      // On a new stream, this statement would be committed without the earlier ones.
       if (this.#open) throw transactionLost();
       stream.close();
       this.#tainted = false;

@@ -7,21 +7,21 @@ import type { AnyRow, LoopRow } from "../../values/row-maker.js";
 import type { ColumnDescription } from "../../connection/cursor.js";
 import type { RemoteResult } from "./remote-values.js";
 
-/** Rows that `fetchmany()` gives where it is not told how many. */
+/** Default number of rows of `fetchmany()`. */
 const ARRAY_SIZE = 1;
 
-/** What runs a cursor's statements, and makes its rows. */
+/** Runs a cursor's statements and builds its rows. */
 export interface CursorOwner {
   perform(sql: string, parameters?: object, options?: CallOptions): Promise<RemoteResult>;
   rowsOf(result: RemoteResult, cursor: PrimaryCursor): unknown[];
 }
 
-/** A cursor of aiosqlite's over a connection at the primary, which sends the rows all at once. */
+/** An aiosqlite cursor on a connection at the primary, which sends all rows at once. */
 export class PrimaryCursor implements AsyncDisposable {
   readonly #owner: CursorOwner;
-  /** Rows that `fetchmany()` gives. */
+  /** Rows that `fetchmany()` gives by default. */
   arraysize = ARRAY_SIZE;
-  /** Rows that a cursor fetches at a time; here they have all come. */
+  /** Rows that a cursor fetches at a time. Unused here: the primary sends all rows at once. */
   iterChunkSize: number;
   #result: RemoteResult | null = null;
   #rows: unknown[] = [];
@@ -41,7 +41,7 @@ export class PrimaryCursor implements AsyncDisposable {
     return this.#changes;
   }
 
-  /** Row id of the latest INSERT of this cursor; null if there was none. */
+  /** Rowid of the latest INSERT of this cursor; null if there was none. */
   get lastrowid(): number | bigint | null {
     return this.#lastrowid;
   }
@@ -72,7 +72,7 @@ export class PrimaryCursor implements AsyncDisposable {
     return this.#at < this.#rows.length ? (this.#rows[this.#at++] as R) : null;
   }
 
-  /** The next rows, `size` at the most. */
+  /** The next rows, at most `size`. */
   async fetchmany<R = AnyRow>(size = this.arraysize): Promise<R[]> {
     this.#check();
     const rows = this.#rows.slice(this.#at, this.#at + size) as R[];
@@ -93,7 +93,7 @@ export class PrimaryCursor implements AsyncDisposable {
     for (let row = await this.fetchone(); row !== null; row = await this.fetchone()) yield row;
   }
 
-  /** Lets go of the rows. A second call does nothing. */
+  /** Drops the rows. A second call does nothing. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#rows = [];

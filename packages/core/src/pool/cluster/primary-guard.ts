@@ -3,33 +3,36 @@ import { OperationalError } from "../../errors/errors.js";
 import type { HranaModule } from "./hrana.js";
 import type { RemoteStatement } from "./remote-values.js";
 
-/** A name that nothing else has. Loading the module takes longer than all of the pool's own, and few have a primary. */
+/**
+ * A unique name. `node:crypto` is loaded here only: loading it takes longer than all modules of the pool, and few pools
+ * have a primary.
+ */
 export function newIdentity(): string {
   return process.getBuiltinModule("node:crypto").randomUUID();
 }
 
-/** The table with the row by which a primary is known. */
+/** The table whose only row identifies a primary. */
 const TABLE = "_sqlite_aio_primary";
-/** Gives what a primary is known by. */
+/** Reads the identity of a primary. */
 export const IDENTITY_QUERY = `SELECT id FROM ${TABLE}`;
-/** Gives a primary a row to be known by, unless it has one. */
+/** Gives a primary an identity, unless it has one. */
 export const identify = (identity: string): RemoteStatement[] => [
   [`CREATE TABLE IF NOT EXISTS ${TABLE} (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL)`, []],
   [`INSERT OR IGNORE INTO ${TABLE} VALUES (1, ?)`, [identity]],
 ];
 
-/** Of one request: the condition for what follows, and whether it was met. */
+/** The guard of one request: the condition for its statements, and whether it was met. */
 export interface Guarded {
   readonly condition: BatchCond | null;
   readonly passed: Promise<unknown>;
 }
 
-/** For what only reads. */
+/** For requests that only read. */
 export const UNGUARDED: Guarded = { condition: null, passed: Promise.resolve() };
 
 /**
- * Lets nothing be written to another database than the one that is expected: an empty one may have taken its place at the
- * same address, and a replica of the old one would not notice.
+ * Refuses writes to a database other than the expected one. An empty database may have taken its place at the same
+ * address, and a replica of the old one would not notice.
  */
 export class PrimaryGuard {
   readonly #hrana: HranaModule;
@@ -41,16 +44,17 @@ export class PrimaryGuard {
     this.#host = host;
   }
 
-  /** From now on what is written goes to the database with this row only. */
+  /** From now on, writes go only to the database with this identity. */
   expect(identity: string): void {
-    // An error is the one thing that a condition of the protocol can tell from a result.
+    // Conditions of the protocol can only test whether a step succeeded, so the query fails on purpose if the identity
+    // differs.
     this.#query ??= [
       `SELECT CASE ? WHEN (${IDENTITY_QUERY}) THEN 1 ELSE abs(-9223372036854775808) END`,
       [identity],
     ];
   }
 
-  /** Begins a request. */
+  /** Adds the guard's step to a request. */
   guard(batch: Batch): Guarded {
     if (this.#query === null) return UNGUARDED;
     const step = batch.step();

@@ -3,10 +3,10 @@ import type { Primary } from "./primary.js";
 import { newIdentity } from "./primary-guard.js";
 import type { RemoteStatement } from "./remote-values.js";
 
-/** Seconds after which a lock is free whose owner has not been heard of, and ms between two signs of life. */
+/** A lock expires this many seconds after its owner's last renewal; the owner renews it every so many ms. */
 const LEASE_S = 15;
 const RENEW_MS = 5000;
-/** Milliseconds between two looks whether the lock is free. */
+/** Milliseconds between two attempts to take the lock. */
 const RETRY_MS = 200;
 
 const CREATE: RemoteStatement = [
@@ -16,8 +16,9 @@ const CREATE: RemoteStatement = [
 const NOW = "(julianday('now') - 2440587.5) * 86400.0";
 
 /**
- * A lock between machines: a row at the primary, since a transaction that holds SQLite's lock for long is ended there. It
- * ends by itself some seconds after its owner. Rejects with SQLITE_BUSY after `timeout` ms.
+ * A lock between machines: a row at the primary. A transaction would not do, because the primary ends transactions that
+ * hold SQLite's lock for long. The lock expires some seconds after its owner dies. Rejects with SQLITE_BUSY after
+ * `timeout` ms.
  */
 export async function lockPrimary(
   primary: Primary,
@@ -44,7 +45,7 @@ export async function lockPrimary(
       setTimeout(resolve, RETRY_MS);
     });
   }
-  // One that fails is made up for by the next.
+  // If a renewal fails, the next one makes up for it.
   const renew = setInterval(() => void primary.execute(take, "write").catch(() => {}), RENEW_MS);
   renew.unref();
   return async () => {

@@ -8,19 +8,20 @@ import { remoteError, transactionLost } from "./remote-errors.js";
 import { type RemoteResult, remoteResult, type RemoteStatement } from "./remote-values.js";
 
 /**
- * A connection at the primary, for as long as it is held. The primary may end a transaction by itself, and would run what
- * comes after it as transactions of their own: so each statement goes with the condition that the transaction is open.
+ * A connection at the primary, as long as it is held. The primary may end a transaction by itself, and would run later
+ * statements as transactions of their own. So each statement is sent with the condition that the transaction is still
+ * open.
  */
 export class PrimaryStream {
   readonly #stream: HttpStream;
   readonly #hrana: HranaModule;
-  /** Until the first statement has passed it: the connection stays one to the same server. */
+  /** Needed for the first statement only: after it, the stream stays with the same server. */
   #guard: PrimaryGuard | null;
   readonly #rows: RowSettings;
   #inTransaction = false;
-  /** Why nothing more can be run. */
+  /** Set when the stream has ended: the error of further statements. */
   #end: SqliteError | null = null;
-  /** Why nothing more can be run before `rollback()`: an error has ended the transaction. */
+  /** Set when an error has ended the transaction: the error of further statements until `rollback()`. */
   #lost: SqliteError | null = null;
 
   constructor(stream: HttpStream, hrana: HranaModule, guard: PrimaryGuard, rows: RowSettings) {
@@ -35,29 +36,32 @@ export class PrimaryStream {
     return this.#inTransaction;
   }
 
-  /** Nothing more can be run. */
+  /** The stream has ended. */
   get ended(): boolean {
     return this.#end !== null;
   }
 
-  /** Begins a transaction, which the next statements belong to. */
+  /** Begins a transaction for the next statements. */
   async begin(mode: "deferred" | "immediate" | "exclusive"): Promise<void> {
     await this.#run([`BEGIN ${mode.toUpperCase()}`, []], false, "not-started");
   }
 
-  /** Runs one statement, in the transaction if one was begun. */
+  /** Runs one statement, in the transaction if there is one. */
   execute(statement: RemoteStatement): Promise<RemoteResult> {
     const commits = factsOf(statement[0]).transaction?.verb === "commit";
     return this.#run(statement, this.#inTransaction, commits ? "unknown" : undefined);
   }
 
-  /** Rejects with a PrimaryError whose outcome is unknown where there was no answer. Any other error means that it is undone. */
+  /**
+   * Commits. If there was no answer, rejects with a PrimaryError whose outcome is unknown. Any other error means that
+   * the transaction is rolled back.
+   */
   async commit(): Promise<void> {
     await this.#run(["COMMIT", []], true, "unknown");
   }
 
   async rollback(): Promise<void> {
-    // The primary undoes what a stream leaves open.
+    // The primary rolls back what an ended stream leaves open.
     if (this.#end !== null || !this.#inTransaction) {
       this.#lost = null;
       return;
@@ -70,7 +74,7 @@ export class PrimaryStream {
     }
   }
 
-  /** The primary undoes what is open, as soon as it knows. */
+  /** Closes the stream. The primary rolls back an open transaction. */
   close(): void {
     this.#inTransaction = false;
     this.#end ??= new ProgrammingError("the transaction is over", { code: "SQLITE_MISUSE" });
@@ -96,7 +100,7 @@ export class PrimaryStream {
     answer.catch(() => {});
     const wasOpen = this.#inTransaction;
     try {
-      // Both in the same request.
+      // Both are sent in the same request.
       const [, autocommit] = await Promise.all([batch.execute(), this.#stream.getAutocommit()]);
       this.#inTransaction = !autocommit;
     } catch (error) {
@@ -116,7 +120,7 @@ export class PrimaryStream {
     return remoteResult(result, this.#rows);
   }
 
-  /** The stream has ended: what was begun on it is undone, unless it was the COMMIT that had no answer. */
+  /** The stream has ended, so its transaction is rolled back, unless the COMMIT got no answer. */
   #broken(error: unknown, sql: string, outcome: CrashOutcome): unknown {
     let mapped = remoteError(error, sql);
     if (mapped instanceof PrimaryError && outcome === "not-started") {

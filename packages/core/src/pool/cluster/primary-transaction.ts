@@ -16,14 +16,14 @@ import { notAtPrimary } from "./remote-errors.js";
 import { accessOf } from "./statement-access.js";
 import { executed, objectRows, type RemoteResult, remoteStatement } from "./remote-values.js";
 
-/** @internal Why there is no executemany() at a primary, and what there is. */
+/** @internal Error text for executemany(), which names batch() instead. */
 export const MANY =
   "executemany(): the primary would be asked for each set, and the pool's batch() sends all statements at once";
 
-/** Numbers the savepoints of the process, so that each has a name of its own. */
+/** Numbers the savepoints of the process, so that each has its own name. */
 let lastSavepoint = 0;
 
-/** What `read()` hands to its callback where there is no replica: a transaction at the primary, for reading. */
+/** What `read()` hands to its callback without a replica: a read transaction at the primary. */
 export class PrimaryReadTransaction {
   /** @internal */
   protected readonly stream: PrimaryStream;
@@ -57,7 +57,10 @@ export class PrimaryReadTransaction {
     return objectRows<R>(await this.query(sql, parameters, options), this.settings);
   }
 
-  /** All there is to know of a statement: for query builders, which make rows of their own. */
+  /**
+   * Runs a statement and gives all results: rows as arrays, columns and counts. For query builders, which build rows
+   * themselves.
+   */
   async execute<P extends ParametersOf<P>>(
     sql: string | SqlStatement,
     parameters?: P,
@@ -99,14 +102,14 @@ export class PrimaryReadTransaction {
     yield* objectRows<R>(await this.query(sql, parameters(), options), this.settings);
   }
 
-  /** @internal Throws where the statement is not for here. */
+  /** @internal Throws if the statement is not allowed here. */
   protected check(sql: string): void {
     if (accessOf(sql) === "read") return;
     throw readOnly(sql);
   }
 }
 
-/** What `transaction()` hands to its callback where there is a primary: a connection there, until the callback ends. */
+/** What `transaction()` hands to its callback with a primary: a connection there, until the callback ends. */
 export class PrimaryTransaction extends PrimaryReadTransaction {
   /** Runs a statement and gives its counts. */
   async run<P extends ParametersOf<P>>(
@@ -118,7 +121,7 @@ export class PrimaryTransaction extends PrimaryReadTransaction {
     return { changes, lastInsertRowid };
   }
 
-  /** The primary would be asked for each parameter set. Throws NotSupportedError, which names `batch()`. */
+  /** Throws NotSupportedError, which names `batch()`: this would be one request for each parameter set. */
   async executemany(): Promise<ManyResult> {
     throw notAtPrimary(MANY);
   }
@@ -139,7 +142,7 @@ export class PrimaryTransaction extends PrimaryReadTransaction {
     try {
       result = await fn(this);
     } catch (error) {
-      // Where the whole transaction is lost there is nothing to go back to.
+      // If the whole transaction is lost, there is no savepoint to roll back to.
       if (this.stream.inTransaction) {
         await this.stream.execute([`ROLLBACK TO ${name}`, []]);
         await this.stream.execute([`RELEASE ${name}`, []]);
@@ -174,7 +177,7 @@ export async function runTransaction<T>(
     await deadline.race(stream.commit());
     return result;
   } catch (error) {
-    // In the background where the caller has given up.
+    // Not awaited if the caller has given up.
     const undone = stream.rollback().catch(() => {});
     if (!deadline.over) await undone;
     throw error;
@@ -183,7 +186,7 @@ export async function runTransaction<T>(
   }
 }
 
-/** Whether a transaction has failed without a trace of it, for a reason that may have passed. */
+/** Whether a transaction was rolled back completely, for a reason that may pass. */
 export function isUndone(error: unknown): boolean {
   if (isInstance(error, PrimaryError)) return error.outcome === "not-started";
   return (

@@ -16,14 +16,14 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
-/** Requests with writes that are under way at a time. The primary runs one after the other all the same. */
+/** Write requests under way at a time. The primary runs them one after the other anyway. */
 const WRITE_REQUESTS = 4;
-/** Statements in one of them at the most. */
+/** Maximum number of statements in a write request. */
 const STATEMENTS = 16;
-/** Requests that read which are under way at a time. */
+/** Read requests under way at a time. */
 const READ_REQUESTS = 32;
 
-/** The server that has the database: what is asked of it, over HTTP. */
+/** The server that has the database. All requests to it over HTTP are made here. */
 export class Primary {
   readonly #settings: PrimarySettings;
   readonly #rows: RowSettings;
@@ -33,7 +33,7 @@ export class Primary {
   readonly #guard: PrimaryGuard;
   readonly #writes: Requests;
   readonly #reads: Requests;
-  /** Batches, scripts, transactions and connections that write: the primary runs one, the others wait for its lock. */
+  /** Batches, scripts, transactions and writing connections. The primary runs one; the others wait for its lock. */
   #inLine = 0;
 
   constructor(settings: PrimarySettings, rows: RowSettings) {
@@ -48,44 +48,44 @@ export class Primary {
     this.#reads = new Requests(READ_REQUESTS, 1, maxWaiting, (waiting) => this.#send(waiting, "read"));
   }
 
-  /** Statements that are sent or wait to be. */
+  /** Statements that are sent or wait to be sent. */
   get pending(): number {
     return this.#writes.pending + this.#reads.pending;
   }
 
-  /** Until the function that it gives is called, somebody has the primary's lock or waits for it. Throws QueueFullError. */
+  /** Counts a user of the primary's lock until the returned function is called. Throws QueueFullError. */
   enter(): () => void {
     if (this.#inLine > this.#settings.maxWaiting) throw queueFull(this.#settings.maxWaiting);
     this.#inLine++;
     return () => this.#inLine--;
   }
 
-  /** Runs one statement that is a transaction of its own. Those that wait together go in one request. */
+  /** Runs one statement as a transaction of its own. Waiting writes share a request. */
   async execute(statement: RemoteStatement, access: "read" | "write"): Promise<RemoteResult> {
     try {
       return await (access === "read" ? this.#reads : this.#writes).add(statement);
     } catch (error) {
-      // Made here, where its stack shows who has called.
+      // Made here, where its stack shows the caller.
       throw remoteError(error, statement[0]);
     }
   }
 
-  /** Runs statements in one transaction, and one request. The first that fails undoes all. */
+  /** Runs statements in one transaction and one request. If one fails, all are rolled back. */
   batch(statements: readonly RemoteStatement[]): Promise<RemoteResult[]> {
     return this.#sequence(statements, true);
   }
 
-  /** Runs statements in one request, until one fails. What they leave open is undone. */
+  /** Runs statements in one request, until one fails. A transaction that they leave open is rolled back. */
   async script(statements: readonly RemoteStatement[]): Promise<void> {
     await this.#sequence(statements, false);
   }
 
-  /** A connection for several statements, to be closed. */
+  /** Opens a stream for several statements. The caller must close it. */
   async open(): Promise<PrimaryStream> {
     return new PrimaryStream(await this.#stream(), this.#hrana, this.#guard, this.#rows);
   }
 
-  /** What the database is known by; null where it has no such row. */
+  /** The identity of the database; null if it has none. */
   async identity(): Promise<string | null> {
     try {
       const { rows } = await this.execute([IDENTITY_QUERY, []], "read");
@@ -96,23 +96,23 @@ export class Primary {
     }
   }
 
-  /** From now on nothing is written to a database that is known by anything else. */
+  /** From now on, refuses writes to a database with another identity. */
   expect(identity: string): void {
     this.#guard.expect(identity);
   }
 
-  /** Gives the database a row to be known by, unless it has one. */
+  /** Gives the database an identity, unless it has one. */
   async identify(): Promise<void> {
     await this.batch(identify(newIdentity()));
   }
 
-  /** What is under way is not waited for. */
+  /** Closes without waiting for requests under way. */
   close(): void {
     this.#closed = true;
     this.#client?.close();
   }
 
-  /** Each after the one before has succeeded. */
+  /** Runs each statement after the previous one has succeeded. */
   async #sequence(statements: readonly RemoteStatement[], transaction: boolean): Promise<RemoteResult[]> {
     const leave = this.enter();
     try {
@@ -143,7 +143,7 @@ export class Primary {
     for (const statement of statements) add(statement, statement[0]);
     if (transaction) {
       add(["COMMIT", []]);
-      // What a failed statement has undone by itself cannot be undone again.
+      // If a statement's error has rolled back by itself, this ROLLBACK fails, which does not matter.
       batch
         .step()
         .condition(BatchCond.not(last!))
@@ -160,7 +160,7 @@ export class Primary {
     const results: RemoteResult[] = [];
     for (const { sql, answer } of answers) {
       try {
-        // Those after one that failed have none.
+        // Statements after a failed one have no answer; the loop throws before it gets to them.
         results.push(remoteResult((await answer)!, this.#rows));
       } catch (error) {
         throw remoteError(error, sql);
@@ -210,21 +210,21 @@ export class Primary {
       const { url, authToken } = this.#settings;
       const fetch = (request: Request): Promise<Response> => this.#fetch(request);
       this.#client = this.#hrana.openHttp(url, authToken, fetch, undefined, 3);
-      // It may be read as any of the three by `remoteResult()`.
+      // `remoteResult()` converts to what `integers` says.
       this.#client.intMode = "bigint";
     }
     const client = this.#client;
     try {
       if ((await client.getVersion()) < 3) throw tooOld(this.#settings.url);
     } catch (error) {
-      // The next call begins with another. This one has not sent its statement.
+      // The next call uses a new client. This call's statement was not sent.
       client.close();
       throw notBegun(error);
     }
     return client.openStream();
   }
 
-  /** The whole answer, or the error to give for that there is none. */
+  /** Reads the whole answer. Throws the error for a missing one. */
   async #fetch(request: Request): Promise<Response> {
     const { url, timeout } = this.#settings;
     try {
@@ -237,7 +237,7 @@ export class Primary {
   }
 }
 
-/** Sends a batch, with which the stream ends. Rejects where there was no answer, or the guard has not passed. */
+/** Sends a batch and ends the stream. Rejects if there was no answer, or the guard did not pass. */
 async function sendBatch(stream: HttpStream, batch: Batch, passed: Promise<unknown>): Promise<void> {
   const done = batch.execute();
   stream.closeGracefully();
@@ -245,7 +245,9 @@ async function sendBatch(stream: HttpStream, batch: Batch, passed: Promise<unkno
   await passed;
 }
 
-/** What it is that answers cannot say whether a transaction is open; or it could not tell its version at this moment. */
+/**
+ * Version 3 is needed to ask whether a transaction is open. The server may also just have failed to tell its version.
+ */
 function tooOld(url: URL): PrimaryError {
   const message = `the server at ${url.host} does not speak version 3 of Hrana; the call was not begun`;
   return new PrimaryError(message, "not-started");
@@ -255,14 +257,14 @@ function queueFull(maxWaiting: number): QueueFullError {
   return new QueueFullError(`${maxWaiting} callers wait for the primary already (maxWaiting)`);
 }
 
-/** Of a request that comes before any statement. */
+/** The error of a request that was made before any statement was sent. */
 function notBegun(error: unknown): unknown {
   if (!isInstance(error, PrimaryError) || error.outcome === "not-started") return error;
   const message = error.message.replace("may have done its work", "was not begun");
   return new PrimaryError(message, "not-started", { cause: error.cause });
 }
 
-/** Sends what waits, some requests at a time. */
+/** Sends waiting statements, with a limited number of requests at a time. */
 class Requests {
   readonly #most: number;
   readonly #size: number;
@@ -289,7 +291,10 @@ class Requests {
     return this.#waiting.length + this.#sent;
   }
 
-  /** Rejects with QueueFullError where as many wait as may, besides those that will be sent at the end of this tick. */
+  /**
+   * Rejects with QueueFullError if too many statements wait, apart from those that will be sent at the end of this
+   * tick.
+   */
   async add(statement: RemoteStatement): Promise<RemoteResult> {
     const free = (this.#most - this.#running) * this.#size;
     if (this.#waiting.length - free >= this.#maxWaiting) throw queueFull(this.#maxWaiting);
@@ -297,7 +302,7 @@ class Requests {
     this.#waiting.push({ statement, resolve, reject });
     if (!this.#planned) {
       this.#planned = true;
-      // Those of one tick go together.
+      // Statements of one tick share requests.
       queueMicrotask(() => {
         this.#planned = false;
         this.#pump();

@@ -10,7 +10,7 @@ import {
 } from "../../errors/errors.js";
 import { isInstance } from "../../errors/is-instance.js";
 
-/** The connection was never there, so that nothing was sent. */
+/** Errors of connecting: nothing was sent. */
 const NEVER_SENT = new Set([
   "ECONNREFUSED",
   "ENOTFOUND",
@@ -20,7 +20,7 @@ const NEVER_SENT = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
-/** SQLite's extended code of a constraint, which the server keeps to itself, by the message. */
+/** SQLite's extended codes of constraints, found by the message: the server does not send them. */
 const CONSTRAINTS: readonly (readonly [RegExp, string])[] = [
   [/^UNIQUE /, "SQLITE_CONSTRAINT_UNIQUE"],
   [/^NOT NULL /, "SQLITE_CONSTRAINT_NOTNULL"],
@@ -29,10 +29,10 @@ const CONSTRAINTS: readonly (readonly [RegExp, string])[] = [
   [/^cannot store /, "SQLITE_CONSTRAINT_DATATYPE"],
 ];
 
-/** What a server that forwards to the primary puts before the primary's words, whose code it keeps to itself. */
+/** The prefix that a forwarding server puts before the primary's message. It does not send the primary's code. */
 const FORWARDED = /^error executing a request on the primary: /;
 
-/** Why a request got no answer: `error` is what `fetch()` was rejected with. */
+/** The error of a request without an answer; `fetch()` was rejected with `error`. */
 export function noAnswer(error: unknown, url: URL, timeout: number): PrimaryError {
   const details = { cause: error };
   for (let cause: unknown = error; typeof cause === "object" && cause !== null; ) {
@@ -51,12 +51,12 @@ export function noAnswer(error: unknown, url: URL, timeout: number): PrimaryErro
   return new PrimaryError(message, "unknown", details);
 }
 
-/** The error for what the client of the server's protocol has thrown. */
+/** Maps an error of the Hrana client. */
 export function remoteError(error: unknown, sql: string | undefined): unknown {
   if (!types.isNativeError(error)) return error;
   if (isInstance(error, SqliteError)) return withSql(error, sql);
   const { name, message } = error;
-  // A stream that has ended says why by its cause.
+  // The cause of a ClosedError says why the stream has ended.
   if (name === "ClosedError" && error.cause !== undefined) return remoteError(error.cause, sql);
   const details = { sql, cause: error };
   if (name === "ResponseError") return refused(String(Reflect.get(error, "code")), message, details);
@@ -69,16 +69,16 @@ interface Details {
   readonly cause: unknown;
 }
 
-/** What the server has understood, and not done. */
+/** Maps an error that the server has sent as its answer. */
 function refused(code: string, text: string, details: Details): SqliteError {
   const message = text
     .replace(FORWARDED, "")
     .replace(/^SQLite error: |^SQL input error: |^SQL string could not be parsed: /, "");
-  // Of a value as a parameter it says that the arguments do not match.
+  // For a parameter, the server sends the code of wrong arguments.
   if (message.endsWith("string or blob too big")) {
     return new DataError("string or blob too big", { ...details, code: "SQLITE_TOOBIG" });
   }
-  // A server that forwards to the primary has lost it in between.
+  // A forwarding server has lost its connection to the primary.
   if (message.startsWith("cannot commit - no transaction is active")) return transactionLost(details);
   switch (code) {
     case "PROXY_ERROR":
@@ -121,7 +121,7 @@ function refused(code: string, text: string, details: Details): SqliteError {
 
 function httpError(status: number, message: string, details: Details): SqliteError {
   if (status === 401 || status === 403) return unauthorized(message, details);
-  // It does not know the stream, or not any more, and with that its transaction is undone.
+  // The server does not know the stream any more, so its transaction is rolled back.
   if (status === 400) return transactionLost(details);
   if (status === 413) {
     return new DataError("the statement is more than the primary takes at a time", {
@@ -139,12 +139,12 @@ function unauthorized(message: string, details: Details): OperationalError {
   });
 }
 
-/** Whether an error is of a table that is not there. */
+/** Whether an error says that a table does not exist. */
 export function isNoSuchTable(error: unknown): boolean {
   return isInstance(error, SqliteError) && error.message.startsWith("no such table");
 }
 
-/** Of a transaction that the server has ended. Nothing of it is left. */
+/** The error of a transaction that the server has ended and rolled back. */
 export function transactionLost(
   details: { sql?: string | undefined; cause?: unknown } = {},
 ): OperationalError {
@@ -155,7 +155,7 @@ export function transactionLost(
   return Object.assign(error, { rolledBack: true });
 }
 
-/** What cannot be done at a primary. */
+/** The error of a call that a primary does not support. */
 export function notAtPrimary(
   what: string,
   details: { sql?: string | undefined; cause?: unknown } = {},

@@ -8,10 +8,10 @@ import type { Shape } from "../../values/shape.js";
 import { bindParameters } from "../../values/bind.js";
 import { makeRows, type RowSettings } from "../../values/row-maker.js";
 
-/** A statement with its values, as the server takes it. */
+/** A statement with its values, in the client's form. */
 export type RemoteStatement = [sql: string, values: InStmtArgs];
 
-/** What became of a statement at the primary. */
+/** The result of a statement at the primary. */
 export interface RemoteResult {
   readonly shape: Shape;
   /** Each row as an array in column order. */
@@ -20,14 +20,14 @@ export interface RemoteResult {
   readonly lastInsertRowid: number | bigint;
 }
 
-/** Takes the values at once. Throws ProgrammingError, DataError, RangeError or NotSupportedError. */
+/** Copies the values at once. Throws ProgrammingError, DataError, RangeError or NotSupportedError. */
 export function remoteStatement(sql: string, parameters: object | undefined): RemoteStatement {
   const list = factsOf(sql).parameters;
   const values = bindParameters(list, parameters).map((value, index) => outgoing(value, index + 1));
   const { names } = list;
   const isNamed = (name: string | null): boolean => name !== null && !name.startsWith("?");
   if (names === null || !names.some(isNamed)) return [sql, values];
-  // The server takes values by name or by index, not both.
+  // The server takes values by name or by index, but not both.
   if (names.every(isNamed))
     return [sql, Object.fromEntries(names.map((name, index) => [name, values[index]!]))];
   throw notAtPrimary("parameters with names beside some without: give all of them names", { sql });
@@ -35,7 +35,7 @@ export function remoteStatement(sql: string, parameters: object | undefined): Re
 
 function outgoing(value: SqlValue, where: number): Exclude<SqlValue, Buffer> {
   if (typeof value !== "number") return value;
-  // As SQLite stores it.
+  // SQLite stores NaN as NULL.
   if (Number.isNaN(value)) return null;
   if (!Number.isFinite(value)) {
     throw new DataError(
@@ -48,14 +48,14 @@ function outgoing(value: SqlValue, where: number): Exclude<SqlValue, Buffer> {
   return toBinding(value);
 }
 
-/** The answer of a server whose integers are bigints. */
+/** Converts a server's answer, whose integers are bigints. */
 export function remoteResult(result: RowsResult, { integers, detectTypes }: RowSettings): RemoteResult {
-  // A converter is given what SQLite has, and the rest is made what `integers` says after that.
+  // Converters get SQLite's value. The other columns are converted as `integers` says afterwards.
   const mode = detectTypes === 0 ? integers : "bigint";
   const { columnNames, columnDecltypes, affectedRowCount, lastInsertRowid } = result;
   const names = columnNames.map((name) => name ?? "");
   return {
-    // Where a column comes from the server does not tell.
+    // The server does not send the origin of columns.
     shape: { names, types: columnDecltypes.map((type) => type ?? null), origins: [] },
     rows: result.rows.map((row) => {
       const cells: unknown[] = new Array(names.length);
@@ -68,17 +68,17 @@ export function remoteResult(result: RowsResult, { integers, detectTypes }: RowS
 }
 
 function incoming(value: unknown, mode: IntegerMode): unknown {
-  // Not instanceof: the memory may be of another realm.
+  // No instanceof: the buffer may be of another realm.
   if (typeof value === "object" && value !== null) return Buffer.from(value as ArrayBuffer);
   return fromEngine(value as SqlValue, mode);
 }
 
-/** The rows as objects, converted where `detectTypes` says so. */
+/** The rows as objects, converted as `detectTypes` says. */
 export function objectRows<R>({ rows, shape }: RemoteResult, settings: RowSettings): R[] {
   return makeRows({ rows, shape, objects: false }, settings) as R[];
 }
 
-/** What `execute` gives of it. */
+/** The result of `execute`. */
 export function executed(
   { changes, lastInsertRowid, shape, rows }: RemoteResult,
   firstRow: boolean | undefined,

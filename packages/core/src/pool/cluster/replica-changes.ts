@@ -1,16 +1,16 @@
 import { EventEmitter } from "node:events";
 import type { Change, ChangeListener, ChangeSource, ChangeSubscriber } from "../changes/change-events.js";
 
-/** The pools that are listened to. */
+/** Keeps pools reachable while somebody listens to them. */
 const kept = new Map<ReplicaChanges, object>();
 
-/** Tells that something has arrived in a replica. What that is, the frames of a log do not say. */
+/** Reports that changes have arrived in a replica. The frames of the log do not say which tables changed. */
 export class ReplicaChanges implements ChangeSource {
   readonly #emitter = new EventEmitter();
   readonly #subscribers = new Set<ChangeSubscriber>();
   #closed = false;
 
-  /** As long as somebody listens, `owner` is in use. */
+  /** Keeps `owner` reachable as long as somebody listens. */
   on(event: "change", listener: ChangeListener, owner: object): void {
     check(event);
     this.#emitter.on(event, listener);
@@ -46,7 +46,7 @@ export class ReplicaChanges implements ChangeSource {
       subscriber.changed({ tables: [], schema: false, anything: true });
     }
     const change: Change = { tables: [], rowids: {}, schema: false, external: true, any: true };
-    // What a listener throws is none of the replicator's business.
+    // A listener that throws must not stop the replicator.
     queueMicrotask(() => {
       try {
         this.#emitter.emit("change", change);

@@ -4,13 +4,13 @@ import { OperationalError, threadDied } from "../../errors/errors.js";
 import type { ThreadOptions } from "../../options/connect-options.js";
 import { startReplicaThread } from "../../thread/start-thread.js";
 
-/** Whoever has asked. */
+/** The request that waits for an answer. */
 interface Asker {
   resolve(answer: ReplicaAnswer): void;
   reject(error: Error): void;
 }
 
-/** The thread that writes into the file of a replica. It is asked one thing at a time. */
+/** The thread that writes into a replica's file. It answers one request at a time. */
 export class ReplicaThread {
   readonly #worker: Worker;
   #waiting: Asker | null = null;
@@ -28,7 +28,7 @@ export class ReplicaThread {
     worker.once("exit", (code) => ended(new Error(`exited with code ${code}`)));
   }
 
-  /** Takes the replica for this thread. Rejects if another has it, or if the file is none. */
+  /** Starts the thread, which claims the replica. Rejects if another thread has it, or if the file is no replica. */
   static async start(options: ThreadOptions, spec: ReplicaSpec): Promise<ReplicaThread> {
     const worker = startReplicaThread(options, spec);
     const thread = new ReplicaThread(worker);
@@ -49,7 +49,7 @@ export class ReplicaThread {
     return this.#died === null;
   }
 
-  /** Keeps the process alive until the function that it gives is called. */
+  /** Keeps the process alive until the returned function is called. */
   hold(): () => void {
     if (++this.#holds === 1) this.#worker.ref();
     return () => {
@@ -68,7 +68,7 @@ export class ReplicaThread {
     });
   }
 
-  /** Gives the replica to others. Not while it syncs: libsql would go on behind the thread's back. */
+  /** Releases the replica. Must not be called during a sync: libsql would go on in the background. */
   async close(): Promise<void> {
     const release = this.hold();
     try {

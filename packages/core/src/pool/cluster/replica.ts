@@ -10,7 +10,7 @@ import { ReplicaChanges } from "./replica-changes.js";
 import { Replicator } from "./replicator.js";
 import type { ClusterSettings, ReplicaSettings } from "./settings.js";
 
-/** A copy of the primary's database in a file of this machine: the pool that reads it, and who keeps it up to date. */
+/** A copy of the primary's database in a local file, the pool that reads it, and the replicator that updates it. */
 export class Replica {
   readonly pool: Pool;
   readonly replicator: Replicator;
@@ -29,7 +29,7 @@ export class Replica {
     this.#readYourWrites = readYourWrites;
   }
 
-  /** Rejects where there is no replica yet and the primary cannot be reached, and where it is another one. */
+  /** Rejects if there is no replica yet and the primary cannot be reached, or if it is another primary. */
   static async open(settings: ClusterSettings, replica: ReplicaSettings, primary: Primary): Promise<Replica> {
     const { path } = replica;
     const { thread, signal } = settings.connection;
@@ -50,7 +50,7 @@ export class Replica {
       const isNew = !existsSync(path);
       if (!isNew) pool = await Pool.open(path, replica.options, {});
       try {
-        // The first one brings the whole database, and may take its time.
+        // The first sync copies the whole database, and may take long.
         await replicator.sync(deadline, isNew ? 0 : timeout);
       } catch (error) {
         if (isNew || deadline.over || isFinal(error)) throw error;
@@ -64,18 +64,18 @@ export class Replica {
     }
   }
 
-  /** After a write: resolves when the replica has it, if its pool reads its own writes. */
+  /** Call it after a write. Resolves when the replica has the write, if `readYourWrites` is on. */
   async caughtUp(): Promise<void> {
     if (this.#readYourWrites) await this.replicator.caughtUp();
   }
 
-  /** The row that a write was in conflict with may not have arrived: whoever looks for it next is to find it. */
+  /** Syncs after a constraint error, so that the next read finds the row that caused it. */
   async seeReason(reason: unknown): Promise<void> {
     if (!this.#readYourWrites || !isInstance(reason, IntegrityError)) return;
     try {
       await this.replicator.sync();
     } catch {
-      // It is the write's error that the caller is told.
+      // The caller gets the write's error.
     }
   }
 
@@ -86,7 +86,7 @@ export class Replica {
   }
 }
 
-/** Makes sure that the primary is there, and is the one that the replica was made of. */
+/** Makes sure that the primary can be reached and is the one that the replica was copied from. */
 async function verify(
   pool: Pool | null,
   primary: Primary,
@@ -116,7 +116,7 @@ async function identityIn(pool: Pool): Promise<string | null> {
   }
 }
 
-/** Whether waiting would not help. */
+/** Whether a retry would fail, too. */
 function isFinal(error: unknown): boolean {
   const code: unknown = Reflect.get(Object(error), "code");
   return code === "SQLITE_AIO_PRIMARY_REPLACED" || code === "SQLITE_AIO_PRIMARY_UNAUTHORIZED";

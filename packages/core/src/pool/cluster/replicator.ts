@@ -6,77 +6,80 @@ import type { ThreadOptions } from "../../options/connect-options.js";
 import type { Deadline } from "../../options/deadline.js";
 import { ReplicaThread } from "./replica-thread.js";
 
-/** What a `sync()` has brought. */
+/** The result of a `sync()`. */
 export interface SyncResult {
-  /** Frames of the primary's log that have arrived; each is a page. */
+  /** Frames of the primary's log that have arrived; each frame is a page. */
   readonly frames: number;
   /** Number of the newest frame in the replica; null if there is none. */
   readonly newest: number | null;
 }
 
-/** How well a replica follows, and the pool that reads it. */
+/** The state of a replica, and of the pool that reads it. */
 export interface ReplicaStats extends ReplicaState {
   /** The pool that reads it. */
   readonly pool: PoolStats;
 }
 
-/** What a pool over a primary is doing. */
+/** The state of a pool over a primary. */
 export interface ClusterStats {
-  /** Calls that the primary has or that wait to be sent, and transactions there. */
+  /** Calls that were sent to the primary or wait for it, and transactions there. */
   pending: number;
-  /** Connections that have something to do, there and in the replica's pool. */
+  /** Busy connections, there and in the replica's pool. */
   busy: number;
-  /** Connections of the replica's pool that have nothing to do; 0 without a replica. */
+  /** Idle connections of the replica's pool; 0 without a replica. */
   idle: number;
   /** Reads that wait for a connection of the replica's pool. */
   waiting: number;
-  /** How well the replica follows; null where there is none. */
+  /** The state of the replica; null if there is none. */
   replica: ReplicaStats | null;
 }
 
-/** @internal Of so many calls at the primary, and a replica if there is one. */
+/** @internal The statistics of `pending` calls at the primary, and of the replica. */
 export function clusterStats(pending: number, replica: ReplicaStats | null): ClusterStats {
   const { busy, idle, waiting } = replica?.pool ?? { busy: 0, idle: 0, waiting: 0 };
   return { pending, busy: pending + busy, idle, waiting, replica };
 }
 
-/** How well the replica follows. */
+/** The state of a replica. */
 export interface ReplicaState {
-  /** When the latest sync that succeeded had begun, as `Date.now()`; null if there was none. */
+  /** Start of the latest successful sync, as `Date.now()`; null if there was none. */
   readonly syncedAt: number | null;
   /** Number of the newest frame in the replica; null if there is none. */
   readonly newest: number | null;
-  /** A write of this pool was answered that the replica does not have yet. */
+  /** The replica lacks a write of this pool that was answered already. */
   readonly stale: boolean;
   /** Why the latest sync failed; null if it succeeded. */
   readonly error: Error | null;
 }
 
-/** What a replicator is made of, and what it asks of the rest of the pool. */
+/** What a replicator needs from the rest of the pool. */
 export interface ReplicatorSettings {
   readonly thread: ThreadOptions;
   readonly spec: ReplicaSpec;
-  /** Milliseconds between syncs; 0: only when asked. */
+  /** Milliseconds between syncs; 0: only on request. */
   readonly interval: number;
-  /** Milliseconds that somebody waits for one. */
+  /** Milliseconds that a caller waits for a sync. */
   readonly timeout: number;
-  /** How errors call the primary. */
+  /** The primary's name in errors. */
   readonly host: string;
-  /** Before the first sync, before the next one after a failure, and now and then: rejects if the primary is not there, or another one. */
+  /**
+   * Called before the first sync, after a failure, and from time to time. Rejects if the primary cannot be reached, or
+   * is another one.
+   */
   verify(): Promise<void>;
-  /** Something has arrived. */
+  /** Called when frames have arrived. */
   arrived(): void;
 }
 
-/** Milliseconds before another try, doubled with each failure up to the second. */
+/** Milliseconds before a retry, doubled with each failure up to the second value. */
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 4000;
-/** Milliseconds after which the primary is asked again whether it is the one it was. */
+/** Milliseconds after which the primary's identity is checked again. */
 const VERIFY_MS = 10_000;
-/** Milliseconds that closing waits for a sync that does not end. */
+/** Milliseconds that closing waits for a sync that hangs. */
 const CLOSE_MS = 1000;
 
-/** A sync that several wait for. */
+/** One sync, which several callers may wait for. */
 interface Round {
   readonly promise: Promise<SyncResult>;
   resolve(result: SyncResult): void;
@@ -84,8 +87,8 @@ interface Round {
 }
 
 /**
- * Keeps a replica up to date. Whoever asks for a sync gets one that began after he asked: it has all that was acknowledged
- * before. Those who ask while one runs share the next.
+ * Keeps a replica up to date. A caller always gets a sync that begins after the call, so it contains everything
+ * acknowledged before. Callers that come during a sync share the next one.
  */
 export class Replicator {
   readonly #settings: ReplicatorSettings;
@@ -99,7 +102,10 @@ export class Replicator {
   #syncedAt: number | null = null;
   #newest: number | null = null;
   #error: Error | null = null;
-  /** Numbers of the latest write, of the latest that was answered without a sync, and of the latest that a sync has brought. */
+  /**
+   * Numbers of the latest write, of the latest write that was answered without a sync, and of the latest write that a
+   * sync has brought.
+   */
   #written = 0;
   #missed = 0;
   #brought = 0;
@@ -108,7 +114,7 @@ export class Replicator {
     this.#settings = settings;
   }
 
-  /** Takes the replica for this pool. Rejects if another has it, or if the file is none. */
+  /** Claims the replica for this pool. Rejects if another pool has it, or if the file is no replica. */
   static async start(settings: ReplicatorSettings): Promise<Replicator> {
     const replicator = new Replicator(settings);
     replicator.#thread = await ReplicaThread.start(settings.thread, settings.spec);
@@ -121,8 +127,8 @@ export class Replicator {
   }
 
   /**
-   * Resolves when the replica has all that the primary had acknowledged before. What may pass is tried again, for `timeout`
-   * ms; 0: one try, however long it takes.
+   * Resolves when the replica has everything that the primary acknowledged before. Failures that may pass are retried
+   * for `timeout` ms; 0: a single attempt, without a time limit.
    */
   async sync(deadline?: Deadline, timeout = this.#settings.timeout): Promise<SyncResult> {
     const end = performance.now() + timeout;
@@ -137,7 +143,10 @@ export class Replicator {
     }
   }
 
-  /** A write of this pool was acknowledged: resolves when the replica has it, or when it is known that this may take longer. */
+  /**
+   * Call it after a write was acknowledged. Resolves when the replica has the write, or when that is known to take
+   * longer.
+   */
   async caughtUp(): Promise<void> {
     const number = ++this.#written;
     const end = performance.now() + this.#settings.timeout;
@@ -147,7 +156,7 @@ export class Replicator {
         return;
       } catch (error) {
         if (this.#closed) return;
-        // The server is there, but has nothing to give at this moment.
+        // The server answers, but cannot send frames at the moment.
         if (isSyncError(error) && performance.now() + this.#pause < end) {
           await sleep(this.#pause);
           continue;
@@ -166,8 +175,8 @@ export class Replicator {
   }
 
   /**
-   * Ends the thread. One whose sync hangs is left to itself, and keeps the lock: it may write into the file when the primary
-   * answers, so that nobody else may.
+   * Ends the thread. A thread whose sync hangs is left alone and keeps the lock: it may still write into the file, so
+   * nobody else may.
    */
   async close(): Promise<void> {
     this.#closed = true;
@@ -183,7 +192,7 @@ export class Replicator {
     return Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.max(0, this.#failures - 1));
   }
 
-  /** The next sync that begins, within `timeout` ms; 0: whenever it ends. */
+  /** Waits for the next sync to begin and end, `timeout` ms at most; 0: without a limit. */
   async #join(timeout: number): Promise<SyncResult> {
     const round = this.#ask();
     const release = this.#thread?.hold();
@@ -218,7 +227,7 @@ export class Replicator {
         round.resolve(await this.#pull());
       } catch (error) {
         round.reject(error);
-        // Those who came meanwhile are told the same. Who wants to tries again, after a pause.
+        // Callers that came meanwhile get the same error. They may retry after a pause.
         (this.#next as Round | null)?.reject(error);
         this.#next = null;
       }
@@ -253,7 +262,7 @@ export class Replicator {
     }
   }
 
-  /** Another sync by itself, later. */
+  /** Schedules the next sync. */
   #plan(): void {
     clearTimeout(this.#timer);
     const { interval } = this.#settings;
@@ -269,7 +278,7 @@ export class Replicator {
   }
 }
 
-/** Whether it is worth to try again soon. */
+/** Whether a retry may help soon. */
 function mayPass(error: unknown): boolean {
   return (
     isSyncError(error) || (isInstance(error, PrimaryError) && error.code === "SQLITE_AIO_PRIMARY_UNREACHABLE")
@@ -295,7 +304,7 @@ function sleep(ms: number): Promise<void> {
   });
 }
 
-/** Whether `work` is over by then. */
+/** Whether `work` ends within `ms`. */
 async function within(ms: number, work: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {

@@ -11,33 +11,33 @@ import {
 import { isUrl } from "../../options/database-path.js";
 import { type PoolOptions, resolvePoolOptions } from "../options.js";
 
-/** The server that a replica is a copy of, and that all writes go to. */
+/** The server that a replica copies, and that all writes go to. */
 export interface PrimaryOptions {
-  /** Where it answers: `http:`, `https:` or `libsql:`, which is `https:`. */
+  /** Its address: `http:`, `https:` or `libsql:`, which means `https:`. */
   url: string | URL;
-  /** A JSON Web Token, where the server asks for one. */
+  /** A JSON Web Token, if the server requires one. */
   authToken?: string | undefined;
-  /** Milliseconds between looks for what is new there. Default 1000; 0: only after writes of this pool, and by `sync()`. */
+  /** Milliseconds between syncs. Default 1000; 0: only after writes of this pool, and by `sync()`. */
   syncInterval?: number | undefined;
   /**
-   * Milliseconds that it may take to answer. Default 10000. It lets a call wait for a transaction of others for 5000 before
-   * it ends that; a shorter time leaves a write unknown that only waited.
+   * Milliseconds that the server may take to answer. Default 10000. The server lets a call wait up to 5000 ms for
+   * another transaction before it ends that one. With a shorter timeout, a write that only waited counts as unknown.
    */
   timeout?: number | undefined;
-  /** A write is answered when the replica has it, so that the next read of this pool sees it. Default true. */
+  /** A write resolves when the replica has it, so that the next read of this pool sees it. Default true. */
   readYourWrites?: boolean | undefined;
 }
 
-/** Options of {@link createPool} for a replica: reads from a file of this machine, writes to the primary. */
+/** Options of {@link createPool} for a replica: reads from a local file, writes to the primary. */
 export interface ReplicaOptions
   extends Omit<PoolOptions, "writers" | "groupCommit" | "checkpoint" | "changePollInterval" | "image"> {
-  /** The engine that has replicas, by its name or by the URL of its module. */
+  /** The engine, by its name or by the URL of its module. */
   engine: "libsql" | URL;
-  /** The server that the database is a replica of. */
+  /** The server that the replica copies. */
   primary: PrimaryOptions;
 }
 
-/** Options of {@link createPool} for a database that is elsewhere, and is named by its URL. */
+/** Options of {@link createPool} for a remote database, named by its URL. */
 export interface RemoteOptions
   extends Pick<
     PoolOptions,
@@ -51,15 +51,15 @@ export interface RemoteOptions
     | "signal"
     | "slowQueryMs"
   > {
-  /** The engine that speaks to servers. */
+  /** The engine that speaks to libsql-servers. */
   engine: "libsql" | URL;
-  /** A JSON Web Token, where the server asks for one. */
+  /** A JSON Web Token, if the server requires one. */
   authToken?: string | undefined;
   /** Milliseconds that the server may take to answer. Default 10000; see {@link PrimaryOptions}. */
   timeout?: number | undefined;
 }
 
-/** How the primary is spoken to; checked and complete. */
+/** How to reach the primary, checked and complete. */
 export interface PrimarySettings {
   /** Ends with a slash. */
   readonly url: URL;
@@ -76,22 +76,22 @@ export interface ClusterSettings {
   readonly connection: ConnectionOptions;
   /** See {@link PoolOptions}. */
   readonly callTimeout: number;
-  /** What traces call the database. */
+  /** The name of the database in traces. */
   readonly name: string;
-  /** Null where there is no file on this machine. */
+  /** Null without a local file. */
   readonly replica: ReplicaSettings | null;
 }
 
-/** How the replica is kept. */
+/** The options of the replica, checked and complete. */
 export interface ReplicaSettings {
   readonly path: string;
   readonly syncInterval: number;
   readonly readYourWrites: boolean;
-  /** For the pool that reads it. */
+  /** Options of the pool that reads it. */
   readonly options: PoolOptions;
 }
 
-/** Whether `createPool()` was asked for a pool over a primary. */
+/** Whether the arguments of `createPool()` ask for a pool over a primary. */
 export function isCluster(database: unknown, options: unknown): boolean {
   if (isRemote(database)) return true;
   return typeof options === "object" && options !== null && Reflect.get(options, "primary") !== undefined;
@@ -172,7 +172,7 @@ function resolveReplica(database: string | URL, options: ReplicaOptions): Cluste
       syncInterval: integer(primary.syncInterval, "primary.syncInterval", 1000, 0),
       readYourWrites:
         primary.readYourWrites === undefined || boolean(primary.readYourWrites, "primary.readYourWrites"),
-      // What is new comes from the replicator, which tells.
+      // The replicator reports changes, so the pool need not poll.
       options: { ...rest, readonly: true, changePollInterval: 0 },
     },
   };
@@ -180,7 +180,7 @@ function resolveReplica(database: string | URL, options: ReplicaOptions): Cluste
 
 const PRIMARY_OPTIONS = new Set(["authToken", "readYourWrites", "syncInterval", "timeout", "url"]);
 
-/** What a pool of one machine can do, and one over a primary cannot. */
+/** Throws for options that only a local pool supports. */
 function refuseLocal(options: PoolOptions): void {
   const refused =
     options.groupCommit === true

@@ -3,10 +3,10 @@ import { ProgrammingError } from "../../errors/errors.js";
 import { checkSql } from "../../thread/statement-cache.js";
 import { notAtPrimary } from "./remote-errors.js";
 
-/** Where a statement belongs: `control` begins or ends a transaction. */
+/** Where a statement runs; `control` begins or ends a transaction. */
 export type StatementAccess = "read" | "write" | "control";
 
-/** What the server refuses, with what to do instead. */
+/** Statements that the server refuses, and the text of the error. */
 const REFUSED: Readonly<Record<string, string>> = {
   ATTACH: "ATTACH: a database of a cluster is one file",
   DETACH: "DETACH: a database of a cluster is one file",
@@ -14,10 +14,13 @@ const REFUSED: Readonly<Record<string, string>> = {
   ANALYZE: "ANALYZE is not for clients of the primary",
 };
 
-/** Pragmas with a value that mean something at the primary; the others are of the connection, or refused. */
+/** Pragmas that can be set at the primary. Others belong to one connection, or are refused. */
 const SETTABLE = new Set(["user_version", "foreign_keys", "defer_foreign_keys"]);
 
-/** Throws NotSupportedError for what cannot be done in a cluster, and ProgrammingError for what is no statement. */
+/**
+ * Throws NotSupportedError for a statement that a cluster cannot run, and ProgrammingError for a text that is no
+ * statement.
+ */
 export function accessOf(sql: string): StatementAccess {
   checkSql(sql);
   const { keyword, transaction, writes, onlyReads, pragma, setting } = factsOf(sql);
@@ -32,7 +35,7 @@ export function accessOf(sql: string): StatementAccess {
   return onlyReads ? "read" : "write";
 }
 
-/** As {@link accessOf}, for what is a transaction of its own. */
+/** {@link accessOf} for a statement outside a transaction. */
 export function accessOutside(sql: string): Exclude<StatementAccess, "control"> {
   const access = accessOf(sql);
   if (access !== "control") return access;

@@ -4,14 +4,14 @@ import { QueryTrace } from "../../tracing/query-trace.js";
 import type { RemoteResult } from "./remote-values.js";
 import type { ClusterSettings } from "./settings.js";
 
-/** A statement as those who watch are told of it. */
+/** A statement as traces show it. */
 export interface TracedStatement {
   readonly code: number;
   readonly sql: string;
   readonly parameters: object | undefined;
 }
 
-/** Runs `work` for as long as the caller's options let it, and tells those who watch. */
+/** Runs `work` within the caller's time limits, and traces it. */
 export async function traced<T>(
   { name, callTimeout, connection: { slowQueryMs } }: ClusterSettings,
   { code, sql, parameters }: TracedStatement,
