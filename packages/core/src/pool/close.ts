@@ -3,7 +3,7 @@ import type { Dispatcher } from "./dispatcher.js";
 import type { MemberGroup } from "./member-group.js";
 import type { Maintenance } from "./maintenance.js";
 
-/** What of a pool has to come to an end. */
+/** The parts of a pool that closing has to end. */
 export interface PoolParts {
   readonly dispatcher: Dispatcher;
   readonly maintenance: Maintenance;
@@ -12,10 +12,10 @@ export interface PoolParts {
   readonly writers: MemberGroup;
 }
 
-/** How long threads that were ended by force are waited for, in ms: each ends when its native call has. */
+/** Milliseconds to wait for threads that were ended by force. A thread ends only when its native call returns. */
 const GRACE_MS = 200;
 
-/** Closes in order, for `timeout` ms at the most; then by force. */
+/** Closes in order, within `timeout` ms; then by force. */
 export async function closePool(parts: PoolParts, timeout: number): Promise<void> {
   const timer = Promise.withResolvers<"late">();
   const handle = setTimeout(() => timer.resolve("late"), timeout);
@@ -26,7 +26,7 @@ export async function closePool(parts: PoolParts, timeout: number): Promise<void
     clearTimeout(handle);
   }
   const ended = Promise.all([parts.readers.terminate(), parts.writers.terminate()]);
-  // A native call that does not return keeps its thread; nobody has to wait for that.
+  // A native call that does not return keeps its thread alive. close() does not wait for it.
   const grace = Promise.withResolvers<void>();
   const patience = setTimeout(grace.resolve, GRACE_MS).unref();
   await Promise.race([ended, grace.promise]);

@@ -14,13 +14,15 @@ import type { MemberGroup } from "./member-group.js";
 import type { ResolvedPoolOptions } from "./options.js";
 import { pinSnapshot } from "./transaction.js";
 
-/** Copies of the whole database. Each is of one state, read by a connection that nobody else uses meanwhile. */
+/**
+ * Copies of the whole database. Each copy shows one state, and is read by a connection that nobody else uses meanwhile.
+ */
 export class Copies {
   readonly #dispatcher: Dispatcher;
   readonly #leases: Leases;
   readonly #readers: MemberGroup;
   readonly #callTimeout: number;
-  /** A reader keeps its state while others write. */
+  /** Readers can keep a snapshot while others write. */
   readonly #pins: boolean;
 
   constructor(options: ResolvedPoolOptions, dispatcher: Dispatcher, leases: Leases, readers: MemberGroup) {
@@ -28,7 +30,7 @@ export class Copies {
     this.#leases = leases;
     this.#readers = readers;
     this.#callTimeout = options.callTimeout;
-    // Without a log a reader would keep those of other processes from writing, and in memory there is no other.
+    // Without a log, a snapshot would block writers of other processes. In memory, there is no second connection.
     this.#pins = options.wal;
   }
 
@@ -37,7 +39,7 @@ export class Copies {
     options: BackupOptions,
     caller: Caller,
   ): Promise<void> {
-    // Taken now: the process may be in another folder when its turn comes.
+    // Resolved now: the process may have another working directory when the backup's turn comes.
     const to = isInstance(target, Connection) ? target : backupPath(target);
     const { signal, timeout: _, ...steps } = checkBackup(options);
     this.#dispatcher.check();
@@ -46,7 +48,7 @@ export class Copies {
     const connection = this.#leases.lend(lease);
     try {
       const copying = deadline.signalled(async (limit) => {
-        // A backup begins anew whenever somebody else has written, and might never come to its end.
+        // Without a snapshot, a backup restarts whenever somebody writes, and might never end.
         if (this.#pins) await pinSnapshot(lease.handle("lease"));
         await connection.backup(to, { ...steps, signal: limit });
       });
@@ -61,7 +63,7 @@ export class Copies {
     const database = databaseName(name);
     this.#dispatcher.check();
     const deadline = Deadline.of(limits, this.#callTimeout);
-    // It takes as long as a long statement does.
+    // Treated like a long statement: no other call joins its connection.
     const want = { need: "idle", cost: Number.POSITIVE_INFINITY } as const;
     const call = await this.#dispatcher.perform(this.#readers, want, deadline, (handle, waited) => {
       const made = handle.method("serialize", database);
@@ -82,7 +84,7 @@ export class Copies {
   }
 }
 
-/** The lines of a dump, on a connection that is held from the first one to the last. */
+/** The lines of a dump, on a connection that is held from the first line to the last. */
 async function* leasedLines(
   leasing: () => Promise<Lease>,
   filter: string | null,
@@ -98,19 +100,22 @@ async function* leasedLines(
   }
 }
 
-/** Why a wait for a connection is given up when `return()` is called. */
+/** Rejects a wait for a connection when `return()` is called. */
 const left = new ErrorReason(
   () => new OperationalError("interrupted: the iteration was left", { code: "SQLITE_INTERRUPT" }),
 );
 
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
-/** A dump that is dropped half read must not keep its connection for ever. */
+/** A half-read dump that is garbage-collected must not keep its connection for ever. */
 const dropped = new FinalizationRegistry<AsyncGenerator<string, void, undefined>>(
   (lines) => void lines.return().catch(() => {}),
 );
 
-/** The lines as the user has them: a generator that is waited for cannot be left, and one that is dropped is not ended. */
+/**
+ * The iterator that users get. A plain generator has two faults: `return()` waits for a pending `next()`, and nothing
+ * ends it when it is garbage-collected.
+ */
 class DumpLines implements AsyncGenerator<string, void, undefined> {
   readonly #lines: AsyncGenerator<string, void, undefined>;
   readonly #deadline: Deadline;

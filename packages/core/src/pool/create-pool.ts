@@ -6,15 +6,15 @@ import type { MemoryDatabase } from "../options/database-path.js";
 import { callSiteOf } from "../errors/call-site.js";
 
 /**
- * Opens a pool over a replica: a file of this machine that follows the database of a libsql-server, the primary. It reads
- * from the file and writes at the primary.
+ * Opens a pool over a replica: a local file that follows the database of a libsql-server, the primary. The pool reads
+ * from the file and writes to the primary.
  *
  * @example
  * await using pool = await createPool("app.db", { engine: "libsql", primary: { url: "http://127.0.0.1:8080" } });
  */
 export async function createPool(database: string | URL, options: ReplicaOptions): Promise<ClusterPool>;
 /**
- * Opens a pool over a libsql-server, without a file of this machine.
+ * Opens a pool over a libsql-server, without a local file.
  *
  * @example
  * await using pool = await createPool("http://127.0.0.1:8080", { engine: "libsql" });
@@ -24,7 +24,7 @@ export async function createPool(
   options: RemoteOptions,
 ): Promise<ClusterPool>;
 /**
- * Opens a pool: by default one writer and some read-only connections to a database in WAL mode. `{ readers: 0,
+ * Opens a pool: by default one writer and several read-only connections to a database in WAL mode. `{ readers: 0,
  * writers: n }` is a plain pool of n equal connections, `{ readers: 0, writers: 1 }` one connection for all.
  *
  * @example

@@ -3,7 +3,7 @@ import type { Collation } from "../functions/collation.js";
 import type { ExportOptions, FunctionOptions, SqlFunction } from "../functions/definitions.js";
 import { poolCollation, poolFunction, type PoolFunction, poolTable } from "./functions.js";
 
-/** What a program can let SQL know on every connection of a pool: functions, collations, tables. */
+/** Defines functions, collations and tables on every connection of a pool. */
 export abstract class PoolDefinitions {
   /** @internal */
   protected abstract define(definition: PoolFunction): Promise<void>;

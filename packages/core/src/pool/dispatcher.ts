@@ -14,13 +14,13 @@ import { type Handle, toError } from "../connection/handle.js";
 import { acquireChannel, type AcquireEvent } from "../tracing/channels.js";
 import { traceAcquire } from "../tracing/transaction-trace.js";
 
-/** Makes a call and sends it; `waited` if that is not in the tick of the caller any more. */
+/** Makes and sends a call. `waited` is true if this happens after the caller's tick. */
 export type Make = (handle: Handle, waited: boolean) => Call;
 
-/** What a lease takes. */
+/** What a lease needs: a member of its own. */
 const ALONE: Want = { need: "lease", cost: Number.POSITIVE_INFINITY };
 
-/** Brings calls and leases to the members of a pool, and counts those that are not over. */
+/** Gives calls and leases to the members of a pool, and counts those that are under way. */
 export class Dispatcher {
   readonly #options: ResolvedPoolOptions;
   readonly #leases: Leases;
@@ -37,7 +37,7 @@ export class Dispatcher {
     return this.#pending;
   }
 
-  /** Throws if the pool takes no further call, or not from here. */
+  /** Throws if the pool is closed or full, or if the call comes from inside one of its callbacks. */
   check(): void {
     if (this.#closed) throw poolClosed();
     this.#leases.refuseInside();
@@ -46,7 +46,7 @@ export class Dispatcher {
     }
   }
 
-  /** Takes no further calls; resolves when all that were taken are over. */
+  /** Takes no further calls; resolves when the pending ones are over. */
   close(): Promise<void> {
     this.#closed = true;
     return new Promise((resolve) => {
@@ -56,8 +56,8 @@ export class Dispatcher {
   }
 
   /**
-   * Sends a call as soon as a member of the group takes it, and waits for its answer. A call whose thread died before
-   * it had begun is sent again, to the replacement.
+   * Sends a call as soon as a member of the group takes it, and waits for the answer. If the thread dies before the
+   * call has begun, the call is sent again, to the replacement.
    */
   async perform(group: MemberGroup, want: Want, deadline: Deadline | undefined, make: Make): Promise<Call> {
     this.#pending++;
@@ -66,7 +66,7 @@ export class Dispatcher {
       for (;;) {
         const picked = group.pick(want);
         const waiting = picked === null ? new WaitingCall(group, want, make) : null;
-        // What rejects is made here, where the caller's stack is known.
+        // The error is made here, where the caller's stack is known.
         if (waiting !== null) {
           try {
             await inLine(group, waiting, deadline);
@@ -79,7 +79,7 @@ export class Dispatcher {
         if (again) call.repeats();
         try {
           await call.promise;
-          // Rows of a temporary table are nobody's business but the caller's.
+          // The call has changed its connection, for example by a temporary table, which no other caller may see.
           if (member.channel.tainted && member.free) this.#renew(group, member);
           return call;
         } catch (reason) {
@@ -99,8 +99,8 @@ export class Dispatcher {
   }
 
   /**
-   * As {@link perform}, on a member that nobody else uses meanwhile: what the call leaves behind is undone before
-   * anybody else gets it. Rejects if that is a transaction.
+   * As {@link perform}, on a member that nobody else uses meanwhile. What the call leaves behind is undone before
+   * anybody else gets the member. Rejects if a transaction is left open.
    */
   async alone(
     group: MemberGroup,
@@ -116,7 +116,7 @@ export class Dispatcher {
       try {
         call = make(lease.handle("pool"), true);
       } finally {
-        // In the frame of the call itself, so that it costs no round trip.
+        // Ends the lease in the same frame as the call, which saves a round trip.
         ended = lease.end();
       }
       try {
@@ -133,7 +133,7 @@ export class Dispatcher {
     }
   }
 
-  /** A member for one caller, who has called `method`. */
+  /** Leases a member to the caller of `method`. */
   lease(
     group: MemberGroup,
     method: AcquireEvent["method"],
@@ -149,7 +149,7 @@ export class Dispatcher {
     );
   }
 
-  /** Gives a member that a single call has changed to nobody before it is as it was. */
+  /** Cleans a member that a single call has changed, before anybody else gets it. */
   #renew(group: MemberGroup, member: Member): void {
     this.#pending++;
     void this.#leases.grant(member, group, "the pool itself", {}, () => this.#over()).end();
@@ -178,7 +178,7 @@ export class Dispatcher {
   }
 }
 
-/** A call that is made and sent when there is a member for it. */
+/** A call that waits for a member, and is made and sent then. */
 class WaitingCall extends Request<void> {
   readonly #group: MemberGroup;
   readonly #make: Make;
@@ -191,7 +191,7 @@ class WaitingCall extends Request<void> {
     this.#make = make;
   }
 
-  /** Once it waits no more. */
+  /** Set once a member was found. */
   get member(): Member {
     return this.#member!;
   }
@@ -219,7 +219,7 @@ class WaitingLease extends Request<Lease> {
   }
 }
 
-/** Waits in the group's line, no longer than until the deadline. Throws where there is no place in it. */
+/** Waits in the group's line, until the deadline at most. Throws if the line is full. */
 function inLine<T>(group: MemberGroup, request: Request<T>, deadline: Deadline | undefined): Promise<T> {
   group.enqueue(request);
   if (deadline !== undefined) request.watch(deadline, (reason) => group.leave(request, reason));

@@ -14,7 +14,7 @@ import type { TransactionTrace } from "../tracing/transaction-trace.js";
 
 /** Options of `pool.transaction()`. */
 export interface PoolTransactionOptions extends TransactionOptions {
-  /** How often the whole callback is run again when another process holds the lock. Default 0. */
+  /** How often the whole callback is run again if another process holds the lock. Default 0. */
   retries?: number | undefined;
 }
 
@@ -22,11 +22,11 @@ export interface PoolTransactionOptions extends TransactionOptions {
 export interface AcquireOptions {
   /** Default `"write"`. */
   mode?: "read" | "write" | undefined;
-  /** Gives up waiting. */
+  /** Ends the wait for a connection. */
   signal?: AbortSignal | undefined;
 }
 
-/** What gives one caller a connection to himself: a transaction, a snapshot, a lease. */
+/** Gives one caller exclusive use of a connection: for a transaction, a snapshot or a lease. */
 export class Exclusive {
   readonly #dispatcher: Dispatcher;
   readonly #leases: Leases;

@@ -20,24 +20,24 @@ import { isBusy } from "../errors/is-busy.js";
 import type { Callbacks } from "../thread/callbacks.js";
 import type { Member } from "./member.js";
 
-/** What SQL may call on every connection of a pool, or may no longer. */
+/** A definition for every connection of a pool, or the removal of one. */
 export interface PoolFunction {
   readonly called: DefinitionName;
-  /** For one connection, to whose closures its own is added. */
+  /** Makes the definition for one connection and registers its closure there. */
   make(closures: Callbacks): Definition;
 }
 
-/** The functions of a pool, and what else it defines, by key. */
+/** The functions, collations and tables of a pool, by key. */
 export class PoolFunctions {
   readonly #byKey = new Map<string, PoolFunction>();
 
-  /** One that is not among the `known`. */
+  /** A definition that is not among `known`. */
   lacking(known: ReadonlyMap<string, PoolFunction>): [key: string, definition: PoolFunction] | undefined {
     for (const [key, definition] of this.#byKey) if (known.get(key) !== definition) return [key, definition];
     return undefined;
   }
 
-  /** Adds a function and defines it on all members; if one of them refuses it, the pool has what it had before. */
+  /** Adds a definition and applies it to all members. If one member refuses it, the pool keeps what it had before. */
   async create(definition: PoolFunction, members: () => Member[], advance: () => void): Promise<void> {
     const key = definitionKey(definition.called);
     const before = this.#byKey.get(key);
@@ -45,7 +45,8 @@ export class PoolFunctions {
     try {
       const asked = new Set<Member>();
       const lacksIt = (member: Member): boolean => !asked.has(member) && !member.has(key, definition);
-      // Some may come while others are asked; those that are opened after that have it from the start.
+      // Members may be added meanwhile: ask until each one has it. Members that are opened later get it when they are
+      // prepared.
       for (let member = members().find(lacksIt); member !== undefined; member = members().find(lacksIt)) {
         asked.add(member);
         try {
@@ -69,16 +70,17 @@ async function define(member: Member, key: string, definition: PoolFunction): Pr
     if (member.holder === null) await member.alone(() => member.define(key, definition));
     else await member.define(key, definition);
   } catch (error) {
-    // Where the thread has died another takes its place, which has it from the start; where the pool has ended it none.
+    // If the thread has died, its replacement gets the definition when it is prepared. If the pool ended it, there is
+    // none.
     if (!member.channel.alive && !member.handle.closed) return;
-    // One that is held may have a cursor half read; it gets the function when it is given back.
+    // A leased member may have a half-read cursor. It gets the function when it is given back.
     if (member.holder === null || !isBusy(error)) throw error;
   }
 }
 
-// What is given is taken as it is now: a thread that is started later is given the same.
+// The arguments are copied now, so that threads that start later get the same.
 
-/** A function or an aggregate for every connection. Throws what is wrong with it. */
+/** A function or an aggregate for every connection. Throws for wrong arguments. */
 export function poolFunction(
   kind: FunctionSpec["kind"],
   name: string,
@@ -95,7 +97,7 @@ export function poolFunction(
   };
 }
 
-/** A collation for every connection. Throws what is wrong with it. */
+/** A collation for every connection. Throws for wrong arguments. */
 export function poolCollation(
   name: string,
   given: Collation | URL | null,
@@ -110,7 +112,7 @@ export function poolCollation(
   };
 }
 
-/** A table of a module's for every connection. Throws what is wrong with it. */
+/** A module's table for every connection. Throws for wrong arguments. */
 export function poolTable(name: string, module: URL, options: ExportOptions): PoolFunction {
   const table = tableSpec(name, module, options);
   return { called: { kind: "table", name }, make: () => table };

@@ -9,7 +9,7 @@ import { Reentrancy } from "../connection/reentrancy.js";
 import type { Lane } from "../connection/lane.js";
 import type { Handle } from "../connection/handle.js";
 
-/** A member that one caller has to himself. */
+/** Exclusive use of a member by one caller. */
 export class Lease {
   readonly member: Member;
   readonly #group: MemberGroup;
@@ -31,7 +31,7 @@ export class Lease {
     return this.#handle;
   }
 
-  /** `work`, or why the pool was closed before it was done. */
+  /** Settles like `work`, or rejects if the pool is closed by force before. */
   unlessRevoked<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.member.onRevoke = reject;
@@ -39,7 +39,7 @@ export class Lease {
     });
   }
 
-  /** Proves the member clean, and gives it to the next. True if a transaction was still open. Never rejects. */
+  /** Cleans the member and frees it for the next caller. True if a transaction was still open. Never rejects. */
   end(): Promise<boolean> {
     if (this.#ended === null) {
       const { member } = this;
@@ -58,13 +58,13 @@ export class Lease {
     return this.#ended;
   }
 
-  /** Ends it, and waits no longer where the member is busy with what the holder has given up. */
+  /** Ends the lease. Does not wait if the member still runs something that its holder has given up. */
   async leave(): Promise<void> {
     await Promise.race([this.end(), this.#isStuck.promise]);
   }
 }
 
-/** Who has which connection of a pool. */
+/** Knows who holds which connection of a pool. */
 export class Leases {
   readonly #reentrancy = new Reentrancy();
   readonly #options: ResolvedPoolOptions;
@@ -78,7 +78,7 @@ export class Leases {
     this.#maintenance = maintenance;
   }
 
-  /** Takes a member for one caller. `over` runs when the pool has it back. */
+  /** Takes a member for one caller. `over` runs when the pool gets it back. */
   grant(member: Member, group: MemberGroup, what: string, place: CallSite, over: () => void): Lease {
     member.holder = {
       what,
@@ -102,7 +102,7 @@ export class Leases {
     });
   }
 
-  /** Hands a lease to the user, as a connection. */
+  /** Gives the lease to the user, as a connection. */
   lend(lease: Lease): Connection {
     const connection = lease.member.face(lease.handle("lease"), async () => void (await lease.end()));
     this.#lent.set(connection, lease);
@@ -115,7 +115,7 @@ export class Leases {
     await lease.end();
   }
 
-  /** Runs a callback so that the pool knows its calls. */
+  /** Runs a callback so that the pool recognises calls from inside it. */
   inside<T>(work: () => T | Promise<T>): Promise<T> {
     return this.#reentrancy.inside(work);
   }

@@ -6,17 +6,17 @@ import type { ResolvedPoolOptions } from "./options.js";
 /** Milliseconds without a write after which the log is checkpointed. */
 const QUIET_MS = 1000;
 
-/** What a pool does when nothing else is to be done: it checkpoints, and closes readers that nobody needs. */
+/** The background work of a pool: checkpoints, and closing idle readers. */
 export class Maintenance {
   readonly #writers: MemberGroup;
   readonly #readers: MemberGroup;
   readonly #idleTimeout: number;
-  /** There is a log, and nobody else looks after it. */
+  /** There is a write-ahead log, and no other process checkpoints it. */
   readonly #checkpoints: boolean;
   readonly #reaper: NodeJS.Timeout | undefined;
   #quiet: NodeJS.Timeout | undefined;
   #stopped = false;
-  /** What is being done at the moment. */
+  /** Work under way. */
   readonly #work = new Set<Promise<void>>();
 
   constructor(options: ResolvedPoolOptions, writers: MemberGroup, readers: MemberGroup) {
@@ -28,7 +28,7 @@ export class Maintenance {
     this.#reaper = setInterval(() => this.#reap(), Math.max(10, options.idleTimeout / 2)).unref();
   }
 
-  /** Something was written: the log is checkpointed when the writer falls idle. */
+  /** Notes a write: the log is checkpointed when the writer is idle. */
   wrote(): void {
     if (!this.#checkpoints || this.#stopped) return;
     this.#arm();
@@ -40,25 +40,25 @@ export class Maintenance {
     clearTimeout(this.#quiet);
   }
 
-  /** Resolves when nothing is being done any more. */
+  /** Stops, and resolves when the work under way is done. */
   async stopped(): Promise<void> {
     this.stop();
     await Promise.all(this.#work);
   }
 
-  /** Moves the whole log into the database and empties it, as far as readers of other processes allow. */
+  /** Moves the whole log into the database and empties it, as far as other processes' readers allow. */
   async truncate(member: Member): Promise<void> {
     if (this.#checkpoints) await this.#checkpoint(member, "TRUNCATE");
   }
 
   #arm(): void {
-    // Once per quiet time, not per write.
+    // One timer per quiet period, not per write.
     this.#quiet ??= setTimeout(() => this.#whenQuiet(), QUIET_MS).unref();
   }
 
   #whenQuiet(): void {
     this.#quiet = undefined;
-    // A fake clock may not know that the timer was stopped.
+    // A fake clock may fire a timer that was cleared.
     if (this.#stopped) return;
     const writer = this.#writers.members[0];
     if (writer === undefined || !writer.idle || performance.now() - writer.idleSince < QUIET_MS / 2) {
@@ -67,13 +67,13 @@ export class Maintenance {
     }
     this.#do(
       this.#checkpoint(writer, "PASSIVE").then((whole) => {
-        // A reader that stays with an old snapshot keeps the rest.
+        // A reader with an old snapshot keeps the rest of the log. Try again later.
         if (!whole) this.wrote();
       }),
     );
   }
 
-  /** False if part of the log stays for now. */
+  /** False if part of the log remains. */
   async #checkpoint(member: Member, mode: "PASSIVE" | "TRUNCATE"): Promise<boolean> {
     try {
       const { handle } = member;
@@ -85,7 +85,7 @@ export class Maintenance {
       const [, log, checkpointed] = call.rows[0] as [busy: number, log: number, checkpointed: number];
       return log === checkpointed;
     } catch {
-      // A log that stays longer loses nothing; the next checkpoint, or the next open, takes care of it.
+      // Nothing is lost: the next checkpoint or the next open takes care of the log.
       return true;
     }
   }

@@ -7,54 +7,54 @@ import type { ResolvedPoolOptions } from "./options.js";
 import { type Bounds, type Waiter, WaitLimit } from "./request.js";
 import type { Want } from "./statement-profile.js";
 
-/** Calls under way to a member before a further one waits: one frame's worth, and the next one's. */
+/** Calls under way on a member before a further one waits: two full frames. */
 const MAX_LOAD = 2048;
 
 /**
- * Milliseconds of quick calls that a thread may have under way before another thread is woken for the next one, which
- * takes 0.1 ms and a core. A pool of 8 equal connections on 2 cores answers 8 callers' reads by key 72,000 times a
- * second that way, against 13,000 if each caller gets a thread that is idle; 4 readers answer 256 callers 280,000
- * times, against 95,000.
+ * Quick calls join a busy thread until its work adds up to this many milliseconds. Only then another thread is woken,
+ * which costs 0.1 ms and a core. A pool of 8 equal connections on 2 cores answers 8 callers' reads by key 72,000 times
+ * a second that way, against 13,000 if each caller gets an idle thread; 4 readers answer 256 callers 280,000 times,
+ * against 95,000.
  */
 const JOIN_MS = 1;
 
 /**
- * A call that a thread has been at for this many ms is no quick one, whatever its text was expected to cost: nobody
- * joins it any more, and reads that wait behind it go elsewhere.
+ * A call that has run for this many milliseconds is slow, whatever its text was expected to cost. Nobody joins its
+ * thread any more, and reads that wait behind it move to other threads.
  */
 const SLOW_MS = 10;
 
-/** When the calls that all members are at take longer than this many ms, a read that waits gets a member more. */
+/** If the running calls of all members take longer than this many milliseconds, waiting reads get one more member. */
 const LONG_MS = 50;
 
-/** How long a reader besides those for calls stays when nobody needs it, in ms. */
+/** Milliseconds that a surplus reader stays open while nobody needs it. */
 const LINGER_MS = 1000;
 
-/** Members of one role, and those who wait for one, served in the order in which they came. */
+/** The members of one role, and the callers that wait for one, first come, first served. */
 export class MemberGroup {
   readonly role: Role;
   readonly members: Member[] = [];
   #bounds: Bounds;
   readonly #options: ResolvedPoolOptions;
   readonly #start: (role: Role, signal: AbortSignal) => Promise<Member>;
-  /** Aborted when nothing is to be opened any more. */
+  /** Aborted when no member may be opened any more. */
   readonly #ending = new AbortController();
   readonly #calls: Waiter[] = [];
-  /** Those who wait for a lease: the same line where a lease takes what a call would get. */
+  /** Callers that wait for a lease. It is the same line as #calls if leases share the members for calls. */
   readonly #leases: Waiter[];
   readonly #limit: WaitLimit;
-  /** Looks after calls that wait behind a long one. */
+  /** Timer that looks for calls behind a slow one. */
   #patrol: NodeJS.Timeout | undefined;
-  /** Closes readers that were opened besides those for calls. */
+  /** Timer that closes surplus readers. */
   #trim: NodeJS.Timeout | undefined;
-  /** Members that are being opened, and those of them that have a thread. */
+  /** Members that are being opened; #unready has those whose thread is running. */
   readonly #opening = new Set<Promise<Member>>();
   readonly #unready = new Set<Member>();
-  /** Members that take nothing more, and go when they are done with what they have. */
+  /** Members that take nothing new and are closed when they are idle. */
   readonly #leaving = new Set<Member>();
-  /** Members that are not needed any more, and whose threads have not ended. */
+  /** Members that are being closed, until their threads have ended. */
   readonly #closing = new Set<Member>();
-  /** Why the last one could not be opened. */
+  /** Why the latest attempt to open a member failed. */
   #failure: unknown = undefined;
   #closed = false;
   respawned = 0;
@@ -80,7 +80,7 @@ export class MemberGroup {
     return this.#bounds;
   }
 
-  /** From now on there are as many members for calls as this, at the most; those that are too many go when they are idle. */
+  /** Sets the maximum number of members for calls. Surplus members are closed when they are idle. */
   resize(calls: number): void {
     this.#bounds = { ...this.#bounds, calls, relief: 0 };
     this.#leaving.clear();
@@ -89,11 +89,11 @@ export class MemberGroup {
     useful.sort((a, b) => load(a) - load(b));
     for (const member of useful.slice(0, Math.max(0, useful.length - calls))) this.#leaving.add(member);
     this.advance();
-    // What waits in a thread behind others may have another to go to.
+    // Calls that wait in a thread may move to a new member.
     this.#lookLater();
   }
 
-  /** There is no other member to wait for. */
+  /** The group can have one member only. */
   get #single(): boolean {
     return this.#bounds.calls + this.#bounds.relief === 1;
   }
@@ -102,18 +102,18 @@ export class MemberGroup {
     return this.#lines.reduce((sum, line) => sum + line.length, 0);
   }
 
-  /** A member at once, if nobody else waits and one is free; else the request waits. */
+  /** Gives a member if nobody else waits and one is free; null if the request has to wait. */
   pick(want: Want): Member | null {
     return this.#lineOf(want).length === 0 ? this.#find(want) : null;
   }
 
-  /** Waits in line. Throws if the line is full. */
+  /** Puts a request in line. Throws if the line is full. */
   enqueue(request: Waiter): void {
     if (this.#closed) throw poolClosed();
     this.#refuseDeadlock(request);
     const { maxWaiting } = this.#options;
     const line = this.#lineOf(request);
-    // Those for whom a member is being opened wait for nobody.
+    // Requests for which a member may still be opened do not count as waiting.
     const others = this.#lines.reduce(
       (sum, other) => sum + (other === line ? 0 : Math.max(0, other.length - this.#spare(other))),
       0,
@@ -127,18 +127,18 @@ export class MemberGroup {
     if (line.length > 0) this.#lookLater();
   }
 
-  /** Gives up waiting, if it still does. */
+  /** Removes a request from the line, if it still waits. */
   leave(request: Waiter, reason: unknown): void {
     const line = this.#lineOf(request);
     const at = line.indexOf(request);
-    // A timer may go off that was stopped: by somebody's fake clock it was not.
+    // A fake clock may fire a timer that was cleared.
     if (at < 0) return;
     line.splice(at, 1);
     request.refuse(reason);
     this.advance();
   }
 
-  /** Serves those who wait, as far as members are free; asks for a further member where that would help. */
+  /** Serves waiting requests while members are free, and opens another member if that would help. */
   advance(): void {
     for (const member of this.members.filter(({ channel }) => !channel.alive)) this.remove(member);
     for (const member of this.#leaving) if (member.idle) this.#dismiss(member);
@@ -156,7 +156,7 @@ export class MemberGroup {
     else if (this.#tooMany) this.#trimLater();
   }
 
-  /** Counts a call until the thread is done with it. */
+  /** Counts a call until the thread has finished it. */
   track(member: Member, call: Call, cost: number): Call {
     member.track(call, cost, () => this.advance());
     if (member.load > 1) {
@@ -166,13 +166,13 @@ export class MemberGroup {
     return call;
   }
 
-  /** Notes that a member still runs a call that its caller gave up. Others take its place meanwhile, if it only reads. */
+  /** Notes that a member still runs a call that its caller gave up. A reader is replaced meanwhile. */
   setAside(member: Member, call: Call): void {
     member.setAside(call, () => this.unstuck(member));
     this.advance();
   }
 
-  /** A member is done with what nobody waited for. It has been replaced meanwhile, and may be one too many. */
+  /** A member has finished a call that was given up. It was replaced meanwhile, so it may be surplus. */
   unstuck(member: Member): void {
     this.advance();
     if (this.#tooMany && member.idle) this.#dismiss(member);
@@ -194,7 +194,7 @@ export class MemberGroup {
     }
   }
 
-  /** A member's thread died: another takes its place. */
+  /** Replaces a member whose thread died. */
   lost(member: Member): void {
     this.remove(member);
     this.respawned++;
@@ -212,7 +212,7 @@ export class MemberGroup {
     if (at >= 0) this.members.splice(at, 1);
   }
 
-  /** Refuses all who wait, and all who come. */
+  /** Refuses waiting and further requests. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#patrol);
@@ -221,12 +221,12 @@ export class MemberGroup {
     this.#refuseAll(new ErrorReason(poolClosed));
   }
 
-  /** Resolves when nothing is being opened any more. */
+  /** Resolves when no member is being opened any more. */
   async opened(): Promise<void> {
     await Promise.allSettled(this.#opening);
   }
 
-  /** Ends every thread by `close`, but for a reader that does what nobody waits for. */
+  /** Ends every thread with `close`. A reader that runs only a given-up call is terminated instead. */
   async end(close: (member: Member) => Promise<void>): Promise<void> {
     await Promise.all(
       [...this.members].map(async (member) => {
@@ -273,7 +273,7 @@ export class MemberGroup {
   }
 
   #find({ need: wanted, cost }: Want): Member | null {
-    // At the time when a member is looked for: there may be more of them, or fewer, than when the call was made.
+    // Decided now: the number of members may have changed since the call was made.
     const need = wanted !== "lease" && this.#single ? "any" : wanted;
     if (need === "lease" && this.#bounds.leases > 0 && this.#leased >= this.#bounds.leases) return null;
     let idle: Member | null = null;
@@ -295,12 +295,15 @@ export class MemberGroup {
     return idle ?? best;
   }
 
-  /** It has been at its call for longer than quick ones take, and there are others to wait for. */
+  /** It has run its call longer than quick calls take, and other members exist. */
   #isSlow(member: Member): boolean {
     return !this.#single && member.channel.busyMs > SLOW_MS;
   }
 
-  /** Members that calls can use, or could. A stuck reader is to be replaced; a stuck writer is not: its lock stands. */
+  /**
+   * Members that calls can use, now or later. A stuck reader is not counted, so it is replaced. A stuck writer is
+   * counted, because it still holds the lock.
+   */
   get #useful(): number {
     let useful = 0;
     for (const member of this.members) if (this.#isUseful(member)) useful++;
@@ -311,7 +314,7 @@ export class MemberGroup {
     return this.#counts(member) && !(this.#bounds.leases > 0 && member.holder !== null);
   }
 
-  /** Its place is not free for another. */
+  /** It takes up a place in the group. */
   #counts(member: Member): boolean {
     return (this.role === "writer" || member.stuck === 0) && !this.#leaving.has(member);
   }
@@ -323,8 +326,8 @@ export class MemberGroup {
   }
 
   /**
-   * How many members take a further call, the first ones. Calls may use what leases have left behind, but not keep it
-   * from those who wait for a lease.
+   * How many of the first members are open to calls. Calls may use members that leases have left behind, but not if
+   * somebody waits for a lease.
    */
   get #openToCalls(): number {
     const leases = this.#leases === this.#calls ? 0 : this.#leases.length;
@@ -333,7 +336,7 @@ export class MemberGroup {
     return Math.max(calls, this.#useful - Math.max(0, leases - this.#room));
   }
 
-  /** How many members may be opened for those who wait in a line. */
+  /** How many members may be opened for the requests in a line. */
   #spare(line: readonly Waiter[]): number {
     if (line !== this.#calls) return Math.min(this.#bounds.leases - this.#leased, this.#room);
     const { calls, relief } = this.#bounds;
@@ -341,7 +344,7 @@ export class MemberGroup {
     return Math.min(missing <= 0 && relief > 0 && this.#allLong ? missing + relief : missing, this.#room);
   }
 
-  /** How many members there may be besides those that there are, whoever asks. */
+  /** How many more members may be opened in total. */
   get #room(): number {
     const { calls, relief, leases } = this.#bounds;
     let present = 0;
@@ -349,12 +352,12 @@ export class MemberGroup {
     return calls + relief + leases - present;
   }
 
-  /** Whoever waits for a member waits long: each is busy with one statement. */
+  /** Every member runs one long statement or is held, so waiting would take long. */
   get #allLong(): boolean {
     return this.members.every(({ holder, channel }) => holder !== null || channel.busyMs > LONG_MS);
   }
 
-  /** Sees to it that nobody waits behind a long call who need not. */
+  /** Checks later for calls that wait behind a slow one without need. */
   #lookLater(): void {
     if (this.role === "writer" || this.#single || this.#closed) return;
     this.#patrol ??= setTimeout(() => {
@@ -366,12 +369,12 @@ export class MemberGroup {
     }, SLOW_MS).unref();
   }
 
-  /** Readers that a lease or a rush has left behind. */
+  /** There are surplus readers, left behind by leases or by a rush. */
   get #tooMany(): boolean {
     return this.role === "reader" && this.#useful > this.#bounds.calls;
   }
 
-  /** Not at once: the next lease may come soon. */
+  /** Closes surplus readers later, because the next lease may come soon. */
   #trimLater(): void {
     this.#trim ??= setTimeout(() => {
       this.#trim = undefined;
@@ -398,7 +401,7 @@ export class MemberGroup {
     this.open().then(
       () => this.advance(),
       (error: unknown) => {
-        // With members left those who wait are served in time.
+        // If members are left, they will serve the waiting requests.
         if (this.members.length === 0 && this.#opening.size === 0) this.#refuseAll(error);
       },
     );
@@ -410,7 +413,7 @@ export class MemberGroup {
     }
   }
 
-  /** Gives up calls that have waited in the thread for longer than they would have been let wait here. */
+  /** Rejects calls that have waited in a thread for longer than `acquireTimeout`. */
   #watch(member: Member, ms: number): void {
     if (ms <= 0 || member.watch !== undefined) return;
     member.watch = setTimeout(() => {
@@ -424,7 +427,7 @@ export class MemberGroup {
 
   #refuseDeadlock(request: Want): void {
     if (this.#spare(this.#lineOf(request)) > 0) return;
-    // Of what is leased apart a call has no need, nor a lease of what is not leased.
+    // With separate leases, a lease waits for leased members only.
     const lease = this.#bounds.leases > 0 && request.need === "lease";
     if (lease && this.#leased < this.#bounds.leases) return;
     const held = this.members.filter((one) => (lease ? one.holder !== null : !this.#leaving.has(one)));
@@ -450,7 +453,7 @@ export class MemberGroup {
   }
 }
 
-/** Nothing of those who waited for it has begun. */
+/** The error of a thread that died while it was opened. None of the waiting calls has begun. */
 function notOpened(error: unknown): unknown {
   if (!isInstance(error, WorkerCrashedError)) return error;
   return new WorkerCrashedError("a connection's thread died while it was opened", "not-started", {

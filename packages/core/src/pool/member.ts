@@ -15,7 +15,7 @@ import { foundSqliteVersion } from "../version.js";
 
 export type Role = "reader" | "writer";
 
-/** Who holds a member, for the errors of those who wait. */
+/** The holder of a member, named in the errors of those who wait. */
 export interface Holder {
   readonly what: string;
   readonly since: number;
@@ -30,29 +30,29 @@ export class Member {
   readonly handle: Handle;
   readonly #options: ResolvedPoolOptions;
   readonly #functions: PoolFunctions;
-  /** Those of the pool's functions that it has. */
+  /** The pool's functions that are defined on this connection. */
   readonly #defined = new Map<string, PoolFunction>();
-  /** Calls that are not over in the thread. */
+  /** Calls that the thread has not finished. */
   load = 0;
-  /** Of those, the ones that nobody has called. */
+  /** How many of them the pool itself has made. */
   housekeeping = 0;
-  /** Of those, the ones that are not known to be quick. */
+  /** How many of them are not known to be quick. */
   slow = 0;
-  /** Milliseconds that the quick ones will take together, as far as is known. */
+  /** Expected milliseconds of the quick ones together. */
   work = 0;
-  /** Calls that were given up by their callers while they were running, and still are. */
+  /** Calls that still run although their callers have given them up. */
   stuck = 0;
   holder: Holder | null = null;
-  /** For the calls that wait in the thread. */
+  /** Timer that expires calls which wait in the thread. */
   watch: NodeJS.Timeout | undefined;
   idleSince = performance.now();
   /** The progress handler that `onConnect` has set. */
   #progress: Progress | null = null;
   /** Called when a lease is ended by force. */
   onRevoke: ((reason: Error) => void) | null = null;
-  /** Above zero while it is made ready for the next caller. */
+  /** Above zero while it is prepared for the next caller. */
   #resting = 0;
-  /** Cursors opened before the present lease. */
+  /** The thread's number counter when the present lease began. */
   #numbers = 0;
 
   private constructor(
@@ -69,7 +69,7 @@ export class Member {
     this.handle = new Handle(channel, this.root, this.root, this.#settings("pool"));
   }
 
-  /** Starts a thread; before its first use the member is to be {@link prepare}d. */
+  /** Starts a thread. The member must be {@link prepare}d before its first use. */
   static async start(
     role: Role,
     options: ResolvedPoolOptions,
@@ -90,22 +90,22 @@ export class Member {
     return this.load === 0 && this.free;
   }
 
-  /** Nobody's call is under way, whatever the pool does by itself. */
+  /** No user's call is under way; the pool's own may be. */
   get unused(): boolean {
     return this.load === this.housekeeping && this.free;
   }
 
-  /** Nobody has it to himself. */
+  /** Nobody holds it. */
   get free(): boolean {
     return this.holder === null && this.stuck === 0 && this.#resting === 0 && this.channel.alive;
   }
 
-  /** Takes further quick calls although some are under way: they are over before another thread would wake up. */
+  /** Takes further quick calls although others are under way: they finish before another thread would wake up. */
   get open(): boolean {
     return this.slow === 0 && this.free;
   }
 
-  /** What it is at, for those who wait: the predicate of a sentence. */
+  /** What it is doing, as the predicate of a sentence in an error. */
   get doing(): string {
     const { holder } = this;
     if (this.stuck > 0) {
@@ -117,7 +117,7 @@ export class Member {
     return `is held by ${what}${place === undefined ? "" : ` at ${place}`} for ${Math.round(performance.now() - since)} ms`;
   }
 
-  /** Counts a call until the thread is done with it. */
+  /** Counts a call until the thread has finished it. */
   track(call: Call, cost: number, done: () => void): void {
     const quick = isQuick(cost);
     this.load++;
@@ -139,7 +139,7 @@ export class Member {
     });
   }
 
-  /** Takes back the reads that wait behind the one that the thread is at: they fail with {@link ELSEWHERE}. */
+  /** Takes back the reads that wait behind the running call. They fail with {@link ELSEWHERE}. */
   recall(): void {
     if (this.load > 1) this.channel.recall(ELSEWHERE);
   }
@@ -153,13 +153,13 @@ export class Member {
     });
   }
 
-  /** A lane for one caller; nobody has one. */
+  /** Gives a lane to one caller. The member must be free. */
   take(): Lane {
     this.#numbers = this.channel.numbers;
     return this.root.take();
   }
 
-  /** Runs `work` when all that was called before is done, and before what is called after. */
+  /** Runs `work` after all earlier calls and before all later ones. */
   async alone<T>(work: () => Promise<T>): Promise<T> {
     this.#resting++;
     try {
@@ -176,15 +176,15 @@ export class Member {
     }
   }
 
-  /** What a fresh handle needs before its first use: the pool's functions, and what `onConnect` does. */
+  /** Prepares a new connection: defines the pool's functions, and calls `onConnect`. */
   async prepare(): Promise<void> {
     await this.#catchUp();
     await this.#connected();
-    // Those that were created meanwhile.
+    // Functions that were created meanwhile.
     await this.#catchUp();
   }
 
-  /** Ends the thread when it is done with what it has. */
+  /** Ends the thread when its calls are done. */
   async close(): Promise<void> {
     clearTimeout(this.watch);
     this.handle.end();
@@ -217,9 +217,9 @@ export class Member {
     this.#defined.set(key, definition);
   }
 
-  /** The handle of a lease: with settings of its own, so that the next holder finds the pool's. */
+  /** A handle for a lease. It has its own settings, so that changes do not reach the next holder. */
   leased(lane: Lane, settings: "pool" | "lease"): Handle {
-    // A connection's methods reach further than statements do.
+    // A connection's methods can change more than statements can, so the short cut of #isClean is off.
     if (settings === "lease") this.#numbers = Number.NaN;
     return new Handle(this.channel, this.root, lane, this.#settings(settings));
   }
@@ -233,15 +233,15 @@ export class Member {
   }
 
   /**
-   * Ends a lease. The thread rolls back and lets go of cursors; a connection that was changed beyond that is opened
-   * afresh, and nobody gets it before. True if a transaction was still open. Never rejects. `onStuck` is called if the
-   * thread does not get to it, because it runs something that the holder has given up.
+   * Ends a lease. The thread rolls back and closes cursors. If the connection was changed beyond that, it is reopened
+   * before anybody else gets it. True if a transaction was still open. Never rejects. `onStuck` is called if the thread
+   * is busy with something that the holder has given up.
    */
   async scrub(lane: Lane, handle: Handle, onStuck: () => void): Promise<boolean> {
     this.#resting++;
     this.onRevoke = null;
     handle.end();
-    // What still waits inside of the lease, and a transaction() there, end with it.
+    // Calls and transactions that wait inside the lease end with it.
     lane.abandon(leaseOver);
     if (this.#isClean) {
       lane.end(leaseOver);
@@ -265,7 +265,8 @@ export class Member {
       if (this.channel.tainted || this.channel.inTransaction) await this.#reopen();
       await this.#catchUp();
     } catch {
-      // Not proven clean: never used again. If the pool is closed meanwhile, nobody waits for a native call to end.
+      // A member that cannot be cleaned is never used again. If the pool closes meanwhile, do not wait for a native
+      // call.
       const ended = this.channel.terminate();
       if (!this.root.ended) await ended;
     } finally {
@@ -283,7 +284,9 @@ export class Member {
     this.#rested();
   }
 
-  /** The thread's last answer proves it: nothing is under way, no cursor was opened, nothing is left. */
+  /**
+   * The thread's last answer shows that the connection is clean: no call under way, no cursor opened, no state left.
+   */
   get #isClean(): boolean {
     const { channel } = this;
     if (channel.pending > 0 || channel.numbers !== this.#numbers) return false;
@@ -295,11 +298,11 @@ export class Member {
     );
   }
 
-  /** Waits for what the holder has begun besides the frames: a function being loaded, a backup. */
+  /** Waits for work of the holder outside the queue: a function being loaded, a backup. */
   async #settled(): Promise<void> {
     if (!this.channel.busyOutOfBand) return;
     await this.channel.outOfBandOver();
-    // That may have changed the connection after it was looked at.
+    // That work may have changed the connection after its state was reported. Ask again.
     await this.handle.perform(this.handle.control(Verb.BARRIER));
   }
 
@@ -308,7 +311,7 @@ export class Member {
     try {
       await this.#connected();
     } catch (error) {
-      // There is no other copy of a database in memory.
+      // An in-memory database has no other copy, so keep the connection.
       if (!this.#options.memory || !this.channel.alive) throw error;
       process.emitWarning(`onConnect failed on a connection that was opened afresh: ${messageOf(error)}`);
     }
@@ -324,7 +327,7 @@ export class Member {
         this.role === "writer"
           ? null
           : handle.within(lane, false).perform(handle.script(`PRAGMA query_only = ${on}`, 0));
-      // A reader may be given temporary tables.
+      // `onConnect` may create temporary tables, also on a reader.
       await queryOnly(0);
       const connect = async (): Promise<void> => void (await onConnect(this.face(handle, async () => {})));
       const failure = await connect().then(
@@ -335,7 +338,7 @@ export class Member {
       lane.abandon(leaseOver);
       await this.channel.outOfBandOver();
       await queryOnly(1);
-      // What it has set up is how the connection is meant to be.
+      // What onConnect has set up belongs to the clean state.
       const settle = handle.control(Verb.SETTLE);
       lane.submit(settle);
       await handle.settle(settle);
@@ -346,7 +349,7 @@ export class Member {
     }
   }
 
-  /** Defines the functions of the pool that it lacks. */
+  /** Defines the pool's functions that are missing. */
   async #catchUp(): Promise<void> {
     for (;;) {
       const next = this.#functions.lacking(this.#defined);
@@ -361,12 +364,12 @@ export class Member {
   }
 }
 
-/** Why a call was taken back that another member can run. */
+/** The reason of a call that was taken back because another member can run it. */
 export const ELSEWHERE = Symbol("to be run elsewhere");
 
 const NEEDS_SERIALIZE = "a pool in memory needs an engine with serialize(), to clean up after its callers";
 
-/** How long the end of a lease may take, in ms, before the thread counts as stuck. */
+/** Milliseconds that ending a lease may take before the thread counts as stuck. */
 const STUCK_MS = 200;
 
 /** @internal */

@@ -1,7 +1,7 @@
 import type { OpenOptions } from "@sqlite-aio/worker/wire";
 import type { ResolvedPoolOptions } from "./options.js";
 
-/** The log may grow to this many bytes between checkpoints without keeping the space afterwards. */
+/** The log file is cut to this many bytes after a checkpoint. */
 const JOURNAL_SIZE_LIMIT = 64 * 1024 * 1024;
 
 /** How a connection of the pool is opened. */

@@ -17,14 +17,14 @@ import { type Option, type OptionTable, type Resolved, resolveTable } from "../o
 /** Options of {@link createPool}, besides those of {@link connect}. */
 export interface PoolOptions extends ConnectOptions {
   /**
-   * Read-only connections for single calls at the most, opened when first needed; 0: none. Default min(4, max(2, cores - 1)),
-   * and up to twice as many while all of them are busy with long statements; 0 for a database in memory, which has no log that
-   * would let readers and the writer work at the same time.
+   * Maximum number of read-only connections for single calls, opened when first needed; 0: none. Default min(4, max(2,
+   * cores - 1)), and up to twice as many while all of them are busy with long statements. Default 0 for an in-memory
+   * database, which has no log that lets readers and the writer work at the same time.
    */
   readers?: number | undefined;
   /**
-   * Read-only connections that `iterate()`, `read()` and `acquire({ mode: "read" })` may hold at a time, besides those for
-   * single calls. Default: as many as `readers` says, or 8; 0: they take those for single calls.
+   * Read-only connections that `iterate()`, `read()` and `acquire({ mode: "read" })` may hold at a time, in addition to
+   * those for single calls. Default: as many as `readers`, or 8; 0: they use those for single calls.
    */
   readLeases?: number | undefined;
   /** Connections that write. Default 1; with `readers: 0` they also read, as N equal connections. */
@@ -32,31 +32,31 @@ export interface PoolOptions extends ConnectOptions {
   /** Milliseconds that a call may wait for a connection before it rejects with PoolTimeoutError. Default 30000; 0: for ever. */
   acquireTimeout?: number | undefined;
   /**
-   * Milliseconds after which a call is given up that has no `timeout` of its own, as if it had this one; `timeout: 0` lets it
-   * take as long as it wants. It holds for single calls, also those of the handles that `transaction()` and `read()` give;
-   * not for what they run as a whole, nor for connections on lease. Default 0: never.
+   * The `timeout` in ms of calls that set none; `timeout: 0` turns it off for one call. It holds for single calls, also
+   * on the handles of `transaction()` and `read()`. It does not hold for those as a whole, nor for leased connections.
+   * Default 0: never.
    */
   callTimeout?: number | undefined;
-  /** Calls that may wait for others to free a connection before a further one rejects with QueueFullError. Default: no limit. */
+  /** Calls that may wait for a connection before a further one rejects with QueueFullError. Default: no limit. */
   maxWaiting?: number | undefined;
   /** Milliseconds after which an idle reader is closed. Default 30000; 0: never. */
   idleTimeout?: number | undefined;
-  /** Writes of different callers that wait together share a transaction, each answered after COMMIT. Default true. */
+  /** Waiting writes of different callers share a transaction; each is answered after COMMIT. Default true. */
   groupCommit?: boolean | undefined;
   /**
-   * Called with each new connection before its first use, also with one that takes the place of another: after a crash,
-   * or after a lease that has changed it.
+   * Called with each new connection before its first use, also with a replacement after a crash or after a lease that
+   * has changed the connection.
    */
   onConnect?: ((connection: Connection) => unknown) | undefined;
   /** Milliseconds after which a lease that is still held gives a process warning. Default 0: never. */
   leakWarning?: number | undefined;
   /** Who checkpoints the write-ahead log: the pool, or another process such as Litestream. Default `"auto"`. */
   checkpoint?: "auto" | "external" | undefined;
-  /** Milliseconds between looks for commits of other processes, while somebody listens. Default 200; 0: never. */
+  /** Milliseconds between checks for commits of other processes, while somebody listens. Default 200; 0: never. */
   changePollInterval?: number | undefined;
 }
 
-/** What a pool takes beside the options of its connections. */
+/** The options of a pool, apart from those of its connections. */
 const POOL = {
   readers: { fallback: undefined, check: count } as Option<number | undefined>,
   readLeases: { fallback: undefined, check: count } as Option<number | undefined>,
@@ -76,12 +76,12 @@ const POOL = {
 export interface ResolvedPoolOptions extends Omit<Resolved<typeof POOL>, "readers" | "readLeases"> {
   readonly connection: ConnectionOptions;
   readonly readers: number;
-  /** More may be opened while all are busy with long statements. */
+  /** More readers may be opened while all are busy with long statements. */
   readonly adaptive: boolean;
   readonly readLeases: number;
-  /** The file is in WAL mode: it has a log to look after. */
+  /** The file is in WAL mode, so there is a log to checkpoint. */
   readonly wal: boolean;
-  /** Nothing is left of the database when its connection is closed. */
+  /** The database is lost when its connection is closed. */
   readonly memory: boolean;
 }
 
@@ -107,7 +107,7 @@ export function resolvePoolOptions(
     ...given,
     readers: readers ?? most,
     readLeases: readLeases ?? readers ?? 8,
-    // Every connection to a memory database would have a database of its own.
+    // Each connection to a private in-memory database has its own database, so there is one.
     ...(single ? { readers: 0, writers: 1 } : {}),
     adaptive: readers === undefined,
     connection,

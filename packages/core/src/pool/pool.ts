@@ -50,8 +50,8 @@ import { traceTransaction } from "../tracing/transaction-trace.js";
 import type { CallSite } from "../errors/call-site.js";
 
 /**
- * Several connections to one database behind one face. Reads run side by side on read-only connections, writes one
- * after the other on the writer; every call is a transaction of its own unless `transaction()` says otherwise.
+ * Several connections to one database behind one interface. Reads run side by side on read-only connections, writes one
+ * after the other on the writer. Every call is a transaction of its own unless `transaction()` says otherwise.
  */
 export class Pool extends PoolDefinitions {
   readonly #options: ResolvedPoolOptions;
@@ -72,8 +72,8 @@ export class Pool extends PoolDefinitions {
     super();
     this.#options = options;
     this.#rows = rowsAsObjects(options.connection);
-    // What a thread, a timer or a lease reaches must not reach the pool, or one that is forgotten would stay for ever: so
-    // nothing here is a closure over `this`.
+    // Threads, timers and leases must not reference the pool: one that nobody uses would never be garbage-collected. So
+    // no closure here captures `this`.
     const functions = new PoolFunctions();
     const changes = new ChangeEvents(options.changePollInterval, this.#rows.integers);
     const groups: Groups = {};
@@ -108,7 +108,7 @@ export class Pool extends PoolDefinitions {
     const deadline = Deadline.of({ signal: resolved.connection.signal })!;
     const pool = new Pool(resolved);
     const opening = pool.#writers.open();
-    // The first read would wait for a thread that starts when the writer's has.
+    // Otherwise the first read would start its thread only after the writer has opened.
     if (resolved.readers > 0) startSoon(resolved.connection.thread);
     try {
       await deadline.race(opening);
@@ -155,7 +155,10 @@ export class Pool extends PoolDefinitions {
     return objectRows(call, this.#rows);
   }
 
-  /** All there is to know of a statement, wherever it belongs: for query builders, which make rows of their own. */
+  /**
+   * Runs a statement on a reader or the writer and gives all results: rows as arrays, columns and counts. For query
+   * builders, which build rows themselves.
+   */
   async execute<P extends ParametersOf<P>>(
     sql: string | SqlStatement,
     parameters?: P,
@@ -166,7 +169,7 @@ export class Pool extends PoolDefinitions {
     return executeResult(await this.#router.query(mode, sql, parameters, call, this.execute, false));
   }
 
-  /** Rows as objects, read as they are wanted. The connection is held until the loop ends. */
+  /** Rows as objects, read on demand. Holds a connection until the loop ends. */
   iterate<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     sql: string | SqlStatement,
     parameters?: P,
@@ -188,8 +191,9 @@ export class Pool extends PoolDefinitions {
   }
 
   /**
-   * A statement to be run again and again, at once. It holds no connection, and is compiled by each that runs it. That of a
-   * `{ sql, values }` object always has its values. Throws for what no single call of a pool can run.
+   * Prepares a statement that can be run many times. It holds no connection: each connection that runs it compiles it
+   * once. If prepared from a `{ sql, values }` object, it always has those values. Throws at once for a statement that
+   * no single call of a pool can run.
    *
    * @example
    * const byName = pool.prepare("SELECT id, text FROM note WHERE name = ?");
@@ -208,8 +212,9 @@ export class Pool extends PoolDefinitions {
   }
 
   /**
-   * The rows of a PRAGMA, or with `{ simple: true }` the first value of the first one, as in better-sqlite3. What a file keeps
-   * can be set; what is of one connection is refused with a ProgrammingError, see the option `pragmas`.
+   * The rows of a PRAGMA; with `{ simple: true }` the first value of the first row, as in better-sqlite3. Pragmas that
+   * are stored in the file can be set. Pragmas of one connection are refused with a ProgrammingError: use the option
+   * `pragmas`.
    *
    * @example
    * const version = await pool.pragma("user_version", { simple: true });
@@ -225,9 +230,9 @@ export class Pool extends PoolDefinitions {
   }
 
   /**
-   * Read-only connections for single calls, at the most: can be set while the pool is used, to 1 at least, and is then no
-   * longer extended while all are busy. Those that are too many are closed when they are done. 0, and not to be set, for
-   * a pool whose connections are all equal.
+   * Maximum number of read-only connections for single calls. Can be changed while the pool is in use, to at least 1;
+   * then the pool no longer opens more while all are busy. Surplus connections are closed when they are idle. It is 0
+   * and cannot be set for a pool whose connections are all equal.
    */
   get readers(): number {
     return this.#readers === this.#writers ? 0 : this.#readers.bounds.calls;
@@ -243,9 +248,9 @@ export class Pool extends PoolDefinitions {
   }
 
   /**
-   * Runs a statement that writes once for each parameter set of an Iterable or AsyncIterable, in bounded memory and in one
-   * transaction: all of them, or none if one fails, whose number from 0 the error has as `parameterSet`. The values of an
-   * array are taken when the call is made, those of any other iterable when it gives them.
+   * Runs a statement that writes once for each parameter set of an Iterable or AsyncIterable, in bounded memory and in
+   * one transaction. If one set fails, all are rolled back, and the error has its index as `parameterSet`. The values
+   * of an array are copied when the call is made, those of other iterables when they are read.
    *
    * @example
    * await pool.executemany("INSERT INTO note (text) VALUES (?)", [["one"], ["two"]]);
@@ -261,8 +266,8 @@ export class Pool extends PoolDefinitions {
   }
 
   /**
-   * Runs the statements of a script on the writer, and nothing of others between them. Each is a transaction of its own
-   * unless the script has BEGIN and COMMIT; what an error leaves open is rolled back.
+   * Runs the statements of a script on the writer, without other calls in between. Each is a transaction of its own
+   * unless the script has BEGIN and COMMIT. If a statement fails, an open transaction is rolled back.
    */
   async exec(script: string | SqlStatement, options?: CallOptions): Promise<void> {
     refuseSurplus(arguments.length, 2, "exec(script, options)");
@@ -297,8 +302,8 @@ export class Pool extends PoolDefinitions {
   }
 
   /**
-   * A connection to oneself, with aiosqlite's methods, until it is released: by `await using`, `close()` or
-   * {@link release}. What is not committed by then is rolled back.
+   * Exclusive use of a connection, with aiosqlite's methods, until it is released by `await using`, `close()` or {@link
+   * release}. Uncommitted changes are rolled back then.
    */
   async acquire(options: AcquireOptions = {}): Promise<Connection> {
     const connection = await this.#exclusive.acquire(options, this.acquire);
@@ -306,7 +311,7 @@ export class Pool extends PoolDefinitions {
     return connection;
   }
 
-  /** Gives a connection of {@link acquire} back. A second release does nothing. */
+  /** Releases a connection of {@link acquire}. A second release does nothing. */
   async release(connection: Connection): Promise<void> {
     await this.#leases.giveBack(connection);
   }
@@ -314,7 +319,7 @@ export class Pool extends PoolDefinitions {
   /** @internal */
   protected override async define(definition: PoolFunction): Promise<void> {
     this.#dispatcher.check();
-    // Somebody must find out whether it can be defined.
+    // Open a writer first, so that at least one connection checks the definition.
     if (this.#writers.members.length === 0) await this.#barrier();
     const advance = (): void => {
       this.#writers.advance();
@@ -324,8 +329,8 @@ export class Pool extends PoolDefinitions {
   }
 
   /**
-   * Copies the database into a file or a connection, as the connection's `backup()`, from a reader: it is a copy of one state,
-   * however much is written meanwhile.
+   * Copies the database into a file or a connection, like the connection's `backup()`. It reads one snapshot on a
+   * reader, however much is written meanwhile.
    *
    * @example
    * await pool.backup("backup.db", { pages: 500, progress: (status, remaining) => show(remaining) });
@@ -334,13 +339,13 @@ export class Pool extends PoolDefinitions {
     await this.#copies.backup(target, options, this.backup);
   }
 
-  /** The database as the bytes of its file, as the connection's `serialize()`, from a reader. */
+  /** The database as the bytes of its file, like the connection's `serialize()`, from a reader. */
   async serialize(options: CallOptions & { name?: string | undefined } = {}): Promise<Uint8Array> {
     return await this.#copies.serialize(options, this.serialize);
   }
 
   /**
-   * One state of the database as lines of SQL, as the connection's `iterdump()`, from a reader, which is held until the loop
+   * One snapshot of the database as lines of SQL, like the connection's `iterdump()`. Holds a reader until the loop
    * ends.
    */
   iterdump(options: DumpOptions = {}): AsyncGenerator<string, void, undefined> {
@@ -350,8 +355,8 @@ export class Pool extends PoolDefinitions {
   }
 
   /**
-   * Calls `listener` after each commit with what it changed; several are told together. Throws NotSupportedError
-   * without `@sqlite-aio/native`.
+   * Calls `listener` after each commit with what it changed. Commits that are acknowledged together produce one event.
+   * Throws NotSupportedError without `@sqlite-aio/native`.
    *
    * @example
    * pool.on("change", ({ tables, any }) => {
@@ -363,22 +368,22 @@ export class Pool extends PoolDefinitions {
     return this;
   }
 
-  /** As {@link on}, for the next change only. */
+  /** Like {@link on}, but for the next change only. */
   once(event: "change", listener: ChangeListener): this {
     this.#changes.once(event, listener, this);
     return this;
   }
 
-  /** Takes a listener off that was put on by {@link on} or {@link once}. */
+  /** Removes a listener of {@link on} or {@link once}. */
   off(event: "change", listener: ChangeListener): this {
     this.#changes.off(event, listener);
     return this;
   }
 
   /**
-   * A query's rows, and its rows again after each commit that changed a table it reads: commits of this pool at once,
-   * those of others within `changePollInterval`. Ends by `break`, by `return()` and when the pool closes; rejects with
-   * the signal's reason. Needs `@sqlite-aio/native`.
+   * A query's rows, and its rows again after each commit that changed a table that it reads. Commits of this pool are
+   * seen at once, those of others within `changePollInterval`. Ends by `break`, by `return()` and when the pool closes.
+   * Rejects with the signal's reason. Needs `@sqlite-aio/native`.
    *
    * @example
    * for await (const rows of pool.watch("SELECT id, text FROM note", [], { signal })) render(rows);
@@ -408,8 +413,8 @@ export class Pool extends PoolDefinitions {
   }
 
   /**
-   * Takes no further calls, finishes what was called before, checkpoints and closes. What is not finished after
-   * `timeout` ms (default 30000) rejects. A second call is the first.
+   * Takes no further calls, finishes earlier ones, checkpoints and closes. Calls that are not finished after `timeout`
+   * ms (default 30000) reject. A second call returns the first one's result.
    */
   async close(options: { timeout?: number | undefined } = {}): Promise<void> {
     const timeout = integer(checkOptions(options, ["timeout"]).timeout, "timeout", 30_000, 0);
@@ -419,7 +424,7 @@ export class Pool extends PoolDefinitions {
     await this.#closing;
   }
 
-  /** @internal It takes no further calls. */
+  /** @internal The pool takes no further calls. */
   get closed(): boolean {
     return this.#closing !== null;
   }
@@ -470,15 +475,15 @@ export class Pool extends PoolDefinitions {
   }
 }
 
-/** Pools whose connections and iterators are in use are in use. */
+/** Keeps a pool reachable while its connections and iterators are in use. */
 const kept = new WeakMap<object, Pool>();
 
-/** Closes a pool of which there are only its parts. */
+/** Closes a pool that was garbage-collected. Only its parts are captured. */
 function closer(parts: PoolParts): (timeout: number) => Promise<void> {
   return (timeout) => closePool(parts, timeout);
 }
 
-/** The members of a pool, which are opened by what is made before there is any. */
+/** The groups of a pool. The function that opens members is made before they are, so they are filled in later. */
 type Groups = { [R in Role]?: MemberGroup };
 
 function starter(

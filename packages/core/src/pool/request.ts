@@ -2,18 +2,18 @@ import type { Deadline } from "../options/deadline.js";
 import type { Member } from "./member.js";
 import type { Want } from "./statement-profile.js";
 
-/** Who stands in a group's line. */
+/** A request in a group's line. */
 export interface Waiter extends Want {
-  /** Since when, on the clock of `performance.now()`. */
+  /** Start of the wait, in ms of `performance.now()`. */
   readonly since: number;
   waits(since: number): void;
   place(member: Member): void;
   refuse(reason: unknown): void;
 }
 
-/** What waits for a member, and is given one as soon as it is free. Of those there may be very many: each is to be small. */
+/** A request that waits for a member. There may be very many, so each must be small. */
 export abstract class Request<T> implements Waiter {
-  /** As it is known now: of a statement more is learned while its calls wait. */
+  /** Read when needed: more is learned about a statement while its calls wait. */
   readonly #want: Want;
   readonly promise: Promise<T>;
   #resolve!: (result: T) => void;
@@ -46,7 +46,7 @@ export abstract class Request<T> implements Waiter {
     this.#since = since;
   }
 
-  /** What is done at once with a member that is free; what it throws is the rejection. */
+  /** Uses the free member at once. If it throws, the request rejects. */
   protected abstract take(member: Member): T;
 
   place(member: Member): void {
@@ -63,7 +63,7 @@ export abstract class Request<T> implements Waiter {
     this.#reject(reason);
   }
 
-  /** `leave` is called when the deadline is over, unless the wait is. */
+  /** Calls `leave` when the deadline is over, unless the wait has ended before. */
   watch(deadline: Deadline, leave: (reason: unknown) => void): void {
     if (!this.#over) this.#stopWatching = deadline.watch(leave);
   }
@@ -74,28 +74,31 @@ export abstract class Request<T> implements Waiter {
   }
 }
 
-/** How long those in some lines may wait: one timer for all, who wait equally long. */
+/** The time limit of some lines. One timer serves all requests, because all may wait equally long. */
 export class WaitLimit {
   readonly #ms: number;
   readonly #lines: readonly Waiter[][];
   readonly #expired: () => void;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `expired` is called when somebody has waited for `ms` milliseconds, and is to {@link takeExpired}; 0: never. */
+  /**
+   * `expired` is called when a request has waited for `ms` milliseconds, and must call {@link takeExpired}. 0: no
+   * limit.
+   */
   constructor(ms: number, lines: readonly Waiter[][], expired: () => void) {
     this.#ms = ms;
     this.#lines = lines;
     this.#expired = expired;
   }
 
-  /** To be called when somebody has come, or has gone. */
+  /** Call this when a request was added or removed. */
   look(): void {
     if (this.#ms === 0) return;
     let oldest = Infinity;
     for (const line of this.#lines) if (line.length > 0) oldest = Math.min(oldest, line[0]!.since);
     if (oldest === Infinity) this.stop();
     else if (this.#timer === undefined) {
-      // Rounded up: a timer may be early by the fraction of a millisecond.
+      // Rounded up, because a timer may fire a fraction of a millisecond early.
       const left = Math.max(1, Math.ceil(oldest + this.#ms - performance.now()));
       this.#timer = setTimeout(() => {
         this.#timer = undefined;
@@ -104,12 +107,12 @@ export class WaitLimit {
     }
   }
 
-  /** Those who have waited for too long, who stand in line no more. */
+  /** Removes the requests that have waited too long from the lines, and gives them. */
   takeExpired(): Waiter[] {
     const limit = performance.now() - this.#ms;
     const taken: Waiter[] = [];
     for (const line of this.#lines) {
-      // Those who came first are in front.
+      // The oldest requests are in front.
       while (line.length > 0 && line[0]!.since <= limit) taken.push(line.shift()!);
     }
     return taken;
@@ -121,12 +124,12 @@ export class WaitLimit {
   }
 }
 
-/** How many members a group may have. */
+/** The maximum sizes of a group. */
 export interface Bounds {
-  /** For calls, and for leases where they are not counted apart. */
+  /** Members for calls, and for leases if these are not counted separately. */
   readonly calls: number;
-  /** As many more where all of them are busy with long statements. */
+  /** Additional members while all are busy with long statements. */
   readonly relief: number;
-  /** Members that are leased at a time, besides those; 0 if leases take what there is for calls. */
+  /** Members that may be leased at a time in addition; 0 if leases use the members for calls. */
   readonly leases: number;
 }

@@ -24,7 +24,7 @@ import { partsOf, type SqlStatement, statementParts, textWithoutValues } from ".
 import { checkSql } from "../thread/statement-cache.js";
 import { ANY, type Profile, StatementProfiles } from "./statement-profile.js";
 
-/** Finds a reader or the writer for each statement; learns from the engine which of them write. */
+/** Sends each statement to a reader or the writer. It learns from SQLite which statements write. */
 export class Router {
   readonly #options: ResolvedPoolOptions;
   readonly #dispatcher: Dispatcher;
@@ -90,7 +90,7 @@ export class Router {
   ): Promise<Call> {
     this.#dispatcher.check();
     const profile = this.#profile(sql);
-    // Once, now: a call may have to be sent again, to the writer or to another thread.
+    // Bound once and now, because the call may be sent again, to the writer or to another thread.
     const values = bindParameters(profile.parameters, parameters);
     const deadline = Deadline.of(options, this.#options.callTimeout);
     const integers = integerFlag(options);
@@ -102,7 +102,7 @@ export class Router {
       const make: Make = (handle, waited) => {
         const call = handle.queryBound(mode, sql, values, { flags: flags | integers, objects });
         trace?.has(call, handle.thread);
-        // In the tick of whoever freed the connection there is no caller to be seen.
+        // After a wait, the stack belongs to whoever freed the connection, not to the caller.
         handle.submit(call, deadline, waited ? null : caller);
         return call;
       };
@@ -113,7 +113,7 @@ export class Router {
             ? await this.#alone(group, deadline, make, caller)
             : await this.#dispatcher.perform(group, profile, deadline, make);
       } catch (error) {
-        // REINDEX and PRAGMA optimize write, although the engine calls them read-only.
+        // REINDEX and PRAGMA optimize write, although sqlite3_stmt_readonly() is true for them.
         if (!guarded || !this.#needsWriter(error, sql)) throw error;
         profile.writes = true;
         trace?.again();
@@ -131,7 +131,7 @@ export class Router {
     }
   }
 
-  /** What a query reads; null if it cannot be compiled. */
+  /** The tables that a query reads; null if it cannot be compiled. */
   async access(sql: string, options: CallOptions): Promise<TableAccess | null> {
     this.#dispatcher.check();
     const deadline = Deadline.of(options, this.#options.callTimeout);
@@ -143,7 +143,7 @@ export class Router {
     return call.value as TableAccess | null;
   }
 
-  /** Compiles a statement and runs nothing. */
+  /** Compiles a statement without running it. */
   async describe(sql: string, options: CallOptions | undefined, caller: Caller): Promise<StatementInfo> {
     this.#dispatcher.check();
     const deadline = Deadline.of(options, this.#options.callTimeout);
@@ -155,12 +155,12 @@ export class Router {
     return statementInfo(call);
   }
 
-  /** Throws what is wrong with the text of a call. */
+  /** Throws if a single call cannot run this text. */
   checkStatement(sql: string): void {
     this.#profile(sql);
   }
 
-  /** Rows as they are wanted. */
+  /** Rows, read on demand. */
   iterate(
     given: string | SqlStatement,
     parameters: object | undefined,
@@ -169,7 +169,7 @@ export class Router {
   ): RowIterator {
     const place = callSiteOf(caller);
     let lease: Lease | undefined;
-    // Now, and not when the first row is asked for; what is wrong with them is said then.
+    // Arguments are taken now, not when the first row is requested. Their errors are thrown at the first row.
     const taken = resultOf(() => {
       const [sql, own] = partsOf(given, parameters);
       const profile = this.#profile(sql);
@@ -206,7 +206,10 @@ export class Router {
     return rows;
   }
 
-  /** Runs a statement for each of the sets, in one transaction on the writer; gives the rows changed, -1 if it is no DML. */
+  /**
+   * Runs a statement for each parameter set, in one transaction on the writer. Gives the changed rows, -1 if it is no
+   * DML.
+   */
   many(
     given: string | SqlStatement,
     sets: Iterable<object> | AsyncIterable<object>,
@@ -272,10 +275,10 @@ export class Router {
     });
   }
 
-  /** A reader found out that `sql` writes, which the writer may do. */
+  /** A reader found out that `sql` writes, and the writer may run it. */
   #needsWriter(error: unknown, sql: string): boolean {
     if (this.#options.connection.thread.open.readonly) return false;
-    // Of this statement, not of one that belongs to opening the reader.
+    // The error must be about this statement, not about one that opened the reader.
     return isInstance(error, OperationalError) && error.code === "SQLITE_READONLY" && error.sql === sql;
   }
 
@@ -345,5 +348,5 @@ async function openCursor(
   }
 }
 
-/** An iterator that is dropped half read must not keep its connection for ever. */
+/** A half-read iterator that is garbage-collected must not keep its connection for ever. */
 const dropped = new FinalizationRegistry<() => Promise<void>>((close) => void close());

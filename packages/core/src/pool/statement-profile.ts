@@ -8,29 +8,30 @@ import {
 } from "@sqlite-aio/worker/sql";
 import { checkSql } from "../thread/statement-cache.js";
 
-/** Which members will do. */
+/** Which members a call can use. */
 export interface Want {
   /**
-   * Where there are several. `idle`: a member with nothing under way; `quick`: also one whose calls are all known to be quick; `any`: also one
-   * whose calls are not, where there is no other to wait for; `lease`: an idle one that is held until it is given back.
+   * For groups of several members. `idle`: a member without calls under way. `quick`: also a member whose calls are all
+   * known to be quick. `any`: also a busy member, if no other can be waited for. `lease`: an idle member, held until it
+   * is given back.
    */
   readonly need: "idle" | "quick" | "any" | "lease";
-  /** Milliseconds that it will take, as far as is known. */
+  /** Expected duration in milliseconds. */
   readonly cost: number;
 }
 
-/** What takes no time worth counting. */
+/** For calls whose duration is negligible. */
 export const ANY: Want = { need: "any", cost: 0 };
 
-/** What a pool knows of a SQL text, and so which members a call of it wants. */
+/** What a pool knows about a SQL text, and so which members its calls need. */
 export class Profile implements Want {
   /**
-   * `control` would begin or end a transaction, `alone` may leave something behind on its connection, the others set
-   * something there that no other call would find.
+   * `control` begins or ends a transaction. `alone` may change its connection for later calls. A {@link Setting} sets
+   * something on the connection that no later call would find.
    */
   readonly kind: "plain" | "alone" | "control" | Setting;
   readonly parameters: ParameterList;
-  /** It writes, so that a reader refused it. */
+  /** A reader refused it because it writes. */
   writes = false;
   #cost = Number.POSITIVE_INFINITY;
 
@@ -42,15 +43,15 @@ export class Profile implements Want {
     this.parameters = facts.parameters;
   }
 
-  /** Milliseconds that it ran at the most of late; infinite if it has not run. */
+  /** The longest recent run in milliseconds; infinite before the first run. */
   get cost(): number {
     return this.#cost;
   }
 
   /**
    * A short read joins others on a busy reader: 64 callers read 110,000 rows a second that way, against 11,000 with one
-   * call per reader at a time. A long one would hold them up, so that it waits for a reader of its own. What is learned
-   * while calls wait holds for them, too.
+   * call per reader at a time. A long read would hold the others up, so it waits for a reader of its own. The answer
+   * may change while calls wait.
    */
   get need(): "idle" | "quick" {
     return isQuick(this.#cost) ? "quick" : "idle";
@@ -65,10 +66,13 @@ export class Profile implements Want {
 /** Below this many milliseconds a statement is quick. */
 const QUICK_MS = 2;
 
-/** Characters of texts in one generation: a program that writes its values into the text has texts of any length. */
+/**
+ * Maximum total length of the remembered texts per generation, in characters: a program that writes values into its SQL
+ * has texts of any length.
+ */
 const MAX_LENGTH = 2 * 1024 * 1024;
 
-/** Remembers the texts used of late; what it forgets is learned again. */
+/** Remembers recently used texts. What it forgets is learned again. */
 export class StatementProfiles {
   readonly #texts: RememberedTexts<Profile>;
 
@@ -82,7 +86,7 @@ export class StatementProfiles {
   }
 }
 
-/** A statement of such a cost may share a connection with others. */
+/** True if a statement of this cost may share a connection with others. */
 export function isQuick(cost: number): boolean {
   return cost < QUICK_MS;
 }

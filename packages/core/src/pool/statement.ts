@@ -7,7 +7,7 @@ import { type AnyParameters, bindParameters, type ParametersOf } from "../values
 import type { ObjectRow } from "../values/row.js";
 import type { ColumnInfo } from "../values/shape.js";
 
-/** What runs a statement of a pool. `caller` is the method that the user has called. */
+/** Runs a statement of a pool. `caller` is the public method. */
 export interface StatementRunner {
   run(parameters: object | undefined, options: CallOptions | undefined, caller: Caller): Promise<RunResult>;
   get(parameters: object | undefined, options: CallOptions | undefined, caller: Caller): Promise<unknown>;
@@ -21,17 +21,17 @@ export interface StatementRunner {
 }
 
 /**
- * One statement of a pool, or of its transaction, to be run again and again. It holds no connection: each call goes where that
- * of the pool or the transaction would, and every connection keeps what it has compiled.
+ * A prepared statement of a pool or of its transaction. It holds no connection: each call goes where a call of the pool
+ * or transaction would go, and every connection caches the compiled statement.
  */
 export class PoolStatement {
   /** The text of the statement. */
   readonly source: string;
   readonly #handle: StatementRunner;
-  /** Those that it was prepared with, as they were then. */
+  /** The values that it was prepared with, copied then. */
   readonly #values: object | undefined;
 
-  /** @internal Use `pool.prepare()` or `tx.prepare()`. Throws for values that the text cannot have. */
+  /** @internal Use `pool.prepare()` or `tx.prepare()`. Throws if the values do not fit the text. */
   constructor(source: string, values: object | undefined, handle: StatementRunner) {
     this.source = source;
     this.#handle = handle;
@@ -62,7 +62,7 @@ export class PoolStatement {
     return (await this.#handle.all(this.#bound(parameters), options, this.all)) as R[];
   }
 
-  /** Rows as objects, read as they are wanted. A connection is held until the loop ends. */
+  /** Rows as objects, read on demand. Holds a connection until the loop ends. */
   iterate<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     parameters?: P,
     options?: CallOptions,
@@ -72,8 +72,8 @@ export class PoolStatement {
   }
 
   /**
-   * The columns of its rows, none where it gives no rows: compiled, not run. Rejects with SQLite's error for a text that
-   * cannot be compiled.
+   * The columns of its rows, empty if it returns no rows. Compiles the statement without running it. Rejects with
+   * SQLite's error if the text cannot be compiled.
    */
   async columns(options?: CallOptions): Promise<readonly ColumnInfo[]> {
     refuseSurplus(arguments.length, 1, "columns(options)");

@@ -4,7 +4,7 @@ import type { ResolvedPoolOptions } from "./options.js";
 
 /** One thread of a pool. */
 export interface ThreadStats {
-  /** What it is there for. */
+  /** Whether it reads or writes. */
   role: "reader" | "writer";
   /** Calls under way. */
   queued: number;
@@ -12,35 +12,35 @@ export interface ThreadStats {
   executed: number;
   /** `transaction()`, `read()`, `iterate()` or `acquire()` while it is leased. */
   heldBy: string | null;
-  /** It runs a statement that its caller gave up. */
+  /** It runs a statement that its caller has given up. */
   stuck: boolean;
 }
 
-/** What a pool is doing. */
+/** The state of a pool. */
 export interface PoolStats {
-  /** Connections that write and are open. */
+  /** Open connections that write. */
   writers: number;
-  /** Connections that only read and are open. */
+  /** Open connections that only read. */
   readers: number;
-  /** Connections of both kinds that have nothing to do. */
+  /** Idle connections of both kinds. */
   idle: number;
-  /** Connections of both kinds that have something to do, or are leased. */
+  /** Connections of both kinds that run calls or are leased. */
   busy: number;
   /** Calls that wait for a connection. */
   waiting: number;
-  /** Calls that a connection has and has not answered. */
+  /** Calls that were sent to a connection and are not answered. */
   queued: number;
-  /** Calls that are not over, leases included. */
+  /** Calls that are not finished, including leases. */
   pending: number;
-  /** Calls answered by the connections that are open. */
+  /** Calls that the open connections have answered. */
   executed: number;
-  /** What those connections have answered for the pool itself, checkpoints above all; no other number here counts it. */
+  /** Calls that they have answered for the pool itself, mainly checkpoints. No other number includes them. */
   housekeeping: number;
   /** Threads that died and were replaced. */
   respawned: number;
   /** Size of the write-ahead log in bytes; 0 if there is none. */
   walBytes: number;
-  /** Each of them. */
+  /** One entry per thread. */
   threads: ThreadStats[];
 }
 

@@ -20,15 +20,15 @@ import { inTransaction, type TransactionOptions } from "../connection/transactio
 
 /** Options of `execute`. */
 export interface ExecuteOptions extends CallOptions {
-  /** Read no row but the first. Default false. */
+  /** Read only the first row. Default false. */
   firstRow?: boolean | undefined;
 }
 
 /** Result of `execute`. */
 export interface ExecuteResult extends RunResult {
-  /** Names of the columns, in order; none for a statement without rows. */
+  /** Names of the columns, in order; empty for a statement without rows. */
   columns: readonly string[];
-  /** Their types as declared, null for an expression. */
+  /** Their declared types; null for an expression. */
   types: readonly (string | null)[];
   /** Each row as an array in column order. */
   rows: unknown[][];
@@ -44,7 +44,7 @@ export class ReadTransaction {
     this.handle = handle;
   }
 
-  /** @internal Bits of every QUERY. */
+  /** @internal Flags of every QUERY. */
   protected get flags(): number {
     return Flag.READ_ONLY;
   }
@@ -71,7 +71,10 @@ export class ReadTransaction {
     return objectRows(call, this.handle.settings);
   }
 
-  /** All there is to know of a statement: for query builders, which make rows of their own. */
+  /**
+   * Runs a statement and gives all results: rows as arrays, columns and counts. For query builders, which build rows
+   * themselves.
+   */
   async execute<P extends ParametersOf<P>>(
     sql: string | SqlStatement,
     parameters?: P,
@@ -82,7 +85,7 @@ export class ReadTransaction {
     return executeResult(await this.query(mode, sql, parameters, call, this.execute, false));
   }
 
-  /** Rows as objects, read as they are wanted. */
+  /** Rows as objects, read on demand. */
   iterate<R = ObjectRow, P extends ParametersOf<P> = AnyParameters>(
     sql: string | SqlStatement,
     parameters?: P,
@@ -93,8 +96,8 @@ export class ReadTransaction {
   }
 
   /**
-   * A statement to be run again and again in this transaction, at once, as `pool.prepare()` gives one. That of a
-   * `{ sql, values }` object always has its values.
+   * Prepares a statement that can be run many times in this transaction, like `pool.prepare()`. If prepared from a `{
+   * sql, values }` object, it always has those values.
    *
    * @example
    * await pool.transaction(async (tx) => {
@@ -174,8 +177,8 @@ export class PoolTransaction extends ReadTransaction {
   }
 
   /**
-   * Runs a statement that writes once for each parameter set of an Iterable or AsyncIterable, in bounded memory. What came
-   * before a set that fails stays in the transaction, unless that is rolled back.
+   * Runs a statement that writes once for each parameter set of an Iterable or AsyncIterable, in bounded memory. If one
+   * set fails, the sets before it stay in the transaction until it is rolled back.
    */
   async executemany<P extends ParametersOf<P>>(
     sql: string | SqlStatement,
@@ -202,7 +205,7 @@ export class PoolTransaction extends ReadTransaction {
   }
 }
 
-/** Begins, and reads, so that the snapshot is that of this moment. */
+/** Begins a transaction and reads, because SQLite takes the snapshot at the first read. */
 export async function pinSnapshot(handle: Handle): Promise<void> {
   const begin = handle.control(Verb.BEGIN, 1);
   const pin = handle.query(Mode.GET, "SELECT 1 FROM sqlite_schema LIMIT 1", undefined);
@@ -213,13 +216,13 @@ export async function pinSnapshot(handle: Handle): Promise<void> {
   await handle.settle(pin);
 }
 
-/** @internal The rows of a call as objects, converted where `detectTypes` says so. */
+/** @internal The rows of a call as objects, converted as `detectTypes` says. */
 export function objectRows<R>(call: Call, settings: RowSettings): R[] {
-  // Without types to detect the channel has built the objects.
+  // Without detectTypes, the rows are objects already.
   return makeRows(call, settings) as R[];
 }
 
-/** @internal How a prepared statement is run that `query` runs in each mode. */
+/** @internal The methods of a prepared statement, made of `query`. */
 export function runBy(
   settings: RowSettings,
   query: (
@@ -236,7 +239,7 @@ export function runBy(
   };
 }
 
-/** @internal What `execute` reads, and the options that it has in common with other calls. */
+/** @internal Splits the options of `execute` into its mode and the common call options. */
 export function executeMode(options: ExecuteOptions | undefined): {
   mode: number;
   call: CallOptions | undefined;

@@ -6,44 +6,44 @@ import type { WorkerThread } from "../../thread/worker-thread.js";
 import { ForeignCommits } from "./foreign-commits.js";
 import { toError } from "../../connection/handle.js";
 
-/** What was committed, of one or several transactions. */
+/** What one or several transactions have committed. */
 export interface Change {
-  /** Tables of which rows were inserted, updated or deleted: `note`, or `extra.note` outside of the main database. */
+  /** Tables whose rows were inserted, updated or deleted: `note`, or `extra.note` outside the main database. */
   readonly tables: readonly string[];
-  /** Those rows, by table; a table is missing where they are not known or more than 1000. */
+  /** The rowids by table. A table is missing if its rows are unknown or more than 1000. */
   readonly rowids: Readonly<Record<string, readonly (number | bigint)[]>>;
-  /** Something was created, altered or dropped. */
+  /** A schema object was created, altered or dropped. */
   readonly schema: boolean;
-  /** Another process, or another connection of this one, has committed: which tables it changed is not known. */
+  /** Another process, or another connection of this process, has committed. Which tables it changed is unknown. */
   readonly external: boolean;
-  /** Tables that are not listed may have changed, too; always with `external`. */
+  /** Other tables may have changed, too; always true with `external`. */
   readonly any: boolean;
 }
 
-/** Told after each COMMIT what it has changed. */
+/** Called after each COMMIT with its changes. */
 export type ChangeListener = (change: Change) => void;
 
-/** Told of each report as it comes, and of the end. */
+/** Receives each report, and the end. */
 export interface ChangeSubscriber {
   changed(report: ChangeReport): void;
   closed(): void;
 }
 
-/** The pools that are listened to. */
+/** Keeps pools reachable while somebody listens to them. */
 const kept = new Map<ChangeEvents, object>();
 
-/** Where reports come from. */
+/** The source of change reports. */
 export interface ChangeSource {
-  /** Fulfilled when nothing goes unreported that is begun from then on. Rejects where the engine cannot report. */
+  /** Fulfilled when all transactions that begin from then on are reported. Rejects if SQLite cannot report. */
   readonly ready: Promise<unknown>;
   readonly closed: boolean;
-  /** Tells `subscriber` until the function that it gives is called. Throws NotSupportedError. */
+  /** Sends reports to `subscriber` until the returned function is called. Throws NotSupportedError. */
   subscribe(subscriber: ChangeSubscriber): () => void;
 }
 
 const ANYTHING: ChangeReport = { tables: [], schema: false, anything: true };
 
-/** Gathers what the writers of a pool report, while somebody listens. */
+/** Collects the reports of a pool's writers while somebody listens. */
 export class ChangeEvents implements ChangeSource {
   readonly #interval: number;
   readonly #integers: IntegerMode;
@@ -54,19 +54,19 @@ export class ChangeEvents implements ChangeSource {
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
-  /** All writers there are have answered that they report. */
+  /** Fulfilled when all writers have confirmed that they report. */
   #ready: Promise<unknown> = Promise.resolve();
-  /** What is told at the end of this turn, and whether some of it came from outside. */
+  /** The reports for the event at the end of this tick, and whether one came from outside. */
   #gathered: ChangeReport[] = [];
   #external = false;
 
-  /** `interval`: milliseconds between looks for commits of others, 0 for none. */
+  /** `interval`: milliseconds between checks for foreign commits, 0 for none. */
   constructor(interval: number, integers: IntegerMode) {
     this.#interval = interval;
     this.#integers = integers;
   }
 
-  /** As long as somebody listens, `owner` is in use. */
+  /** Keeps `owner` reachable as long as somebody listens. */
   on(event: "change", listener: ChangeListener, owner: object): void {
     this.#check(event);
     kept.set(this, owner);
@@ -86,7 +86,7 @@ export class ChangeEvents implements ChangeSource {
     this.#adjust();
   }
 
-  /** Tells `subscriber` until the function that it gives is called. Throws NotSupportedError. */
+  /** Sends reports to `subscriber` until the returned function is called. Throws NotSupportedError. */
   subscribe(subscriber: ChangeSubscriber): () => void {
     this.#check("change");
     this.#subscribers.add(subscriber);
@@ -96,7 +96,7 @@ export class ChangeEvents implements ChangeSource {
     };
   }
 
-  /** Fulfilled when nothing goes unreported that is begun from then on. Rejects where the engine cannot report. */
+  /** Fulfilled when all transactions that begin from then on are reported. Rejects if SQLite cannot report. */
   get ready(): Promise<unknown> {
     return this.#ready;
   }
@@ -105,7 +105,7 @@ export class ChangeEvents implements ChangeSource {
     return this.#closed;
   }
 
-  /** A writer was opened. */
+  /** Adds a new writer. */
   adopt(channel: WorkerThread): void {
     this.#outlook.add(channel);
     channel.onChange = (report) => {
@@ -114,7 +114,7 @@ export class ChangeEvents implements ChangeSource {
     };
     void channel.exited.then(() => {
       this.#outlook.delete(channel);
-      // Of what it has committed last, nobody was told.
+      // Its last commits may be unreported.
       if (this.#on && !this.#closed) this.#gather(ANYTHING);
     });
     if (!this.#on) return;
@@ -137,7 +137,7 @@ export class ChangeEvents implements ChangeSource {
     if (!capabilities.changes) throw needsNative('the event "change"');
   }
 
-  /** Reports are asked for while somebody listens, and cost nothing else. */
+  /** Turns reports on only while somebody listens, so that they cost nothing otherwise. */
   #adjust(): void {
     const wanted = this.#subscribers.size > 0 || this.#emitter.listenerCount("change") > 0;
     if (!wanted) kept.delete(this);
@@ -155,7 +155,7 @@ export class ChangeEvents implements ChangeSource {
     try {
       await ask(channel, "trackChanges", on);
     } catch (error) {
-      // One that has died is replaced.
+      // A dead writer is replaced.
       if (channel.alive) throw error;
     }
   }
@@ -190,18 +190,18 @@ export class ChangeEvents implements ChangeSource {
       try {
         listener(change);
       } catch (error) {
-        // As an EventTarget does: the others hear of it all the same.
+        // Like EventTarget: a listener that throws does not stop the others.
         queueMicrotask(() => {
           throw error;
         });
       }
     }
-    // It may have been for once.
+    // A once() listener is gone now.
     this.#adjust();
   }
 }
 
-/** Besides the queue of the connection: a lease may be longer than anybody wants to wait. */
+/** Bypasses the connection's queue: a lease may last too long. */
 async function ask(channel: WorkerThread, method: string, ...args: unknown[]): Promise<unknown> {
   const call = new Call(Op.CALL, null, [method, args, 0], { essential: true });
   channel.send(call);

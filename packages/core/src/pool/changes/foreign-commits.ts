@@ -1,18 +1,21 @@
-/** One of the connections that look. */
+/** The state of one connection that checks for commits. */
 interface View<T> {
   readonly member: T;
-  /** Who has committed since this one looked last, and between that look and the one before. */
+  /**
+   * The connections that committed since this one's last check (young), and between that and the check before (old).
+   */
   young: Set<T>;
   old: Set<T>;
-  /** What the last look saw, until those who may have caused it have had time to say so. */
+  /** The result of the last check, kept until the next one: committers may report late. */
   verdict: { readonly changed: boolean; readonly committers: Set<T> } | null;
 }
 
 /**
- * Tells commits of others from those of a pool's own connections. `PRAGMA data_version` changes for every connection
- * but the one that commits, and one that has committed may say so later than another one sees it. So a change is judged
- * a look later: it is explained if exactly one other connection has committed meanwhile. If several have, each explains
- * what the others see, and one cannot know; then it counts as a change from outside, as one must not be missed.
+ * Tells foreign commits from those of the pool's own connections. `PRAGMA data_version` changes for every connection
+ * but the one that commits, and a commit's report may arrive after another connection has seen the change. So each
+ * change is judged one check later. It is explained if exactly one other connection has committed meanwhile. If several
+ * have, each one explains what the others see, and a foreign commit could hide behind them. Then it counts as foreign,
+ * because a foreign commit must never be missed.
  */
 export class ForeignCommits<T> {
   readonly #views = new Map<T, View<T>>();
@@ -37,7 +40,7 @@ export class ForeignCommits<T> {
     }
   }
 
-  /** Takes what each has seen, null where it could not look. True if somebody else has committed. */
+  /** Takes what each connection has seen, null if it could not check. True if there was a foreign commit. */
   looked(looks: readonly (readonly [member: T, changed: boolean | null])[]): boolean {
     if (this.#views.size === 1)
       return looks.some(([member, changed]) => this.#views.has(member) && changed === true);

@@ -5,29 +5,29 @@ import { ProgrammingError } from "../../errors/errors.js";
 import { type CallOptions, checkOptions, checkSignal } from "../../options/connect-options.js";
 import type { ChangeSource, ChangeSubscriber } from "./change-events.js";
 
-/** Milliseconds that the first result waits for a writer that is busy; what it changes meanwhile is read again. */
+/** Milliseconds that the first result waits for a busy writer. Changes in the meantime cause another read. */
 const PATIENCE_MS = 20;
 
-/** Where a live query comes from. */
+/** What a live query needs from its pool. */
 export interface WatchSource<R> {
   readonly sql: string;
   readonly changes: ChangeSource;
-  /** Which tables the query reads, null if it cannot be compiled. */
+  /** The tables that the query reads; null if it cannot be compiled. */
   access(options: CallOptions): Promise<TableAccess | null>;
   query(options: CallOptions): Promise<R[]>;
 }
 
 /** A query's results, as `pool.watch()` gives them. */
 export interface LiveQuery<R> extends AsyncIterableIterator<R[]>, AsyncDisposable {
-  /** Ends it, also under a `next()` that waits. */
+  /** Ends the live query, also while a `next()` waits. */
   return(): Promise<IteratorReturnResult<undefined>>;
 }
 
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
- * A result, and a fresh one whenever a table that it was read from has changed. It is read when it is asked for: at
- * most one query runs, however many commits there are, and it sees all that were told before.
+ * A query's result, and a new one whenever a table that it reads has changed. The query runs when the result is
+ * requested. So at most one runs, however many commits there are, and it sees every reported commit.
  */
 export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
   readonly #source: WatchSource<R>;
@@ -35,16 +35,16 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => this.#wake();
   #unsubscribe: (() => void) | null = null;
-  /** What the query reads, as `database.table`; null if that is not known. */
+  /** The tables that the query reads, as `database.table`; null if unknown. */
   #reads: ReadonlySet<string> | null = null;
-  /** The tables are to be found again. */
+  /** The tables must be determined again. */
   #outdated = true;
   #dirty = true;
   #ended = false;
   #waiting: (() => void) | null = null;
-  /** Why there are no reports, should that turn out late. */
+  /** The error if reports turn out to be impossible after the first result. */
   #failure: { readonly error: unknown } | null = null;
-  /** Calls of `next()` are answered one after the other. */
+  /** Calls of `next()` run one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(source: WatchSource<R>, options: CallOptions = {}) {
@@ -74,7 +74,7 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
 
   /** @internal */
   changed({ tables, schema, anything }: ChangeReport): void {
-    // Another process may also have put another view in the place of the one that was read.
+    // Another process may also have replaced a view that the query reads.
     if (schema || anything) this.#outdated = true;
     const reads = this.#reads;
     const touched =
@@ -104,7 +104,7 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
         this.#check();
       }
       const rows = this.#ended ? null : await this.#read();
-      // Ended meanwhile, nobody wants it any more.
+      // If it ended meanwhile, the result is dropped.
       return rows === null || this.#hasEnded ? DONE : { done: false, value: rows };
     } catch (error) {
       const closed = this.#source.changes.closed;
@@ -148,7 +148,7 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
       this.#reads = null;
       this.#adopt(await this.#source.access(this.#options));
     }
-    // Before the query: what comes while it runs may not be in its snapshot.
+    // Reset before the query: a commit during the query may not be in its snapshot.
     this.#dirty = false;
     return await this.#source.query(this.#options);
   }
@@ -180,7 +180,7 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
   }
 }
 
-/** Gives the parameters as they are now, whenever they are wanted, or throws what was wrong with them. */
+/** Copies the parameters now. The returned function gives them, or throws if they were wrong. */
 export function keepParameters(sql: string, given: object | undefined): () => Parameters {
   try {
     const values = bindParameters(factsOf(sql).parameters, given);

@@ -4,23 +4,25 @@ import { resolveDatabase } from "../../options/database-path.js";
 import { type OptionTable, type Resolved, resolveTable } from "../../options/option-table.js";
 import type { PoolOptions } from "../options.js";
 
-/** A database to be opened, as `createPool()` takes it. */
+/** A database to open, with the arguments of `createPool()`. */
 export interface PoolsDatabase {
-  /** The file; a relative path begins in the folder that the process was in when `createPools()` was called. */
+  /** The file. A relative path starts at the working directory of the time when `createPools()` was called. */
   database: string | URL;
-  /** Options of its pool. Each connection of it is a thread: `{ readers: 0 }` makes do with one. */
+  /** Options of its pool. Each connection is a thread; `{ readers: 0 }` needs only one. */
   options?: PoolOptions | undefined;
 }
 
 /** Options of `createPools()`. */
 export interface PoolsOptions<K = string> {
-  /** Says which database belongs to a key, and how it is opened; called whenever it is to be opened. */
+  /** Says which database belongs to a key, and how to open it. Called each time it is opened. */
   open: (key: K) => PoolsDatabase | Promise<PoolsDatabase>;
-  /** Databases that are open at a time at the most. Default 64. */
+  /** Maximum number of open databases. Default 64. */
   max?: number | undefined;
-  /** Milliseconds after which a database that nobody has used is closed. Default 30000; 0: never. */
+  /** Milliseconds after which an unused database is closed. Default 30000; 0: never. */
   idleTimeout?: number | undefined;
-  /** Milliseconds that a use may wait for others to end before it rejects with PoolTimeoutError. Default 30000; 0: for ever. */
+  /**
+   * Milliseconds that a use may wait for others before it rejects with PoolTimeoutError. Default 30000; 0: no limit.
+   */
   acquireTimeout?: number | undefined;
 }
 
@@ -33,7 +35,7 @@ const POOLS = {
 /** Options of a {@link Pools}, checked and complete. */
 export interface ResolvedPoolsOptions<K> extends Resolved<typeof POOLS> {
   readonly open: (key: K) => PoolsDatabase | Promise<PoolsDatabase>;
-  /** Where relative paths begin, whenever a database is opened. */
+  /** The folder of relative paths, fixed at the start. */
   readonly folder: string;
 }
 
@@ -44,7 +46,7 @@ export function resolvePoolsOptions<K>(options: PoolsOptions<K>): ResolvedPoolsO
   return { open, ...resolveTable(POOLS, options), folder: process.cwd() };
 }
 
-/** What `open()` gave, a relative path in `folder`. Throws TypeError. */
+/** Checks what `open()` gave, and resolves a relative path in `folder`. Throws TypeError. */
 export function checkDatabase(given: PoolsDatabase, folder: string): PoolsDatabase {
   if (typeof given !== "object" || given === null)
     throw new TypeError('option "open" must give an object { database, options }');
@@ -54,6 +56,6 @@ export function checkDatabase(given: PoolsDatabase, folder: string): PoolsDataba
     throw new TypeError(
       'option "open" gave a database without a file, which would be lost when it is closed',
     );
-  // The name of a primary is no path.
+  // The URL of a primary is no path.
   return { database: typeof database === "string" && !/^\w+:\/\//.test(database) ? path : database, options };
 }

@@ -14,25 +14,25 @@ import {
 } from "./options.js";
 import { Tenant } from "./tenant.js";
 
-/** What a {@link Pools} is doing. */
+/** The state of a {@link Pools}. */
 export interface PoolsStats {
-  /** Databases that are open. */
+  /** Open databases. */
   open: number;
-  /** Of those, the ones that are in use. */
+  /** Open databases that are in use. */
   inUse: number;
   /** Databases that are being opened. */
   opening: number;
   /** Databases that are being closed. */
   closing: number;
-  /** Uses that wait for a database to be closed, so that theirs can be opened. */
+  /** Uses that wait for another database to be closed before theirs can be opened. */
   waiting: number;
   /** How often a database was opened. */
   opened: number;
-  /** How often one was closed that was used least recently, or by nobody for long enough. */
+  /** How often a database was closed because it was least recently used, or idle for too long. */
   evicted: number;
 }
 
-/** A use that waits. */
+/** A waiting use. */
 interface Request<K> {
   readonly key: K;
   readonly since: number;
@@ -41,22 +41,22 @@ interface Request<K> {
 }
 
 /**
- * When a use has waited for so many ms for a database in use to become free, those that come wait behind it, also for
- * databases that are open.
+ * If the first use in line has waited this many ms, new uses wait behind it, even for databases that are open.
+ * Otherwise databases in constant use would starve it.
  */
 const PATIENCE_MS = 100;
 
-/** Opens databases by their keys, a pool for each, and closes the one that was used least recently for the next. */
+/** Opens databases by key, each with its own pool. Closes the least recently used one to make room. */
 export class Pools<K = string> {
   readonly #options: ResolvedPoolsOptions<K>;
-  /** Those that are there in whatever state, the one that was used least recently first. */
+  /** All databases, in whatever state, least recently used first. */
   readonly #tenants = new Map<K, Tenant>();
   readonly #waiting: Request<K>[] = [];
   readonly #reentrancy = new Reentrancy();
-  /** While there are databases: threads of those that are closed are for those that are opened in their place. */
+  /** Set while there are databases: threads of closed databases are reserved for the ones that replace them. */
   #unreserve: (() => void) | null = null;
   readonly #whenUnused: (() => void)[] = [];
-  /** Uses that are not over. */
+  /** Uses that have not ended. */
   #pending = 0;
   #opened = 0;
   #evicted = 0;
@@ -69,9 +69,9 @@ export class Pools<K = string> {
   }
 
   /**
-   * Runs `fn` with the pool of the key's database, which is opened if it is not open and stays open while `fn` runs. A use
-   * inside of another's `fn` does not wait for a database to be closed, but opens one more. Rejects with what `open()` or `fn`
-   * throws, with ConnectionClosedError after `close()`, and with the signal's reason.
+   * Runs `fn` with the pool of the key's database. The database is opened if necessary and stays open while `fn` runs.
+   * A use inside another use's `fn` does not wait for room: it opens one more database. Rejects with what `open()` or
+   * `fn` throws, with ConnectionClosedError after `close()`, and with the signal's reason.
    */
   async use<T>(
     key: K,
@@ -99,7 +99,7 @@ export class Pools<K = string> {
     }
   }
 
-  /** What is open, and what is waited for, at this moment. */
+  /** The current number of open and waiting databases and uses. */
   stats(): PoolsStats {
     const tenants = [...this.#tenants.values()];
     const count = (what: (tenant: Tenant) => boolean): number => tenants.filter(what).length;
@@ -116,8 +116,9 @@ export class Pools<K = string> {
   }
 
   /**
-   * Takes no further uses, waits for those that there are, and closes all databases; those that are in use after `timeout`
-   * ms (default 30000) are closed all the same. A second call is the first. Rejects with what closing one has met.
+   * Takes no further uses, waits for the running ones, and closes all databases. Databases still in use after `timeout`
+   * ms (default 30000) are closed anyway. A second call returns the first one's result. Rejects if closing a database
+   * fails.
    */
   async close(options: { timeout?: number | undefined } = {}): Promise<void> {
     const timeout = integer(checkOptions(options, ["timeout"]).timeout, "timeout", 30_000, 0);
@@ -130,12 +131,12 @@ export class Pools<K = string> {
     await this.#closing;
   }
 
-  /** Closes all at the end of an `await using` block. */
+  /** Closes all databases at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  /** The key's database at once, if it is open or there is room for it, and nobody has waited too long. */
+  /** Gives the key's database at once, if it is open or there is room for it, and no use is starving. */
   #enter(key: K): Tenant | null {
     const there = this.#tenants.get(key);
     const waits = this.#waiting.length > 0;
@@ -144,7 +145,9 @@ export class Pools<K = string> {
     return null;
   }
 
-  /** Waits for nobody but a database that is being closed: who holds one would otherwise wait for others who do. */
+  /**
+   * Waits only while the key's own database is being closed. Uses that hold a database must not wait for each other.
+   */
   async #enterInside(key: K): Promise<Tenant> {
     for (;;) {
       const there = this.#tenants.get(key);
@@ -178,7 +181,7 @@ export class Pools<K = string> {
   #leave(key: K, tenant: Tenant): void {
     tenant.leave();
     if (this.#tenants.get(key) === tenant) {
-      // The last one is the one that was used most recently.
+      // Moves it to the end of the map: most recently used.
       this.#tenants.delete(key);
       this.#tenants.set(key, tenant);
     }
@@ -195,13 +198,13 @@ export class Pools<K = string> {
     this.#tenants.set(key, tenant);
     this.#unreserve ??= parked.reserve(this.#options.max);
     tenant.pool.catch(() => {
-      // Whoever comes next tries again.
+      // Remove it: the next use tries again.
       this.#gone(key, tenant);
     });
     return entered(tenant);
   }
 
-  /** Closes a database; its key and its place are free when that is done. */
+  /** Closes a database. Its key and its place are free afterwards. */
   async #close(key: K, tenant: Tenant): Promise<void> {
     try {
       await tenant.close();
@@ -223,7 +226,7 @@ export class Pools<K = string> {
     this.#unreserve = null;
   }
 
-  /** Serves those who wait, in order, and makes room for them. */
+  /** Serves waiting uses in order, and makes room for them. */
   #advance(): void {
     const { max } = this.#options;
     const starving = this.#starving;
@@ -236,7 +239,7 @@ export class Pools<K = string> {
       else if (there === undefined && first && this.#tenants.size < max)
         this.#serve(request, this.#open(key));
       else if (there === undefined) wanted.add(key);
-      // One whose pool was closed by its user, or that is being closed: opened again when that is done.
+      // The user has closed its pool, or it is being closed. It is opened again after that.
       else if (!there.closing && there.uses === 0) void this.#close(key, there);
     }
     let closing = 0;
@@ -244,7 +247,7 @@ export class Pools<K = string> {
     this.#evict(this.#tenants.size - max + wanted.size - closing);
   }
 
-  /** Closes as many, as far as they are not in use, those first that were used least recently. */
+  /** Closes up to `count` idle databases, least recently used first. */
   #evict(count: number): void {
     for (const [key, tenant] of this.#tenants) {
       if (count <= 0) return;
@@ -266,7 +269,7 @@ export class Pools<K = string> {
     return at >= 0;
   }
 
-  /** Databases that are always in use would keep the first in line waiting for ever. */
+  /** Without this, databases in constant use would keep the first in line waiting for ever. */
   get #starving(): boolean {
     const [first] = this.#waiting;
     return first !== undefined && performance.now() - first.since > PATIENCE_MS;
@@ -277,7 +280,7 @@ export class Pools<K = string> {
     return new PoolTimeoutError(`none of ${max} databases in use became free within ${acquireTimeout} ms`);
   }
 
-  /** Closes those that nobody has used for `idleTimeout` ms, when the first of them is due. */
+  /** Closes databases that were idle for `idleTimeout` ms, when the first one is due. */
   #sweepLater(): void {
     const { idleTimeout } = this.#options;
     if (idleTimeout === 0 || this.#sweep !== undefined || this.#closing !== null) return;
@@ -306,7 +309,7 @@ export class Pools<K = string> {
     this.#release();
     const left = Math.max(0, Math.floor(deadline - performance.now()));
     const closings = Array.from(this.#tenants.values(), async (tenant) => {
-      // Only where `timeout` is over, which may be before opening ever is.
+      // Still opening only if `timeout` is over; opening may never end.
       if (tenant.opening) tenant.abandon(poolsClosed());
       else await tenant.close(left);
     });
@@ -318,7 +321,7 @@ export class Pools<K = string> {
     }
   }
 
-  /** Resolves when no use is under way, at the latest after `timeout` ms. */
+  /** Resolves when no use is running, or after `timeout` ms. */
   async #unused(timeout: number): Promise<void> {
     if (this.#pending === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -330,8 +333,8 @@ export class Pools<K = string> {
 }
 
 /**
- * Many databases, a pool for each, opened by their keys when they are used and closed when others are used more recently.
- * Throws TypeError or RangeError for wrong options.
+ * Manages many databases, each with its own pool. They are opened by key when they are used, and closed when others are
+ * used more recently. Throws TypeError or RangeError for wrong options.
  *
  * @example
  * await using tenants = createPools({

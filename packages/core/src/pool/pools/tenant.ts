@@ -1,8 +1,8 @@
 import type { Pool } from "../pool.js";
 
-/** The database of one key: it is being opened, open, or being closed. */
+/** The database of one key: opening, open, or closing. */
 export class Tenant {
-  /** Rejects with what opening it has met. */
+  /** Rejects with the error of opening it. */
   readonly pool: Promise<Pool>;
   readonly #refuse: (reason: unknown) => void;
   readonly #opening: Promise<void>;
@@ -15,9 +15,9 @@ export class Tenant {
     const { promise, resolve, reject } = Promise.withResolvers<Pool>();
     this.pool = promise;
     this.#refuse = reject;
-    // Everybody who waits for it is told; if they have all left, nobody has to be.
+    // The uses that wait for it get the error. If none is left, it is no unhandled rejection.
     promise.catch(() => {});
-    // Not at once: what is called may use the database itself, which has to be known by then.
+    // Deferred: `open` may use this very database, so it must be registered first.
     this.#opening = Promise.resolve()
       .then(open)
       .then((pool) => {
@@ -35,7 +35,7 @@ export class Tenant {
     return this.#closing !== null;
   }
 
-  /** It takes further uses. Its pool may have been closed by somebody who was given it. */
+  /** It takes further uses. A user may have closed its pool. */
   get usable(): boolean {
     return this.#closing === null && this.#open?.closed !== true;
   }
@@ -61,13 +61,13 @@ export class Tenant {
     this.#idleSince = performance.now();
   }
 
-  /** Closes it when it is open, for `timeout` ms at the most. A second call is the first. */
+  /** Closes it when it is open, within `timeout` ms. A second call returns the first one's promise. */
   close(timeout?: number): Promise<void> {
     this.#closing ??= this.#opening.then(() => this.#open?.close({ timeout }));
     return this.#closing;
   }
 
-  /** Tells those who wait for it that it is given up. It is closed as soon as it has been opened. */
+  /** Rejects the uses that wait for it. It is closed as soon as it has opened. */
   abandon(reason: Error): void {
     this.#refuse(reason);
     this.close(0).catch(() => {});
