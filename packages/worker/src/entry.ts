@@ -35,7 +35,7 @@ function keepReplica(port: MessagePort, { replica: spec }: ReplicaData): void {
   });
 }
 
-/** Serves one connection after the other, each with nothing of the one before. */
+/** Serves one connection after the other. None keeps anything of the one before. */
 function serveConnections(port: MessagePort, first: ThreadData | WaitingData): void {
   let deliver: ((message: unknown) => void) | null = null;
   port.on("message", (message: unknown) => {
@@ -43,7 +43,7 @@ function serveConnections(port: MessagePort, first: ThreadData | WaitingData): v
     else deliver?.(message);
   });
   if ("engineAhead" in first) {
-    // Whoever comes asks again, and is told what is wrong with it.
+    // A failure is reported when a connection asks for the engine again.
     const ready = (): void => (first.ready as MessagePort).postMessage(null);
     engineCopy(first.engineAhead).then(ready, ready);
   } else deliver = serveConnection(port, first, () => (deliver = null));
@@ -53,10 +53,10 @@ function beginsConnection(message: unknown): message is ThreadData {
   return !Array.isArray(message) && typeof message === "object" && message !== null && "control" in message;
 }
 
-/** Nothing was loaded into this thread, or set in this process, that outlasts the connections so far. */
+/** True as long as no connection has loaded or set something in this thread or process that outlasts it. */
 let asNew = true;
 
-/** Gives what takes the messages for the connection; `over` is called when it is closed. */
+/** Returns the receiver of the connection's messages. `over` is called when the connection is closed. */
 function serveConnection(port: MessagePort, data: ThreadData, over: () => void): (message: unknown) => void {
   const answers = data.answers as MessagePort;
   const control = openControl(data.control);
@@ -99,7 +99,7 @@ function serveConnection(port: MessagePort, data: ThreadData, over: () => void):
       }),
   };
 
-  /** After an answer has left: what remains, then a look for the next call. */
+  /** Runs after an answer has left: finishes the remaining operations, then polls for the next message. */
   const goOn = (): void => {
     scheduler.proceed();
     if (scheduler.idle && !closed) poller.poll();
@@ -116,7 +116,7 @@ function serveConnection(port: MessagePort, data: ThreadData, over: () => void):
       answers.postMessage(message, list);
       announce(control, Side.THREAD);
     },
-    // What comes is handed over below.
+    // Messages are delivered below.
     on: () => {},
   };
   const endpoint = serverEndpoint(bothWays, () => queueMicrotask(goOn));

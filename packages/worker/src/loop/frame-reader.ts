@@ -5,7 +5,7 @@ import { nextSequence } from "../wire/control-block.js";
 import { isCount, malformed } from "../wire/malformed.js";
 import { type Frame, Op, type SqlValue } from "../wire/protocol.js";
 
-/** Fields of each operation after its code; QUERY's parameters follow its own. */
+/** Number of fields of each operation, without its code. A QUERY's parameters follow its fields. */
 const FIELDS: Readonly<Record<number, number>> = {
   [Op.DEFINE]: 3,
   [Op.FORGET]: 1,
@@ -22,13 +22,13 @@ const FIELDS: Readonly<Record<number, number>> = {
 const NO_FIELDS: readonly unknown[] = [];
 const NO_VALUES: SqlValue[] = [];
 
-/** Takes operations off frames, in order; those that have no answer are done at once. */
+/** Reads operations from frames, in order. Operations without an answer are executed at once. */
 export class FrameReader {
   readonly #executor: Executor;
   readonly #frames: Frame[] = [];
   #at = 0;
   #sequence = 0;
-  /** Read already, but not handed out. */
+  /** An operation that was read but not returned yet. */
   #ahead: Operation | null = null;
   #timed = false;
 
@@ -46,7 +46,7 @@ export class FrameReader {
     this.#frames.push(frame);
   }
 
-  /** The next operation if it is there and `wanted`. */
+  /** The next operation, if there is one and it is `wanted`. */
   nextIf(wanted: (operation: Operation) => boolean): Operation | null {
     this.#ahead ??= this.#next();
     return this.#ahead !== null && wanted(this.#ahead) ? this.next() : null;
@@ -72,14 +72,16 @@ export class FrameReader {
     }
   }
 
-  /** The operation at the read position; null for one that has no answer, which is done at once. */
+  /**
+   * Reads the operation at the current position. Null for an operation without an answer, which is executed at once.
+   */
   #read(frame: Frame): Operation | null {
     const executor = this.#executor;
     const code = frame[this.#at] as number;
     const start = this.#at + 1;
     const parameters = code === Op.QUERY ? frame[start + 5] : 0;
     const fields = isCount(code) ? (FIELDS[code] ?? Number.NaN) : Number.NaN;
-    // A count below zero would lead back to where this operation begins.
+    // A negative count would lead back to the start of this operation.
     const end = isCount(parameters) ? start + fields + parameters : Number.NaN;
     if (!(end <= frame.length)) throw malformed("an operation");
     this.#at = end;

@@ -8,13 +8,14 @@ import { codeOf } from "../wire/fault.js";
 import { Flag, Op } from "../wire/protocol.js";
 import type { Points } from "./points.js";
 
-/** After this many milliseconds a group is committed, and what is left of it makes another. */
+/** After this many milliseconds a group is committed. Its remaining members form another group. */
 const GROUP_MS = 20;
 
 /**
- * Constraints that SQLite looks at before it writes a row, or undoes a whole statement for: in front of each it begins a
- * statement journal where it needs one. After any other error (STRICT types, a text that is too long, a function that
- * throws, triggers nested too deep) the rows that a statement had written by then are still there.
+ * After a violation of these constraints SQLite leaves nothing of the statement behind: it checks them before it writes
+ * a row, or undoes the whole statement, for which it keeps a statement journal. After any other error (STRICT types, a
+ * text that is too long, a function that throws, triggers nested too deep) the rows that the statement has written so
+ * far stay.
  */
 const UNDOES_ITSELF: ReadonlySet<string> = new Set([
   "SQLITE_CONSTRAINT_CHECK",
@@ -26,30 +27,30 @@ const UNDOES_ITSELF: ReadonlySet<string> = new Set([
   "SQLITE_CONSTRAINT_UNIQUE",
 ]);
 
-/** Why the work of a group was undone. */
+/** Why a group was rolled back. */
 const Undone = {
-  /** They cannot share a transaction. */
+  /** The statements cannot share a transaction. */
   ALONE: 0,
-  /** What a failing statement had done could not be told from what the others had. */
+  /** A statement failed without a savepoint, so its changes could not be undone separately. */
   UNGUARDED: 1,
-  /** One of them was stopped, or is not wanted any more. */
+  /** A member was interrupted or cancelled. */
   STOPPED: 2,
 } as const;
 
-/** What became of a group: how many of its operations are answered, and what is to be run next, in this order. */
+/** The result of a group: how many operations were answered, and which ones run next, in this order. */
 export interface GroupOutcome {
   readonly answered: number;
   readonly rest: readonly Operation[];
 }
 
-/** What a group is run on. */
+/** The parts of the session that a group needs. */
 export interface GroupParts
   extends Pick<
     SessionParts,
     "handle" | "out" | "lockWait" | "counts" | "changes" | "trace" | "nativeStatements"
   > {
   readonly executor: Executor;
-  /** What is behind an error of SQLite's. */
+  /** The original error behind SQLite's error, such as what a callback threw. */
   behind(error: unknown): unknown;
 }
 
@@ -60,28 +61,28 @@ export function isGroupable({ handle }: Pick<GroupParts, "handle">, operation: O
   try {
     statement.prepare(handle.db);
   } catch {
-    // It says so when it is run by itself.
+    // The error is reported when the operation runs by itself.
     return false;
   }
   return statement.groupable && !statement.slow;
 }
 
-/** What a group asks of the one that runs it. */
+/** What a group needs from the scheduler. */
 export interface Turns {
-  /** Whether the operation may run. */
+  /** Marks the operation as begun. False if it was cancelled. */
   begin(operation: Operation): boolean;
-  /** What was begun is over. */
+  /** Notes that the operation begun last has ended. */
   end(): void;
-  /** The companion has begun the operation, and it is over. */
+  /** Notes that the native companion has run the operation. */
   ran(operation: Operation): void;
   points(): Points;
 }
 
 /**
- * Group commit: the statements of several callers in one transaction, so that they share one fsync; nothing is
- * answered before COMMIT. Each behaves as if it stood alone. A statement that has failed, that has never been run, or
- * that calls functions of the user's gets a savepoint, which costs a third of a short insert; should another fail in a way
- * that SQLite does not undo, the group is run again with savepoints for all.
+ * Group commit: several callers' statements share one transaction, and so one fsync. No answer leaves before COMMIT.
+ * Each statement behaves as if it were alone. A statement gets a savepoint if it has failed before, has never run, or
+ * calls user functions; a savepoint costs a third of a short insert. If another statement fails in a way that SQLite
+ * does not undo, the group runs again with savepoints for all.
  */
 export class GroupCommit {
   readonly #session: GroupParts;
@@ -96,7 +97,7 @@ export class GroupCommit {
     this.#turns = turns;
   }
 
-  /** SQL is about to call a function of the user's. */
+  /** SQL is about to call a user function. */
   called(): void {
     if (this.#running !== null) this.#running.statement!.callsOut = true;
   }
@@ -112,13 +113,13 @@ export class GroupCommit {
       this.#running = null;
       if (typeof outcome === "object")
         return { answered: outcome.answered, rest: [...members.slice(outcome.answered), ...later] };
-      // What a member was interrupted for is over, too.
+      // The interrupt of a member has had its effect.
       this.#turns.end();
       out.rewind(mark);
       startOver(members);
       if (outcome === Undone.ALONE) break;
       guarded ||= outcome === Undone.UNGUARDED;
-      // The others do not wait for what turned out to be slow.
+      // Statements that turned out to be slow run later, so that the others do not wait for them.
       for (let at = 0; at < members.length; ) {
         if (!members[at]!.single && !members[at]!.statement!.slow) at++;
         else {
@@ -138,7 +139,7 @@ export class GroupCommit {
     try {
       this.#exec("begin");
     } catch {
-      // Whoever holds the lock: the first statement waits for it by itself.
+      // Another connection holds the lock. The first statement waits for it by itself.
       return Undone.ALONE;
     }
     const timings: { place: number; begun: number }[] = [];
@@ -171,7 +172,7 @@ export class GroupCommit {
         timings.push({ place: out.timing(begun), begun });
       }
       const failed = this.#runMember(operation, guarded);
-      // An interrupt must not meet the COMMIT.
+      // An interrupt must not hit the COMMIT.
       this.#turns.end();
       const after = performance.now();
       operation.statement!.ranInGroup(after - now);
@@ -187,7 +188,7 @@ export class GroupCommit {
       session.lockWait.attempt(last.sequence, first, performance.now());
       try {
         this.#exec("commit");
-        // Each ran until the COMMIT that it shares.
+        // Each statement's time ends with the shared COMMIT.
         for (const { place, begun } of timings) out.ran(place, sharedNow() - begun);
         return { answered };
       } catch (error) {
@@ -196,7 +197,7 @@ export class GroupCommit {
     }
   }
 
-  /** Runs and answers one member. Null if nothing is left of a statement that failed, else why all has to be undone. */
+  /** Runs and answers one member. Null if the group can go on, else why it must be rolled back. */
   #runMember(operation: Operation, guardAll: boolean): number | null {
     const session = this.#session;
     const statement = operation.statement!;
@@ -216,7 +217,10 @@ export class GroupCommit {
     }
   }
 
-  /** Takes the members from `at` on that can be run in one call of the companion's. False if the next cannot. */
+  /**
+   * Packs the members from `at` on that one call of the native companion can run. False if the next member cannot be
+   * packed.
+   */
   #pack(members: readonly Operation[], at: number): boolean {
     const points = this.#turns.points();
     let next = at;
@@ -225,7 +229,10 @@ export class GroupCommit {
     return next > at;
   }
 
-  /** Runs and answers what was packed, for `ms` milliseconds from `began` on; how many are answered, and as {@link #runMember}. */
+  /**
+   * Runs and answers the packed members, until `ms` milliseconds after `began`. Gives how many were answered, and the
+   * result of {@link #runMember}.
+   */
   #runPacked(began: number, ms: number): { done: number; undone: number | null } {
     const points = this.#turns.points();
     let answered = 0;
@@ -242,7 +249,7 @@ export class GroupCommit {
       answered += done.length;
       const last = failed ?? done.at(-1);
       if (last !== undefined) this.#turns.ran(last);
-      // An interrupt must not meet the COMMIT.
+      // An interrupt must not hit the COMMIT.
       this.#turns.end();
       if (failed === null) break;
       failed.statement!.ranInGroup(performance.now() - over);
@@ -257,17 +264,17 @@ export class GroupCommit {
     return { done: answered, undone: null };
   }
 
-  /** Answers a member that has failed, as {@link #runMember} does; `guard`: it has a savepoint. */
+  /** Answers a failed member; the result is that of {@link #runMember}. `guard`: it has a savepoint. */
   #failed(operation: Operation, error: unknown, guard: boolean, mark: number): number | null {
     const session = this.#session;
     const code = codeOf(error);
     if (code === "SQLITE_INTERRUPT") {
-      // If not for its caller, then for the others, who do not wait for it any longer.
+      // If its own caller did not cancel it, another caller did. Then it runs alone, because the others no longer wait.
       operation.single = !isMarked(this.#control, operation.sequence);
       return Undone.STOPPED;
     }
     if (!session.handle.inTransaction) return Undone.ALONE;
-    // A lock is for the one that met it to wait for.
+    // The statement that met a lock waits for it by itself.
     if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) return Undone.ALONE;
     if (!UNDOES_ITSELF.has(code)) {
       operation.statement!.leavesRows = true;
@@ -291,7 +298,7 @@ export class GroupCommit {
     return why;
   }
 
-  /** The transaction is nobody's, so that no authorizer is asked about it. */
+  /** The group's own statements are not subject to an authorizer. */
   #exec(which: Exclude<keyof OwnStatements, "db">): void {
     const session = this.#session;
     const { db } = session.handle;
@@ -303,7 +310,7 @@ export class GroupCommit {
   }
 }
 
-/** Of the handle that was open when they were prepared. */
+/** Prepared statements of one handle. */
 interface OwnStatements {
   readonly db: EngineDatabase;
   readonly begin: EngineStatement;

@@ -8,9 +8,9 @@ import { Flag, Mode, type SqlValue } from "../wire/protocol.js";
 
 type PointsParts = Pick<SessionParts, "nativeStatements" | "out" | "counts" | "state">;
 
-/** Statements of one call of the companion's. */
+/** Maximum number of statements in one call of the native companion. */
 const MAX_STATEMENTS = 512;
-/** Of a result of more rows than that a packet is made. */
+/** A result with more rows is sent as a packet instead. */
 const MAX_ROWS = 64;
 
 const INPUT = 4096;
@@ -18,37 +18,40 @@ const INPUT_BYTES = 64 * 1024;
 const CELLS = 8 * 1024;
 const TEXT_BYTES = 128 * 1024;
 
-/** What the companion's `src/points.h` calls them. */
+/** Constants of the native companion's `src/points.h`. */
 const Tag = { NULL: 0, NUMBER: 1, INT64: 2, TEXT: 3, BLOB: 4, UTF8: 5 } as const;
 const Head = { DONE: 0, AT: 1, BYTES: 2, STEPPED: 3, CODE: 4, MESSAGE: 5, CELLS: 6 } as const;
 const Status = { ROWS: 0, NEW_ROWS: 1, WROTE: 2 } as const;
 const INTEGERS = { auto: 0, bigint: 1, number: 2 } as const;
-/** A limit of rows that means: it writes. */
+/** The row limit of a statement that writes. */
 const WRITES = 0;
 
 const NONE: readonly Operation[] = [];
 
-/** Buffer's methods that need no name of an encoding. */
+/** Buffer methods that skip the lookup of an encoding's name. */
 interface Text extends Buffer {
   latin1Slice(start: number, end: number): string;
   utf8Slice(start: number, end: number): string;
   utf8Write(text: string, offset: number): number;
 }
 
-/** What became of statements that were run in one call. */
+/** The result of one call. */
 export interface PointsOutcome {
-  /** They are answered. */
+  /** These operations are answered. */
   readonly done: readonly Operation[];
-  /** It has failed with `error`, is not answered, and must not be run again. */
+  /** This operation failed with `error`. It is not answered, and must not run again. */
   readonly failed: Operation | null;
   readonly error: unknown;
-  /** They are to be run in another way, or later; behind one that failed by another {@link Points.run}. */
+  /**
+   * These operations were not run. After a failure another {@link Points.run} runs them; otherwise they run later or in
+   * another way.
+   */
   readonly rest: readonly Operation[];
 }
 
 /**
- * Small statements that wait behind each other, run in one call of the native companion's: half of what one takes in the
- * thread is otherwise its way into C++ and back.
+ * Runs small waiting statements in one call of the native companion. Otherwise half of each statement's time in the
+ * thread would be spent on crossing into C++ and back.
  */
 export class Points {
   readonly #session: PointsParts;
@@ -59,16 +62,16 @@ export class Points {
   readonly #cellIntegers = new BigInt64Array(this.#cells.buffer);
   readonly #tags = new Uint8Array(CELLS);
   readonly #text = Buffer.alloc(TEXT_BYTES) as Text;
-  /** What is to be run in another way: its result was larger than thought, or it has failed. */
+  /** Operations that must run in another way: the result was larger than expected, or it failed. */
   readonly #refused = new WeakSet<Operation>();
   #operations: Operation[] = [];
   #compiled: NativeStatement[] = [];
-  /** In the input: where the next is put, and where the first is. */
+  /** Positions in the input: of the next operation, and of the first. */
   #at = 0;
   #byteAt = 0;
   #from = 0;
   #byteFrom = 0;
-  /** Of the answers. */
+  /** Positions in the answers. */
   #cell = 0;
   #textAt = 0;
 
@@ -76,15 +79,15 @@ export class Points {
     this.#session = session;
   }
 
-  /** Takes a read to the others that {@link run} runs, if it is one for this. */
+  /** Adds a read to the next {@link run}. False if it is not suitable. */
   addRead(operation: Operation): boolean {
     const { statement, mode, limit } = operation;
-    // BEGIN and COMMIT are read-only, too.
+    // SQLite counts BEGIN and COMMIT as read-only, too.
     if (!statement!.reader || !statement!.readonly) return false;
     switch (mode) {
       case Mode.GET:
         return this.#add(operation, 1);
-      // A small result may turn out to be larger, which is noticed; what is known to be large is not tried.
+      // A result that turns out to be larger is noticed. One that was large last time is not tried.
       case Mode.ALL:
         return statement!.lastRows <= MAX_ROWS && this.#add(operation, MAX_ROWS);
       case Mode.CURSOR:
@@ -96,7 +99,7 @@ export class Points {
     }
   }
 
-  /** The same of a write that gives no rows. */
+  /** Adds a write that returns no rows to the next {@link run}. */
   addWrite(operation: Operation): boolean {
     const { statement, mode, flags } = operation;
     if (!statement!.dml || statement!.reader || mode === Mode.DESCRIBE) return false;
@@ -132,7 +135,7 @@ export class Points {
     return true;
   }
 
-  /** One parameter; false where there is no room for it. */
+  /** Adds a parameter to the input; false if there is no room. */
   #put(value: SqlValue): boolean {
     const at = this.#at;
     this.#at += 2;
@@ -168,12 +171,12 @@ export class Points {
     }
   }
 
-  /** How many are taken that have not been run. */
+  /** Number of operations that were added but not run. */
   get waiting(): number {
     return this.#operations.length;
   }
 
-  /** Forgets what was taken. */
+  /** Removes the added operations. */
   clear(): void {
     this.#operations = [];
     this.#compiled = [];
@@ -181,8 +184,8 @@ export class Points {
   }
 
   /**
-   * Runs what was taken, of which there is something, and answers it; `took` is told how long each ran. It ends behind one at
-   * whose end `ms` milliseconds are over.
+   * Runs and answers the added operations; there must be at least one. `took` gets each one's duration. Stops after the
+   * operation that ends behind `ms` milliseconds.
    */
   run(ms: number, took: (statement: Statement, ms: number) => void): PointsOutcome {
     const [operations, compiled, cells] = [this.#operations, this.#compiled, this.#cells];
@@ -201,7 +204,7 @@ export class Points {
         ms,
       );
     } catch (thrown) {
-      // What has not been run, or only reads, says so again when it is run by itself.
+      // The error appears again when the operation runs by itself, which is safe: it has not run, or only reads.
       error = thrown;
     }
     const done = cells[Head.DONE]!;
@@ -230,7 +233,7 @@ export class Points {
     return { done: operations, failed, error: error ?? this.#failure(), rest };
   }
 
-  /** What stands for SQLite's error: one of JavaScript's takes its stack, which costs ten times what the statement does. */
+  /** A plain object in place of an Error, whose stack trace would cost ten times as much as the statement. */
   #failure(): unknown {
     const from = this.#textAt + this.#cells[Head.CODE]!;
     const code = this.#text.latin1Slice(this.#textAt, from);
@@ -258,7 +261,7 @@ export class Points {
     if (mode !== Mode.GET) statement!.lastRows = first;
   }
 
-  /** The next value of the answers. */
+  /** Reads the next value of the answers. */
   readonly #value = (): SqlValue => {
     const cell = this.#cell++;
     const value = this.#cells[cell]!;

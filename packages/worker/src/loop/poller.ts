@@ -1,28 +1,33 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { type Control, expects, Side } from "../wire/control-block.js";
 
-/** How long a thread looks for the next message before it parks: a wake-up on either side costs 50 to 150 us. */
+/**
+ * How long a thread polls for the next message before it parks. Waking a parked thread costs 50 to 150 us on either
+ * side.
+ */
 const POLL_MS = 0.2;
-/** Polling goes on within microtasks; after this long the event loop gets a turn. */
+/** Polling continues inside microtasks. After this long, the event loop gets a turn. */
 const TURN_MS = 10;
-/** So many polls in vain, and the thread parks at once until a message comes soon after it did. */
+/** After this many polls without a message, the thread parks at once, until a message comes shortly after it parked. */
 const MAX_MISSES = 4;
-/** Of so many times that it parks at once, it looks once all the same: two sides that park never see soon answers. */
+/**
+ * While it parks at once, it still polls every 32nd time: if both sides sleep, neither sees how fast the other answers.
+ */
 const TRY_EVERY = 32;
 
-/** Takes messages off a port without parking the thread, as long as that has been paying off. */
+/** Receives messages without parking the thread, as long as that pays off. */
 export class Poller {
   readonly #port: MessagePort;
   readonly #control: Control;
   readonly #deliver: (message: unknown) => void;
-  /** How many threads of the process are polling, and how many may. */
+  /** Number of polling threads in the process, and its limit. */
   readonly #pollers: Int32Array<SharedArrayBuffer>;
   readonly #limit: number;
   #misses = 0;
   #skipped = 0;
   #parked = 0;
   #turned = 0;
-  /** Messages that came, either way. */
+  /** Messages received, polled or not. */
   #received = 0;
 
   constructor(
@@ -39,14 +44,14 @@ export class Poller {
     this.#limit = limit;
   }
 
-  /** A message came the ordinary way: the event loop has turned, and would polling have caught it? */
+  /** A message came through the event loop. If it came shortly after parking, polling would have caught it. */
   turned(): void {
     this.#received++;
     this.#turned = performance.now();
     if (this.#turned - this.#parked < POLL_MS) this.#misses = 0;
   }
 
-  /** Delivers the next message if it comes soon. */
+  /** Polls once, and delivers the next message if it comes soon. */
   poll(): void {
     const began = performance.now();
     this.#parked = began;

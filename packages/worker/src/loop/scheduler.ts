@@ -11,22 +11,23 @@ import { codeOf } from "../wire/fault.js";
 import { begin, closeGroup, type Control, end } from "../wire/control-block.js";
 import { type Frame, MAX_SPENT, Op, SPENT_SHIFT, Verb } from "../wire/protocol.js";
 
-/** After this long the answers that are there leave, and the rest goes on. */
+/** After this many milliseconds finished answers are sent, and the remaining operations run afterwards. */
 const SLICE_MS = 1;
 
 /**
- * With half of a frame answered the main side has something to do while the thread goes on: 64 callers read 250,000
- * rows a second by key that way, against 165,000 with one answer per frame.
+ * When half of a frame is answered, the main side can work on it while the thread goes on: 64 callers read 250,000 rows
+ * a second by key that way, against 165,000 with one answer per frame.
  */
 const MIN_SHARE = 32;
 
-/** Statements that share one transaction at the most. */
+/** Maximum number of statements in one group commit. */
 const MAX_GROUP = 512;
 
 /**
- * Runs frames in order. A call is answered with whatever is finished: when about a millisecond is spent, when half of
- * a large frame is done, when a packet is full, and before an operation that is not known to be quick, so that a slow one never holds back the
- * answers before it. What remains goes on after the answer has left, and rides on the answer to the next call.
+ * Runs frames in order. The answer to a frame contains what is finished when one of these happens: about a millisecond
+ * has passed, half of a large frame is done, a packet is full, or the next operation is not known to be quick. So a
+ * slow operation never holds back earlier answers. The other operations run after the answer has left, and their
+ * answers are sent with the reply to the next frame.
  */
 export class Scheduler {
   readonly #session: Session;
@@ -34,22 +35,22 @@ export class Scheduler {
   readonly #reader: FrameReader;
   readonly #sharedRead: SharedRead;
   readonly #groupCommit: GroupCommit;
-  /** Made when it is first wanted: its memory takes as long as opening a handle. */
+  /** Created on first use: allocating its memory takes as long as opening a handle. */
   #points: Points | null = null;
   #current: Operation | null = null;
-  /** The current operation has begun: it is never skipped now. */
+  /** The current operation has begun, so it is no longer skipped. */
   #begun = false;
-  /** Number of the operation that was begun last. */
+  /** Number of the operation that began last. */
   #latest = 0;
   #interrupts = 0;
-  /** Where in the reply it is told how long the operation that is attempted ran. */
+  /** Position in the reply for the duration of the current operation. */
   #timing = -1;
-  /** So many answers leave together at the most, about half of a large frame. */
+  /** Maximum number of answers that are sent together, about half of a large frame. */
   #share = MIN_SHARE;
-  /** Milliseconds that the operations of the next reply have run, and how many of them are over. */
+  /** Duration of the next reply's operations in milliseconds, and how many of them have ended. */
   #spent = 0;
   #over = 0;
-  /** Operations to be run before those of the frames: what was begun together and has to be run again, or was left over. */
+  /** Operations that run before those of the frames: they have to run again, or are left over from a group. */
   readonly #singles: Operation[] = [];
 
   constructor(session: Session, control: Control) {
@@ -69,7 +70,7 @@ export class Scheduler {
     return this.#current === null && this.#singles.length === 0 && this.#reader.empty;
   }
 
-  /** SQL is about to call a function of the user's. */
+  /** SQL is about to call a user function. */
   functionCalled(): void {
     this.#sharedRead.called();
     this.#groupCommit.called();
@@ -79,7 +80,7 @@ export class Scheduler {
   run(frame: Frame): { reply: unknown[]; transfer: ArrayBuffer[] } {
     if (frame.length > 0) {
       this.#reader.add(frame);
-      // A point read takes about eight fields.
+      // A point read has about eight fields.
       this.#share = Math.max(MIN_SHARE, frame.length >> 4);
     }
     this.proceed();
@@ -91,7 +92,7 @@ export class Scheduler {
     return taken;
   }
 
-  /** Works until something is worth an answer, or nothing is left. */
+  /** Works until an answer is worth sending, or nothing is left. */
   proceed(): void {
     for (let again = true; again; ) {
       try {
@@ -150,8 +151,8 @@ export class Scheduler {
   }
 
   /**
-   * An interrupt stops every statement that is being stepped, half-read cursors among them, and while one of those
-   * stays open it also meets the next statement to start. So they end here.
+   * sqlite3_interrupt() stops every statement that is being stepped, including half-read cursors. While one of those
+   * stays open, the interrupt also hits the next statement. So an interrupt closes all half-read cursors here.
    */
   #ended(): void {
     const interrupts = end(this.#control, this.#latest);
@@ -166,13 +167,13 @@ export class Scheduler {
     this.#timing = -1;
   }
 
-  /** False if the operation was cancelled. */
+  /** Marks the operation as begun. False if it was cancelled. */
   #begin(operation: Operation): boolean {
     this.#latest = operation.sequence;
     return begin(this.#control, operation.sequence);
   }
 
-  /** True when the operation is answered to its end. */
+  /** Runs one step of the operation. True if the operation is finished. */
   #attempt(operation: Operation, now: number, from: number): boolean {
     const session = this.#session;
     const first = !this.#begun;
@@ -180,7 +181,7 @@ export class Scheduler {
       operation.begun = from;
       closeGroup(this.#control);
       if (operation.skipped || !this.#begin(operation)) {
-        // The batch behind it may be begun before the main side has got to its mark.
+        // The next batch of the same executemany may begin before the main side can cancel it.
         session.executor.failed(operation);
         session.out.skipped();
         return true;
@@ -188,7 +189,7 @@ export class Scheduler {
       this.#begun = true;
     }
     session.lockWait.attempt(operation.sequence, first, now);
-    // A statement that only reads ends no transaction; asking costs as much as a tenth of a point read.
+    // Skipped for reads, which end no transaction: the check costs as much as a tenth of a point read.
     if (first && operation.statement?.readonly !== true) session.handle.noteTransaction();
     const { mark } = session.out;
     if (operation.timed) this.#timing = session.out.timing(operation.begun);
@@ -210,7 +211,7 @@ export class Scheduler {
     session.counts.wrote();
     session.counts.rowidMayHaveChanged();
     session.out.fault(session.behind(error), {
-      // Of executemany: a statement that is wrong is not the fault of a set.
+      // Only for executemany: an error of compiling the statement comes before there is a batch, and belongs to no set.
       ...(operation.batch !== null ? { set: operation.at } : {}),
       ...(operation.statement?.readonly !== true && session.handle.lostTransaction
         ? { rolledBack: true }
@@ -219,7 +220,7 @@ export class Scheduler {
     session.executor.failed(operation);
   }
 
-  /** Runs the operation and those like it that wait behind it in one transaction. False if it is to be run alone. */
+  /** Runs the operation and similar ones behind it in one transaction. False if the operation has to run alone. */
   #group(first: Operation): boolean {
     const session = this.#session;
     if (first.single || session.handle.inTransaction || !isGroupable(session, first)) return false;
@@ -250,9 +251,9 @@ export class Scheduler {
   }
 
   /**
-   * Runs the operation and those that wait behind it, `most` at the most, in one call of the companion's: reads in the
-   * transaction that they share, whatever is small in a transaction of the caller's. Gives how many were answered; 0: it is
-   * to be run in another way.
+   * Runs the operation and those that wait behind it, at most `most`, in one call of the native companion: reads in
+   * their shared transaction, small statements in a transaction of the caller's. Gives the number of answers; 0 if the
+   * operation has to run in another way.
    */
   #together(first: Operation, most: number): number {
     const session = this.#session;
@@ -260,7 +261,7 @@ export class Scheduler {
     const shared = this.#sharedRead;
     if (first.code !== Op.QUERY || !first.statement!.quick) return 0;
     if (session.trace.on || !session.nativeStatements.anyIdle) return 0;
-    // By itself it is as fast as the engine's own functions are.
+    // A single statement is as fast with the engine's own functions.
     if (most < 2 || (this.#singles.length === 0 && this.#reader.empty)) return 0;
     const open = !shared.under && session.handle.inTransaction;
     if (!open && !shared.under) return 0;
@@ -281,11 +282,11 @@ export class Scheduler {
     if (open) session.handle.noteTransaction();
     const { done, failed, error, rest } = points.run(SLICE_MS, spent);
     points.clear();
-    // The first has joined them already.
+    // The first operation has joined already.
     if (shared.under) for (const operation of done) if (operation !== first) shared.joined(operation);
     this.#latest = (failed ?? done.at(-1))?.sequence ?? this.#latest;
     let answered = done.length;
-    // A lock is waited for when it is run by itself.
+    // The operation waits for the lock when it runs by itself.
     const locked = failed !== null && LOCK_CODES.has(codeOf(error));
     if (failed !== null && !locked) {
       this.#failed(failed, error);
@@ -303,14 +304,14 @@ export class Scheduler {
     return answered;
   }
 
-  /** The next operation if it is there and `wanted`. */
+  /** The next operation, if there is one and it is `wanted`. */
   #nextIf(wanted: (operation: Operation) => boolean): Operation | null {
     const [single] = this.#singles;
     if (single === undefined) return this.#reader.nextIf(wanted);
     return !single.single && wanted(single) ? this.#singles.shift()! : null;
   }
 
-  /** True if these are to come next, before the operation that would. */
+  /** Puts these operations in front of the current one. False if there are none. */
   #runAgain(operations: readonly Operation[]): boolean {
     if (operations.length === 0) return false;
     if (this.#begun) this.#ended();

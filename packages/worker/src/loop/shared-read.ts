@@ -11,28 +11,27 @@ type SharedReadParts = Pick<SessionParts, "handle" | "out" | "schema" | "counts"
 const NONE: readonly Operation[] = [];
 
 /**
- * One read transaction for reads that wait behind each other: most of a read by key is the beginning and the end of its
- * own (1.8 us against 0.7). They see one state of the database, at a moment when all of them had been asked for and none
- * was answered.
+ * One read transaction for several waiting reads. BEGIN and COMMIT are most of a read by key (1.8 us against 0.7). All
+ * reads see the same state of the database, at a moment when all of them had been requested and none was answered.
  */
 export class SharedRead {
   readonly #parts: SharedReadParts;
   readonly #executor: Executor;
-  /** Its own statements, of the handle that was open when they were prepared. */
+  /** Its prepared statements, and the handle that they belong to. */
   #own: {
     readonly db: EngineDatabase;
     readonly begin: EngineStatement;
     readonly commit: EngineStatement;
   } | null = null;
   #under = false;
-  /** What is run, or was last. */
+  /** The running statement, or the last one. */
   #statement: Statement | null = null;
-  /** A function of the caller's ran: what it may have done elsewhere is for the statements behind it to see. */
+  /** A user function has run. Statements behind it must see what the function may have done on other connections. */
   #past = false;
-  /** What ran in it, and where in the reply the answers of that begin. */
+  /** The operations that ran in the transaction, and the position of their first answer. */
   #members: Operation[] = [];
   #mark = 0;
-  /** Of the schema that all of them see; null: not known. */
+  /** The schema version that all of them see; null if unknown. */
   #version: unknown = null;
 
   constructor(parts: SharedReadParts, executor: Executor) {
@@ -46,8 +45,8 @@ export class SharedRead {
   }
 
   /**
-   * Before `operation` begins: begins the transaction if it may share one and `more` operations wait, or ends it, with
-   * what {@link end} gives.
+   * Call it before `operation` begins. Begins the transaction if `operation` may share one and `more` operations wait;
+   * otherwise ends it, and returns what {@link end} returns.
    */
   before(operation: Operation, more: boolean): readonly Operation[] {
     const shares = mayShare(operation);
@@ -63,17 +62,17 @@ export class SharedRead {
     return NONE;
   }
 
-  /** Whether `operation` may share the transaction that is open. */
+  /** Whether `operation` may share the open transaction. */
   takes(operation: Operation): boolean {
     return this.#under && !this.#past && mayShare(operation);
   }
 
-  /** It has run in the transaction that is open. */
+  /** Notes that `operation` has run in the open transaction. */
   joined(operation: Operation): void {
     this.#members.push(operation);
   }
 
-  /** A function of the caller's is called, which may want the locks that the reads before it would still hold. */
+  /** A user function is called. It may need locks that the earlier reads would still hold. */
   called(): void {
     this.#past = true;
     if (this.#statement !== null) this.#statement.callsOut = true;
@@ -96,9 +95,9 @@ export class SharedRead {
   }
 
   /**
-   * Before anything is answered. Gives the operations that have to be run again, each by itself, whose answers are taken
-   * back: what only reads can be committed always, but a function of SQLite's or an extension's may have written, and
-   * meet a lock now, or have met an error that ended the transaction.
+   * Ends the transaction. Call it before any answer leaves. Returns operations whose answers were removed and that must
+   * run again, each by itself. A pure read can always be committed, but a function of SQLite's or an extension's may
+   * have written. Then COMMIT can meet a lock, or an error has ended the transaction already.
    */
   end(): readonly Operation[] {
     if (!this.#under) return NONE;
@@ -124,10 +123,7 @@ export class SharedRead {
   }
 }
 
-/**
- * A read that has been quick and belongs to no transaction. Of a cursor, which goes on reading what it sees now, the
- * beginning.
- */
+/** A quick read outside of a transaction. For a cursor, which keeps its snapshot, this is only the first chunk. */
 function mayShare({ code, statement, mode, flags, single }: Operation): boolean {
   return (
     code === Op.QUERY &&
