@@ -10,17 +10,17 @@ const SQLITE_BUSY = 5;
 const SQLITE_DONE = 101;
 
 const ALL_PAGES = 0x7fffffff;
-/** While a lock is waited for, the event loop gets a turn after so many milliseconds. */
+/** While a backup waits for a lock, the event loop gets a turn after this many milliseconds. */
 const PAUSE_MS = 1;
 
-/** Told after each step, in CPython's order of arguments. */
+/** Called after each step, with CPython's order of arguments. */
 export type BackupReport = (status: number, remaining: number, total: number) => void;
 
 const clock = new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * Copies a database into a file, in steps between which the event loop turns. A lock that is met is waited for until
- * `timeout` milliseconds have passed without a page copied.
+ * Copies a database into a file, in steps between which the event loop turns. Waits for locks until `timeout`
+ * milliseconds have passed without a copied page.
  */
 export async function backUp(
   db: EngineDatabase,
@@ -35,7 +35,7 @@ export async function backUp(
       attached: options.name,
       progress: (info) => steps.next(info.remainingPages, info.totalPages),
     });
-    // The engine takes a lock that it meets at the first step for the end: no page is left of those it has not seen.
+    // If the engine meets a lock at the first step, it reports the backup as finished, with no pages.
     const copied = totalPages === 0 ? isEmpty(db, options.name) : existsSync(options.path);
     if (copied) {
       report(SQLITE_DONE, 0, totalPages);
@@ -48,7 +48,7 @@ export async function backUp(
   }
 }
 
-/** What the engine is to do next, after each of its steps. */
+/** Decides after each step of the engine how many pages the next one copies. */
 class Steps {
   readonly #pages: number;
   readonly #sleep: number;
@@ -56,7 +56,7 @@ class Steps {
   readonly #report: BackupReport;
   #remaining = -1;
   #total = -1;
-  /** The step before was to copy pages; the engine's first one never is. */
+  /** The previous step was told to copy pages. The engine's first step never is. */
   #copying = false;
   #resume = 0;
   #deadline: number;
@@ -70,7 +70,7 @@ class Steps {
     this.#deadline = performance.now() + timeout;
   }
 
-  /** How many pages the next step copies. */
+  /** The number of pages that the next step copies. */
   next(remaining: number, total: number): number {
     const now = performance.now();
     if (this.#copying) {
@@ -95,11 +95,11 @@ class Steps {
   }
 }
 
-/** Throws unless there is a database of that name: the engine would find out when it has made the file. */
+/** Throws if there is no database of this name. The engine would find out only after creating the file. */
 export function requireDatabase(db: EngineDatabase, name: string): void {
   const wanted = name.toLowerCase();
   const rows = prepareOwn(db, "PRAGMA database_list").raw().all();
-  // The temporary one is there when it is first used.
+  // The temp database is listed only after its first use.
   if (wanted !== "temp" && !rows.some((row) => String(row[1]).toLowerCase() === wanted)) {
     throw new UsageError("SQLITE_ERROR", `unknown database ${name}`);
   }
@@ -113,7 +113,7 @@ function isEmpty(db: EngineDatabase, name: string): boolean {
         .get() === 0
     );
   } catch {
-    // Locked.
+    // The database is locked.
     return false;
   }
 }

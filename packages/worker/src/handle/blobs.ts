@@ -2,38 +2,38 @@ import { native, needsNative } from "../engine/native.js";
 import { UsageError } from "../wire/fault.js";
 
 interface OpenBlob {
-  /** What the companion calls it. */
+  /** The native companion's number of the blob. */
   readonly id: number;
   readonly database: string;
   readonly table: string;
   written: boolean;
 }
 
-/** Blobs that are open, by the numbers that the main side has given them. */
+/** Open blobs, by the numbers that the main side has given them. */
 export class Blobs {
   readonly #inTransaction: () => boolean;
   readonly #changed: (database: string, table: string) => void;
   readonly #open = new Map<number, OpenBlob>();
   #token = 0;
 
-  /** `changed` is told of a table that has another value, where that is not to be undone any more but by a rollback. */
+  /** `changed` is called with a table whose value has changed, once only a rollback could undo that. */
   constructor(inTransaction: () => boolean, changed: (database: string, table: string) => void) {
     this.#inTransaction = inTransaction;
     this.#changed = changed;
   }
 
-  /** A handle is open. */
+  /** Call it when a handle was opened. */
   attached(token: number): void {
     this.#token = token;
   }
 
-  /** The handle is about to close. */
+  /** Call it before the handle closes. */
   detached(): void {
     this.closeAll();
     this.#token = 0;
   }
 
-  /** Opens the value of a column in a row; gives its length in bytes. */
+  /** Opens the value of a column in a row. Returns its length in bytes. */
   open(
     number: number,
     [database, table, column]: readonly [string, string, string],
@@ -56,7 +56,7 @@ export class Blobs {
     const blob = this.#blob(number);
     native!.blobWrite(this.#token, blob.id, bytes, offset);
     blob.written = true;
-    // Outside a transaction it is committed when the blob is closed.
+    // Outside a transaction the write is committed when the blob is closed.
     if (this.#inTransaction()) this.#changed(blob.database, blob.table);
   }
 
@@ -68,12 +68,12 @@ export class Blobs {
     if (blob.written && !this.#inTransaction()) this.#changed(blob.database, blob.table);
   }
 
-  /** As {@link close}, for one that nobody asks about any more. */
+  /** {@link close} without errors, for a blob that nobody uses any more. */
   release(number: number): void {
     try {
       this.close(number);
     } catch {
-      // What was written could not be committed, and nobody waits to be told.
+      // The write could not be committed, and no caller waits for the error.
     }
   }
 

@@ -26,7 +26,7 @@ export type BulkParts = Pick<
   | "attachedFiles"
 >;
 
-/** The statements of a script, one after the other. */
+/** Runs the statements of a script, one after the other. */
 export function runScript(parts: BulkParts, transactions: TransactionControl, operation: Operation): number {
   const { handle, out, state, lockWait, counts, changes, trace } = parts;
   const [sql, flags] = operation.fields as [string, number];
@@ -41,7 +41,7 @@ export function runScript(parts: BulkParts, transactions: TransactionControl, op
     if (operation.piece === null) {
       const next = operation.script.next();
       if (next.done === true) break;
-      // Not behind the last one: what is done to its end is answered so.
+      // Not checked after the last statement: a script that has finished succeeds.
       if (lockWait.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
       operation.piece = next.value;
       operation.at++;
@@ -66,7 +66,7 @@ export function runScript(parts: BulkParts, transactions: TransactionControl, op
   return Step.DONE;
 }
 
-/** Before anything is run: the engine takes a parameter that nobody has bound for NULL. */
+/** Checked before anything runs: the engine would bind NULL to each parameter. */
 function refuseParameters(script: string): void {
   if (!/[?:@$#]/.test(script)) return;
   for (const piece of splitScript(script)) {
@@ -80,7 +80,7 @@ function refuseParameters(script: string): void {
   }
 }
 
-/** A statement for each parameter set of a batch. */
+/** Runs a statement for each parameter set of a batch. */
 export function runMany(parts: BulkParts, transactions: TransactionControl, operation: Operation): number {
   const { handle, out, state, schema, counts, changes, trace, nativeStatements } = parts;
   const statement = operation.statement!;
@@ -96,7 +96,7 @@ export function runMany(parts: BulkParts, transactions: TransactionControl, oper
   operation.batch ??= compiled === null && isPacket(batch) ? packetRows(batch) : batch;
   try {
     changes.mutate(statement, () => {
-      // Once: a set that ends the transaction does so with an error.
+      // Begins only once: a set that ends the transaction also fails.
       if (statement.dml) transactions.beginFor(flags);
       if (compiled === null) runSets(parts, operation, statement);
       else runPacket(parts, operation, compiled);
@@ -131,7 +131,7 @@ function runSets(parts: BulkParts, operation: Operation, statement: Statement): 
   }
 }
 
-/** All sets in one call of the companion's, which is four times as fast. */
+/** Runs all sets in one call of the native companion, which is four times as fast. */
 function runPacket(parts: BulkParts, operation: Operation, compiled: NativeStatement): void {
   const batch = operation.batch as Packet;
   parts.counts.inserted(parts.nativeStatements.runMany(compiled, batch, operation));

@@ -6,14 +6,14 @@ import { Taint } from "../sql/taint.js";
 import { UsageError } from "../wire/fault.js";
 import { Flag } from "../wire/protocol.js";
 
-/** What was done to a connection that its next holder could notice. */
+/** Knows whether a connection was changed in a way that its next holder could notice. */
 export class ConnectionState {
   readonly #handle: DatabaseHandle;
   readonly #schema: SchemaWatch;
   #pooled = false;
   #tainted = false;
   #outlasted = false;
-  /** Of the temporary objects that belong to the connection, and whether some have rows. */
+  /** The version of the temp schema that counts as clean, and whether it has tables. */
   #tempVersion: unknown = 0;
   #tempTables = false;
 
@@ -22,13 +22,13 @@ export class ConnectionState {
     this.#schema = schema;
   }
 
-  /** A handle is open, and is as it is meant to be. */
+  /** Call it when a handle was opened. Its present state counts as clean. */
   opened(pooled: boolean): void {
     this.#pooled = pooled;
     this.settle();
   }
 
-  /** The connection is as it is meant to be. */
+  /** Takes the present state of the connection as clean. */
   settle(): void {
     this.#tainted = false;
     this.#tempVersion = this.#schema.tempVersion;
@@ -39,12 +39,12 @@ export class ConnectionState {
     return this.#tainted;
   }
 
-  /** The next holder of the connection could notice what was done. */
+  /** Notes that the next holder could notice a change. */
   taint(): void {
     this.#tainted = true;
   }
 
-  /** What was done holds for longer than the handle does, for the thread or the process. */
+  /** Notes a change that outlasts the handle, in the thread or the process. */
   outlast(): void {
     this.#outlasted = true;
   }
@@ -53,7 +53,7 @@ export class ConnectionState {
     return this.#outlasted;
   }
 
-  /** Throws for what is to have no effect, or one on others: see {@link OpenOptions.pooled}. */
+  /** Throws for statements that would have no effect, or affect other connections: see {@link OpenOptions.pooled}. */
   check(facts: StatementFacts, flags: number): void {
     if (facts.taint < Taint.SURE) return;
     if (this.#pooled && facts.taint === Taint.PROCESS) {
@@ -71,20 +71,20 @@ export class ConnectionState {
     );
   }
 
-  /** Notes what a statement leaves behind beside its transaction. */
+  /** Notes what a statement leaves behind besides its transaction. */
   taintBy(taint: number): void {
     if (taint === Taint.SURE || (taint === Taint.PERHAPS && this.#schema.tempVersion !== this.#tempVersion))
       this.#tainted = true;
   }
 
-  /** As {@link taintBy}, for one that writes: rows of a temporary table are left behind too. */
+  /** {@link taintBy} for a statement that writes: rows of a temporary table are left behind, too. */
   wroteBy(statement: Statement): void {
     if (!this.#tempTables || this.#tainted || !statement.dml) return;
     const { db } = this.#handle;
     if (this.#handle.privately(() => statement.writesTemp(db, this.#schema.epoch))) this.#tainted = true;
   }
 
-  /** The same for one of a script. */
+  /** The same for a statement of a script. */
   scriptWrote(facts: StatementFacts): void {
     if (!this.#tempTables || this.#tainted || !facts.writes) return;
     const { db } = this.#handle;

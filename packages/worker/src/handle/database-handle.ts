@@ -3,17 +3,17 @@ import type { Limits } from "./limits.js";
 import type { OpenCursors } from "./cursors/open-cursors.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 
-/** The engine's handle, which may be replaced by another one, and how statements of our own are run on it. */
+/** Holds the engine's handle, which may be replaced, and runs the driver's own statements on it. */
 export class DatabaseHandle {
   readonly #cursors: OpenCursors;
   readonly #limits: Limits;
   #db: EngineDatabase | null = null;
   #token = 0;
-  /** Above zero while a statement of our own runs. */
+  /** Above zero while one of the driver's own statements runs. */
   #private = 0;
-  /** The engine is told to allow work beside open cursors at this moment. */
+  /** The engine's unsafe mode is on, which allows work beside open cursors. */
   #unsafe = false;
-  /** The running operation had a transaction open. */
+  /** A transaction was open when the running operation began. */
   #wasInTransaction = false;
 
   constructor(cursors: OpenCursors, limits: Limits) {
@@ -21,7 +21,7 @@ export class DatabaseHandle {
     this.#limits = limits;
   }
 
-  /** Throws where none is open. */
+  /** Throws if no handle is open. */
   get db(): EngineDatabase {
     if (this.#db === null) throw new UsageError("CLOSED", "Connection closed");
     return this.#db;
@@ -31,7 +31,7 @@ export class DatabaseHandle {
     return this.#db !== null;
   }
 
-  /** What the native companion calls it; 0 without it. */
+  /** The native companion's number of the handle; 0 without it. */
   get token(): number {
     return this.#token;
   }
@@ -55,22 +55,25 @@ export class DatabaseHandle {
     return this.#db?.inTransaction ?? false;
   }
 
-  /** An operation begins, or a transaction for it: an error after which none is open has rolled it back. */
+  /**
+   * Call it when an operation begins, or a transaction for it. If an error leaves no transaction open, {@link
+   * lostTransaction} is true.
+   */
   noteTransaction(): void {
     this.#wasInTransaction = this.inTransaction;
   }
 
-  /** The running operation had a transaction, which is gone. */
+  /** The running operation's transaction has been rolled back. */
   get lostTransaction(): boolean {
     return this.#wasInTransaction && !this.inTransaction;
   }
 
-  /** A statement of our own runs, about which nobody is to be asked. */
+  /** One of the driver's own statements runs, so no authorizer is called. */
   get runsPrivately(): boolean {
     return this.#private > 0;
   }
 
-  /** Runs a statement of our own, which no authorizer is asked about and no limit holds for. */
+  /** Runs one of the driver's own statements, without an authorizer and without limits. */
   privately<T>(work: () => T): T {
     if (this.#private++ === 0) this.#limits.lift();
     try {
@@ -79,7 +82,7 @@ export class DatabaseHandle {
           return work();
         } catch (error) {
           if (codeOf(error) !== "SQLITE_INTERRUPT" || attempts === 2) throw error;
-          // It was meant for the statement before; SQLite forgets it once no cursor is half read.
+          // The interrupt was meant for the previous statement. SQLite clears it once no cursor is half read.
           this.#cursors.interrupt();
         }
       }
@@ -88,11 +91,11 @@ export class DatabaseHandle {
     }
   }
 
-  /** Runs what the engine takes for a change, and refuses beside an open iterator unless told otherwise. */
+  /** Runs work that the engine treats as a change and refuses beside an open iterator. */
   besideCursors<T>(work: () => T): T {
-    // Work inside of work must not end it.
+    // Nested calls must not turn unsafe mode off.
     if (this.#cursors.size === 0 || this.#unsafe) return work();
-    // Only for the moment: unsafe mode also takes SQLite's defensive flag off.
+    // Only while `work` runs: unsafe mode also turns SQLite's defensive flag off.
     this.#unsafe = true;
     this.db.unsafeMode(true);
     try {

@@ -2,7 +2,7 @@ import { messageOf } from "../wire/thrown.js";
 import { quoteName } from "../sql/quote.js";
 import { skipBlank, tokenEnd } from "../sql/tokens.js";
 
-/** What a dump needs of a better-sqlite3 database. */
+/** The part of a better-sqlite3 database that a dump needs. */
 export interface DumpSource {
   prepare(sql: string): {
     raw(): {
@@ -13,8 +13,8 @@ export interface DumpSource {
 }
 
 /**
- * How a virtual table comes back: from its rows, from the table it indexes, from nothing but its declaration (it holds
- * no data of its own), or from a copy of its shadow tables.
+ * How a virtual table is restored: from its rows; by rebuilding its index from the table that it indexes; from its
+ * declaration, because it stores nothing; or from a copy of its shadow tables.
  */
 type Restore = "rows" | "rebuild" | "declaration" | "copy";
 
@@ -28,8 +28,8 @@ interface VirtualTable {
 
 /**
  * The SQL lines that restore the database, with the text of CPython's `Connection.iterdump()`. Rows are read one at a
- * time, so what another connection writes meanwhile may show, unless a transaction is open. `filter` is a LIKE pattern of the
- * names of what is dumped, as from CPython 3.13 on.
+ * time. Without an open transaction, concurrent writes of other connections may be included. `filter` is a LIKE pattern
+ * for the names of dumped objects, as in CPython 3.13.
  *
  * Where CPython's text loses data or does not restore, this goes its own way:
  * - Virtual tables. CPython writes their declarations into `sqlite_master` and copies the shadow tables, which a
@@ -98,7 +98,7 @@ function quoteText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
-/** Ends a declaration whose stored text may itself end in a comment. */
+/** Adds the semicolon to a declaration whose text may end in a comment. */
 function terminated(sql: string): string {
   let end = 0;
   for (let at = skipBlank(sql, 0); at < sql.length; at = skipBlank(sql, end)) end = tokenEnd(sql, at);
@@ -114,14 +114,14 @@ function* inserts(db: DumpSource, table: string): Generator<string> {
   yield* rows(db, table, columns.map(quoteName), `INSERT INTO ${quoteName(table)}`);
 }
 
-/** All but generated and hidden ones: exactly what an INSERT without column names expects. */
+/** All columns except generated and hidden ones: what an INSERT without column names expects. */
 function visibleColumns(db: DumpSource, table: string): string[] {
   return all(db, "SELECT name FROM pragma_table_info(?, 'main')", table).map(([name]) => name as string);
 }
 
-// One result column each, not one concatenation: 2,000 columns would exceed the depth an expression may have.
+// One result column per table column, not one concatenation: 2,000 columns would exceed SQLite's expression depth.
 function* rows(db: DumpSource, table: string, columns: string[], insert: string): Generator<string> {
-  // The bytes of a text are in the database's own encoding, and only UTF-8 can be sure to be the restored one's too.
+  // A BLOB of the text has the database's own encoding. The restored database is only known to match for UTF-8.
   const wholeText = all(db, "PRAGMA main.encoding")[0]?.[0] === "UTF-8";
   const literals = columns.map((column) =>
     wholeText
@@ -138,7 +138,8 @@ function violatesForeignKeys(db: DumpSource): boolean {
     const [violation] = db.prepare("PRAGMA main.foreign_key_check").raw().iterate();
     if (violation !== undefined) return true;
   } catch (error) {
-    // A key that refers to no unique column cannot be checked, and no row can be inserted while it is enforced.
+    // A foreign key that refers to no unique column cannot be checked, and no row can be inserted while keys are
+    // enforced.
     if (messageOf(error).includes("foreign key mismatch")) return true;
     throw error;
   }
@@ -167,7 +168,7 @@ function isAutoincrement(sql: string): boolean {
 
 function virtualTables(db: DumpSource, tables: [name: string, sql: string][]): Map<string, VirtualTable> {
   const found = new Map<string, VirtualTable>();
-  // SQLite itself writes these words, in capitals.
+  // SQLite itself writes these words, always in capitals.
   const declared = tables.filter(([, sql]) => sql.startsWith("CREATE VIRTUAL TABLE"));
   if (declared.length === 0) return found;
   const modules = new Set(all(db, "SELECT lower(name) FROM pragma_module_list").map(([name]) => name));
@@ -197,7 +198,7 @@ function restoreOf(module: string, options: ReadonlyMap<string, string>, hasShad
     case "fts4":
     case "fts5": {
       const content = options.get("content");
-      // The locale of a value cannot be read back, nor can anything of a contentless index.
+      // The locale of a value cannot be read back, and neither can a contentless index.
       if (content === "" || options.has("locale")) return "copy";
       return content === undefined ? "rows" : "rebuild";
     }
@@ -216,14 +217,14 @@ function moduleOptions(words: string[]): Map<string, string> {
     if (depth !== 1 || (word !== "(" && word !== ",") || words[index + 2] !== "=") continue;
     const key = unquoted(words[index + 1]!).toLowerCase();
     const value = words[index + 3]!;
-    // FTS5 takes its options' names abbreviated.
+    // FTS5 accepts abbreviated option names.
     const option = ["content", "locale"].find((name) => name.startsWith(key)) ?? key;
     options.set(option, value === "," || value === ")" ? "" : unquoted(value));
   }
   return options;
 }
 
-/** Every shadow table with the virtual table it belongs to. */
+/** Maps each shadow table to its virtual table. */
 function shadows(db: DumpSource, owners: string[]): Map<string, string> {
   const found = new Map<string, string>();
   const longestFirst = owners.toSorted((a, b) => b.length - a.length);
@@ -246,7 +247,7 @@ function shadowsRestoredByOwner(db: DumpSource, virtual: ReadonlyMap<string, Vir
   );
 }
 
-/** A virtual table that its module can fill again. */
+/** Declares a virtual table, and fills it through its module. */
 function* declaration(
   db: DumpSource,
   { name, sql, module, options, restore }: VirtualTable,

@@ -26,7 +26,7 @@ export class Executor {
   readonly #methods: Methods;
   readonly #transactions: TransactionControl;
   readonly #statements = new Map<number, Statement>();
-  /** Numbers of executemany calls that have failed, whose next batch may be here already. */
+  /** Numbers of failed executemany calls, whose next batch may have arrived already. */
   readonly #failedJobs = new Set<number>();
   readonly #interrupted: () => boolean;
 
@@ -59,15 +59,15 @@ export class Executor {
     this.#parts.blobs.release(cursor);
   }
 
-  /** The operation has failed, and is not tried again. */
+  /** Call it when an operation has failed and is not retried. */
   failed(operation: Operation): void {
     operation.cursor?.close();
     if (operation.code === Op.MANY) this.#failedJobs.add(operation.fields[3] as number);
   }
 
   /**
-   * Lets go of every prepared statement, as before the handle is closed or replaced. Half-read cursors give an error: the rows
-   * that are left must not seem to be none.
+   * Releases every prepared statement, before the handle is closed or replaced. Half-read cursors give an error, so
+   * that a truncated result does not look complete.
    */
   reset(): void {
     this.#parts.cursors.interrupt();
@@ -75,7 +75,7 @@ export class Executor {
     for (const statement of this.#statements.values()) statement.reset();
   }
 
-  /** One step of `operation`. Whatever it throws has changed nothing, so that it may be tried again. */
+  /** Runs one step of `operation`. If it throws, it has changed nothing, so the step may be retried. */
   step(operation: Operation): number {
     const { fields } = operation;
     switch (operation.code) {
@@ -95,7 +95,7 @@ export class Executor {
         this.#transactions.run(fields[0] as number, fields[1] as number);
         return Step.DONE;
       default:
-        // A call of one of the rare methods: the frame reader lets nothing else through.
+        // Op.CALL: the frame reader lets no other code through.
         return this.#call(fields[0] as string, fields[1] as readonly unknown[], fields[2] as number);
     }
   }
@@ -109,7 +109,8 @@ export class Executor {
     this.#transactions.require(flags);
     state.check(statement.facts, flags);
     if (mode === Mode.DESCRIBE) {
-      // Nothing runs that would find out whether another connection has changed the schema.
+      // Running a statement would notice a schema change of another connection. This statement does not run, so check
+      // here.
       schema.refresh();
       statement.reset();
     }
@@ -154,7 +155,7 @@ export class Executor {
       out.rows(row === undefined ? [] : [row], row?.length ?? 0, 0, flags);
       return Step.DONE;
     }
-    // A result that was small last time is read in one call, a third faster than stepping; the rest is streamed.
+    // A result that was small last time is read in one call, a third faster than stepping. Other results are streamed.
     if (mode === Mode.ALL && statement.lastRows <= SMALL_RESULT) {
       const rows = compiled.all(...bindings);
       if (rows.length <= SMALL_RESULT) {
@@ -168,7 +169,9 @@ export class Executor {
     return this.#begin(operation, cursor);
   }
 
-  /** A cursor of the companion's for a result that may be large; null where the engine's own functions are as fast. */
+  /**
+   * A cursor of the native companion for a result that may be large; null if the engine's own functions are as fast.
+   */
   #nativeCursor({ statement, mode, limit, values, flags }: Operation): NativeCursor | null {
     const { nativeStatements } = this.#parts;
     const small = mode === Mode.ALL ? SMALL_RESULT : limit;
@@ -196,7 +199,7 @@ export class Executor {
     return Step.DONE;
   }
 
-  /** A statement that writes and gives rows is run to its end at once, so that no write waits for a reader. */
+  /** Runs a statement with RETURNING to its end at once, so that no write waits for a reader. */
   #returning(operation: Operation, statement: Statement, bindings: unknown[]): number {
     const { mode, flags } = operation;
     const { handle, out, state, schema, counts, changes: tracker } = this.#parts;
@@ -205,7 +208,7 @@ export class Executor {
     if (!statement.keepsSchema) schema.mayHaveChanged();
     state.wroteBy(statement);
     out.gaveRows(statement);
-    // SQLite counts those of DML only.
+    // SQLite counts changes of DML only.
     const [changes, rowid] = counts.last();
     out.counts(statement.dml ? changes : -1, rowid);
     if (mode === Mode.GET) {
@@ -233,7 +236,7 @@ export class Executor {
     return Step.DONE;
   }
 
-  /** The first rows of a cursor, which is kept if it has more. */
+  /** Answers with the first rows of a cursor, and keeps the cursor if it has more. */
   #answerWith(cursor: ResultCursor, id: number, limit: number): number {
     try {
       return cursor.answer(this.#parts.out, limit, MORE_WAITING, this.#interrupted);

@@ -6,19 +6,19 @@ const RESET_DATABASE = 1009;
 const DQS_DML = 1013;
 const DQS_DDL = 1014;
 
-/** More than the engine was built for, which it then takes. */
+/** Above SQLite's upper bounds, so SQLite uses those. */
 const UNLIMITED = 0x7fffffff;
 
-/** Limits and switches of the handle, and of the one that takes its place. */
+/** The limits and switches of the handle, also for a handle that replaces it. */
 export class Limits {
   #token = 0;
-  /** Those that hold now, but for the engine's own. */
+  /** Limits that are set now; others have SQLite's defaults. */
   readonly #effective = new Map<number, number>();
-  /** Those that were set at run time. */
+  /** Limits that were set at run time. */
   readonly #limits = new Map<number, number>();
   readonly #switches = new Map<number, boolean>();
 
-  /** A handle is open: it gets the limits that it is opened with, and those that were set at run time. */
+  /** Call it when a handle was opened. Sets its options' limits, and those that were set at run time. */
   attached(token: number, options: { limits: readonly Limit[]; doubleQuotedStrings: boolean }): void {
     this.#token = token;
     if (options.doubleQuotedStrings) {
@@ -29,19 +29,21 @@ export class Limits {
     for (const [category, limit] of [...options.limits, ...this.#limits]) this.limit(category, limit, false);
   }
 
-  /** The handle is about to close. */
+  /** Call it before the handle closes. */
   detached(): void {
     this.#token = 0;
     this.#effective.clear();
   }
 
-  /** The next handle is as it was opened. */
+  /** Drops limits and switches that were set at run time, for the next handle. */
   forget(): void {
     this.#limits.clear();
     this.#switches.clear();
   }
 
-  /** Sets a limit unless it is below zero, for later handles too if it is to last; gives the one before. */
+  /**
+   * Sets a limit, unless it is negative, and returns the previous one. `lasting` limits also hold for later handles.
+   */
   limit(category: number, limit: number, lasting = true): number {
     const before = this.#native("setlimit()").limit(this.#token, category, limit);
     if (before < 0) throw new UsageError("MISUSE", "'category' is out of bounds");
@@ -51,7 +53,7 @@ export class Limits {
     return before;
   }
 
-  /** No limit but the engine's own holds until {@link restore}. */
+  /** Lifts all limits until {@link restore}. */
   lift(): void {
     for (const category of this.#effective.keys()) native!.limit(this.#token, category, UNLIMITED);
   }
@@ -70,7 +72,7 @@ export class Limits {
     return this.#native("getconfig()").config(this.#token, op);
   }
 
-  /** The engine's unsafe mode has put this switch where it likes it. */
+  /** The engine's unsafe mode has changed this switch. Sets it back. */
   restoreDefensive(): void {
     const wanted = this.#switches.get(DEFENSIVE);
     if (wanted !== undefined) this.#set(DEFENSIVE, wanted);

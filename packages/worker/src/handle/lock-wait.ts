@@ -4,15 +4,18 @@ import type { OpenCursors } from "./cursors/open-cursors.js";
 import { type Control, isCancelled, sleep } from "../wire/control-block.js";
 import { codeOf } from "../wire/fault.js";
 
-/** The running operation, and how long it waits for the locks of others. */
+/** Decides how long the running operation waits for locks of other connections. */
 export class LockWait {
   readonly #handle: DatabaseHandle;
   readonly #cursors: OpenCursors;
   readonly #control: Control;
-  /** Milliseconds for each lock. */
+  /** Maximum wait for each lock, in milliseconds. */
   #timeout = 0;
   #sequence = 0;
-  /** When the last attempt began, and the lock that holds the operation up: how far it was, since when. */
+  /**
+   * Start of the last attempt; and the lock that holds the operation up: the operation's progress then, and the start
+   * of the wait.
+   */
   #attempted = 0;
   #locked: { readonly progress: number; readonly since: number } | null = null;
 
@@ -22,17 +25,17 @@ export class LockWait {
     this.#control = control;
   }
 
-  /** The number of the operation. */
+  /** The number of the running operation. */
   get sequence(): number {
     return this.#sequence;
   }
 
-  /** It was cancelled, or the thread is to stop. */
+  /** The operation was cancelled, or the thread has to stop. */
   get interrupted(): boolean {
     return isCancelled(this.#control, this.#sequence);
   }
 
-  /** An attempt at an operation begins at `now`. */
+  /** Notes that an attempt at an operation begins at `now`. */
   attempt(sequence: number, first: boolean, now: number): void {
     this.#sequence = sequence;
     this.#attempted = now;
@@ -40,15 +43,15 @@ export class LockWait {
   }
 
   /**
-   * Whether a lock was met that is worth waiting for. SQLite answers BUSY without waiting where waiting could never
-   * end (two readers that both want to write), so while this side reads only a BUSY that took its time counts.
-   * `progress` tells the locks of one operation apart, each of which may hold it up for the timeout.
+   * Whether `error` is a lock that is worth waiting for. SQLite answers BUSY at once if waiting could never end (two
+   * readers that both want to write). So while this connection is reading, only a BUSY that came after a wait counts.
+   * `progress` distinguishes the locks of one operation; each of them may take the whole timeout.
    */
   mayRetry(error: unknown, progress = 0): boolean {
     if (this.interrupted) return false;
     const code = codeOf(error);
     const { inTransaction } = this.#handle;
-    // Outside a transaction the next attempt sees the next snapshot.
+    // Outside a transaction the next attempt gets a new snapshot.
     const stale = code === "SQLITE_BUSY_SNAPSHOT" && !inTransaction && this.#cursors.size === 0;
     if (!stale && !LOCK_CODES.has(code)) return false;
     const now = performance.now();
@@ -58,27 +61,28 @@ export class LockWait {
     if (now - this.#locked.since >= this.#timeout) return false;
     if (now - this.#attempted > BUSY_SLICE_MS / 2) return true;
     if (inTransaction || this.#cursors.size > 0) return false;
-    // Some locks are not waited for by the engine at all.
+    // SQLite does not wait for some locks at all.
     sleep(this.#control, 5);
     return true;
   }
 
-  /** A handle is about to be opened that waits for `timeout` ms. */
+  /** Call it before a handle is opened that waits for `timeout` ms. */
   opening(timeout: number): void {
     this.#timeout = timeout;
   }
 
-  /** How many milliseconds this connection waits for a lock, as `PRAGMA busy_timeout` reads and sets it. */
+  /** Runs `PRAGMA busy_timeout`. Returns the milliseconds that this connection waits for a lock. */
   busyTimeout(pragma: "reads" | "sets", sql: string): number {
     if (pragma === "sets") {
-      // The engine takes it when it compiles the text, and would wait for so long inside of one native call.
+      // SQLite sets the timeout when it compiles the pragma. It would then block in one native call for that long, so a
+      // shorter time is set instead.
       this.#handle.privately(() => this.#handle.db.exec(sql));
       this.#adopt(this.#engineTimeout());
     }
     return this.#timeout;
   }
 
-  /** Takes over what somebody has set on a handle that was opened to wait for `given` ms. */
+  /** Adopts a timeout that was set on a handle opened with `given` ms. */
   adoptUnless(given: number): void {
     const timeout = this.#engineTimeout();
     if (timeout !== Math.min(given, BUSY_SLICE_MS)) this.#adopt(timeout);

@@ -18,7 +18,7 @@ export class Methods {
     this.#parts = parts;
   }
 
-  /** A fresh handle is open. */
+  /** Call it when a new handle was opened. */
   reopened(): void {
     this.#loadExtension = false;
   }
@@ -29,7 +29,7 @@ export class Methods {
       case "serialize": {
         cursors.readRest("the database cannot be serialized");
         const [attached] = args as [string];
-        // The engine would say that it is out of memory.
+        // For an unknown name the engine would report "out of memory".
         requireDatabase(handle.db, attached);
         const image = new Uint8Array(handle.db.serialize({ attached }));
         out.value(image, [image.buffer]);
@@ -63,7 +63,7 @@ export class Methods {
       case "blobWrite": {
         const [number, offset, bytes] = args as [number, number, Uint8Array<ArrayBuffer>];
         blobs.write(number, offset, bytes);
-        // The memory goes back, to be used for the next bytes.
+        // The buffer goes back to the main side, which uses it again.
         out.value(bytes, [bytes.buffer]);
         return;
       }

@@ -8,25 +8,25 @@ import type { RowBlock } from "../wire/rows/row-block.js";
 import type { Packet } from "../wire/rows/row-encode.js";
 import type { Statement } from "./statement.js";
 
-/** Characters. The engine has compiled the text once when it comes here. */
+/** Length of a text, in characters, above which compiling it a second time does not pay. */
 const LONG_TEXT = 1_000_000;
 
 const MODES: Readonly<Record<IntegerMode, 0 | 1 | 2>> = { auto: 0, bigint: 1, number: 2 };
 
-/** How far a batch came. */
+/** The progress of a batch. */
 export interface BatchProgress {
-  /** The next set, which is the one that failed. */
+  /** Index of the next set; after an error, of the failed one. */
   at: number;
   changes: number;
 }
 
 /**
- * Statements that the native companion compiles, binds and steps on the engine's own handle: a row costs no call into
- * C++ then, and no object. Without the companion, or while it may not be used, there are none.
+ * Statements that the native companion compiles, binds and steps on the engine's own handle. Rows then need neither
+ * calls into C++ nor objects. There are none without the companion, or while it must not be used.
  */
 export class NativeStatements {
   readonly #control: Control;
-  /** Number of the operation that is being run. */
+  /** Gives the number of the running operation. */
   readonly #sequence: () => number;
   #native: Native | null = null;
   #db: EngineDatabase | null = null;
@@ -41,7 +41,7 @@ export class NativeStatements {
     this.#sequence = sequence;
   }
 
-  /** A handle is open; `token` is 0 without the companion. An older one cannot do this. */
+  /** Call it when a handle was opened. `token` is 0 without the companion. Old versions of the companion lack this. */
   attached(db: EngineDatabase, token: number): void {
     if (token === 0 || native?.capabilities?.statements !== true) return;
     this.#native = native;
@@ -50,7 +50,7 @@ export class NativeStatements {
     this.#guarded = false;
   }
 
-  /** Before the handle is closed. */
+  /** Call it before the handle closes. */
   detached(): void {
     this.#compiled.clear();
     this.#native?.finalize(this.#token);
@@ -58,22 +58,22 @@ export class NativeStatements {
     this.#db = null;
   }
 
-  /** From now on statements may call functions of JavaScript's, in the midst of which the engine must know that it is busy. */
+  /** From now on statements may call JavaScript functions. The engine must know that it is busy while they run. */
   guard(): void {
     if (this.#native === null || this.#guarded) return;
     this.#native.guard(this.#db!, this.#token, true);
     this.#guarded = true;
   }
 
-  /** An authorizer is asked about each statement once, and so nothing may be compiled twice. */
+  /** Off while there is an authorizer: it would be called twice if statements were compiled twice. */
   allow(allowed: boolean): void {
     this.#allowed = allowed;
     if (!allowed) for (const statement of this.#compiled.keys()) this.forget(statement);
   }
 
   /**
-   * The statement, that nobody else is stepping: it is to be given back. Null where it is to be run by the engine's own
-   * functions.
+   * A compiled statement for exclusive use; return it with {@link giveBack}. Null if the engine's own functions have to
+   * run it.
    */
   take(statement: Statement): NativeStatement | null {
     if (this.#native === null || !this.#allowed || isLong(statement)) return null;
@@ -86,13 +86,13 @@ export class NativeStatements {
     return compiled;
   }
 
-  /** Whether {@link idle} gives any. */
+  /** Whether {@link idle} can return a statement. */
   get anyIdle(): boolean {
     return this.#native !== null && this.#allowed && !this.#guarded;
   }
 
   /**
-   * The statement for a call that runs it to its end; null where somebody is stepping it, or where a function of JavaScript's
+   * A compiled statement for a call that runs it to its end. Null if it is being stepped, or if a JavaScript function
    * may run.
    */
   idle(statement: Statement): NativeStatement | null {
@@ -104,12 +104,12 @@ export class NativeStatements {
       if (compiled !== null) this.#compiled.set(statement, compiled);
       return compiled;
     } catch {
-      // It says so when it is run by itself.
+      // The error is reported when the statement runs by itself.
       return null;
     }
   }
 
-  /** Ends its run, so that it holds no lock. */
+  /** Resets the statement, so that it holds no lock. */
   giveBack(statement: Statement, compiled: NativeStatement): void {
     if (this.#compiled.get(statement) === compiled) {
       compiled.lent = false;
@@ -120,7 +120,7 @@ export class NativeStatements {
   forget(statement: Statement): void {
     const compiled = this.#compiled.get(statement);
     this.#compiled.delete(statement);
-    // Whoever is stepping it finalizes it.
+    // If it is being stepped, giveBack() finalizes it.
     if (compiled?.lent === false) this.#native?.finalize(this.#token, compiled.id);
   }
 
@@ -133,7 +133,7 @@ export class NativeStatements {
     this.#native!.bind(this.#token, compiled.id, values);
   }
 
-  /** In `slot`, if there is one and they fit. */
+  /** Reads rows, into `slot` if there is one and they fit. */
   rows(
     compiled: NativeStatement,
     limit: number,
@@ -156,13 +156,15 @@ export class NativeStatements {
     return packed ?? slot!;
   }
 
-  /** The columns of what was read last; `renamed` if the engine has compiled the statement anew for it. */
+  /** The columns of the last rows; `renamed` if SQLite has recompiled the statement for them. */
   columns(compiled: NativeStatement, renamed: boolean): readonly ColumnOf[] {
     if (renamed) compiled.columns = null;
     return (compiled.columns ??= this.#native!.columns(this.#token, compiled.id));
   }
 
-  /** A run of small statements; see Points. `sequence` is that of the first, the others' follow it; it ends after `ms`. */
+  /**
+   * Runs small statements; see Points. `sequence` is the number of the first; the others follow it. Stops after `ms`.
+   */
   runPoints(
     count: number,
     input: Float64Array,
@@ -193,7 +195,7 @@ export class NativeStatements {
     );
   }
 
-  /** Runs the statement for the sets of `packet` from `progress.at` on, and gives the last rowid. */
+  /** Runs the statement for the sets of `packet` from `progress.at` on. Returns the last rowid. */
   runMany(compiled: NativeStatement, packet: Packet, progress: BatchProgress): bigint {
     try {
       return this.#native!.runMany(
@@ -212,15 +214,15 @@ export class NativeStatements {
   }
 }
 
-/** A statement as the companion knows it. */
+/** A statement that the native companion has compiled. */
 export interface NativeStatement {
   readonly id: number;
-  /** Somebody is stepping it. */
+  /** It is in use. */
   lent: boolean;
   columns: readonly ColumnOf[] | null;
 }
 
-/** To compile it a second time would take longer than what is gained. */
+/** Compiling it a second time would take longer than the companion saves. */
 function isLong({ sql }: Statement): boolean {
   return sql.length > LONG_TEXT;
 }

@@ -3,15 +3,15 @@ import type { Statement } from "./statement.js";
 import type { SqlValue } from "../wire/protocol.js";
 import type { Packet } from "../wire/rows/row-encode.js";
 
-/** What became of one step of an operation. */
+/** The result of one step of an operation. */
 export const Step = {
   /** Answered. */
   DONE: 0,
-  /** One packet is answered, the operation goes on. */
+  /** One packet was written; the operation goes on. */
   MORE: 1,
 } as const;
 
-/** An operation taken off its frame. */
+/** An operation that was read from a frame. */
 export interface Operation {
   /** Its number in the control block. */
   readonly sequence: number;
@@ -24,27 +24,27 @@ export interface Operation {
   target: number;
   limit: number;
   values: SqlValue[];
-  /** The fields of any other. */
+  /** The fields of other operations. */
   readonly fields: readonly unknown[];
-  /** What the operation keeps between steps. */
+  /** State that the operation keeps between steps. */
   cursor: ResultCursor | null;
   script: Generator<string> | null;
   piece: string | null;
   batch: Packet | SqlValue[][] | null;
   at: number;
   changes: number;
-  /** Shares no transaction (again). */
+  /** It must not share a transaction. */
   single: boolean;
   /** Cancelled before it began. */
   skipped: boolean;
-  /** The main side wants to know when it was begun and how long it ran. */
+  /** The main side asks for its start and duration. */
   readonly timed: boolean;
-  /** On the clock that the threads share, and milliseconds; only where `timed`. */
+  /** Start on the threads' shared clock, and duration, in milliseconds; only if `timed`. */
   begun: number;
   ran: number;
 }
 
-/** As if they had not begun: they are to be run again. */
+/** Resets operations that have to run again. */
 export function startOver(operations: readonly Operation[]): void {
   for (const operation of operations) {
     operation.cursor?.close();
@@ -54,7 +54,7 @@ export function startOver(operations: readonly Operation[]): void {
   }
 }
 
-/** As {@link startOver}, each by itself. */
+/** {@link startOver}, and each operation then runs by itself. */
 export function runAlone(operations: readonly Operation[]): void {
   startOver(operations);
   for (const operation of operations) operation.single = true;

@@ -10,10 +10,13 @@ import { encodePacket, pushTransfer } from "../wire/rows/row-encode.js";
 import { Answer, Flag, type Reply, type SqlValue, type Origins } from "../wire/protocol.js";
 import { fromEngine, type IntegerMode } from "../wire/integers.js";
 
-/** Up to this many cells rows travel in the reply itself: below it a packet's arrays cost more than they save. */
+/** Up to this many cells, rows are sent inside the reply: a packet's arrays would cost more than they save. */
 const FLAT_CELLS = 256;
 
-/** Once a block has had so many bytes the next ones come in slots: to make those takes longer than to transfer smaller ones. */
+/**
+ * After a block of this many bytes, the next blocks use slots. For smaller blocks, allocating the slots takes longer
+ * than transferring.
+ */
 const SLOTS_FROM_BYTES = 32 * 1024;
 
 /** Collects answers until the next reply leaves. */
@@ -21,15 +24,15 @@ export class ReplyWriter {
   integers: IntegerMode = "auto";
   #answers: unknown[] = [];
   #transfer: ArrayBuffer[] = [];
-  /** Made when a large block has been sent: its memory is for those who read such results. */
+  /** Created after the first large block, because only readers of large results need its memory. */
   #slots: BlockSlots | null = null;
-  /** The main side knows its memory. */
+  /** The main side has received its memory. */
   #slotsKnown = false;
-  /** The slots of these answers, each with the place of its answer. */
+  /** The slots that the present answers use, each with the position of its answer. */
   #slotsUsed: { readonly slot: number; readonly place: number }[] = [];
-  /** Statements that gave rows, and their columns where they are known. */
+  /** Statements that returned rows, and their columns if known. */
   readonly #shapes = new Map<Statement, readonly EngineColumn[] | null>();
-  /** Those of them whose rows are of a moment that is over, and the schema's version then; null: not known. */
+  /** Statements whose rows come from an earlier snapshot, and the schema version of that time; null if unknown. */
   readonly #sealed = new Set<Statement>();
   #sealedVersion: unknown = null;
 
@@ -37,7 +40,7 @@ export class ReplyWriter {
     return this.#answers.length === 0;
   }
 
-  /** Lets the answers of one operation be taken back with {@link rewind} when it is to be tried again. */
+  /** A position for {@link rewind}, which removes an operation's answers before a retry. */
   get mark(): number {
     return this.#answers.length;
   }
@@ -75,7 +78,7 @@ export class ReplyWriter {
     }
   }
 
-  /** The rows of a small read, value by value. */
+  /** Writes the rows of a small read, value by value. */
   cells(rows: number, columns: number, next: () => SqlValue): void {
     const answers = this.#answers;
     answers.push(Answer.ROWS, 0, rows, columns);
@@ -86,12 +89,12 @@ export class ReplyWriter {
     }
   }
 
-  /** Where the next {@link block} may be written; null where all slots are taken, or none have been made. */
+  /** A slot for the next {@link block}; null if all are taken, or none exist. */
   freeSlot(): Slot | null {
     return this.#slots?.free() ?? null;
   }
 
-  /** Rows that the companion has packed; few of them travel as any others. */
+  /** Writes rows that the companion has packed. A few rows are sent like any others. */
   block(block: RowBlock, more: number): void {
     const columns = blockColumns(block);
     const answers = this.#answers;
@@ -134,22 +137,22 @@ export class ReplyWriter {
     this.#answers.push(Answer.POSTPONED, from, to);
   }
 
-  /** Not an answer: the text of a statement about to run, for the trace callback. */
+  /** Not an answer: the text of a statement that is about to run, for the trace callback. */
   trace(sql: string): void {
     this.#answers.push(Answer.TRACE, sql);
   }
 
-  /** Not an answer: what was committed up to here. */
+  /** Not an answer: the changes committed so far. */
   changed(report: ChangeReport): void {
     this.#answers.push(Answer.CHANGES, report);
   }
 
-  /** Not an answer: what hooks told up to here. */
+  /** Not an answer: the events of hooks so far. */
   hooked(events: HookEvents): void {
     this.#answers.push(Answer.HOOKS, events);
   }
 
-  /** Not an answer: that an operation was begun, and a place for how long it ran, which {@link ran} fills. */
+  /** Not an answer: the start of an operation, and a place for its duration, which {@link ran} fills. */
   timing(begun: number): number {
     return this.#answers.push(Answer.TIMING, begun, 0) - 1;
   }
@@ -162,7 +165,7 @@ export class ReplyWriter {
     this.#answers.push(Answer.REFUSED);
   }
 
-  /** The statement gave rows: its column names must be known to the main side before this reply is read. */
+  /** Notes that the statement returned rows: the main side must know its column names before it reads this reply. */
   gaveRows(statement: Statement, columns: readonly EngineColumn[] | null = null): void {
     this.#shapes.set(statement, columns);
   }
@@ -171,27 +174,27 @@ export class ReplyWriter {
     return this.#shapes.size > 0;
   }
 
-  /** The rows up to here, of this version of the schema, are of a moment that is over. */
+  /** Ends a snapshot: rows so far have this schema version. */
   seal(version: unknown): void {
     if (this.#shapes.size === 0) return;
     this.#sealedVersion = this.#sealed.size === 0 || this.#sealedVersion === version ? version : null;
     for (const statement of this.#shapes.keys()) this.#sealed.add(statement);
   }
 
-  /** Rows that come now are of this version of the schema. */
+  /** Begins a snapshot with this schema version. */
   reopen(version: unknown): void {
     if (version !== null && version === this.#sealedVersion) this.#sealed.clear();
   }
 
   /**
-   * The statement gave rows at an earlier moment, since when another connection may have altered its tables: column names
-   * are told once per reply.
+   * The statement has rows from an earlier snapshot in this reply. Another connection may have altered its tables
+   * since, but column names are sent only once per reply.
    */
   isSealed(statement: Statement | null): boolean {
     return statement !== null && this.#sealed.has(statement);
   }
 
-  /** The reply: head, shapes that are new, answers. Column names are looked at only where `epoch` moved on. */
+  /** Returns the reply: head, new shapes, answers. Column names are checked only if `epoch` has changed. */
   take(state: number, totalChanges: number, epoch: number): { reply: Reply; transfer: ArrayBuffer[] } {
     const reply: Reply = [state, totalChanges, 0];
     for (const [statement, known] of this.#shapes) {

@@ -13,7 +13,7 @@ import type { OpenCursors } from "./cursors/open-cursors.js";
 import type { ReplyWriter } from "./reply-writer.js";
 import type { StatementTrace } from "./statement-trace.js";
 
-/** What a connection in the thread is made of. Whoever runs something on it picks the few parts that he uses. */
+/** The parts of a connection in the thread. Each class picks the few that it uses. */
 export interface SessionParts {
   readonly handle: DatabaseHandle;
   readonly cursors: OpenCursors;

@@ -41,7 +41,7 @@ import {
 } from "../wire/thread-api.js";
 import { CLAIM_FILES, type Reply, State } from "../wire/protocol.js";
 
-/** A connection in the thread: makes its parts, and opens, replaces and closes the handle that they work on. */
+/** A connection in the thread. Creates its parts, and opens, replaces and closes their handle. */
 export class Session implements SessionParts {
   readonly out = new ReplyWriter();
   readonly cursors = new OpenCursors();
@@ -67,7 +67,7 @@ export class Session implements SessionParts {
   readonly #definitions: Definitions;
   #options: OpenOptions | null = null;
 
-  /** `onFunctionCall` runs whenever SQL is about to call a function of the user's. */
+  /** `onFunctionCall` runs whenever SQL is about to call a user function. */
   constructor(control: Control, callbacks: Callbacks, onFunctionCall: () => void) {
     this.#control = control;
     this.#callbacks = callbacks;
@@ -82,7 +82,7 @@ export class Session implements SessionParts {
   }
 
   async open(options: OpenOptions): Promise<Opened> {
-    // An image is for once; the contents move on without it.
+    // The image is used once. Later handles get the contents of the one before.
     this.#options = { ...options, image: null };
     this.lockWait.opening(options.timeout);
     try {
@@ -105,7 +105,7 @@ export class Session implements SessionParts {
     const definitions = [...options.functions, ...this.#definitions.lasting];
     for (const definition of definitions) await this.define(definition);
     await setUp(db, options);
-    // An option of the caller's, or the setup module, may have set it.
+    // A pragma option or the setup module may have set it.
     if (options.pragmas.some(([name]) => /busy_timeout/i.test(name)) || options.setup !== null)
       this.lockWait.adoptUnless(options.timeout);
     this.nativeStatements.attached(db, token);
@@ -141,13 +141,13 @@ export class Session implements SessionParts {
     this.handle.close();
   }
 
-  /** A fresh handle on the same database, with the functions that were meant to last. */
+  /** Opens a new handle on the same database, with the lasting functions. */
   async reopen(): Promise<Opened> {
     const options = this.#options!;
-    // What is only in memory moves over.
+    // An in-memory database is copied to the new handle.
     const { db } = this.handle;
     const image = isPrivate(options.path) && db.memory ? new Uint8Array(db.serialize()) : null;
-    // What connections share is there while one of them is.
+    // A shared in-memory database exists only while a connection to it is open.
     const keeper = isSharedMemory(options.path) ? await openHandle(options) : null;
     try {
       this.close();
@@ -160,8 +160,8 @@ export class Session implements SessionParts {
   }
 
   /**
-   * Replaces the contents of a database in memory. True if that took a fresh handle, which has all that the old one was
-   * given: one that connections share is overwritten.
+   * Replaces the contents of an in-memory database. A shared one is overwritten. A private one gets a new handle with
+   * all settings of the old one; then the result is true.
    */
   async replace(image: Uint8Array): Promise<boolean> {
     const options = this.#options!;
@@ -179,8 +179,8 @@ export class Session implements SessionParts {
   }
 
   /**
-   * Lets a database be one in memory, with these contents. True if that took a fresh handle: without the companion only the
-   * main database can change, and the temporary ones go.
+   * Turns a database into an in-memory one with these contents. True if that took a new handle: without the companion
+   * only the main database can change, and temporary objects are lost.
    */
   async deserialize(image: Uint8Array, name: string): Promise<boolean> {
     const { handle } = this;
@@ -205,7 +205,7 @@ export class Session implements SessionParts {
     return false;
   }
 
-  /** Defines what SQL may call, or takes it away; for good if `lasting`, else until the lease ends. */
+  /** Adds or removes a definition; permanently if `lasting`, else until the lease ends. */
   async define(definition: Definition, lasting = true): Promise<void> {
     this.cursors.readRest(`a ${definition.kind} cannot be created`);
     await this.#definitions.define(definition, lasting, this.out.integers);
@@ -213,13 +213,13 @@ export class Session implements SessionParts {
     this.schema.mayHaveChanged();
   }
 
-  /** Asks `source`'s function about every statement that is prepared from now on; for good if `lasting`. */
+  /** Sets the authorizer of statements compiled from now on; permanently if `lasting`. */
   async authorize(source: Source | null, lasting: boolean): Promise<void> {
     await this.#definitions.authorize(source, lasting);
     if (!lasting) this.state.taint();
   }
 
-  /** What is behind an error of SQLite's. */
+  /** The original error behind SQLite's error, such as what a callback threw. */
   behind(error: unknown): unknown {
     return this.#definitions.behind(error);
   }
@@ -244,7 +244,7 @@ export class Session implements SessionParts {
     try {
       counts.total();
     } catch {
-      // Interrupted together with a result that is being read: asked again with the next reply.
+      // Interrupted together with a half-read result. The next reply asks again.
     }
     const report = this.changes.take();
     if (report !== null) out.changed(report);

@@ -4,7 +4,7 @@ import type { Statement } from "./statement.js";
 import { withoutKeys } from "../sql/redact-keys.js";
 import type { SqlValue } from "../wire/protocol.js";
 
-/** Reports the text of each statement before it runs, while somebody wants to know. */
+/** Reports the text of each statement before it runs, while a trace callback is set. */
 export class StatementTrace {
   readonly #handle: DatabaseHandle;
   readonly #out: ReplyWriter;

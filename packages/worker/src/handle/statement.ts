@@ -12,21 +12,21 @@ import { toBinding } from "../wire/integers.js";
 
 const NO_BINDINGS: unknown[] = [];
 
-/** Below this many milliseconds a statement is not worth an answer of its own to those before it. */
+/** A statement below this many milliseconds is quick: earlier answers wait for it. */
 const QUICK_MS = 0.25;
 
-/** From this many milliseconds on a write would hold up those that share its transaction. */
+/** From this many milliseconds on, a write would delay those that share its transaction. */
 const SLOW_MS = 10;
 
-/** The same of a write that was committed by itself, most of which may have been a slow disk. */
+/** The same for a write that was committed alone, because its time includes the disk. */
 const SLOW_ALONE_MS = 250;
 
-/** What the engine has read of the schema, perhaps too long ago. */
+/** The schema that SQLite has read, which may be outdated. */
 interface StaleSchema {
   refresh(): void;
 }
 
-/** A statement the main side has given a number; prepared when first used. */
+/** A statement that the main side has given a number. Compiled on first use. */
 export class Statement {
   readonly id: number;
   readonly sql: string;
@@ -34,30 +34,30 @@ export class Statement {
   #handle: EngineStatement | null = null;
   /** The handle of the last execution. */
   #latest: EngineStatement | null = null;
-  /** The handle is being stepped by an open cursor, so that another use needs a handle of its own. */
+  /** An open cursor is stepping the handle, so another use needs its own. */
   #lent = false;
   #cost = Number.POSITIVE_INFINITY;
-  /** Milliseconds that it has run at the most of late, the commit not counted; 0 if that is not known. */
+  /** Longest recent duration without the commit, in milliseconds; 0 if unknown. */
   #work = 0;
 
   reader = false;
   readonly = false;
-  /** What its text tells, known before it is compiled. */
+  /** Facts from the text, known before it is compiled. */
   readonly facts: StatementFacts;
-  // Of the facts those that every run asks for.
+  // Copies of the facts that every run needs.
   readonly dml: boolean;
   readonly keepsSchema: boolean;
   readonly taint: number;
-  /** Whether it writes rows of the temp schema, and the schema epoch that this belongs to. */
+  /** Whether it writes rows of the temp schema, and the schema epoch of that answer. */
   #writesTemp = false;
   #writesTempIn = -1;
-  /** It has called a function that was created through the main side. */
+  /** It has called a user function. */
   callsOut = false;
-  /** It has run to its end among others. */
+  /** It has succeeded in a group. */
   proven = false;
-  /** It has failed with an error after which its rows up to there are left, where it does not stand alone. */
+  /** It has failed with an error after which its rows so far stay in the transaction. */
   leavesRows = false;
-  /** The statement has no text to run: only white space and comments. */
+  /** The text has only white space and comments. */
   empty = false;
 
   /** Column names and declared types as last sent, and the schema epoch they belong to. */
@@ -65,10 +65,10 @@ export class Statement {
   types: readonly (string | null)[] | null = null;
   origins: Origins | null = null;
   epoch = -1;
-  /** Tables it may write of which change tracking says nothing, and the schema they were found in. */
+  /** Tables that it may write and that change tracking does not see, and the schema of that answer. */
   untracked: readonly (readonly [database: string, table: string])[] = [];
   untrackedIn = "";
-  /** How many rows it gave last. */
+  /** Number of rows of the last run. */
   lastRows = Number.POSITIVE_INFINITY;
 
   constructor(id: number, sql: string, names: readonly (string | null)[] | null) {
@@ -81,7 +81,7 @@ export class Statement {
     this.taint = this.facts.taint;
   }
 
-  /** It may have written rows of temporary tables, by triggers too. */
+  /** Whether it may write rows of temporary tables, also by triggers. */
   writesTemp(db: EngineDatabase, epoch: number): boolean {
     if (this.#writesTempIn !== epoch) {
       this.#writesTemp = writesTemp(db, this.facts);
@@ -90,7 +90,7 @@ export class Statement {
     return this.#writesTemp;
   }
 
-  /** It writes rows, and its effect does not depend on what else its transaction holds. */
+  /** It writes rows, and its effect does not depend on its transaction's other statements. */
   get groupable(): boolean {
     return this.dml && !this.facts.reachesOut;
   }
@@ -99,28 +99,31 @@ export class Statement {
     return this.#handle !== null || this.empty;
   }
 
-  /** Whether it has always ended soon, of late. What alters the schema waits: column names go with the reply before. */
+  /**
+   * Whether its recent runs were quick. Statements that alter the schema are not quick, so that earlier answers leave
+   * with the old column names.
+   */
   get quick(): boolean {
     return this.#cost < QUICK_MS && this.keepsSchema;
   }
 
-  /** It has been slow of late, so that others had better not wait for it. */
+  /** Its recent runs were slow, so others should not wait for it. */
   get slow(): boolean {
     return this.#work > SLOW_MS;
   }
 
-  /** A failure could leave something behind, and whatever came before it in its transaction would have to be done again. */
+  /** It needs a savepoint: a failure could leave rows behind, and then the whole group would have to run again. */
   get needsGuard(): boolean {
     return !this.proven || this.leavesRows || this.callsOut;
   }
 
-  /** It has run by itself for so long. */
+  /** Notes the duration of a run by itself. */
   spent(ms: number): void {
     this.#cost = this.#cost === Number.POSITIVE_INFINITY ? ms : Math.max(ms, this.#cost * 0.9);
     this.#work = ms > SLOW_ALONE_MS ? Math.max(ms, this.#work) : this.#work * 0.9;
   }
 
-  /** It has run in the transaction of others for so long. */
+  /** Notes the duration of a run in a group. */
   ranInGroup(ms: number): void {
     this.#work = Math.max(ms, this.#work * 0.9);
   }
@@ -130,7 +133,7 @@ export class Statement {
     return this.#latest!.columns();
   }
 
-  /** What a compiled statement would give. */
+  /** Describes the compiled statement. */
   describe(): StatementInfo {
     const columns = this.reader ? this.#handle!.columns() : [];
     return {
@@ -141,7 +144,7 @@ export class Statement {
     };
   }
 
-  /** Compiles the text, unless that is done; what is refused is tried again when `schema` is fresh. */
+  /** Compiles the text, unless that is done. If SQLite refuses it, retries once after refreshing `schema`. */
   prepare(db: EngineDatabase, schema?: StaleSchema): void {
     if (this.prepared) return;
     const handle = this.#compile(db, schema);
@@ -155,8 +158,8 @@ export class Statement {
   }
 
   /**
-   * For a text that is not empty: a handle that nobody is stepping; the caller that keeps stepping it says so with
-   * {@link lend}.
+   * A handle that is not being stepped; the text must not be empty. A caller that goes on stepping it calls {@link
+   * lend}.
    */
   handle(db: EngineDatabase): EngineStatement {
     this.prepare(db);
@@ -173,7 +176,7 @@ export class Statement {
     if (handle === this.#handle) this.#lent = false;
   }
 
-  /** Prepare again at the next use. */
+  /** Drops the compiled statement; the next use compiles it again. */
   reset(): void {
     this.#handle = null;
     this.#latest = null;
@@ -183,17 +186,18 @@ export class Statement {
 
   #compile(db: EngineDatabase, schema?: StaleSchema): EngineStatement | null {
     const handle = prepareOne(db, this.sql, schema);
-    // Also where no rows are read: lastInsertRowid is as wide as they are.
+    // Also without rows: it applies to lastInsertRowid.
     handle?.safeIntegers();
     if (handle?.reader) handle.raw();
     return handle;
   }
 
-  /** The engine's arguments for parameters given in index order. */
+  /** The engine's arguments for parameters in index order. */
   bindings(values: SqlValue[]): unknown[] {
     if (values.length === 0) return NO_BINDINGS;
     if (this.#names === null) {
-      // In place: the array came off the wire and is nobody else's, and a second time changes nothing.
+      // Converted in place: the array comes from the wire and belongs to this operation. Converting twice changes
+      // nothing.
       for (let i = 0; i < values.length; i++) values[i] = toBinding(values[i]!);
       return [values];
     }
@@ -217,7 +221,7 @@ export class Statement {
   }
 }
 
-/** None where all are expressions. */
+/** Empty if all columns are expressions. */
 export function originsOf(columns: readonly EngineColumn[]): Origins {
   if (columns.every(({ column }) => column === undefined || column === null)) return NO_ORIGINS;
   return columns.flatMap(({ database = null, table = null, column = null }) => [database, table, column]);
@@ -225,17 +229,19 @@ export function originsOf(columns: readonly EngineColumn[]): Origins {
 
 const NO_ORIGINS: Origins = [];
 
-/** Whether the program of a statement opens a write transaction on the temp schema, the second of a connection's. */
+/**
+ * Whether the program of a statement opens a write transaction on the temp schema, which is database 1 of a connection.
+ */
 export function writesTemp(db: EngineDatabase, { sql, parameters }: StatementFacts): boolean {
   const { count, names } = parameters;
   const explain = new Statement(0, `EXPLAIN ${sql}`, names);
-  // The engine wants a value for each; which one makes no difference to the tables.
+  // The engine requires a value for each parameter. The values do not change which tables are written.
   const bindings = explain.bindings(Array.from({ length: count }, () => null));
   try {
     const program = prepareOwn(db, explain.sql).all(...bindings) as unknown[] as ExplainedStep[];
     return program.some(({ opcode, p1, p2 }) => opcode === "Transaction" && p1 === 1 && p2 !== 0);
   } catch {
-    // Not known: as if it did.
+    // Unknown counts as true.
     return true;
   }
 }
@@ -246,7 +252,7 @@ interface ExplainedStep {
   readonly p2: number;
 }
 
-/** Null if `sql` has no statement; its own error if it has several. */
+/** Null if `sql` has no statement. Throws MULTIPLE if it has several. */
 function prepareOne(
   db: EngineDatabase,
   sql: string,

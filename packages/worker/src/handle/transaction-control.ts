@@ -9,7 +9,7 @@ type TransactionParts = Pick<
   "handle" | "cursors" | "blobs" | "out" | "state" | "lockWait" | "changes" | "trace"
 >;
 
-/** Begins, commits and rolls back, as the state of the handle has it, which only the thread knows. */
+/** Begins, commits and rolls back. Some verbs depend on the state of the handle, which only the thread knows. */
 export class TransactionControl {
   readonly #parts: TransactionParts;
 
@@ -68,7 +68,7 @@ export class TransactionControl {
     out.value(open);
   }
 
-  /** Deferred constraints and other processes can make COMMIT fail; the transaction must not stay behind. */
+  /** Deferred constraints and other processes can make COMMIT fail. Then the transaction must not stay open. */
   #finish(open: boolean): void {
     if (!open) throw transactionOver();
     try {
@@ -80,12 +80,12 @@ export class TransactionControl {
     }
   }
 
-  /** What belongs to a transaction must not be run, and so committed, without it. */
+  /** Throws for an operation of a transaction that is over: it would run, and be committed, on its own. */
   require(flags: number): void {
     if ((flags & Flag.IN_TRANSACTION) !== 0 && !this.#parts.handle.db.inTransaction) throw transactionOver();
   }
 
-  /** The BEGIN that `flags` asks for before a DML statement outside a transaction. */
+  /** Runs the BEGIN that `flags` asks for before a DML statement outside a transaction. */
   beginFor(flags: number): void {
     const begin = flags & Flag.BEGIN;
     if (begin === 0 || this.#parts.handle.db.inTransaction) return;
@@ -93,7 +93,7 @@ export class TransactionControl {
     this.#parts.handle.noteTransaction();
   }
 
-  /** What the next caller is owed is for no authorizer to deny. */
+  /** An authorizer must not be able to deny this ROLLBACK. */
   #undo(): void {
     this.#parts.handle.privately(() => this.exec("ROLLBACK"));
   }
@@ -105,7 +105,7 @@ export class TransactionControl {
   }
 }
 
-/** Throws if a statement that ends a transaction comes from inside a `transaction()`. */
+/** Throws if a statement would end the transaction of a `transaction()`. */
 export function refuseEnding(flags: number): void {
   if ((flags & Flag.IN_TRANSACTION) === 0) return;
   throw new UsageError(

@@ -1,20 +1,20 @@
 import type { DatabaseHandle } from "../database-handle.js";
 import { type EngineDatabase, type EngineStatement, prepareOwn } from "../../engine/engine-api.js";
 
-/** Statements of our own that count. */
+/** The driver's own statements that read the counts. */
 interface Probes {
   readonly total: EngineStatement;
   readonly last: EngineStatement;
 }
 
-/** What SQLite counts of a handle: the rows that were changed, and the rowid that was inserted last. */
+/** SQLite's counts of a handle: changed rows, and the last inserted rowid. */
 export class ChangeCounts {
   readonly #handle: DatabaseHandle;
   #probes: Probes | null = null;
   #total = 0;
   #wrote = false;
   #lastInsertRowid: number | bigint = 0;
-  /** It may be another by now. */
+  /** The rowid may have changed since. */
   #rowidUnknown = false;
 
   constructor(handle: DatabaseHandle) {
@@ -34,19 +34,19 @@ export class ChangeCounts {
     this.#rowidUnknown = false;
   }
 
-  /** There may be more changes. */
+  /** Notes that rows may have changed. */
   wrote(): void {
     this.#wrote = true;
   }
 
-  /** `total_changes()`, which is asked only after a write. */
+  /** `total_changes()`, which is read only after a write. */
   total(): number {
     if (this.#wrote && this.#probes !== null) this.#total = Number(this.#ask("total"));
     this.#wrote = false;
     return this.#total;
   }
 
-  /** {@link total} as of the last time that it was asked. */
+  /** The last value of {@link total}. */
   get knownTotal(): number {
     return this.#total;
   }
@@ -56,20 +56,20 @@ export class ChangeCounts {
     return this.#lastInsertRowid;
   }
 
-  /** A statement told it with its result. */
+  /** Notes the rowid that came with a statement's result. */
   inserted(rowid: number | bigint): void {
     this.#lastInsertRowid = rowid;
     this.#rowidUnknown = false;
   }
 
-  /** `changes()` and `last_insert_rowid()` of the statement that ran last. */
+  /** `changes()` and `last_insert_rowid()` of the last statement. */
   last(): readonly [changes: number, rowid: bigint] {
     const [changes, rowid] = this.#ask("last") as [bigint, bigint];
     this.inserted(rowid);
     return [Number(changes), rowid];
   }
 
-  /** What ran was not told apart by its results. */
+  /** Notes that the rowid is unknown. */
   rowidMayHaveChanged(): void {
     this.#rowidUnknown = true;
   }

@@ -8,22 +8,24 @@ import { StatementFacts } from "../../sql/statement-facts.js";
 import { codeOf } from "../../wire/fault.js";
 import type { ChangeReport, TableAccess } from "../../wire/change-report.js";
 
-/** Rows of one table that are listed; of more only the table is named. */
+/** Maximum number of rowids listed for a table. Beyond it, only the table is named. */
 const MAX_ROWIDS = 1000;
 
-/** Stands for what a transaction changed before anybody wanted to know. SQLite keeps such names to itself. */
+/**
+ * Stands for changes that a transaction made before tracking began. No table has this name: SQLite reserves the prefix.
+ */
 const UNSEEN = "sqlite_aio_unseen";
 
-/** What has changed, of which the update hook says nothing, is marked by hand. */
+/** Counts tables that the update hook does not report. Their changes are marked separately. */
 const UNTRACKED = `SELECT count(*) FROM pragma_table_list
   WHERE (wr OR type = 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`;
 
-/** Virtual tables that change only when they are written to; others may show anything. */
+/** Virtual tables that change only when they are written to. Others may show anything. */
 const CLOSED_MODULE =
   /^\s*CREATE\s+VIRTUAL\s+TABLE\b.*?\bUSING\s+["'`[]?(?:fts[345]|rtree(?:_i32)?|geopoly)\b/is;
 const OPEN_CONTENT = /\bcontent\s*=/i;
 
-/** Functions that are read as tables, and show nothing but their arguments. */
+/** Table-valued functions whose result depends only on their arguments. */
 const PURE_FUNCTIONS = new Set([
   "json_each",
   "json_tree",
@@ -34,7 +36,7 @@ const PURE_FUNCTIONS = new Set([
   "fts3tokenize",
 ]);
 
-/** Pragmas that write into the file what no table shows. */
+/** Pragmas that write into the file, but into no table. */
 const HEADER_PRAGMAS = new Set([
   "user_version",
   "application_id",
@@ -46,7 +48,7 @@ const HEADER_PRAGMAS = new Set([
   "page_size",
 ]);
 
-/** The databases in which VACUUM copies the tables of others. */
+/** Temporary databases into which VACUUM copies tables. */
 const VACUUM_COPY = /^vacuum_[0-9a-f]{16}$/;
 
 type Name = readonly [database: string, table: string];
@@ -57,23 +59,23 @@ interface Probes {
   readonly untracked: EngineStatement;
 }
 
-/** Tells what committed transactions have changed, while somebody wants to know. */
+/** Reports what committed transactions have changed, while somebody listens. */
 export class ChangeTracker {
   readonly #handle: DatabaseHandle;
   readonly #schemaWatch: SchemaWatch;
   #wanted = false;
   #token = 0;
   #probes: Probes | null = null;
-  /** Something ran that may have committed. */
+  /** A statement ran that may have committed. */
   #stirred = false;
   /** Any table may have changed. */
   #anything = false;
-  /** Of each file, as seen last; null: not looked at yet. */
+  /** `data_version` of each database at the last check; null before the first one. */
   #dataVersions: DatabaseVersions | null = null;
-  /** A handle that is closed by now had seen another one. */
+  /** A handle that is closed now had seen a commit of another connection. */
   #outside = false;
   #schemaVersions: DatabaseVersions | null = null;
-  /** Which schema {@link #untrackedTables} was found in. */
+  /** The schema that {@link #untrackedTables} belongs to. */
   #schema = "";
   #untrackedTables = false;
 
@@ -82,13 +84,13 @@ export class ChangeTracker {
     this.#schemaWatch = schema;
   }
 
-  /** A handle is open. */
+  /** Call it when a handle was opened. */
   attached(token: number): void {
     this.#token = token;
     if (this.#wanted && token !== 0) this.#start();
   }
 
-  /** The handle is about to close; another one may follow. */
+  /** Call it before the handle closes. Another one may follow. */
   detached(): void {
     if (this.#probes !== null && this.externally() === true) this.#outside = true;
     this.#probes = null;
@@ -96,7 +98,7 @@ export class ChangeTracker {
     this.#dataVersions = null;
   }
 
-  /** Other contents took the place of the handle's. */
+  /** Call it when the database's contents were replaced. */
   replaced(): void {
     if (this.#wanted) this.#anything = true;
   }
@@ -110,7 +112,7 @@ export class ChangeTracker {
       native?.trackChanges(this.#token, false);
       this.#probes = null;
     }
-    // Last: where a lock is in the way of the start, it is tried again.
+    // Set last: if a lock makes the start fail, it is retried.
     this.#wanted = on;
   }
 
@@ -138,7 +140,7 @@ export class ChangeTracker {
     this.#dataVersions = this.#look(({ versions }) => versions.ofData());
   }
 
-  /** Null where another connection's lock is in the way. */
+  /** Null if another connection's lock is in the way. */
   #look<T>(at: (probes: Probes) => T): T | null {
     try {
       return this.#handle.privately(() => at(this.#probes!));
@@ -147,19 +149,19 @@ export class ChangeTracker {
     }
   }
 
-  /** What was written to a table that tracking does not see. */
+  /** Notes a write to a table that tracking does not see. */
   mark(database: string, table: string): void {
     if (this.#probes === null) return;
     this.#stirred = true;
     native?.markChanged(this.#token, database, table);
   }
 
-  /** Somebody wants to know. */
+  /** Tracking is on. */
   get tracking(): boolean {
     return this.#probes !== null;
   }
 
-  /** Whether tracking sees all that is about to be written in a transaction that may write, so that nobody need {@link watch}. */
+  /** Whether tracking sees all writes of the transaction that is about to run, so that {@link mutate} is not needed. */
   seesWrites(): boolean {
     if (!this.tracking) return true;
     this.#stirred = true;
@@ -167,8 +169,8 @@ export class ChangeTracker {
   }
 
   /**
-   * Runs what may write, and marks the tables that tracking does not see. `source` is what the work runs, null if it can change
-   * no table.
+   * Runs work that may write, and marks tables that tracking does not see. `source` is what `work` runs, null if it can
+   * change no table.
    */
   mutate<T>(source: Statement | StatementFacts | null, work: () => T): T {
     return this.#handle.besideCursors(() => this.#watch(source, work));
@@ -184,8 +186,8 @@ export class ChangeTracker {
     }
     if (source === null) return work();
     const open = this.#handle.inTransaction;
-    // To ask for the schema would take the snapshot of a transaction that has read nothing yet, and so keep it from writing
-    // once another connection has committed: it is asked for after the write, which takes the snapshot itself.
+    // Reading the schema in a fresh transaction would take its snapshot. If another connection then commits, the
+    // transaction could no longer write. So the schema is read after the write, which takes the snapshot itself.
     const early = open ? null : this.#untracked(source);
     if (early?.length === 0) return work();
     const before = this.#look(totalChanges);
@@ -199,7 +201,7 @@ export class ChangeTracker {
     }
   }
 
-  /** Which of the tables that `source` writes have to be marked. */
+  /** The tables that `source` writes and that have to be marked. */
   #untracked(source: Statement | StatementFacts): readonly Name[] {
     if (!this.#hasUntracked()) return [];
     if (source instanceof StatementFacts) return this.#analyze(source.sql)?.untracked ?? [];
@@ -220,7 +222,7 @@ export class ChangeTracker {
     return this.#untrackedTables;
   }
 
-  /** Null if it cannot be compiled: it will say so when it is run. */
+  /** Null if the text cannot be compiled. The error is reported when it runs. */
   #analyze(sql: string): ReturnType<Native["analyze"]> | null {
     try {
       this.#refreshSchema();
@@ -231,7 +233,7 @@ export class ChangeTracker {
     }
   }
 
-  /** A statement that is only compiled goes by the schema that the handle has read last; one that runs looks at it. */
+  /** Compiling alone uses the schema that the handle has read last. Running a statement refreshes it. */
   #refreshSchema(): void {
     const { db } = this.#handle;
     this.#handle.privately(() => {
@@ -240,7 +242,7 @@ export class ChangeTracker {
     });
   }
 
-  /** What transactions changed that were committed since the last call. Null if nothing, or if nobody wants to know. */
+  /** The changes of transactions committed since the last call. Null if there are none, or tracking is off. */
   take(): ChangeReport | null {
     if (this.#probes === null || !(this.#stirred || this.#anything)) return null;
     let tables: ChangeReport["tables"] = [];
@@ -256,7 +258,7 @@ export class ChangeTracker {
           rowids: rowids === null ? null : BigInt64Array.from(rowids),
         }));
     } catch {
-      // There was no memory to note them.
+      // There was no memory to record the changes.
       anything = true;
     }
     this.#anything = false;
@@ -272,9 +274,9 @@ export class ChangeTracker {
     return tables.length > 0 || anything || schema ? { tables, schema, anything } : null;
   }
 
-  /** Whether another connection has committed since the last look. Null where one cannot look at this moment. */
+  /** Whether another connection has committed since the last check. Null if a check is not possible now. */
   externally(): boolean | null {
-    // Looking would begin a snapshot, or be held up by the one there is.
+    // A check inside a transaction would take a snapshot, or see an old one.
     if (this.#probes === null || this.#handle.inTransaction) return null;
     const versions = this.#look((probes) => probes.versions.ofData());
     if (versions === null) return null;
@@ -284,7 +286,7 @@ export class ChangeTracker {
     return changed;
   }
 
-  /** What a query reads. Null if it cannot be compiled. */
+  /** The tables that a query reads. Null if it cannot be compiled. */
   access(sql: string): TableAccess | null {
     this.#require();
     const analysis = this.#analyze(sql);
@@ -296,7 +298,7 @@ export class ChangeTracker {
     };
   }
 
-  /** Whether what is read from the table can change although nobody writes to it by this name. */
+  /** Whether the table's contents can change without a write to this name. */
   #showsMore([database, table]: Name): boolean {
     if (/^sqlite_/i.test(table)) return !/^sqlite_(?:temp_)?(?:master|schema)$/i.test(table);
     const { db } = this.#handle;
@@ -308,25 +310,25 @@ export class ChangeTracker {
         .pluck()
         .get(table),
     );
-    // What is in no schema is a table that a module has by itself, such as dbstat or pragma_page_count.
+    // A table in no schema belongs to a module itself, such as dbstat or pragma_page_count.
     if (typeof sql !== "string") return !PURE_FUNCTIONS.has(table.toLowerCase());
     if (!/^\s*CREATE\s+VIRTUAL\b/i.test(sql)) return false;
     return !CLOSED_MODULE.test(sql) || OPEN_CONTENT.test(sql);
   }
 }
 
-/** What a version is of each database, by name and file. */
+/** One version number per database, by name and file. */
 type DatabaseVersions = ReadonlyMap<string, unknown>;
 
 /**
- * Versions of the databases of a handle, which may be attached and detached meanwhile. Without the one for temporary
- * objects, which nobody else sees, and whose version moves on by itself.
+ * Reads versions of all databases of a handle, which may be attached and detached meanwhile. The temp database is left
+ * out: nobody else sees it, and its version changes by itself.
  */
 class Versions {
   readonly #db: EngineDatabase;
   readonly #list: EngineStatement;
   readonly #main: EngineStatement;
-  /** By pragma and database. */
+  /** Prepared statements by pragma and database. */
   readonly #statements = new Map<string, EngineStatement>();
 
   constructor(db: EngineDatabase) {
@@ -363,7 +365,7 @@ class Versions {
   }
 }
 
-/** Of a database that both have. */
+/** Whether the version of a database in both maps differs. */
 function differ(before: DatabaseVersions, after: DatabaseVersions): boolean {
   return [...after].some(([database, version]) => before.has(database) && before.get(database) !== version);
 }
@@ -372,9 +374,9 @@ function totalChanges(probes: Probes): unknown {
   return probes.totalChanges.get();
 }
 
-/** Whether a statement changes what tables of modules show, and no table of its own. */
+/** Whether a statement changes what modules' tables show, but no table of its own. */
 function changesUnseen({ keyword, pragma, vacuumsInto }: StatementFacts): boolean {
-  // VACUUM may also give new rowids to what has no primary key.
+  // VACUUM may also renumber rowids of tables without an INTEGER PRIMARY KEY.
   if (keyword === "VACUUM") return !vacuumsInto;
   return keyword === "PRAGMA" && pragma!.value !== null && HEADER_PRAGMAS.has(pragma!.name);
 }

@@ -1,24 +1,24 @@
 import { native, needsNative } from "../../engine/native.js";
 import type { HookEvents } from "../../wire/hook-events.js";
 
-/** What SQLite's update, commit and rollback hooks tell, while somebody wants to know. */
+/** Collects events of SQLite's update, commit and rollback hooks, while a hook is set. */
 export class Hooks {
   #token = 0;
   /** Bits of the wire's Hook. */
   #wanted = 0;
 
-  /** A handle is open. */
+  /** Call it when a handle was opened. */
   attached(token: number): void {
     this.#token = token;
     if (this.#wanted !== 0 && token !== 0) native?.recordEvents(token, this.#wanted);
   }
 
-  /** The handle is about to close. */
+  /** Call it before the handle closes. */
   detached(): void {
     this.#token = 0;
   }
 
-  /** Whoever wanted to know has nothing to do with the next handle. */
+  /** Removes the hooks, so that the next handle starts without them. */
   forget(): void {
     this.#wanted = 0;
   }
@@ -29,7 +29,7 @@ export class Hooks {
     this.#wanted = wanted;
   }
 
-  /** What happened since the last call. Null if nothing, or if nobody wants to know. */
+  /** The events since the last call. Null if there are none, or no hook is set. */
   take(): HookEvents | null {
     if (this.#wanted === 0 || this.#token === 0) return null;
     const taken = native!.takeEvents(this.#token);

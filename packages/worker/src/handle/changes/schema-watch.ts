@@ -1,17 +1,17 @@
 import type { DatabaseHandle } from "../database-handle.js";
 import { type EngineDatabase, type EngineStatement, prepareOwn } from "../../engine/engine-api.js";
 
-/** Statements of our own about the schema. */
+/** The driver's own statements about the schema. */
 interface Probes {
   readonly schemaVersion: EngineStatement;
   readonly databases: EngineStatement;
   readonly tempVersion: EngineStatement;
   readonly tempTables: EngineStatement;
-  /** What of the schema would not keep its effect to its own statement. */
+  /** Counts schema objects whose effect reaches beyond their own statement. */
   readonly reachingOut: EngineStatement;
 }
 
-/** Notices when the schema is another one than before. */
+/** Notices schema changes. */
 export class SchemaWatch {
   readonly #handle: DatabaseHandle;
   #db: EngineDatabase | null = null;
@@ -35,7 +35,7 @@ export class SchemaWatch {
       schemaVersion: prepareOwn(db, "PRAGMA schema_version").pluck(),
       databases: prepareOwn(db, "PRAGMA database_list").raw(),
       reachingOut: prepareOwn(db, REACHING_OUT).pluck(),
-      // Moves on with each object that is created, altered or dropped; what is rolled back takes it back.
+      // Changes with each object that is created, altered or dropped; a rollback restores it.
       tempVersion: prepareOwn(db, "PRAGMA temp.schema_version").pluck(),
       tempTables: prepareOwn(db, "SELECT count(*) FROM sqlite_temp_schema WHERE type = 'table'").pluck(),
     };
@@ -46,7 +46,7 @@ export class SchemaWatch {
     this.#probes = null;
   }
 
-  /** Of the schema at this moment; null where it is locked, or not all that statements can see. */
+  /** The present schema version; null if it is locked, or if statements can see several databases. */
   version(): unknown {
     if (this.#attached) return null;
     try {
@@ -56,7 +56,7 @@ export class SchemaWatch {
     }
   }
 
-  /** Another one as soon as the connection has other temporary objects. */
+  /** Changes whenever the connection's temporary objects change. */
   get tempVersion(): unknown {
     return this.#ask("tempVersion");
   }
@@ -66,20 +66,21 @@ export class SchemaWatch {
   }
 
   /**
-   * Lets the engine find out that another connection has changed the schema. It looks when a statement runs, and when one
-   * that it compiles names a table that it does not know; that takes no snapshot, which a deferred transaction may not have.
+   * Makes SQLite notice a schema change of another connection. SQLite checks when a statement runs, and when it
+   * compiles a statement with an unknown table. Compiling takes no snapshot, which a deferred transaction must not take
+   * yet.
    */
   refresh(): void {
     this.#handle.privately(() => {
       try {
         this.#db?.prepare("SELECT 1 FROM main.sqlite_aio_no_such_table");
       } catch {
-        // As it was meant to.
+        // The error is expected.
       }
     });
   }
 
-  /** The schema has something for which it matters whether a statement is alone in its transaction. */
+  /** The schema has objects for which it matters whether a statement is alone in its transaction. */
   get reachesOut(): boolean {
     this.look();
     if (this.#attached) return true;
@@ -87,7 +88,7 @@ export class SchemaWatch {
       try {
         this.#reachesOut = this.#ask("reachingOut") !== 0;
       } catch {
-        // Locked: whoever comes first waits by itself.
+        // Locked: the first statement waits by itself.
         return true;
       }
       this.#reachEpoch = this.#epoch;
@@ -95,12 +96,12 @@ export class SchemaWatch {
     return this.#reachesOut;
   }
 
-  /** Moves on with every sign of another schema. */
+  /** Increases with every sign of a schema change. */
   get epoch(): number {
     return this.#epoch;
   }
 
-  /** Column names are to be looked at again. */
+  /** Notes that column names must be checked again. */
   mayHaveChanged(): void {
     this.#epoch++;
     this.#countDatabases();
@@ -108,29 +109,29 @@ export class SchemaWatch {
 
   #countDatabases(): void {
     try {
-      // Not the table-valued function, which takes a snapshot.
+      // The pragma, because the table-valued function takes a snapshot.
       const list = this.#handle.privately(() => this.#probes?.databases.all()) as
         | [number, string][]
         | undefined;
       this.#attached = (list ?? []).filter(([, name]) => name !== "temp").length > 1;
       this.#counted = true;
     } catch {
-      // Locked: taken for several until that can be said.
+      // Locked: assume several databases until they can be counted.
       this.#attached = true;
       this.#counted = false;
     }
   }
 
   /**
-   * Once per reply, not per row: another connection may have altered a table (0.8 us against 3 us per statement). It may
-   * also have done so after the rows of this reply were read, so that their names are older than the version seen now:
-   * a version counts as known when it is seen a second time.
+   * Checks for schema changes of other connections, once per reply (0.8 us) and not per statement (3 us). The change
+   * may have come after this reply's rows were read; then their names are older than the version seen now. So a version
+   * counts as known only when it is seen a second time.
    */
   look(): void {
     if (!this.#counted) this.#countDatabases();
     if (this.#handle.inTransaction) {
-      // To ask for the version would take the snapshot of a transaction that has read nothing yet, and so keep it from writing
-      // once another connection has committed.
+      // Reading the version in a fresh transaction would take its snapshot. If another connection then commits, the
+      // transaction could no longer write.
       this.#epoch++;
       return;
     }
@@ -141,7 +142,7 @@ export class SchemaWatch {
       this.#schemaSettled = known;
       this.#schemaVersion = version;
     } catch {
-      // Locked: look at every statement instead.
+      // Locked: check every statement instead.
     }
     this.#epoch++;
   }
@@ -152,8 +153,9 @@ export class SchemaWatch {
 }
 
 /**
- * Constraints that are checked at COMMIT, when one could not tell whose fault it is; RAISE(ROLLBACK) and ON CONFLICT
- * ROLLBACK, which end the transaction of all; counts of what ran before, which differ when a group is run again.
+ * Objects that reach beyond their own statement. Deferred constraints are checked at COMMIT, when it is unknown which
+ * statement violated them. RAISE(ROLLBACK) and ON CONFLICT ROLLBACK end the shared transaction. Counts of earlier
+ * statements differ when a group runs again.
  */
 const REACHING_OUT = `
   SELECT count(*) FROM (SELECT type, sql FROM sqlite_schema UNION ALL SELECT type, sql FROM sqlite_temp_schema)

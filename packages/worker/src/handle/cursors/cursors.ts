@@ -5,60 +5,63 @@ import { UsageError } from "../../wire/fault.js";
 import { sizeOf } from "../../wire/rows/row-encode.js";
 import type { SqlValue } from "../../wire/protocol.js";
 
-/** Rows that are read as they are asked for. */
+/** Rows, read on demand. */
 export interface RowSource {
   next(): IteratorResult<SqlValue[], unknown>;
   close(): void;
 }
 
-/** Up to so many rows a result is read in one call, if the one before was as small. */
+/** A result of up to this many rows is read in one call, if the previous result was as small. */
 export const SMALL_RESULT = 512;
 
-/** Bounds of one packet: what the receiving loop builds in about a millisecond. */
+/** Limits of one packet: what the main side builds in about a millisecond. */
 const PACKET_ROWS = 2048;
 export const PACKET_BYTES = 256 * 1024;
 
-/** What an array needs beside its values. */
+/** Memory of an array besides its values, in bytes. */
 const ROW_BYTES = 16;
 
-/** How many rows one answer may hold for a limit, of which a negative one means all. */
+/** Maximum rows of one answer for a limit; a negative limit means all. */
 export function chunkRows(limit: number): number {
   return limit < 0 ? PACKET_ROWS : Math.min(limit, PACKET_ROWS);
 }
 
-/** A result that is not read to its end. */
+/** A result that was not read to its end. */
 export interface ResultCursor {
-  /** Those of the operation that opened it. */
+  /** The flags of the operation that opened it. */
   readonly flags: number;
   /** It has no more rows. */
   readonly done: boolean;
   /**
-   * Answers with up to `limit` rows (all, if negative), fewer where a packet is full, and with `more` unless these are
-   * the last. Gives their number. Throws what a step throws, and an error of its own between two rows when
-   * `interrupted` says so; the cursor is closed then.
+   * Answers with up to `limit` rows (all if negative), fewer if a packet is full, and with `more` unless these are the
+   * last. Returns their number. Throws what a step throws. If `interrupted` says so between two rows, closes the cursor
+   * and throws.
    */
   answer(out: ReplyWriter, limit: number, more: number, interrupted: () => boolean): number;
   /**
-   * Reads what is left into memory, up to `bytes`, so that the engine has no row under way. False where there is more: then
-   * the cursor goes on behind what was read.
+   * Reads the remaining rows into memory, up to `bytes`, so that the engine is no longer iterating. False if there are
+   * more; the cursor continues behind them later.
    */
   readRest(bytes: number): boolean;
-  /** Ends it with an error that the next {@link answer} throws. */
+  /** Ends the cursor with an error that the next {@link answer} throws. */
   interrupt(): void;
   close(): void;
 }
 
-/** A result whose rows are values of the engine's. It reads one row ahead, so that the last chunk says that it is the last. */
+/** A result that is read through the engine. It reads one row ahead, so that the last chunk is known to be the last. */
 export class ThreadCursor implements ResultCursor {
   readonly columns: number;
   readonly flags: number;
   #source: RowSource;
   #ahead: IteratorResult<SqlValue[], unknown>;
   #open = true;
-  /** What a step threw after rows that are still to be handed out. */
+  /** An error of a step, thrown after the rows before it. */
   #failure: Error | null = null;
 
-  /** `flags` are those of the operation that opened it, `columns` null where the first row tells. Throws what the first step throws. */
+  /**
+   * `flags` are those of the operation that opened it. `columns` is null if the first row shows it. Throws what the
+   * first step throws.
+   */
   constructor(source: RowSource, columns: number | null, flags: number) {
     this.#source = source;
     this.flags = flags;
@@ -154,7 +157,7 @@ export class ThreadCursor implements ResultCursor {
   }
 }
 
-/** Steps a statement; while it is open, the statement's handle is its own. */
+/** Steps a statement. While it is open, it has the statement's handle to itself. */
 export function statementSource(
   statement: Statement,
   handle: EngineStatement,
@@ -182,7 +185,7 @@ export function arraySource(rows: SqlValue[][]): RowSource {
   };
 }
 
-/** The rows of `first`, and then those of `second`. */
+/** The rows of `first`, then those of `second`. */
 function chained(first: RowSource, second: RowSource): RowSource {
   return {
     next: () => {
@@ -196,7 +199,7 @@ function chained(first: RowSource, second: RowSource): RowSource {
   };
 }
 
-/** No row, but an error. */
+/** No rows, but an error. */
 function failing(error: unknown): RowSource {
   return {
     next: () => {

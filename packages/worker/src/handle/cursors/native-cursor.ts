@@ -21,7 +21,7 @@ interface Chunk {
   readonly columns: readonly ColumnOf[];
 }
 
-/** A result that the native companion steps and packs: its rows are no objects here. */
+/** A result that the native companion steps and packs. Its rows are not objects in this thread. */
 export class NativeCursor implements ResultCursor {
   readonly flags: number;
   readonly #statement: Statement;
@@ -29,12 +29,12 @@ export class NativeCursor implements ResultCursor {
   readonly #compiled: NativeStatement;
   #open = true;
   #failure: Error | null = null;
-  /** Chunks that were read before they were asked for. */
+  /** Chunks that were read before they were requested. */
   readonly #ahead: Chunk[] = [];
-  /** As asked for last. */
+  /** Limit and integer mode of the last request. */
   #limit = -1;
   #integers: IntegerMode = "auto";
-  /** Rows were handed out, so that it cannot be begun anew. */
+  /** Rows were returned, so it cannot start over. */
   #begun = false;
 
   /** `flags` are those of the operation that opened it. Throws what binding throws. */
@@ -95,7 +95,7 @@ export class NativeCursor implements ResultCursor {
       const mode = (this.flags & Flag.BIGINT) !== 0 ? "bigint" : integers;
       block = this.#statements.rows(this.#compiled, chunkRows(limit), PACKET_BYTES, mode, slot);
     } catch (error) {
-      // What met a lock before its first row can be tried again, as it is bound.
+      // If it met a lock before the first row, it stays bound and can be retried.
       if (this.#begun || !LOCK_CODES.has(codeOf(error))) this.#end();
       throw error;
     }

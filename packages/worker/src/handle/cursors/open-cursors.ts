@@ -1,10 +1,10 @@
 import type { ResultCursor } from "./cursors.js";
 import { UsageError } from "../../wire/fault.js";
 
-/** How much of the rows of one half-read cursor is kept in memory for what the engine refuses beside it. */
+/** Maximum bytes of one half-read cursor's rows that are kept in memory for work that the engine refuses beside it. */
 const REST_BYTES = 16 * 1024 * 1024;
 
-/** The results of a handle that are not read to their ends, by the numbers that the main side has given them. */
+/** The half-read results of a handle, by the numbers that the main side has given them. */
 export class OpenCursors {
   readonly #cursors = new Map<number, ResultCursor>();
 
@@ -20,7 +20,7 @@ export class OpenCursors {
     this.#cursors.set(id, cursor);
   }
 
-  /** It has no more rows. */
+  /** Removes a cursor that has no more rows. */
   forget(id: number): void {
     this.#cursors.delete(id);
   }
@@ -35,12 +35,12 @@ export class OpenCursors {
     this.#cursors.clear();
   }
 
-  /** Every one gives an error in place of the rows that are left. */
+  /** Makes every cursor throw an error in place of its remaining rows. */
   interrupt(): void {
     for (const cursor of this.#cursors.values()) cursor.interrupt();
   }
 
-  /** For what the engine refuses beside an open iterator: the rest of the rows is read first. */
+  /** Reads the remaining rows first, for work that the engine refuses beside an open iterator. */
   readRest(what: string): void {
     if ([...this.#cursors.values()].every((cursor) => cursor.readRest(REST_BYTES))) return;
     throw new UsageError(
