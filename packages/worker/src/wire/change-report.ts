@@ -1,24 +1,24 @@
-/** What transactions that were committed have changed. */
+/** The changes of committed transactions. */
 export interface ChangeReport {
   readonly tables: readonly TableReport[];
   /** Tables, views, triggers or indexes were created, altered or dropped. */
   readonly schema: boolean;
-  /** Any other table may have changed, too. */
+  /** Other tables may have changed, too. */
   readonly anything: boolean;
 }
 
 export interface TableReport {
-  /** `main`, `temp` or the name of an attached one. */
+  /** `main`, `temp` or the name of an attached database. */
   readonly database: string;
   readonly table: string;
-  /** Rows inserted, updated or deleted; null where they are not known, or too many. */
+  /** Rowids that were inserted, updated or deleted; null if they are unknown or too many. */
   readonly rowids: BigInt64Array | null;
 }
 
-/** What a query reads. */
+/** The tables that a query reads. */
 export interface TableAccess {
   readonly reads: readonly (readonly [database: string, table: string])[];
-  /** What else it shows is not known. */
+  /** Its result may also depend on something unknown. */
   readonly anything: boolean;
   readonly readonly: boolean;
 }

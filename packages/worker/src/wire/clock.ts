@@ -1,5 +1,5 @@
 /**
- * Milliseconds on a clock that all threads of the process share, which `performance.now()` is not: it counts from the
+ * Milliseconds on a clock that all threads of the process share. `performance.now()` does not do: it counts from the
  * start of its own thread.
  */
 export function sharedNow(): number {

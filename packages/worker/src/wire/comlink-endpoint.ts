@@ -1,12 +1,12 @@
 import type { Endpoint } from "comlink";
 
-/** What both a Worker and a MessagePort are to us. */
+/** The common part of Worker and MessagePort that is used here. */
 export interface Port {
   postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
   on(event: "message", listener: (message: unknown) => void): unknown;
 }
 
-/** Comlink's messages, as far as the compact form needs them. */
+/** The parts of Comlink's messages that the compact form needs. */
 interface ApplyMessage {
   id: string;
   type: "APPLY";
@@ -20,21 +20,21 @@ interface ReturnMessage {
 
 type Listener = (event: { data: unknown }) => void;
 
-/** The one call that crosses in the compact form. */
+/** The only call that is sent in the compact form. */
 const HOT = "run";
 
 export interface CallerEndpoint extends Endpoint {
   /**
-   * Posts the frame that Comlink is told of next, by a call of `run` with it. What Comlink does for a call (5 us, most
-   * of them for its random id) is done while the thread is at work already.
+   * Posts a frame. Comlink is told of it afterwards, by a call of `run`. Comlink's own work for a call (5 us, mostly
+   * for its random id) is then done while the thread is already working.
    */
   post(frame: unknown, transfer: readonly ArrayBuffer[]): void;
 }
 
 /**
- * Main side. Comlink's envelope of a call is an object with a random id of four parts, a path and wrapped arguments;
- * for `run` it crosses as `[number, frame]` and its answer as `[number, reply]` (`[number, error,
- * true]` if the thread threw), and Comlink sees its own form on both sides. Answers come in order, so the ids wait in a queue.
+ * Main side. Comlink sends a call as an object with a random id of four parts, a path and wrapped arguments. For `run`,
+ * `[number, frame]` is sent instead, and answered by `[number, reply]`, or by `[number, error, true]` if the thread
+ * threw. Comlink sees its own form on both sides. Answers come in order, so the ids wait in a queue.
  */
 export function callerEndpoint(port: Port): CallerEndpoint {
   const ids: string[] = [];
@@ -64,7 +64,7 @@ export function callerEndpoint(port: Port): CallerEndpoint {
 }
 
 export interface ServerEndpoint extends Endpoint {
-  /** Hands a message that was taken off the port by other means to Comlink. */
+  /** Gives Comlink a message that was received by polling. */
   deliver(message: unknown): void;
 }
 

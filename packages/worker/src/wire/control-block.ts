@@ -1,42 +1,42 @@
 /**
- * The control block: a SharedArrayBuffer of words that both sides read without a message, because a thread that is
- * inside SQLite reads no messages.
+ * The control block: words in a SharedArrayBuffer that both sides read without messages, because a thread inside SQLite
+ * receives none.
  */
 const WORDS = 8;
 const TOKEN_BYTES = 8;
 const RING = 4096;
 
-/** Number of the operation the thread has begun, counted from 1 and wrapping at 2^31. */
+/** Number of the operation that the thread began last, counted from 1 and wrapping at 2^31. */
 const RUNNING = 0;
-/** Above zero while the main side is about to interrupt: the thread begins nothing meanwhile. */
+/** Above zero while the main side is about to interrupt. The thread begins no operation meanwhile. */
 const INTERRUPTING = 1;
-/** How many callback requests the main side has answered. */
+/** Number of callback requests that the main side has answered. */
 const REPLIES = 2;
-/** Non-zero: begin no further operation, close. */
+/** Non-zero: the thread must begin no further operation and close. */
 const STOPPED = 3;
-/** Number of the operation the thread ended last. */
+/** Number of the operation that the thread ended last. */
 const ENDED = 4;
-/** How many interrupts the main side has sent to the engine. */
+/** Number of interrupts that the main side has sent to SQLite. */
 const INTERRUPTS = 5;
 
 /**
- * Number of the first operation of a group commit while the group can still be undone, the same below zero from its COMMIT
- * on. Zero as soon as an operation has begun that belongs to no group. It stands behind the marks, where the companion, which
- * knows the places of all before it, does not look.
+ * Number of the first operation of a group commit while the group can still be rolled back; the same number negated
+ * from its COMMIT on; zero as soon as an operation outside a group has begun. It is stored behind the marks, because
+ * the companion relies on the positions before it.
  */
 const GROUP = 0;
 
-/** Which side of a connection: the word that counts the messages it has posted. */
+/** The sides of a connection, each by the word that counts its posted messages. */
 export const Side = { MAIN: 6, THREAD: 7 } as const;
 export type Side = (typeof Side)[keyof typeof Side];
 
 export interface Control {
   readonly words: Int32Array<SharedArrayBuffer>;
-  /** All of it, for the native companion, whose `src/control.h` knows where what is. */
+  /** The whole block, for the native companion, whose `src/control.h` knows its layout. */
   readonly block: Int32Array<SharedArrayBuffer>;
   readonly cancelled: Uint8Array<SharedArrayBuffer>;
   readonly group: Int32Array<SharedArrayBuffer>;
-  /** What the native companion calls the handle; 0 without it. */
+  /** The native companion's number of the handle; 0 without it. */
   readonly token: Float64Array<SharedArrayBuffer>;
 }
 
@@ -60,8 +60,8 @@ export function nextSequence(sequence: number): number {
 }
 
 /**
- * Thread: marks operation `sequence` as begun, and says whether it may run. The store comes before the load, and
- * {@link cancel} does the reverse, so one of the two sides always sees the other.
+ * Thread: marks operation `sequence` as begun. Returns whether it may run. This stores before it loads, and {@link
+ * cancel} does the reverse, so at least one side always sees the other.
  */
 export function begin(control: Control, sequence: number): boolean {
   Atomics.store(control.words, RUNNING, sequence);
@@ -73,8 +73,8 @@ export function begin(control: Control, sequence: number): boolean {
 }
 
 /**
- * Thread: operation `sequence` is over. Gives the number of interrupts sent so far, none of which is still on its way:
- * the store comes before the load, and {@link interruptInside} does the reverse.
+ * Thread: operation `sequence` has ended. Returns the number of interrupts sent so far; none of them is still on its
+ * way, because this stores before it loads, and {@link interruptInside} does the reverse.
  */
 export function end(control: Control, sequence: number): number {
   Atomics.store(control.words, ENDED, sequence);
@@ -82,7 +82,7 @@ export function end(control: Control, sequence: number): number {
   return Atomics.load(control.words, INTERRUPTS);
 }
 
-/** Thread: whether the running operation was cancelled after it began, or the thread is to stop. */
+/** Thread: whether the running operation was cancelled after it began, or the thread has to stop. */
 export function isCancelled(control: Control, sequence: number): boolean {
   return Atomics.load(control.cancelled, sequence & (RING - 1)) !== 0 || isStopped(control);
 }
@@ -95,17 +95,17 @@ function waitWhileInterrupting(control: Control): void {
   }
 }
 
-/** Thread: the operations from `first` on are run in one transaction, which is undone if one of them is cancelled. */
+/** Thread: the operations from `first` on run in one transaction, which is rolled back if one of them is cancelled. */
 export function openGroup(control: Control, first: number): void {
   Atomics.store(control.group, GROUP, first);
 }
 
-/** Thread: COMMIT comes next. Who cancelled a member before is seen now, who cancels one later sees this. */
+/** Thread: COMMIT comes next. Cancellations before this are seen by the thread; later ones see this. */
 export function commitGroup(control: Control): void {
   Atomics.store(control.group, GROUP, -Atomics.load(control.group, GROUP));
 }
 
-/** Thread: what runs now belongs to no group. */
+/** Thread: the operations that run now belong to no group. */
 export function closeGroup(control: Control): void {
   Atomics.store(control.group, GROUP, 0);
 }
@@ -121,7 +121,10 @@ function canBeUndone(control: Control, sequence: number): boolean {
   return group > 0 && follows(group, sequence);
 }
 
-/** Main: operation `sequence`, which has begun, belongs to a group whose COMMIT is under way or over: its answer tells. */
+/**
+ * Main: operation `sequence`, which has begun, belongs to a group whose COMMIT is running or done. Only its answer
+ * tells the result.
+ */
 export function isCommitting(control: Control, sequence: number): boolean {
   const group = Atomics.load(control.group, GROUP);
   return group < 0 && follows(-group, sequence);
@@ -131,23 +134,23 @@ function follows(first: number, sequence: number): boolean {
   return (sequence - first + 0x7fffffff) % 0x7fffffff < RING;
 }
 
-/** Main: the member of a group that the thread is inside at this moment; 0 if there is none. */
+/** Main: the group member that the thread is running now; 0 if there is none. */
 export function insideGroup(control: Control): number {
   const sequence = running(control);
   return sequence !== 0 && canBeUndone(control, sequence) ? sequence : 0;
 }
 
 /**
- * Main: marks operation `sequence` as cancelled. True if nothing of it will ever be kept: the thread has not begun it, or
- * has in a group that is not committed yet. The mark of any other must be taken back with {@link uncancel} when its
- * answer is there, or it would meet the operation that uses the slot next.
+ * Main: marks operation `sequence` as cancelled. True if none of its changes will be kept: the thread has not begun it,
+ * or its group is not committed yet. Otherwise the caller must remove the mark with {@link uncancel} when the answer is
+ * there. A mark left behind would cancel the next operation that uses the slot.
  */
 export function cancel(control: Control, sequence: number): boolean {
   Atomics.store(control.cancelled, sequence & (RING - 1), 1);
   return !hasBegun(control, sequence) || canBeUndone(control, sequence);
 }
 
-/** Main: whether the thread has begun operation `sequence`, or anything after it. */
+/** Main: whether the thread has begun operation `sequence`, or a later one. */
 export function hasBegun(control: Control, sequence: number): boolean {
   const ahead = (sequence - Atomics.load(control.words, RUNNING) + 0x7fffffff) % 0x7fffffff;
   return !(ahead > 0 && ahead < RING);
@@ -157,25 +160,25 @@ export function uncancel(control: Control, sequence: number): void {
   Atomics.store(control.cancelled, sequence & (RING - 1), 0);
 }
 
-/** Main: whether the thread is inside any operation at this moment. */
+/** Main: whether the thread is running an operation now. */
 export function isWorking(control: Control): boolean {
   return Atomics.load(control.words, RUNNING) !== Atomics.load(control.words, ENDED);
 }
 
-/** Main: whether the thread is inside operation `sequence` at this moment. */
+/** Main: whether the thread is running operation `sequence` now. */
 export function isInside(control: Control, sequence: number): boolean {
   return Atomics.load(control.words, RUNNING) === sequence && Atomics.load(control.words, ENDED) !== sequence;
 }
 
-/** Main: number of the operation that the thread is inside at this moment; 0 if there is none. */
+/** Main: number of the operation that the thread is running now; 0 if there is none. */
 export function running(control: Control): number {
   const sequence = Atomics.load(control.words, RUNNING);
   return isInside(control, sequence) ? sequence : 0;
 }
 
 /**
- * Main: calls `interrupt` if the thread is inside operation `sequence`, and keeps it from beginning another meanwhile,
- * so that no other is hit.
+ * Main: calls `interrupt` if the thread is running operation `sequence`. Keeps the thread from beginning another one
+ * meanwhile, so that no other operation is hit.
  */
 export function interruptInside(control: Control, sequence: number, interrupt: () => void): void {
   Atomics.add(control.words, INTERRUPTING, 1);
@@ -189,7 +192,7 @@ export function interruptInside(control: Control, sequence: number, interrupt: (
   }
 }
 
-/** Main: the thread begins no further operation. */
+/** Main: tells the thread to begin no further operation. */
 export function stop(control: Control): void {
   Atomics.store(control.words, STOPPED, 1);
 }
@@ -208,7 +211,10 @@ export function repliesSeen(control: Control): number {
   return Atomics.load(control.words, REPLIES);
 }
 
-/** Thread: returns when more than `seen` requests are answered; spins `spinMs` first, since a wake-up costs 100 us. */
+/**
+ * Thread: returns when more than `seen` requests are answered. Spins for `spinMs` first, because a wake-up costs 100
+ * us.
+ */
 export function awaitReply(control: Control, seen: number, spinMs: number): void {
   const deadline = performance.now() + spinMs;
   while (Atomics.load(control.words, REPLIES) === seen) {
@@ -216,15 +222,15 @@ export function awaitReply(control: Control, seen: number, spinMs: number): void
   }
 }
 
-/** Thread: sleeps `ms` without turning its event loop. */
+/** Thread: sleeps for `ms` without turning its event loop. */
 export function sleep(control: Control, ms: number): void {
   const word = Atomics.load(control.words, REPLIES);
   Atomics.wait(control.words, REPLIES, word, ms);
 }
 
 /**
- * Tells the other side of a message, after it was posted. Who looked for it on the port itself would hold the port's
- * lock when it is posted, and one of the two would be put to sleep, for 20 us here.
+ * Tells the other side that a message was posted. Polling the port itself would hold the port's lock, and the two sides
+ * would put each other to sleep, for 20 us here.
  */
 export function announce(control: Control, by: Side): void {
   Atomics.add(control.words, by, 1);

@@ -1,12 +1,12 @@
-/** Where a function of the user's is: a closure of the main side by number, or an export of a module the thread loads. */
+/** A user function: a closure of the main side, by number, or an export of a module that the thread loads. */
 export type Source = { readonly closure: number } | { readonly module: string; readonly export: string };
 
-/** Whether it is code that the thread loads. */
+/** Whether the thread loads it from a module. */
 export function isModule(source: Source | null): boolean {
   return source !== null && "module" in source;
 }
 
-/** A SQL function, an aggregate, or an aggregate that can be a window function as well. */
+/** A SQL function, an aggregate, or an aggregate that is also a window function. */
 export interface FunctionSpec {
   readonly kind: "function" | "aggregate" | "window";
   readonly name: string;
@@ -33,28 +33,28 @@ export interface TableSpec {
   readonly source: Source;
 }
 
-/** What SQL finds under a name, and calls. */
+/** A definition that SQL can call by name. */
 export type Definition = FunctionSpec | CollationSpec | TableSpec;
 
-/** What tells definitions apart. */
+/** The fields that identify a definition. */
 export type DefinitionName =
   | Pick<FunctionSpec, "kind" | "name" | "parameters">
   | Pick<CollationSpec, "kind" | "name">
   | Pick<TableSpec, "kind" | "name">;
 
-/** Definitions that have the same key replace each other; of their names SQLite ignores the case of ASCII letters. */
+/** Definitions with the same key replace each other. SQLite ignores the case of ASCII letters in their names. */
 export function definitionKey(definition: DefinitionName): string {
   const name = definition.name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   return "parameters" in definition ? `${name}/${definition.parameters}` : `${definition.kind} ${name}`;
 }
 
-/** What an aggregate's closure is asked to do when it has gone through the rows that come with the question. */
+/** What an aggregate's closure has to do after the rows of a request. */
 export const Ask = { NOTHING: 0, VALUE: 1, FINALIZE: 2 } as const;
 
-/** A row that comes into a group, or leaves its window: which of them, then the values. */
+/** A row that enters a group (0) or leaves its window (1), followed by its values. */
 export type GroupRow = readonly [inverse: 0 | 1, ...values: unknown[]];
 
-/** What an aggregate's closure is called with; `over` are groups that nothing is asked of any more. */
+/** The arguments of an aggregate's closure; `over` are groups that have ended. */
 export type GroupRequest = readonly [
   group: number,
   rows: readonly GroupRow[],

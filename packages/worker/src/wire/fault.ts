@@ -1,6 +1,6 @@
 import { messageOf, textOf } from "./thrown.js";
 
-/** An error as it crosses the thread boundary; the main side makes an error of the right class of it. */
+/** An error in the form that is sent between threads. The main side makes an error of the right class from it. */
 export interface Fault {
   /**
    * `engine`: SQLite's own; `usage`: better-sqlite3's TypeError or RangeError, or ours;
@@ -12,17 +12,17 @@ export interface Fault {
   readonly message: string;
   readonly name: string;
   readonly stack: string;
-  /** For `callback`: the number under which the main side kept what the closure threw. */
+  /** For `callback`: the number under which the main side keeps the thrown value. */
   readonly callback?: number;
-  /** What SQLite was told of a function that threw, where that is not the usual. */
+  /** The message that SQLite was given for a function that threw, if it is not the usual one. */
   readonly summary?: string;
   /** For executemany: the index within the batch of the parameter set that failed. */
   readonly set?: number;
-  /** SQLite ended the open transaction by itself. */
+  /** SQLite has rolled the open transaction back by itself. */
   readonly rolledBack?: boolean;
 }
 
-/** Whether `value` is a fault, as far as the main side relies on it. */
+/** Whether `value` is a fault, in all fields that the main side relies on. */
 export function isFault(value: unknown): value is Fault {
   if (typeof value !== "object" || value === null) return false;
   const { kind, code, message, name, stack, callback, set, summary } = value as Record<string, unknown>;
@@ -58,7 +58,7 @@ export class FunctionError extends Error {
   }
 }
 
-/** Thrown in the thread for what is wrong with a request; `code` tells the main side which class to make of it. */
+/** Thrown in the thread for a wrong request. `code` tells the main side which class of error to make. */
 export class UsageError extends Error {
   readonly code: string;
 
@@ -69,7 +69,7 @@ export class UsageError extends Error {
   }
 }
 
-/** The envelope of whatever was thrown: texts and numbers alone, so that it can be posted. */
+/** The fault for a thrown value. It has only texts and numbers, so it can always be posted. */
 export function toFault(error: unknown): Fault {
   const base = {
     message: messageOf(error),

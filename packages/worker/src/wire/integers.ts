@@ -1,8 +1,8 @@
 import type { SqlValue } from "./protocol.js";
 
 /**
- * What the engine must be given so that `value` is stored as the type it has in JavaScript: better-sqlite3 binds
- * every number as REAL, so an integer goes in as bigint. -0 has no INTEGER form and stays REAL.
+ * The value to bind so that SQLite stores `value` as the type it has in JavaScript. better-sqlite3 binds every number
+ * as REAL, so an integer is bound as bigint. -0 has no INTEGER form and stays REAL.
  */
 export function toBinding(value: SqlValue): SqlValue {
   return typeof value === "number" && Number.isSafeInteger(value) && !(value === 0 && 1 / value < 0)
@@ -20,7 +20,7 @@ export function isSafe(value: bigint): boolean {
   return value <= MAX_SAFE && value >= MIN_SAFE;
 }
 
-/** A value as it was read with safe integers on, in the form `mode` asks for. */
+/** Converts a value that was read with safe integers to the form that `mode` asks for. */
 export function fromEngine(value: SqlValue, mode: IntegerMode): SqlValue {
   if (typeof value !== "bigint" || mode === "bigint") return value;
   return mode === "number" || isSafe(value) ? Number(value) : value;

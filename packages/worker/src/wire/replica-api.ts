@@ -1,22 +1,22 @@
 import type { Fault } from "./fault.js";
 
-/** What a thread is started with that keeps a replica. */
+/** The data for starting a thread that keeps a replica. */
 export interface ReplicaData {
   readonly replica: ReplicaSpec;
 }
 
-/** A file, and the server that it is a copy of. */
+/** A replica's file, and its primary. */
 export interface ReplicaSpec {
   /** Absolute path of the file. */
   readonly path: string;
-  /** URL of the module libsql, which has been found already. */
+  /** URL of the libsql module, which was found already. */
   readonly engine: string;
   readonly url: string;
-  /** Empty where the server asks for none. */
+  /** Empty if the server requires none. */
   readonly authToken: string;
 }
 
-/** One at a time: `claim` comes first and opens nothing yet, `close` last. */
+/** Requests come one at a time. `claim` comes first and opens nothing yet; `close` comes last. */
 export type ReplicaRequest = "claim" | "sync" | "close";
 
 export type ReplicaAnswer =

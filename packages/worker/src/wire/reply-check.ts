@@ -3,10 +3,10 @@ import { isFault } from "./fault.js";
 import { isCount, malformed, MAX_ROWS } from "./malformed.js";
 import { Answer, MAX_UNDER_WAY, MORE_COMING, MORE_WAITING, type Reply } from "./protocol.js";
 
-/** More than SQLite can be built for. */
+/** SQLite's own limit cannot be set higher. */
 const MAX_COLUMNS = 32_767;
 
-/** Throws unless a reply begins with a head and its shapes. */
+/** Throws unless a reply begins with a valid head and shapes. */
 export function checkHead(reply: unknown): asserts reply is Reply {
   if (!Array.isArray(reply) || !isCount(reply[0]) || typeof reply[1] !== "number" || !isCount(reply[2])) {
     throw malformed("a reply");
@@ -29,15 +29,15 @@ export function checkHead(reply: unknown): asserts reply is Reply {
   }
 }
 
-/** Where the answer at `at` ends. Throws unless all of it is there; rows and packets are looked at by who reads them. */
+/** Returns where the answer at `at` ends. Throws if it is incomplete. Rows and packets are checked by their readers. */
 export function answerEnd(reply: Reply, at: number): number {
   const end = lengthOf(reply, at) + at;
-  // Also where that is not a number.
+  // Also true for NaN.
   if (!(end <= reply.length)) throw malformed("an answer");
   return end;
 }
 
-/** NaN for what is no answer. */
+/** The length of the answer; NaN if it is none. */
 function lengthOf(reply: Reply, at: number): number {
   const first = reply[at + 1];
   const second = reply[at + 2];

@@ -1,7 +1,7 @@
-// Whatever a caller's code throws is met here: an object without a prototype, a revoked proxy, a getter that throws, an
-// error of another realm. None of these functions throws.
+// A caller's code may throw anything: an object without a prototype, a revoked proxy, a getter that throws, an error of
+// another realm. None of these functions throws.
 
-/** The text that `thrown` has, or why it has none. */
+/** The message of `thrown`, or why it has none. */
 export function messageOf(thrown: unknown): string {
   const message = textOf(thrown, "message");
   if (message !== null) return message;
@@ -12,12 +12,12 @@ export function messageOf(thrown: unknown): string {
   }
 }
 
-/** `thrown` if it has a message, else an error that says what it was. */
+/** `thrown` if it has a message, else a new error that describes it. */
 export function errorOf(thrown: unknown): Error {
   return textOf(thrown, "message") === null ? new Error(messageOf(thrown)) : (thrown as Error);
 }
 
-/** The text under `key`; null where there is none. */
+/** The text under `key`; null if there is none. */
 export function textOf(thrown: unknown, key: "message" | "name" | "stack" | "code"): string | null {
   if (typeof thrown !== "object" || thrown === null) return null;
   try {

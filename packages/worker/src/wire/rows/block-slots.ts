@@ -1,27 +1,27 @@
 import { types } from "node:util";
 import { malformed } from "../malformed.js";
 
-/** Two replies are under way while a large result is read, one is being written, and one is to spare. */
+/** While a large result is read, two replies are under way and one is being written; one slot is spare. */
 const SLOTS = 4;
-/** Room for a full packet, also where its texts take two bytes a character. */
+/** Room for a full packet, even if its texts have two bytes per character. */
 const SLOT_BYTES = 512 * 1024;
-/** The words that say which slots are taken; what follows begins at a line of the cache. */
+/** Size of the words that say which slots are taken. The slots begin at a new cache line. */
 const HEAD_BYTES = 64;
 
-/** One place for a block in the memory that both sides see. */
+/** The place of a block in the shared memory. */
 export type Slot = Uint8Array<SharedArrayBuffer>;
 
 /**
- * Memory that both sides see, in which blocks of rows travel. Memory that is allocated for a block and transferred has to be
- * cleared and mapped, page by page, which takes longer than to pack the rows. The thread takes the slot of a block that it
- * sends; the main side gives it back once it has made the rows.
+ * Shared memory for blocks of rows. Memory that is allocated and transferred for each block has to be cleared and
+ * mapped page by page, which takes longer than packing the rows. The thread takes the slot of a block that it sends;
+ * the main side frees it when it has built the rows.
  */
 export class BlockSlots {
   readonly memory: SharedArrayBuffer;
   readonly #taken: Int32Array<SharedArrayBuffer>;
   readonly #slots: readonly Slot[];
 
-  /** Without `memory` it is made here. Throws if it is none that was. */
+  /** Without `memory` it is allocated here. Throws if `memory` is not of this kind. */
   constructor(memory: unknown = new SharedArrayBuffer(HEAD_BYTES + SLOTS * SLOT_BYTES)) {
     if (!types.isSharedArrayBuffer(memory) || memory.byteLength !== HEAD_BYTES + SLOTS * SLOT_BYTES)
       throw malformed("the memory for blocks");
@@ -33,13 +33,15 @@ export class BlockSlots {
     );
   }
 
-  /** Thread: a slot that is not taken; null if all are. The first ones come first: the others' pages may never be touched. */
+  /**
+   * Thread: a free slot; null if all are taken. Prefers the first ones, so that the others' pages may never be touched.
+   */
   free(): Slot | null {
     for (let at = 0; at < SLOTS; at++) if (Atomics.load(this.#taken, at) === 0) return this.#slots[at]!;
     return null;
   }
 
-  /** Thread: takes `slot`, and gives its number; -1 for what is none. */
+  /** Thread: takes `slot` and returns its number; -1 if it is none. */
   take(slot: unknown): number {
     const at = this.#slots.indexOf(slot as Slot);
     if (at >= 0) Atomics.store(this.#taken, at, 1);

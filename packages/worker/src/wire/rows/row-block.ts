@@ -6,13 +6,12 @@ import { generatesCode, objectBuilder, objectLiteral, rememberShape } from "./ro
 import { PIECE_BYTES } from "./text-pieces.js";
 
 /**
- * Rows as the native companion packs them: one block of memory, whose layout is described in its `src/packing.h`. It
- * changes hands without being copied, and nothing in it is an object before its rows are made. One in a slot may be
- * shorter than the slot.
+ * Rows in the native companion's form: one block of memory, whose layout `src/packing.h` describes. It is handed over
+ * without copying, and has no objects until its rows are built. A block in a slot may be shorter than the slot.
  */
 export type RowBlock = ArrayBuffer | Slot;
 
-/** What a column of a block is; see `packing.h`. */
+/** Kinds of columns in a block; see `packing.h`. */
 export const BlockKind = {
   NULL: 0,
   INT32: 1,
@@ -26,7 +25,7 @@ export const BlockKind = {
 
 const Tag = { NULL: 0, NUMBER: 1, INT64: 2, TEXT: 3, BLOB: 4 } as const;
 
-/** Bits of a block: these are the last rows; their columns may have other names than before. */
+/** Bits of a block: these are the last rows; the column names may have changed. */
 export const BLOCK_END = 1;
 export const BLOCK_REPREPARED = 2;
 
@@ -34,17 +33,17 @@ const HEAD_WORDS = 4;
 const COLUMN_WORDS = 6;
 const NULL_INT32 = -(2 ** 31);
 
-/** Buffer's methods that decode without looking up the name of an encoding. */
+/** Buffer methods that skip the lookup of an encoding's name. */
 interface Decoder extends Buffer {
   latin1Slice(start: number, end: number): string;
   ucs2Slice(start: number, end: number): string;
 }
 
-/** The values of one column, and how a cell of it is read: one letter, from which the builder is made. */
+/** The values of one column, and how its cells are read: one letter, from which the builder is generated. */
 interface BlockColumn {
   readonly how: "n" | "v" | "i" | "f" | "t";
   readonly values: ArrayLike<unknown>;
-  /** With `t`: which of `values` each row has. */
+  /** For `t`: the index in `values` for each row. */
   readonly indexes: Uint16Array | null;
 }
 
@@ -52,22 +51,22 @@ type BlockBuilder = (out: unknown[], rows: number, columns: readonly BlockColumn
 
 const builders = new Map<string, BlockBuilder>();
 
-/** How many columns the rows of `block` have. Throws if it is none. */
+/** Number of columns of `block`. Throws if it is no block. */
 export function blockColumns(block: unknown): number {
   return headOf(block)[2]!;
 }
 
-/** How many rows `block` holds. Throws if it is none. */
+/** Number of rows of `block`. Throws if it is no block. */
 export function blockRows(block: unknown): number {
   return headOf(block)[0]!;
 }
 
-/** {@link BLOCK_END} and the other bits. */
+/** The flags, such as {@link BLOCK_END}. */
 export function blockFlags(block: RowBlock): number {
   return headOf(block)[1]!;
 }
 
-/** Appends the rows of `block` to `out`: objects with `names`, arrays without. Throws if it is none. */
+/** Appends the rows of `block` to `out`: objects with `names`, arrays without. Throws if it is no block. */
 export function appendBlock(out: unknown[], block: unknown, names: readonly string[] | null): void {
   const head = headOf(block);
   const rows = head[0]!;
@@ -88,14 +87,14 @@ export function appendBlock(out: unknown[], block: unknown, names: readonly stri
   build(out, rows, columns);
 }
 
-/** The memory of a block. Throws if it is none. */
+/** The memory of a block. Throws if it is no block. */
 function bytesOf(block: unknown): Uint8Array {
   if (types.isUint8Array(block)) return block;
   if (!types.isArrayBuffer(block)) throw malformed("a block of rows");
   return new Uint8Array(block);
 }
 
-/** The words of the head, which is there to its end. */
+/** The words of the head. Throws if it is incomplete. */
 function headOf(block: unknown): Int32Array {
   const { buffer, byteOffset, byteLength } = bytesOf(block);
   if (byteLength < HEAD_WORDS * 4 || byteLength % 8 !== 0) throw malformed("a block of rows");
@@ -106,7 +105,7 @@ function headOf(block: unknown): Int32Array {
   return words;
 }
 
-/** A typed array over memory that is there. */
+/** The constructor of a typed array over existing memory. */
 type ViewOf<T> = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => T;
 
 class BlockReader {
@@ -162,7 +161,7 @@ class BlockReader {
       throw malformed("a column of a block");
   }
 
-  /** `length` values from the byte `at` of the block on, of which somebody has seen to it that they are there. */
+  /** A view of `length` values from byte `at` of the block. The caller has checked the bounds. */
   #view<T>(View: ViewOf<T>, at: number, length: number): T {
     return new View(this.#bytes.buffer, this.#bytes.byteOffset + at, length);
   }
@@ -178,7 +177,7 @@ class BlockReader {
       : this.#bytes.ucs2Slice(start, start + units * 2);
   }
 
-  /** Texts of these lengths, of which -1 is null, that fill `units` from `at` on. */
+  /** Texts with these lengths (-1 is null), which fill `units` from `at` on. */
   #texts(lengths: Int32Array, at: number, units: number, wide: number): (string | null)[] {
     const rows = lengths.length;
     const texts: (string | null)[] = new Array(rows);
@@ -208,7 +207,7 @@ class BlockReader {
     return texts;
   }
 
-  /** Few texts that repeat: null, and then they. */
+  /** A column of few distinct texts: null comes first, then the texts. */
   #terms(
     cells: number,
     text: number,
@@ -236,7 +235,7 @@ class BlockReader {
     return Array.from(values, (value, r) => (nulls[r] === 1 ? null : value));
   }
 
-  /** A copy: a view would let one kept blob hold the memory of a whole packet, and transferring it detach the others. */
+  /** Copies a blob. A view would keep the whole packet's memory alive, and transferring it would detach the others. */
   #copy(start: number, length: number): Buffer {
     const blob = Buffer.allocUnsafeSlow(length);
     this.#bytes.copy(blob, 0, start, start + length);

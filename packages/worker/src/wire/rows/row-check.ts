@@ -2,7 +2,7 @@ import { types } from "node:util";
 import { isCount, malformed, MAX_ROWS } from "../malformed.js";
 import { Kind, type Packet } from "./row-encode.js";
 
-/** Throws unless `packet` is of the form that `encodePacket` gives it: what builds rows of it relies on that. */
+/** Throws unless `packet` has the form of `encodePacket`, which the builders of rows rely on. */
 export function checkPacket(packet: unknown): asserts packet is Packet {
   if (!Array.isArray(packet) || !isCount(packet[0], MAX_ROWS)) throw malformed("a packet");
   const rows: number = packet[0];
@@ -12,7 +12,7 @@ export function checkPacket(packet: unknown): asserts packet is Packet {
   }
 }
 
-/** The values of a MIXED column are looked at where they are handed out. */
+/** The values of a MIXED column are checked where they are read. */
 function isColumn(column: readonly unknown[], rows: number): boolean {
   const [kind, first, second, third] = column;
   switch (kind) {
@@ -43,7 +43,7 @@ function areNulls(nulls: unknown, rows: number): boolean {
   return nulls === null || (types.isUint8Array(nulls) && nulls.length === rows);
 }
 
-/** Where each value ends in what was joined; the next one begins there. */
+/** Whether `ends` are the ends of consecutive values of that joined length. */
 function areEnds(ends: unknown, rows: number, length: number): boolean {
   if (!types.isUint32Array(ends) || ends.length !== rows) return false;
   let end = 0;

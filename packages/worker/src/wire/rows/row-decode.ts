@@ -7,22 +7,25 @@ import { separateTexts } from "./text-pieces.js";
 
 /** A row as an array in column order. */
 export type ArrayRow = SqlValue[];
-/** A row as a plain object; of columns with the same name the last wins. */
+/** A row as a plain object. If columns have the same name, the last one wins. */
 export type ObjectRow = Record<string, SqlValue>;
 
 type Blob = (bytes: Uint8Array, start: number, end: number) => Buffer;
-/** A column whose values are there, or can be cut out one by one. */
+/** A column whose values exist, or can be cut out one by one. */
 type ReadColumn = Exclude<Column, [kind: 3, ...rest: unknown[]]>;
 type PacketBuilder = (out: unknown[], rows: number, columns: ReadColumn[], blob: Blob) => void;
 export type ObjectBuilder = (cells: readonly unknown[], start: number) => ObjectRow;
 
-/** One bound for all caches of generated code: beyond it the oldest shape is compiled again when it returns. */
+/**
+ * Maximum size of each cache of generated code. Beyond it, the oldest shape is dropped and compiled again when it
+ * returns.
+ */
 const MAX_SHAPES = 500;
 
 const packetBuilders = new Map<string, PacketBuilder>();
 const objectBuilders = new Map<string, ObjectBuilder>();
 
-/** Appends the rows of `packet` to `out`: objects with `names`, arrays without. Throws if it is none. */
+/** Appends the rows of `packet` to `out`: objects with `names`, arrays without. Throws if it is no packet. */
 export function appendPacket(out: unknown[], packet: Packet, names: readonly string[] | null): void {
   checkPacket(packet);
   const [rows, ...joined] = packet;
@@ -59,7 +62,7 @@ export function appendCells(
   for (let at = start, r = 0; r < rows; r++, at += columns) out.push(build(cells, at));
 }
 
-/** Structured clone turns a Buffer into a Uint8Array; callers get Buffers. Throws for what is no value. */
+/** Turns Uint8Arrays into Buffers, which structured clone does not keep. Throws for something that is no SQL value. */
 function adoptBlobs(cells: unknown[], start: number, end: number): void {
   for (let i = start; i < end; i++) {
     const cell = cells[i];
@@ -70,7 +73,7 @@ function adoptBlobs(cells: unknown[], start: number, end: number): void {
   }
 }
 
-/** A copy: a view would let one kept blob hold the memory of a whole packet, and transferring it detach the others. */
+/** Copies a blob. A view would keep the whole packet's memory alive, and transferring it would detach the others. */
 function copyBlob(bytes: Uint8Array, start: number, end: number): Buffer {
   const blob = Buffer.allocUnsafeSlow(end - start);
   blob.set(bytes.subarray(start, end));
@@ -124,7 +127,7 @@ function compilePacketBuilder(columns: ReadColumn[], names: readonly string[] | 
   ) as PacketBuilder;
 }
 
-/** Builds an object of the cells from `start` on. */
+/** A function that builds an object from the cells from `start` on. */
 export function objectBuilder(names: readonly string[]): ObjectBuilder {
   const key = JSON.stringify(names);
   let build = objectBuilders.get(key);
@@ -174,7 +177,7 @@ function composePacketBuilder(
   };
 }
 
-/** Gives the values of a column one after the other. */
+/** A function that reads the values of a column in order. */
 function reader(column: ReadColumn, blob: Blob): (row: number) => SqlValue {
   switch (column[0]) {
     case Kind.NULL:
@@ -193,13 +196,13 @@ function reader(column: ReadColumn, blob: Blob): (row: number) => SqlValue {
   }
 }
 
-/** An own property, also of the name `__proto__`. */
+/** Sets an own property, even for the name `__proto__`. */
 function put(row: ObjectRow, name: string, value: SqlValue): void {
   if (name !== "__proto__") row[name] = value;
   else Object.defineProperty(row, name, { value, writable: true, enumerable: true, configurable: true });
 }
 
-/** False where `--disallow-code-generation-from-strings`, or a context without it, forbids what is fastest. */
+/** False if `--disallow-code-generation-from-strings`, or the context, forbids generated code, which is fastest. */
 export const generatesCode = mayGenerateCode();
 
 function mayGenerateCode(): boolean {
@@ -210,7 +213,7 @@ function mayGenerateCode(): boolean {
   }
 }
 
-/** Keeps what was compiled for a shape, for so many shapes. */
+/** Caches the code for a shape, and drops the oldest beyond the limit. */
 export function rememberShape<T>(cache: Map<string, T>, key: string, value: T): void {
   if (cache.size >= MAX_SHAPES) {
     const oldest = cache.keys().next().value;

@@ -3,13 +3,13 @@ import type { SqlValue } from "../protocol.js";
 import { type IntegerMode, isSafe } from "../integers.js";
 
 /**
- * Rows as typed columns: what structured clone copies fastest, and what leaves the receiving loop with the least to
- * do. `[rows, ...columns]`, each column a tuple that starts with its kind.
+ * Rows as typed columns, which structured clone copies fastest, and which leave the main side the least work. `[rows,
+ * ...columns]`; each column is a tuple that starts with its kind.
  */
 export type Packet = [rows: number, ...columns: Column[]];
 
 export const Kind = {
-  /** `values`: anything goes */
+  /** `values`: any values */
   MIXED: 0,
   /** `Float64Array, nulls | null` */
   NUMBER: 1,
@@ -19,7 +19,7 @@ export const Kind = {
   TEXT: 3,
   /** `joined bytes, Uint32Array of ends, nulls | null` */
   BLOB: 4,
-  /** nothing: every value is null */
+  /** no fields: every value is null */
   NULL: 5,
   /** `distinct texts, Uint16Array of indexes`: few texts that repeat; null may be one of them */
   TERMS: 6,
@@ -37,7 +37,10 @@ export type Column =
 /** Larger blobs keep their own memory and are transferred; smaller ones are joined. */
 const BLOB_JOIN_LIMIT = 4096;
 
-/** Packs `rows`, read with safe integers on, and adds to `transfer` what may change hands instead of being copied. */
+/**
+ * Packs `rows`, which were read with safe integers. Adds to `transfer` the memory that can be handed over instead of
+ * copied.
+ */
 export function encodePacket(
   rows: SqlValue[][],
   columns: number,
@@ -48,7 +51,7 @@ export function encodePacket(
   return encodeColumns(rows.length, byColumn, mode, transfer);
 }
 
-/** The same of columns, which have `rows` values each. */
+/** The same for columns of `rows` values each. */
 export function encodeColumns(
   rows: number,
   columns: readonly (readonly SqlValue[])[],
@@ -122,14 +125,14 @@ function encodeText(column: readonly SqlValue[]): Column | undefined {
     else return undefined;
     ends[r] = end;
   }
-  // Null is joined as no text at all.
+  // join() turns null into an empty text.
   return [Kind.TEXT, column.join(""), ends, nulls];
 }
 
 const TERMS_SAMPLE = 64;
 const TERMS_MIN_ROWS = 256;
 
-/** Undefined unless a sample promises, and the whole column keeps, few distinct texts. */
+/** Undefined unless a sample, and then the whole column, has few distinct texts. */
 function encodeTerms(column: readonly SqlValue[]): Column | undefined {
   if (column.length < TERMS_MIN_ROWS) return undefined;
   const limit = column.length >> 3;
@@ -186,7 +189,7 @@ function encodeMixed(column: readonly SqlValue[], mode: IntegerMode, transfer: A
   return [Kind.MIXED, values];
 }
 
-/** Adds the memory of a blob that owns all of it; a view into shared memory is left to be copied. */
+/** Adds the blob's memory to `transfer` if the blob owns all of it. A view into shared memory is copied instead. */
 export function pushTransfer(blob: Uint8Array, transfer: ArrayBuffer[]): void {
   const { buffer } = blob;
   if (types.isArrayBuffer(buffer) && buffer.byteLength === blob.byteLength && buffer.byteLength > 0) {
@@ -194,7 +197,7 @@ export function pushTransfer(blob: Uint8Array, transfer: ArrayBuffer[]): void {
   }
 }
 
-/** What a value counts for when a packet is bounded by bytes. */
+/** The size of a value for the byte limit of a packet. */
 export function sizeOf(value: SqlValue): number {
   if (typeof value === "string") return value.length;
   return typeof value === "object" && types.isUint8Array(value) ? value.byteLength : 8;

@@ -1,10 +1,10 @@
 /**
- * V8 keeps the whole of a text alive as long as there is a part of it of 13 characters or more. Texts that travel as one
- * are cut from pieces of about so many bytes, so that one row that is kept does not keep all of them.
+ * V8 keeps a whole text alive as long as a part of at least 13 characters exists. Texts that are sent joined are
+ * therefore cut from pieces of about this many bytes, so that one kept row does not keep all of them.
  */
 export const PIECE_BYTES = 256;
 
-/** The texts that end at `ends` in `text`, or null where `nulls` says so. */
+/** The texts that end at `ends` in `text`; null where `nulls` says so. */
 export function separateTexts(text: string, ends: Uint32Array, nulls: Uint8Array | null): (string | null)[] {
   const rows = ends.length;
   const texts: (string | null)[] = new Array(rows);
@@ -24,7 +24,7 @@ export function separateTexts(text: string, ends: Uint32Array, nulls: Uint8Array
   return texts;
 }
 
-/** A part of `text` that does not keep the rest: putting something in front of it makes V8 copy both when it is cut off again. */
+/** A part of `text` that does not keep the rest alive: prefixing and cutting it makes V8 copy it. */
 function copyOf(text: string, start: number, end: number): string {
   return start === 0 && end === text.length ? text : ` ${text.substring(start, end)}`.substring(1);
 }
