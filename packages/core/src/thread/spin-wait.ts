@@ -1,3 +1,4 @@
+import { AdaptiveSpin } from "@sqlite-aio/worker/wire";
 import { now, onTurn } from "./event-loop.js";
 
 /**
@@ -7,10 +8,6 @@ import { now, onTurn } from "./event-loop.js";
 const SPIN_MS = 0.2;
 /** For so long each turn looks for the answer: a turn of the loop takes some microseconds, a read by key not many more. */
 const LOOK_MS = 0.01;
-/** So many answers that came too late, and the loop parks until one comes soon again. */
-const MAX_MISSES = 4;
-/** Of so many times that it parks at once, it turns once all the same: two sides that park never see soon answers. */
-const TRY_EVERY = 32;
 
 /** What keeps the loop turning, for all channels of the process. */
 let turnUntil = 0;
@@ -36,9 +33,10 @@ function stopWaiting(spinWait: SpinWait): void {
 
 /** Keeps the main loop turning while the answer of one channel is due, as long as that has been paying off. */
 export class SpinWait {
-  #misses = 0;
-  #skipped = 0;
+  readonly #spin = new AdaptiveSpin();
   #counted = false;
+  /** The loop turns for the next answer. */
+  #first = false;
   /** Hands over the answer if it is there. */
   readonly look: () => boolean;
 
@@ -48,8 +46,8 @@ export class SpinWait {
 
   /** A call was posted at `at`, and none was under way. */
   posted(at: number): void {
-    if (this.#misses >= MAX_MISSES && ++this.#skipped % TRY_EVERY !== 0) return;
-    this.#counted = true;
+    if (!this.#spin.begins()) return;
+    this.#counted = this.#first = true;
     waiting.push(this);
     turnUntil = at + SPIN_MS;
     if (turning) return;
@@ -63,13 +61,14 @@ export class SpinWait {
       this.#counted = false;
       stopWaiting(this);
     }
-    if (ms > SPIN_MS) this.#misses = Math.min(MAX_MISSES, this.#misses + 1);
-    else this.#misses = 0;
+    if (!this.#first) return;
+    this.#first = false;
+    this.#spin.ended(ms <= SPIN_MS);
   }
 
   /** The thread died. */
   gone(): void {
     if (this.#counted) stopWaiting(this);
-    this.#counted = false;
+    this.#counted = this.#first = false;
   }
 }

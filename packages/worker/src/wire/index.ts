@@ -1,3 +1,4 @@
+export * from "./adaptive-spin.js";
 export * from "./rows/block-slots.js";
 export * from "./change-report.js";
 export * from "./clock.js";

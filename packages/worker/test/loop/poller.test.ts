@@ -85,6 +85,15 @@ describe("a thread that polls", () => {
     expect(delivered).toEqual(["late"]);
   });
 
+  it("goes on parking though messages come soon after it did: another look has to find one", () => {
+    const { poller, delivered, post } = polling();
+    for (let i = 0; i < 4; i++) poller.poll();
+    poller.turned();
+    post("late");
+    poller.poll();
+    expect(delivered).toEqual([]);
+  });
+
   it("parks when the event loop has not turned for ten milliseconds", () => {
     const { poller, delivered, post } = polling();
     now += 11;

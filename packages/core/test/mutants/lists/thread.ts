@@ -296,13 +296,13 @@ export const THREAD = mutantsOf("packages/core/src/thread", "packages/core/test/
   },
   {
     what: "the loop turns on for a thread that is gone",
-    find: "    if (this.#counted) stopWaiting(this);\n    this.#counted = false;",
-    replace: "    this.#counted = false;",
+    find: "    if (this.#counted) stopWaiting(this);\n    this.#counted = this.#first = false;",
+    replace: "    this.#counted = this.#first = false;",
     tests: ["spin-wait"],
   },
   {
     what: "the loop turns although that has never paid off",
-    find: "    if (this.#misses >= MAX_MISSES && ++this.#skipped % TRY_EVERY !== 0) return;\n",
+    find: "    if (!this.#spin.begins()) return;\n",
     replace: "",
     tests: ["spin-wait"],
   },
