@@ -8,6 +8,7 @@ import { Poller } from "./loop/poller.js";
 import { Scheduler } from "./loop/scheduler.js";
 import { Session } from "./handle/session.js";
 import { Replica } from "./replica/replica.js";
+import { AdaptiveSpin } from "./wire/adaptive-spin.js";
 import { announce, openControl, Side } from "./wire/control-block.js";
 import { type Port, serverEndpoint } from "./wire/comlink-endpoint.js";
 import { holdsForProcess } from "./sql/taint.js";
@@ -38,15 +39,20 @@ function keepReplica(port: MessagePort, { replica: spec }: ReplicaData): void {
 /** Serves one connection after the other. None keeps anything of the one before. */
 function serveConnections(port: MessagePort, first: ThreadData | WaitingData): void {
   let deliver: ((message: unknown) => void) | null = null;
+  // Whether it pays to look for messages: a connection goes on where the one before was.
+  const spin = new AdaptiveSpin();
+  const serve = (data: ThreadData): void => {
+    deliver = serveConnection(port, data, spin, () => (deliver = null));
+  };
   port.on("message", (message: unknown) => {
-    if (beginsConnection(message)) deliver = serveConnection(port, message, () => (deliver = null));
+    if (beginsConnection(message)) serve(message);
     else deliver?.(message);
   });
   if ("engineAhead" in first) {
     // A failure is reported when a connection asks for the engine again.
     const ready = (): void => (first.ready as MessagePort).postMessage(null);
     engineCopy(first.engineAhead).then(ready, ready);
-  } else deliver = serveConnection(port, first, () => (deliver = null));
+  } else serve(first);
 }
 
 function beginsConnection(message: unknown): message is ThreadData {
@@ -57,7 +63,12 @@ function beginsConnection(message: unknown): message is ThreadData {
 let asNew = true;
 
 /** Returns the receiver of the connection's messages. `over` is called when the connection is closed. */
-function serveConnection(port: MessagePort, data: ThreadData, over: () => void): (message: unknown) => void {
+function serveConnection(
+  port: MessagePort,
+  data: ThreadData,
+  spin: AdaptiveSpin,
+  over: () => void,
+): (message: unknown) => void {
   const answers = data.answers as MessagePort;
   const control = openControl(data.control);
   const session = new Session(control, new Callbacks(data.callbacks as MessagePort, control), () =>
@@ -110,6 +121,7 @@ function serveConnection(port: MessagePort, data: ThreadData, over: () => void):
     (message) => endpoint.deliver(message),
     new Int32Array(data.pollers),
     data.maxPollers,
+    spin,
   );
   const bothWays: Port = {
     postMessage(message, list) {

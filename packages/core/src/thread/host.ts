@@ -1,5 +1,5 @@
 import type { Transferable, Worker } from "node:worker_threads";
-import type { EngineCopy } from "@sqlite-aio/worker/wire";
+import { AdaptiveSpin, type EngineCopy } from "@sqlite-aio/worker/wire";
 
 /** Who is told what becomes of a thread. */
 export interface Watcher {
@@ -11,6 +11,8 @@ export interface Watcher {
 export class Host {
   /** What it was started with: whoever would start one with the same may have it. Null: nobody but its first connection. */
   readonly kind: string | null;
+  /** Whether it pays to wait for its answers with a core kept busy: a connection goes on where the one before was. */
+  readonly spin = new AdaptiveSpin();
   readonly #worker: Worker;
   #watcher: Watcher | null = null;
   #engine: EngineCopy | null = null;
@@ -76,11 +78,14 @@ export class Tenancy {
   #worker: Worker | null;
   /** Number of the thread in the process. */
   readonly threadId: number;
+  /** See {@link Host.spin}. */
+  readonly spin: AdaptiveSpin;
 
   constructor(host: Host, worker: Worker) {
     this.#host = host;
     this.#worker = worker;
     this.threadId = worker.threadId;
+    this.spin = host.spin;
   }
 
   postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void {

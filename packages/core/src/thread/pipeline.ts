@@ -1,4 +1,5 @@
 import {
+  type AdaptiveSpin,
   Answer,
   answerEnd,
   type ChangeReport,
@@ -43,6 +44,8 @@ export interface PipelineHost {
   run(frame: Frame, transfer: readonly ArrayBuffer[]): Promise<Reply>;
   /** Hands over the next reply, if it is there. */
   look(): boolean;
+  /** Whether it pays to look. */
+  readonly spin: AdaptiveSpin;
   /** Keep the process alive, and no longer. */
   hold(): void;
   unhold(): void;
@@ -94,7 +97,7 @@ export class Pipeline {
 
   constructor(host: PipelineHost, cachedStatements: number) {
     this.#host = host;
-    this.#spinWait = new SpinWait(host.look);
+    this.#spinWait = new SpinWait(host.look, host.spin);
     this.statements = new StatementCache(cachedStatements);
   }
 

@@ -1,4 +1,4 @@
-import { AdaptiveSpin } from "@sqlite-aio/worker/wire";
+import type { AdaptiveSpin } from "@sqlite-aio/worker/wire";
 import { now, onTurn } from "./event-loop.js";
 
 /**
@@ -33,15 +33,17 @@ function stopWaiting(spinWait: SpinWait): void {
 
 /** Keeps the main loop turning while the answer of one channel is due, as long as that has been paying off. */
 export class SpinWait {
-  readonly #spin = new AdaptiveSpin();
+  readonly #spin: AdaptiveSpin;
   #counted = false;
   /** The loop turns for the next answer. */
   #first = false;
   /** Hands over the answer if it is there. */
   readonly look: () => boolean;
 
-  constructor(look: () => boolean) {
+  /** `spin` knows whether that has been paying off with this thread. */
+  constructor(look: () => boolean, spin: AdaptiveSpin) {
     this.look = look;
+    this.#spin = spin;
   }
 
   /** A call was posted at `at`, and none was under way. */

@@ -91,6 +91,7 @@ export class WorkerThread {
           return run(frame);
         },
         look: () => this.#mailbox.look(),
+        spin: this.#tenancy.spin,
         hold: () => this.hold(),
         unhold: () => this.unhold(),
         broken: (error) => this.#die(() => error),

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import {
+  AdaptiveSpin,
   callerEndpoint,
   checkPacket,
   createControl,
@@ -60,6 +61,7 @@ class Side {
           return later as unknown as Promise<Reply>;
         },
         look: () => false,
+        spin: new AdaptiveSpin(),
         hold: () => {},
         unhold: () => {},
         broken: (error) => {

@@ -1,4 +1,4 @@
-import { Answer, createControl, Op, openControl } from "@sqlite-aio/worker/wire";
+import { AdaptiveSpin, Answer, createControl, Op, openControl } from "@sqlite-aio/worker/wire";
 import type { Reply } from "@sqlite-aio/worker/wire";
 import { expect, it } from "vitest";
 import { Call } from "../../dist/thread/call.js";
@@ -23,6 +23,7 @@ function pipeline(): {
       return Promise.resolve([0, 0, 0, ...answers] as Reply);
     },
     look: () => false,
+    spin: new AdaptiveSpin(),
     hold: () => void held++,
     unhold: () => void held--,
     broken: (error: Error) => void broken.push(error),

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { AdaptiveSpin } from "@sqlite-aio/worker/wire";
 import { SpinWait } from "../../dist/thread/spin-wait.js";
 
 /** Milliseconds: longer than an answer may take that the loop turns for. */
@@ -10,10 +11,11 @@ const soon = (): number => performance.now() + 200;
 /** Waits for an answer that never comes, and counts how often that is looked for. */
 function counted(): { spin: SpinWait; looks: () => number } {
   let looks = 0;
-  const spin = new SpinWait(() => {
+  const look = (): boolean => {
     looks++;
     return false;
-  });
+  };
+  const spin = new SpinWait(look, new AdaptiveSpin());
   return { spin, looks: () => looks };
 }
 

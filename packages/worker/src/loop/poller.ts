@@ -1,5 +1,5 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { AdaptiveSpin } from "../wire/adaptive-spin.js";
+import type { AdaptiveSpin } from "../wire/adaptive-spin.js";
 import { type Control, expects, Side } from "../wire/control-block.js";
 
 /**
@@ -18,7 +18,7 @@ export class Poller {
   /** Number of polling threads in the process, and its limit. */
   readonly #pollers: Int32Array<SharedArrayBuffer>;
   readonly #limit: number;
-  readonly #spin = new AdaptiveSpin();
+  readonly #spin: AdaptiveSpin;
   #turned = 0;
   /** Messages received, polled or not. */
   #received = 0;
@@ -29,12 +29,14 @@ export class Poller {
     deliver: (message: unknown) => void,
     pollers: Int32Array<SharedArrayBuffer>,
     limit: number,
+    spin: AdaptiveSpin,
   ) {
     this.#port = port;
     this.#control = control;
     this.#deliver = deliver;
     this.#pollers = pollers;
     this.#limit = limit;
+    this.#spin = spin;
   }
 
   /** A message came through the event loop, which has turned. */

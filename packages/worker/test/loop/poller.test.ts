@@ -1,7 +1,7 @@
 import { MessageChannel } from "node:worker_threads";
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { Poller } from "../../dist/loop/poller.js";
-import { announce, createControl, openControl, Side } from "../../dist/wire/index.js";
+import { AdaptiveSpin, announce, createControl, openControl, Side } from "../../dist/wire/index.js";
 
 /** The clock: each look at it takes 10 us, however busy the machine is. */
 let now = 0;
@@ -23,7 +23,14 @@ function polling(limit = 1): {
   const control = openControl(createControl());
   const pollers = new Int32Array(new SharedArrayBuffer(4));
   const delivered: unknown[] = [];
-  const poller = new Poller(port2, control, (message) => delivered.push(message), pollers, limit);
+  const poller = new Poller(
+    port2,
+    control,
+    (message) => delivered.push(message),
+    pollers,
+    limit,
+    new AdaptiveSpin(),
+  );
   // The message that is counted by that.
   announce(control, Side.MAIN);
   poller.turned();
