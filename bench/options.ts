@@ -83,7 +83,7 @@ export function usage(): string {
   --drivers <name,...> ${names(DRIVERS)}
   --rounds <n>         how many fresh processes each driver gets for each trial (3; quick: 1)
   --minutes <n>        begins no further round that would end later (20)
-  --publish            insert the tables into README.md and docs/performance.md (the full run does; --no-publish to keep it from that)
+  --publish            insert the tables into README.md, packages/sqlite3/README.md and docs/performance.md (the full run does; --no-publish to keep it from that)
   --growth             how costs grow with rows, callers, statements, columns, texts and files (about 30 minutes and 10 GB; quick: 3)
                        --only <${names(SERIES).replaceAll(", ", "|")}>
   --help               this text

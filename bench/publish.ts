@@ -5,11 +5,15 @@ import { format, writeMeasured } from "../docs/measured.ts";
 import { drawCharts } from "./chart.ts";
 import { toJson } from "./json.ts";
 import type { Options } from "./options.ts";
-import { fullReport, shortReport } from "./report.ts";
+import { besideReport, fullReport, shortReport } from "./report.ts";
 import type { Results } from "./results.ts";
 
 const DOCUMENTS: readonly { readonly path: string; readonly content: (results: Results) => string }[] = [
   { path: "README.md", content: (results) => shortReport(results, "bench/results") },
+  {
+    path: "packages/sqlite3/README.md",
+    content: (results) => besideReport(results, "sqlite-aio-sqlite3", "sqlite3"),
+  },
   { path: "docs/performance.md", content: (results) => fullReport(results, "../bench/results") },
 ];
 

@@ -1,4 +1,4 @@
-import { type Aim, judge, OURS, type Verdict } from "./aims.ts";
+import { type Aim, AIMS, judge, OURS, type Verdict } from "./aims.ts";
 import { CHARTS } from "./chart.ts";
 import { pragmas } from "./driver.ts";
 import { short, styleOf } from "./metrics.ts";
@@ -32,21 +32,57 @@ export function shortReport(results: Results, charts: string): string {
   ].join("\n\n");
 }
 
+/** For a package that takes the place of another: what both need for the calls that it is to be no slower in, and their stalls. */
+export function besideReport(results: Results, ours: string, other: string): string {
+  const drivers = [ours, other];
+  const compared = AIMS.filter(
+    ({ only, against, metric }) => only === ours && against?.driver === other && metric !== "stallMs",
+  );
+  const rows = compared.flatMap(({ subject, trial, metric }) => {
+    const figures = drivers.map((driver) => medianOf(results, trial, driver, metric));
+    const [own, its] = figures;
+    if (own === undefined || its === undefined) return [];
+    const stalls = drivers.map((driver) => medianOf(results, trial, driver, "stallMs"));
+    return [
+      [
+        subject,
+        styleOf(metric).label,
+        ...figures.map((figure) => formatted(metric, figure)),
+        `${short(own / its)} x`,
+        ...stalls.map((figure) => formatted("stallMs", figure)),
+      ],
+    ];
+  });
+  const [title, otherTitle] = drivers.map((driver) => titleOf(results, driver));
+  const head = ["", "", `${title}`, `${otherTitle}`, "ratio", "longest stall, ms", `of ${otherTitle}`];
+  const medians =
+    "Medians of the rounds that docs/performance.md names, the two by turns, each in a fresh process each time.";
+  return [table(head, rows, 2), circumstances(results, medians).join(" ")].join("\n\n");
+}
+
+function formatted(metric: string, figure: number | undefined): string {
+  return figure === undefined ? "" : styleOf(metric).format(figure);
+}
+
 /** Plain lines for the terminal. */
 export function terminalReport(results: Results): string {
   const tables = results.trials.map((trial) => `\n${trial.title}\n${trialTable(results, trial)}`);
   return [...tables, "\nAims", aimsTable(results)].join("\n");
 }
 
-function provenance({ environment, rounds, mode, drivers, baseline }: Results): string {
+function provenance(results: Results): string {
+  const { rounds, mode, drivers } = results;
+  const medians = `Medians of ${rounds} ${rounds === 1 ? "round" : "rounds"}${mode === "quick" ? " (a quick run)" : ""}, each driver in a fresh process each time, rounds interleaved; in brackets the lowest and highest round.`;
+  return [...circumstances(results, medians), ...drivers.flatMap(absence)].join(" ");
+}
+
+function circumstances({ environment, baseline }: Results, medians: string): readonly string[] {
   const { cpu, cores, memoryGb, node, system, date, loadBefore } = environment;
-  const sentences = [
+  return [
     `${date.slice(0, 10)}, ${cpu}, ${cores} cores, ${memoryGb} GB, ${system}, Node ${node}; load before the run ${loadBefore.toFixed(1)}.`,
-    `Medians of ${rounds} ${rounds === 1 ? "round" : "rounds"}${mode === "quick" ? " (a quick run)" : ""}, each driver in a fresh process each time, rounds interleaved; in brackets the lowest and highest round.`,
+    medians,
     `A stall is the longest that a 1 ms timer on the main loop was late (a process that does nothing shows ${short(baseline["stallMs"]?.median ?? Number.NaN)} ms here).`,
-    ...drivers.flatMap(absence),
   ];
-  return sentences.join(" ");
 }
 
 function overview(results: Results): string {
