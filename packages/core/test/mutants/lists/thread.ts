@@ -201,7 +201,7 @@ export const THREAD = mutantsOf("packages/core/src/thread", "packages/core/test/
     what: "the hammer at the end of a thread is not put away",
     find: "    return () => clearInterval(timer);",
     replace: "    return () => {};",
-    tests: ["left-behind"],
+    tests: ["/packages/core/test/pool/left-behind"],
   },
   {
     what: "an interrupt is sent once",
