@@ -345,8 +345,7 @@ export class WorkerThread {
     await this.outOfBand((remote) => remote.reopen());
     this.closures.reopened();
     this.onTrace = null;
-    this.tainted = false;
-    this.inTransaction = false;
+    this.tainted = this.inTransaction = false;
   }
 
   /** Other contents for a database in memory. */
