@@ -39,6 +39,36 @@ it("a trace callback is a function, or null to hear no more", async () => {
   expect(seen).toEqual(["SELECT 1"]);
 });
 
+it("has what failed, in its place, also of writes that were committed together", async () => {
+  const db = await open(await temporaryPath(), { isolationLevel: null });
+  await db.execute("CREATE TABLE t (x UNIQUE)");
+  const seen: string[] = [];
+  await db.setTraceCallback((sql) => seen.push(sql));
+  const texts = [1, 2, 1, 3].map((x) => `INSERT INTO t VALUES (${x})`);
+  for (let round = 0; round < 3; round++) {
+    await db.execute("DELETE FROM t");
+    seen.length = 0;
+    const calls = await Promise.allSettled(texts.map((sql) => db.run(sql)));
+    expect(calls.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "fulfilled"]);
+    expect(seen).toEqual(texts);
+  }
+});
+
+it("a script that waits for a lock in its midst is told of once, each of its statements", async () => {
+  const path = await temporaryPath();
+  const other = openEngine(path, 5000);
+  other.exec("CREATE TABLE t (x); BEGIN IMMEDIATE");
+  const db = await open(path, { isolationLevel: null });
+  const seen: string[] = [];
+  await db.setTraceCallback((sql) => seen.push(sql));
+  const written = db.executescript("SELECT 1; SELECT 2; INSERT INTO t VALUES (1); SELECT 3");
+  // Long enough for several attempts.
+  await delay(100);
+  other.exec("COMMIT");
+  await written;
+  expect(seen).toEqual(["SELECT 1;", "SELECT 2;", "INSERT INTO t VALUES (1);", "SELECT 3"]);
+});
+
 it("a statement that is tried again and again, since a lock is in its way, is told once", async () => {
   const path = await temporaryPath();
   // It waits: its COMMIT may meet an attempt of the one that is tested.

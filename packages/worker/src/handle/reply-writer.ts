@@ -19,6 +19,8 @@ const FLAT_CELLS = 256;
  */
 const SLOTS_FROM_BYTES = 32 * 1024;
 
+const NOTHING: readonly string[] = [];
+
 /** Collects answers until the next reply leaves. */
 export class ReplyWriter {
   integers: IntegerMode = "auto";
@@ -30,6 +32,8 @@ export class ReplyWriter {
   #slotsKnown = false;
   /** The slots that the present answers use, each with the position of its answer. */
   #slotsUsed: { readonly slot: number; readonly place: number }[] = [];
+  /** The texts for the trace callback, each with its position. */
+  #traced: { readonly sql: string; readonly place: number }[] = [];
   /** Statements that returned rows, and their columns if known. */
   readonly #shapes = new Map<Statement, readonly EngineColumn[] | null>();
   /** Statements whose rows come from an earlier snapshot, and the schema version of that time; null if unknown. */
@@ -45,10 +49,14 @@ export class ReplyWriter {
     return this.#answers.length;
   }
 
-  rewind(mark: number): void {
+  /** Gives the texts that were traced since: what has run has run, whatever comes of the rest. */
+  rewind(mark: number): readonly string[] {
     this.#answers.length = mark;
     while (this.#slotsUsed.length > 0 && this.#slotsUsed.at(-1)!.place >= mark)
       this.#slots!.giveBack(this.#slotsUsed.pop()!.slot);
+    if (this.#traced.length === 0) return NOTHING;
+    const from = this.#traced.findIndex(({ place }) => place >= mark);
+    return from < 0 ? NOTHING : this.#traced.splice(from).map(({ sql }) => sql);
   }
 
   done(changes: number, lastInsertRowid: number | bigint): void {
@@ -139,6 +147,7 @@ export class ReplyWriter {
 
   /** Not an answer: the text of a statement that is about to run, for the trace callback. */
   trace(sql: string): void {
+    this.#traced.push({ sql, place: this.#answers.length });
     this.#answers.push(Answer.TRACE, sql);
   }
 
@@ -220,6 +229,7 @@ export class ReplyWriter {
     const transfer = this.#transfer;
     this.#answers = [];
     this.#transfer = [];
+    this.#traced = [];
     return { reply, transfer };
   }
 }

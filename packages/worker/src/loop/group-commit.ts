@@ -282,7 +282,7 @@ export class GroupCommit {
       this.#exec("rollbackTo");
     }
     if (guard) this.#exec("release");
-    session.out.rewind(mark);
+    for (const sql of session.out.rewind(mark)) session.out.trace(sql);
     session.counts.wrote();
     session.counts.rowidMayHaveChanged();
     session.out.fault(session.behind(error));

@@ -196,10 +196,13 @@ export class Scheduler {
     try {
       return session.executor.step(operation) === Step.DONE;
     } catch (error) {
-      session.out.rewind(mark);
+      const traced = session.out.rewind(mark);
       this.#timing = -1;
       if (this.#runAgain(this.#sharedRead.end())) return false;
-      if (session.lockWait.mayRetry(error, operation.at)) return false;
+      const again = session.lockWait.mayRetry(error, operation.at);
+      // The last one is told of when it is tried again.
+      for (const sql of again ? traced.slice(0, -1) : traced) session.out.trace(sql);
+      if (again) return false;
       if (operation.timed) this.#timing = session.out.timing(operation.begun);
       this.#failed(operation, error);
       return true;
