@@ -130,5 +130,12 @@ function same(left: unknown, right: unknown): boolean {
       Buffer.from(buffer, byteOffset, byteLength);
     return bytes(left).equals(bytes(right));
   }
-  return Object.is(left, right);
+  // One connection may read an integer as a number and another as a bigint.
+  if (typeof left === "bigint" && isInteger(right)) return left === BigInt(right);
+  if (typeof right === "bigint" && isInteger(left)) return right === BigInt(left);
+  return left === right;
+}
+
+function isInteger(value: unknown): value is number {
+  return Number.isInteger(value);
 }

@@ -92,4 +92,15 @@ print(json.dumps([r[0], r[2], r[-3], r["ab"], r["AB"], r["C"], list(r["Ä"]), er
     expect(rows[0]!.equals(await db.get("SELECT 1 AS n, x'0103' AS b"))).toBe(false);
     expect(rows[0]!.equals(await db.get("SELECT 1 AS n"))).toBe(false);
   });
+
+  it("compares numbers as SQLite does: -0 is 0, and a bigint the number of its value", async () => {
+    const db = await open();
+    const wide = await open(":memory:", { integers: "bigint" });
+    db.rowFactory = wide.rowFactory = SqliteRow;
+    const row = (await db.get<SqliteRow>("SELECT 0.0 AS a, 7 AS b"))!;
+    expect(row.equals(await db.get("SELECT -0.0 AS a, 7 AS b"))).toBe(true);
+    expect(row.equals(await wide.get("SELECT 0.0 AS a, 7 AS b"))).toBe(true);
+    expect(row.equals(await wide.get("SELECT 0.0 AS a, 8 AS b"))).toBe(false);
+    expect(row.equals(await db.get("SELECT 0.0 AS a, '7' AS b"))).toBe(false);
+  });
 });
