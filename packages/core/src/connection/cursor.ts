@@ -291,7 +291,7 @@ export class Cursor {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#handle.check();
-    const halfRead = this.#reset();
+    const halfRead = this.#letGo();
     this.#closed = true;
     if (!halfRead) return;
     const released = this.#handle.control(Verb.BARRIER);
@@ -416,14 +416,19 @@ export class Cursor {
   }
 
   /** True if the thread held unread rows. */
-  #reset(): boolean {
+  #letGo(): boolean {
     const halfRead = this.#result?.close() ?? false;
     this.#result = null;
-    this.describe(null);
-    this.#rowcount = -1;
     this.#opening = null;
     this.#id = 0;
     return halfRead;
+  }
+
+  /** Before the next statement. */
+  #reset(): void {
+    this.#letGo();
+    this.describe(null);
+    this.#rowcount = -1;
   }
 }
 

@@ -358,6 +358,17 @@ describe("rowcount, lastrowid and description", () => {
     ]);
   });
 
+  it("stay when the cursor is closed, as in CPython", async () => {
+    const db = await open();
+    const read = await db.execute("SELECT 1 AS a UNION ALL SELECT 2");
+    await read.close();
+    expect([read.description?.[0]?.[0], read.columns()?.length, read.rowcount]).toEqual(["a", 1, -1]);
+    await db.execute("CREATE TABLE t (x)");
+    const write = await db.execute("INSERT INTO t VALUES (1), (2)");
+    await write.close();
+    expect([write.description, write.rowcount, write.lastrowid]).toEqual([null, 2, 2]);
+  });
+
   it("are cleared by a statement that fails, and the cursor goes on", async () => {
     const db = await open();
     await db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)");
