@@ -1,23 +1,22 @@
-import { messageOf } from "@sqlite-aio/worker/wire";
+import { CallbackFailure } from "../thread/callbacks.js";
 
 /** Tells the order of two texts: below zero, zero, or above, as for `Array.prototype.sort()`. */
 export type Collation = (left: string, right: string) => number;
 
-/** As in CPython a comparison that fails counts as equal; here it gives a warning as well. */
+/** As in CPython what it throws fails the statement, and what is no number counts as equal; here it gives a warning as well. */
 export function collationClosure(
   name: string,
   collation: Collation,
 ): (left: string, right: string) => number {
   return (left, right) => {
+    let order: unknown;
     try {
-      const order: unknown = collation(left, right);
-      if (typeof order === "number" || typeof order === "bigint") return Math.sign(Number(order)) || 0;
-      throw new TypeError("a collation must return a number");
+      order = collation(left, right);
     } catch (error) {
-      process.emitWarning(`the collation "${name}" threw: ${messageOf(error)}`, {
-        code: "SQLITE_AIO_COLLATION",
-      });
-      return 0;
+      throw new CallbackFailure("user-defined collation raised exception", error);
     }
+    if (typeof order === "number" || typeof order === "bigint") return Math.sign(Number(order)) || 0;
+    process.emitWarning(`the collation "${name}" gave no number`, { code: "SQLITE_AIO_COLLATION" });
+    return 0;
   };
 }

@@ -268,6 +268,25 @@ print(json.dumps(out))`);
     expect(await db.get("SELECT g(1, 2)")).toEqual([3]);
   });
 
+  it("are not taken away by null where nobody has defined them", async () => {
+    await db.createFunction("UPPER", 1, null);
+    await db.createAggregate("sum", 1, null);
+    await db.createFunction("never", 0, null);
+    expect(await db.get("SELECT upper('a'), sum(x) FROM t")).toEqual(["A", 63]);
+  });
+
+  it("leave the table readable whose index they are part of when they are taken away", async () => {
+    const trusting = await open(":memory:", { pragmas: { trusted_schema: true } });
+    await trusting.createFunction("f", 1, (x: number) => x, { deterministic: true });
+    await trusting.executescript("CREATE TABLE u (x); CREATE INDEX i ON u (f(x)); INSERT INTO u VALUES (1)");
+    await trusting.createFunction("f", 1, null);
+    expect(await trusting.get("SELECT x FROM u NOT INDEXED")).toEqual([1]);
+    expect((await rejection(trusting.execute("INSERT INTO u VALUES (2)"))) as Error).toMatchObject({
+      name: "OperationalError",
+      message: expect.stringMatching(/(no such|unknown) function: f/) as string,
+    });
+  });
+
   it("must make sense", async () => {
     for (const args of [
       ["", 1, Sum],
@@ -427,24 +446,87 @@ except sqlite3.Error as e: print(json.dumps([type(e).__name__, str(e)]))`);
     expect([error.name, error.message]).toEqual(theirs);
   });
 
-  it("that throws, or gives no number, counts as equal, as in CPython, and gives a warning", async () => {
+  it("that throws fails the statement with what it threw, in the thread or out of it", async () => {
+    const thrown = new Error("from the collation");
+    await db.createCollation("mine", () => {
+      throw thrown;
+    });
+    await db.createCollation("theirs", aggregates, { export: "failing" });
+    for (const [name, cause] of [
+      ["mine", thrown],
+      ["theirs", { message: "out of the module" }],
+    ] as const) {
+      const sql = `SELECT 'a' = 'b' COLLATE ${name}`;
+      const failed = { code: "SQLITE_ERROR", message: "user-defined collation raised exception", cause };
+      for (const call of [
+        () => db.executeFetchall(sql),
+        () => db.get(sql),
+        () => db.execute(sql),
+        () => db.executescript(`SELECT 1; ${sql}; DROP TABLE t`),
+        () => db.execute(`INSERT INTO t (x) ${sql} RETURNING x`),
+      ])
+        expect(await rejection(call)).toMatchObject(failed);
+      expect(await db.get("SELECT count(*) FROM t")).toEqual([8 - 1]);
+      await db.rollback();
+    }
+  });
+
+  it("that throws in the midst of a result leaves no lock and no half-read cursor", async () => {
+    await db.createCollation("mine", () => {
+      throw new Error("from the collation");
+    });
+    const cursor = await db.cursor();
+    cursor.iterChunkSize = 1;
+    await cursor.execute("SELECT CASE WHEN rowid < 3 THEN x ELSE g = 'a' COLLATE mine END FROM t");
+    expect(await cursor.fetchone()).toEqual([1]);
+    // With it come the rows that are read together with the one that fails.
+    expect(await rejection(cursor.fetchall())).toBeInstanceOf(OperationalError);
+    expect(await cursor.fetchall()).toEqual([]);
+    await db.executescript("DROP TABLE t");
+  });
+
+  it("that throws for one of executemany's sets ends it there", async () => {
+    await db.createCollation("mine", (left) => {
+      if (left === "b") throw new Error("from the collation");
+      return 1;
+    });
+    const insert = db.executemany("INSERT INTO t (g, x) SELECT ?1, ?1 < 'z' COLLATE mine", [
+      ["a"],
+      ["b"],
+      ["c"],
+    ]);
+    expect(await rejection(insert)).toMatchObject({ parameterSet: 1 });
+    expect(await db.executeFetchall("SELECT g FROM t WHERE rowid > 6")).toEqual([["a"], ["b"]]);
+  });
+
+  it("that throws fails one of a pool's writes that are committed together, and leaves nothing of it", async () => {
+    await using pool = await createPool(await temporaryPath());
+    await pool.exec("CREATE TABLE u (x)");
+    await pool.createCollation("mine", () => {
+      throw new Error("from the collation");
+    });
+    const calls = [
+      pool.run("INSERT INTO u VALUES (1)"),
+      pool.run("INSERT INTO u SELECT 'a' = 'b' COLLATE mine"),
+      pool.run("INSERT INTO u VALUES (2)"),
+    ];
+    expect((await Promise.allSettled(calls)).map(({ status }) => status)).toEqual([
+      "fulfilled",
+      "rejected",
+      "fulfilled",
+    ]);
+    expect(await pool.all("SELECT x FROM u")).toEqual([{ x: 1 }, { x: 2 }]);
+  });
+
+  it("that gives no number counts as equal, as in CPython, and gives a warning", async () => {
     const warnings: Error[] = [];
     const listen = (warning: Error): void => void warnings.push(warning);
     process.on("warning", listen);
     onTestFinished(() => void process.off("warning", listen));
-    await db.createCollation("mine", () => {
-      throw new Error("from the collation");
-    });
-    expect(await db.executeFetchall("SELECT 'a' = 'b' COLLATE mine")).toEqual([[1]]);
     await db.createCollation("mine", (() => "less") as never);
     expect(await db.executeFetchall("SELECT 'a' = 'b' COLLATE mine")).toEqual([[1]]);
     await new Promise(setImmediate);
-    expect(warnings.map(({ message }) => message)).toEqual([
-      'the collation "mine" threw: from the collation',
-      'the collation "mine" threw: a collation must return a number',
-    ]);
-    await db.createCollation("mine", aggregates, { export: "failing" });
-    expect(await db.executeFetchall("SELECT 'a' = 'b' COLLATE mine")).toEqual([[1]]);
+    expect(warnings.map(({ message }) => message)).toEqual(['the collation "mine" gave no number']);
   });
 
   it("stays when the contents of the connection are replaced, and holds in indexes", async () => {

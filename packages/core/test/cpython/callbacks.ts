@@ -101,6 +101,8 @@ export const COLLATIONS: Record<string, (a: string, b: string) => number> = {
   reverse: (a, b) => Number(a < b) - Number(a > b),
   large: (a, b) => (Number(a > b) - Number(a < b)) * 2 ** 32,
   same: () => 0,
+  text: () => "less" as never,
+  fail,
 };
 
 type Ask = (action: number, one: string | null, two: string | null) => number;

@@ -113,6 +113,8 @@ COLLATIONS = {
     "reverse": lambda a, b: (a < b) - (a > b),
     "large": lambda a, b: ((a > b) - (a < b)) * 2**32,
     "same": lambda a, b: 0,
+    "text": lambda a, b: "less",
+    "fail": fail,
 }
 
 AUTHORIZERS = {

@@ -1,11 +1,12 @@
-import type { EngineDatabase } from "../engine/engine-api.js";
+import { type EngineDatabase, prepareOwn } from "../engine/engine-api.js";
 import { native, needsNative } from "../engine/native.js";
 import type { CollationSpec, Definition, FunctionSpec, TableSpec } from "../wire/definitions.js";
-import { codeOf, FunctionError, UsageError } from "../wire/fault.js";
+import { CallbackError, codeOf, FunctionError, UsageError } from "../wire/fault.js";
 import { fromEngine, type IntegerMode, toBinding } from "../wire/integers.js";
 import type { SqlValue } from "../wire/protocol.js";
 import { messageOf } from "../wire/thrown.js";
 import type { Callbacks } from "./callbacks.js";
+import type { Comparisons } from "./comparisons.js";
 import { type Group, type GroupMaker, localGroups, remoteGroups } from "./groups.js";
 import { anyExport, moduleExport } from "./module-export.js";
 import { toResult } from "./result.js";
@@ -15,6 +16,10 @@ import { wrapTable } from "./tables.js";
 const SQLITE_DETERMINISTIC = 0x800;
 const SQLITE_DIRECTONLY = 0x80000;
 const SQLITE_INNOCUOUS = 0x200000;
+
+/** Whether somebody has defined a function of this name with so many parameters. */
+const DEFINED =
+  "SELECT 1 FROM pragma_function_list WHERE name = ? COLLATE NOCASE AND narg = ? AND NOT builtin";
 
 const KINDS = { function: 0, aggregate: 1, window: 2 } as const;
 const MODES: Readonly<Record<IntegerMode, 0 | 1 | 2>> = { auto: 0, bigint: 1, number: 2 };
@@ -27,15 +32,17 @@ const VALUE = 3;
 export class Definer {
   readonly #callbacks: Callbacks;
   readonly #called: () => void;
+  readonly #comparisons: Comparisons;
   #db: EngineDatabase | null = null;
   #token = 0;
   /** What a function threw of which SQLite knows only that it has. */
   #thrown: unknown = undefined;
 
   /** `called` runs before anything of the user's is called. */
-  constructor(callbacks: Callbacks, called: () => void) {
+  constructor(callbacks: Callbacks, called: () => void, comparisons: Comparisons) {
     this.#callbacks = callbacks;
     this.#called = called;
+    this.#comparisons = comparisons;
   }
 
   /** A handle is open; `token` is 0 without the companion. */
@@ -184,6 +191,8 @@ export class Definer {
   }
 
   #remove(spec: FunctionSpec): void {
+    // SQLite would take one of its own away.
+    if (prepareOwn(this.#db!, DEFINED).get(spec.name, spec.parameters) === undefined) return;
     if (this.#token !== 0) {
       this.#native({ ...spec, innocuous: false }, "auto", null);
       return;
@@ -192,7 +201,8 @@ export class Definer {
     const gone = (): never => {
       throw new UsageError("SQLITE_ERROR", `no such function: ${spec.name}`);
     };
-    this.#db!.function(spec.name, engineOptions(spec, gone), gone);
+    // An index of which it is part would otherwise let no statement on its table be compiled.
+    this.#db!.function(spec.name, engineOptions({ ...spec, deterministic: true }, gone), gone);
   }
 
   async #collation({ name, source }: CollationSpec): Promise<void> {
@@ -204,13 +214,18 @@ export class Definer {
     }
     if ("closure" in source) order = (...texts) => this.#callbacks.call(source.closure, texts);
     else order = await moduleExport(source);
+    this.#comparisons.expect();
     native.defineCollation(this.#token, name, (left, right) => {
+      if (this.#comparisons.failed) return 0;
       this.#called();
       try {
         return Number(order(left, right));
       } catch (error) {
-        // A closure's has been told of where it was called.
-        if ("module" in source) warnOfCollation(name, error);
+        this.#comparisons.fail(
+          error instanceof CallbackError
+            ? error
+            : new FunctionError(error, "user-defined collation raised exception"),
+        );
         return 0;
       }
     });
@@ -222,11 +237,6 @@ export class Definer {
     if (table === undefined) throw new UsageError("NOT_SUPPORTED", "the engine has no createTable()");
     table.call(this.#db, name, wrapTable(name, definition, integers, this.#called) as never);
   }
-}
-
-/** As in CPython a comparison that fails counts as equal. */
-function warnOfCollation(name: string, error: unknown): void {
-  process.emitWarning(`the collation "${name}" threw: ${messageOf(error)}`, { code: "SQLITE_AIO_COLLATION" });
 }
 
 /** better-sqlite3 reads the number of parameters off the function, which takes `more` of its own. */

@@ -2,6 +2,7 @@ import type { EngineDatabase } from "../engine/engine-api.js";
 import { type Authorizer, native, needsNative } from "../engine/native.js";
 import { loadAuthorizer } from "./authorizer.js";
 import type { Callbacks } from "./callbacks.js";
+import type { Comparisons } from "./comparisons.js";
 import { Definer } from "./definer.js";
 import { type Definition, definitionKey, type Source } from "../wire/definitions.js";
 import type { IntegerMode } from "../wire/integers.js";
@@ -36,11 +37,12 @@ export class Definitions {
     compiled: CompiledStatements,
     callbacks: Callbacks,
     onFunctionCall: () => void,
+    comparisons: Comparisons,
   ) {
     this.#host = host;
     this.#compiled = compiled;
     this.#callbacks = callbacks;
-    this.#definer = new Definer(callbacks, onFunctionCall);
+    this.#definer = new Definer(callbacks, onFunctionCall, comparisons);
   }
 
   get lasting(): readonly Definition[] {

@@ -24,11 +24,12 @@ export type BulkParts = Pick<
   | "trace"
   | "nativeStatements"
   | "attachedFiles"
+  | "comparisons"
 >;
 
 /** Runs the statements of a script, one after the other. */
 export function runScript(parts: BulkParts, transactions: TransactionControl, operation: Operation): number {
-  const { handle, out, state, lockWait, counts, changes, trace } = parts;
+  const { handle, out, state, lockWait, counts, changes, trace, comparisons } = parts;
   const [sql, flags] = operation.fields as [string, number];
   if (operation.script === null) {
     refuseParameters(sql);
@@ -59,6 +60,7 @@ export function runScript(parts: BulkParts, transactions: TransactionControl, op
     if (facts.setting === "ATTACH") parts.attachedFiles.mayHaveChanged(handle.db);
     state.scriptWrote(facts);
     operation.piece = null;
+    comparisons.check();
   }
   parts.schema.mayHaveChanged();
   counts.rowidMayHaveChanged();
@@ -82,7 +84,7 @@ function refuseParameters(script: string): void {
 
 /** Runs a statement for each parameter set of a batch. */
 export function runMany(parts: BulkParts, transactions: TransactionControl, operation: Operation): number {
-  const { handle, out, state, schema, counts, changes, trace, nativeStatements } = parts;
+  const { handle, out, state, schema, counts, changes, trace, nativeStatements, comparisons } = parts;
   const statement = operation.statement!;
   const [, flags, batch] = operation.fields as [number, number, Packet | SqlValue[][]];
   transactions.require(flags);
@@ -92,7 +94,9 @@ export function runMany(parts: BulkParts, transactions: TransactionControl, oper
   if (statement.empty || statement.readonly) {
     throw new UsageError("NOT_DML", "executemany() can only execute DML statements.");
   }
-  const compiled = isPacket(batch) && !trace.on ? nativeStatements.take(statement) : null;
+  // The companion would run the sets behind one whose comparison has failed.
+  const together = isPacket(batch) && !trace.on && !comparisons.possible;
+  const compiled = together ? nativeStatements.take(statement) : null;
   operation.batch ??= compiled === null && isPacket(batch) ? packetRows(batch) : batch;
   try {
     changes.mutate(statement, () => {
@@ -117,7 +121,7 @@ function isPacket(batch: Packet | SqlValue[][]): batch is Packet {
 }
 
 function runSets(parts: BulkParts, operation: Operation, statement: Statement): void {
-  const { handle, lockWait, counts, trace } = parts;
+  const { handle, lockWait, counts, trace, comparisons } = parts;
   const sets = operation.batch as SqlValue[][];
   const compiled = statement.handle(handle.db);
   while (operation.at < sets.length) {
@@ -127,6 +131,7 @@ function runSets(parts: BulkParts, operation: Operation, statement: Statement): 
     const info = compiled.run(...statement.bindings(values));
     operation.changes += info.changes;
     counts.inserted(info.lastInsertRowid);
+    comparisons.check();
     operation.at++;
   }
 }

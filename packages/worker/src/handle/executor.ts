@@ -61,8 +61,12 @@ export class Executor {
 
   /** Call it when an operation has failed and is not retried. */
   failed(operation: Operation): void {
+    const { code, fields } = operation;
     operation.cursor?.close();
-    if (operation.code === Op.MANY) this.#failedJobs.add(operation.fields[3] as number);
+    if (code === Op.MANY) this.#failedJobs.add(fields[3] as number);
+    // A cursor may have been kept before the failure of a collation was noticed.
+    if (code === Op.QUERY && operation.mode === Mode.CURSOR) this.#parts.cursors.close(operation.target);
+    if (code === Op.FETCH) this.#parts.cursors.close(fields[0] as number);
   }
 
   /**
@@ -75,8 +79,19 @@ export class Executor {
     for (const statement of this.#statements.values()) statement.reset();
   }
 
-  /** Runs one step of `operation`. If it throws, it has changed nothing, so the step may be retried. */
+  /**
+   * Runs one step of `operation`. If it throws, it has changed nothing, so the step may be retried. The error of a collation
+   * is the exception: the statement has run, and nobody retries it.
+   */
   step(operation: Operation): number {
+    const { comparisons } = this.#parts;
+    comparisons.begin();
+    const step = this.#step(operation);
+    comparisons.check();
+    return step;
+  }
+
+  #step(operation: Operation): number {
     const { fields } = operation;
     switch (operation.code) {
       case Op.QUERY:
@@ -165,7 +180,8 @@ export class Executor {
       operation.cursor = new ThreadCursor(arraySource(rows), null, flags);
       return this.#stream(operation);
     }
-    const cursor = new ThreadCursor(statementSource(statement, compiled, bindings), null, flags);
+    const source = statementSource(statement, compiled, bindings, this.#parts.comparisons);
+    const cursor = new ThreadCursor(source, null, flags);
     return this.#begin(operation, cursor);
   }
 

@@ -1,4 +1,5 @@
 import type { AttachedFiles } from "../engine/attached-files.js";
+import type { Comparisons } from "../functions/comparisons.js";
 import type { Blobs } from "./blobs.js";
 import type { ChangeCounts } from "./changes/change-counts.js";
 import type { ChangeTracker } from "./changes/change-tracker.js";
@@ -29,4 +30,5 @@ export interface SessionParts {
   readonly limits: Limits;
   readonly blobs: Blobs;
   readonly attachedFiles: AttachedFiles;
+  readonly comparisons: Comparisons;
 }

@@ -10,6 +10,7 @@ import { DatabaseHandle } from "./database-handle.js";
 import { type EngineDatabase, prepareOwn } from "../engine/engine-api.js";
 import { Executor } from "./executor.js";
 import type { Callbacks } from "../functions/callbacks.js";
+import { Comparisons } from "../functions/comparisons.js";
 import { Definitions } from "../functions/definitions.js";
 import { explained } from "../engine/cannot-open.js";
 import { attachNative, native, needsNative } from "../engine/native.js";
@@ -57,6 +58,7 @@ export class Session implements SessionParts {
     () => this.handle.inTransaction,
     (database, table) => this.changes.mark(database, table),
   );
+  readonly comparisons = new Comparisons();
   readonly attachedFiles: AttachedFiles;
   readonly lockWait: LockWait;
   readonly nativeStatements: NativeStatements;
@@ -77,7 +79,13 @@ export class Session implements SessionParts {
     );
     this.lockWait = new LockWait(this.handle, this.cursors, control);
     this.nativeStatements = new NativeStatements(control, () => this.lockWait.sequence);
-    this.#definitions = new Definitions(this.handle, this.nativeStatements, callbacks, onFunctionCall);
+    this.#definitions = new Definitions(
+      this.handle,
+      this.nativeStatements,
+      callbacks,
+      onFunctionCall,
+      this.comparisons,
+    );
     this.executor = new Executor(this, this.methods);
   }
 

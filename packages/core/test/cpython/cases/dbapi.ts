@@ -366,6 +366,7 @@ export const dbapi: Area = {
         ["execute", "SELECT 1"],
         ["close_cursor"],
         ["close_cursor"],
+        ["cursor_get", "description"],
         ["cursor_execute", "SELECT 2"],
         ["cursor_many", "INSERT INTO x VALUES (?)", [[1]]],
         ["cursor_script", "SELECT 3"],

@@ -29,6 +29,45 @@ export const hooks: Area = {
       ],
     },
     {
+      title: "a collation's result that is no number counts as equal",
+      covers: "collation_returns_large_integer",
+      native: true,
+      steps: [
+        ["create_collation", "mine", "text"],
+        ["all", "SELECT 'a' < 'b' COLLATE mine, 'a' = 'b' COLLATE mine"],
+      ],
+    },
+    {
+      title: "a collation that throws fails the statement, which has run all the same",
+      covers: "collation_is_used",
+      native: true,
+      steps: [
+        ["create_collation", "mine", "fail"],
+        ["script", "CREATE TABLE t (x)"],
+        ["all", "SELECT 'a' = 'b' COLLATE mine"],
+        ["execute", "INSERT INTO t SELECT 'a' = 'b' COLLATE mine"],
+        ["many", "INSERT INTO t SELECT ? = 'b' COLLATE mine", [["x"], ["y"]]],
+        ["all", "SELECT x FROM t"],
+      ],
+      differs: "what a collation throws is the `cause` of an `OperationalError`, as what a function throws",
+    },
+    {
+      title: "a trace has the statements that fail, but none that cannot be compiled",
+      covers: "trace_callback_used",
+      steps: [
+        ["script", "CREATE TABLE t (a UNIQUE CHECK (a > 0))"],
+        ["set", "isolation_level", null],
+        ["trace", true],
+        ["execute", "INSERT INTO t VALUES (-1)"],
+        ["execute", "COMMIT"],
+        ["execute", "SELEC"],
+        ["execute", "SELECT abs(-9223372036854775808)"],
+        ["many", "INSERT INTO t VALUES (?)", [[1], [1], [2]]],
+        ["script", "INSERT INTO t VALUES (3);INSERT INTO t VALUES (3);INSERT INTO t VALUES (4);"],
+        ["taken"],
+      ],
+    },
+    {
       title: "a trace has the text of every statement, the begin before the first write too, with its values",
       covers:
         "trace_callback_used clear_trace_callback unicode_content trace_callback_content trace_expanded_sql",

@@ -1,4 +1,5 @@
 import type { EngineStatement } from "../../engine/engine-api.js";
+import type { Comparisons } from "../../functions/comparisons.js";
 import type { ReplyWriter } from "../reply-writer.js";
 import type { Statement } from "../statement.js";
 import { UsageError } from "../../wire/fault.js";
@@ -162,11 +163,16 @@ export function statementSource(
   statement: Statement,
   handle: EngineStatement,
   bindings: unknown[],
+  comparisons: Comparisons,
 ): RowSource {
   const rows = handle.iterate(...bindings);
   statement.lend(handle);
   return {
-    next: () => rows.next(),
+    next: () => {
+      const step = rows.next();
+      comparisons.check();
+      return step;
+    },
     close: () => {
       statement.giveBack(handle);
       rows.return?.();
