@@ -1,10 +1,12 @@
+import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import { factsOf } from "@sqlite-aio/worker/sql";
 import type { Parameters } from "../values/bind.js";
-import { OperationalError, ProgrammingError, SqliteError } from "../errors/errors.js";
+import { SqliteError } from "../errors/errors.js";
 import { isInstance } from "../errors/is-instance.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { OpenTransaction } from "./open-transaction.js";
+import { aborted, isAborted, refuseSeveral, released, switchedInVain, transactionOver } from "./refusals.js";
 import type { SessionLease, SessionPool, SessionStatements, TransactionMode } from "./session-pool.js";
 import { enterHolding, refuseInside } from "../connection/reentrancy.js";
 import type { RunResult } from "../connection/run-result.js";
@@ -33,6 +35,10 @@ export class BuilderConnection {
   #transaction: OpenTransaction | null = null;
   /** The transaction is being begun or ended; what is called meanwhile comes after that. */
   #turning: Promise<unknown> | null = null;
+  /** Ends of a builder's own transaction that are under way. */
+  #ending = 0;
+  /** A transaction has just ended, which its callers may not have heard. */
+  #ended: Promise<void> | null = null;
   /** Aborted when the connection is given back. */
   readonly #over = new AbortController();
   #lost: unknown = undefined;
@@ -71,8 +77,8 @@ export class BuilderConnection {
 
   /** Turns a switch of the handle on or off, until the connection is given back. */
   async configure(op: number, enable: boolean): Promise<void> {
-    if (this.#turning !== null) await this.#turning;
-    this.#check();
+    const before = this.#before();
+    if (before !== null) await before;
     await (this.#transaction ?? (await this.#hold())).setconfig?.(op, enable);
   }
 
@@ -83,8 +89,21 @@ export class BuilderConnection {
     chunkSize: number,
     options: CallOptions,
   ): AsyncGenerator<R[], void, undefined> {
-    if (this.#turning !== null) await this.#turning;
-    this.#check();
+    try {
+      yield* this.#stream<R>(sql, parameters, chunkSize, options);
+    } catch (error) {
+      throw this.#told(error);
+    }
+  }
+
+  async *#stream<R>(
+    sql: string,
+    parameters: Parameters,
+    chunkSize: number,
+    options: CallOptions,
+  ): AsyncGenerator<R[], void, undefined> {
+    const before = this.#before();
+    if (before !== null) await before;
     if (this.#lease === null && statementKind(sql) !== "session") {
       yield* chunks(this.#pool.iterate<R>(sql, parameters, options), chunkSize);
       return;
@@ -93,8 +112,8 @@ export class BuilderConnection {
     this.#switchedInVain = false;
     const cursor = await target.cursor();
     cursor.iterChunkSize = chunkSize;
-    await cursor.execute(sql, parameters, options);
     try {
+      await cursor.execute(sql, parameters, options);
       for (;;) {
         const rows = await cursor.fetchmany<R>(chunkSize, options);
         if (rows.length > 0) yield rows;
@@ -112,11 +131,28 @@ export class BuilderConnection {
   }
 
   async commit(): Promise<void> {
-    await this.#turn(() => this.#commit());
+    await this.end(() => this.#commit());
   }
 
   async rollback(): Promise<void> {
-    await this.#turn(() => this.#rollback());
+    await this.end(() => this.#rollback());
+  }
+
+  /**
+   * Ends a builder's transaction by `work`. What is called meanwhile is refused: run behind the end, it would be committed by
+   * itself. What is called right after it waits until the builder had time to give the connection back.
+   */
+  async end(work: () => Promise<void>): Promise<void> {
+    this.#ending++;
+    try {
+      await this.#turn(work);
+    } finally {
+      this.#ending--;
+      const ended = turnOfTheLoop().then(() => {
+        if (this.#ended === ended) this.#ended = null;
+      });
+      this.#ended = ended;
+    }
   }
 
   /**
@@ -142,12 +178,13 @@ export class BuilderConnection {
   async #execute<R>(sql: string, parameters: Parameters, options: CallOptions): Promise<SessionResult<R>> {
     const kind = statementKind(sql);
     const turn = kind === "session" ? this.#turnOf(sql) : null;
+    const before = this.#before();
     if (turn !== null) {
+      if (this.#ended !== null) await before;
       await this.#turn(turn, options.signal);
       return NOTHING;
     }
-    if (this.#turning !== null) await this.#turning;
-    this.#check();
+    if (before !== null) await before;
     const counted = kind === "insert" || kind === "change";
     if (this.#lease === null && kind !== "session") {
       if (kind === "rows") return { rows: await this.#pool.all<R>(sql, parameters, options) };
@@ -168,6 +205,7 @@ export class BuilderConnection {
   /** How a statement is run that begins or ends a transaction, or needs to be outside of one; null for others. */
   #turnOf(sql: string): (() => Promise<void>) | null {
     const { transaction, setsForeignKeys } = factsOf(sql);
+    if (transaction !== null) refuseSeveral(sql);
     switch (transaction?.verb) {
       case "begin":
         return () => this.#begin(transaction.mode, "statement");
@@ -179,6 +217,8 @@ export class BuilderConnection {
         return () => this.#savepoint(sql, transaction.name);
       case "release":
         return () => this.#releaseSavepoint(sql, transaction.name);
+      case "rollback to":
+        return () => this.#rollbackTo(sql, transaction.name);
       default:
         return setsForeignKeys ? () => this.#switchForeignKeys(sql) : null;
     }
@@ -189,6 +229,19 @@ export class BuilderConnection {
     const before = await foreignKeys(target);
     await target.executeFetchall(sql);
     this.#switchedInVain = (await foreignKeys(target)) !== before;
+  }
+
+  /** What a statement comes after; null if it is to be sent at once. One that came too late for its transaction would be committed by itself. */
+  #before(): Promise<void> | null {
+    this.#check();
+    if (this.#ending > 0) throw transactionOver();
+    return this.#ended === null && this.#turning === null ? null : this.#afterTurns();
+  }
+
+  async #afterTurns(): Promise<void> {
+    if (this.#ended !== null) await this.#ended;
+    if (this.#turning !== null) await this.#turning;
+    this.#check();
   }
 
   /** Runs `work` after the beginnings and ends that were called before it, and before what is called from now on. */
@@ -216,6 +269,7 @@ export class BuilderConnection {
       await this.#transaction.executeFetchall("BEGIN");
       return;
     }
+    this.#ended = null;
     const lease = await this.#hold();
     this.#switchedInVain = false;
     const transaction = await OpenTransaction.begin(lease, mode, by);
@@ -235,10 +289,14 @@ export class BuilderConnection {
     if (transaction === null) return await this.#withoutTransaction("COMMIT");
     try {
       await transaction.commit();
-    } catch (error) {
-      throw this.#told(error);
-    } finally {
       this.#transaction = null;
+    } catch (error) {
+      const told = this.#told(error);
+      // To SQLite a COMMIT that failed has ended nothing, and who sent it as a statement goes on in the transaction. It is
+      // rolled back by now: what comes before his ROLLBACK is refused, where it would be committed by itself.
+      if (transaction.by === "builder" || isAborted(told)) this.#transaction = null;
+      throw told;
+    } finally {
       this.#lost = undefined;
     }
   }
@@ -256,12 +314,18 @@ export class BuilderConnection {
 
   /** A SAVEPOINT outside of a transaction begins one, which the RELEASE of its name commits. */
   async #savepoint(sql: string, name: string): Promise<void> {
-    if (this.#transaction === null) {
+    const begins = this.#transaction === null;
+    if (begins) {
       await this.#begin("deferred", "statement");
       this.#transaction!.savepoints = [];
     }
     const transaction = this.#transaction!;
-    await transaction.executeFetchall(sql);
+    try {
+      await transaction.executeFetchall(sql);
+    } catch (error) {
+      if (begins) await this.#rollback();
+      throw error;
+    }
     transaction.savepoints?.push(name);
   }
 
@@ -274,11 +338,20 @@ export class BuilderConnection {
     if (at > 0) transaction.savepoints!.length = at;
   }
 
+  /** Those behind the savepoint are gone, it stays. */
+  async #rollbackTo(sql: string, name: string): Promise<void> {
+    const transaction = this.#transaction;
+    await (transaction ?? (await this.#hold())).executeFetchall(sql);
+    const savepoints = transaction?.savepoints;
+    const at = savepoints?.lastIndexOf(name) ?? -1;
+    if (at >= 0) savepoints!.length = at + 1;
+  }
+
   /** The error to throw, which tells that the transaction is lost, and why. */
   #told(error: unknown): unknown {
     if (!isInstance(error, SqliteError)) return error;
     // What came after would be committed by itself.
-    if (error.code === "SQLITE_ABORT_ROLLBACK" && !(ABORTED in error)) return aborted(this.#lost ?? error);
+    if (error.code === "SQLITE_ABORT_ROLLBACK" && !isAborted(error)) return aborted(this.#lost ?? error);
     if (error.rolledBack) this.#lost ??= error;
     return error;
   }
@@ -335,33 +408,9 @@ export async function* chunks<R>(rows: AsyncIterable<R>, size: number): AsyncGen
   if (chunk.length > 0) yield chunk;
 }
 
-/** Kysely knows by this symbol that there is nothing left to roll back. */
-const ABORTED = Symbol.for("kysely.AbortedTransactionError");
-
-function aborted(cause: unknown): OperationalError {
-  const error = new OperationalError(
-    "the transaction was rolled back after an earlier error, nothing more of it is run",
-    { code: "SQLITE_ABORT_ROLLBACK", cause },
-  );
-  return Object.assign(error, { rolledBack: true, [ABORTED]: true });
-}
-
 async function foreignKeys(target: SessionStatements): Promise<string> {
   const [row] = await target.executeFetchall<object>("PRAGMA foreign_keys");
   return Object.values(row ?? {}).join();
-}
-
-function switchedInVain(): ProgrammingError {
-  return new ProgrammingError(
-    "PRAGMA foreign_keys holds for its own connection, which was given back with nothing else run on it: run it together with the statements that need it, on one connection",
-    { code: "SQLITE_MISUSE" },
-  );
-}
-
-function released(): ProgrammingError {
-  return new ProgrammingError("the connection was given back, nothing more is run on it", {
-    code: "SQLITE_MISUSE",
-  });
 }
 
 /**

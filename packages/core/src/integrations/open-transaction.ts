@@ -11,6 +11,8 @@ export class OpenTransaction implements SessionStatements {
   readonly #tx: SessionStatements;
   readonly #done: Promise<void>;
   readonly #end: PromiseWithResolvers<void>;
+  /** It was to be committed: whether it could be is known, and there is nothing to roll back. */
+  #committing = false;
 
   private constructor(
     by: "builder" | "statement",
@@ -60,6 +62,7 @@ export class OpenTransaction implements SessionStatements {
   }
 
   async commit(): Promise<void> {
+    this.#committing = true;
     this.#end.resolve();
     await this.#done;
   }
@@ -67,7 +70,7 @@ export class OpenTransaction implements SessionStatements {
   async rollback(): Promise<void> {
     this.abandon();
     await this.#done.catch((error: unknown) => {
-      if (error !== UNDONE) throw error;
+      if (error !== UNDONE && !this.#committing) throw error;
     });
   }
 

@@ -341,6 +341,42 @@ describe("transactions", () => {
     expect(await names(db)).toEqual(["Ada"]);
   });
 
+  it("run nothing more of what is called while they end, which would be committed by itself", async () => {
+    const { db } = await opened();
+    const insert = async (trx: Kysely<Database>, name: string): Promise<void> => {
+      await trx.insertInto("person").values(person(name)).execute();
+    };
+    for (const [end, accessMode] of [
+      ["rollback", "read write"],
+      ["commit", "read write"],
+      ["rollback", "read only"],
+    ] as const) {
+      const late: Promise<unknown>[] = [];
+      // Where in Kysely's own steps the end begins is not for a test to know.
+      for (let turns = 0; turns < 12; turns++) {
+        const transaction = db.transaction().setAccessMode(accessMode);
+        const ended = transaction.execute(async (trx) => {
+          if (accessMode === "read write") await insert(trx, `${end} ${turns}`);
+          else await trx.selectFrom("person").selectAll().execute();
+          // A branch of a Promise.all() that goes on when another has failed.
+          void (async () => {
+            for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+            late.push(insert(trx, `late ${turns}`).catch((error: unknown) => error));
+          })();
+          if (end === "rollback") throw new Error("undo");
+        });
+        await Promise.allSettled([ended]);
+      }
+      const errors = await Promise.all(late);
+      expect(errors).toHaveLength(12);
+      const over = { message: expect.stringContaining("the transaction is over") };
+      if (accessMode === "read write") expect(errors, end).toContainEqual(expect.objectContaining(over));
+      const left = await names(db);
+      if (end === "rollback") expect(left).toEqual([]);
+      await db.deleteFrom("person").execute();
+    }
+  });
+
   it("tell Kysely's log how they begin and end, and of their savepoints", async () => {
     const path = await temporaryPath();
     const logged: string[] = [];
@@ -609,6 +645,68 @@ describe("one connection for several statements", () => {
       });
       expect(await names(db), begin).toEqual(["Ada"]);
     }
+  });
+
+  it("refuses what comes behind a raw COMMIT that failed, until the ROLLBACK", async () => {
+    const { db } = await opened();
+    await sql`CREATE TABLE toy (pet INTEGER REFERENCES pet DEFERRABLE INITIALLY DEFERRED)`.execute(db);
+    await db.connection().execute(async (session) => {
+      const raw = (text: string) => sql.raw(text).execute(session);
+      await raw("BEGIN");
+      await raw("INSERT INTO toy VALUES (99)");
+      for (let attempt = 0; attempt < 2; attempt++)
+        expect(await rejection(raw("COMMIT"))).toMatchObject({ code: "SQLITE_CONSTRAINT_FOREIGNKEY" });
+      // To SQLite it would still be in the transaction.
+      expect(await rejection(session.insertInto("person").values(person("Ada")).execute())).toMatchObject({
+        message: expect.stringContaining("is over"),
+      });
+      await raw("ROLLBACK");
+      await session.insertInto("person").values(person("Alan")).execute();
+    });
+    expect(await names(db)).toEqual(["Alan"]);
+    expect((await sql`SELECT * FROM toy`.execute(db)).rows).toEqual([]);
+  });
+
+  it("knows which savepoint of a name is left behind a raw ROLLBACK TO", async () => {
+    const { db } = await opened();
+    await db.connection().execute(async (session) => {
+      const raw = (text: string) => sql.raw(text).execute(session);
+      await raw("SAVEPOINT a");
+      await session.insertInto("person").values(person("Ada")).execute();
+      await raw("SAVEPOINT b");
+      await raw("SAVEPOINT a");
+      await session.insertInto("person").values(person("undone")).execute();
+      await raw("ROLLBACK TO b");
+      // The outermost one: it commits.
+      await raw("RELEASE a");
+    });
+    expect(await names(db)).toEqual(["Ada"]);
+  });
+
+  it("begins nothing by a SAVEPOINT that SQLite refuses", async () => {
+    const { db } = await opened();
+    await db.connection().execute(async (session) => {
+      expect(await rejection(sql.raw("SAVEPOINT").execute(session))).toMatchObject({ code: "SQLITE_ERROR" });
+      await session.insertInto("person").values(person("Ada")).execute();
+    });
+    expect(await names(db)).toEqual(["Ada"]);
+  });
+
+  it("refuses a statement behind a raw BEGIN or COMMIT in the same text, which would not be run", async () => {
+    const { db } = await opened();
+    const several = { code: "SQLITE_MISUSE", message: "You can only execute one statement at a time." };
+    await db.connection().execute(async (session) => {
+      const raw = (text: string) => sql.raw(text).execute(session);
+      const insert = "INSERT INTO person (name) VALUES ('Ada')";
+      for (const text of [`BEGIN; ${insert}`, `SAVEPOINT a; ${insert}`])
+        expect(await rejection(raw(text)), text).toMatchObject(several);
+      await raw("BEGIN; -- and no more");
+      await raw(insert);
+      for (const text of [`COMMIT; ${insert}`, `ROLLBACK; ${insert}`])
+        expect(await rejection(raw(text)), text).toMatchObject(several);
+      await raw("COMMIT;");
+    });
+    expect(await names(db)).toEqual(["Ada"]);
   });
 
   it("keeps the order of raw statements that are not awaited, and lets SQLite judge those that make no sense", async () => {

@@ -103,12 +103,14 @@ export class KyselyConnection implements DatabaseConnection {
   }
 
   async commit(): Promise<void> {
-    await this.#turn("commit", () => (this.#snapshot === null ? this.#session.commit() : this.#endReading()));
+    await this.#turn("commit", () =>
+      this.#snapshot === null ? this.#session.commit() : this.#session.end(() => this.#endReading()),
+    );
   }
 
   async rollback(): Promise<void> {
     await this.#turn("rollback", () =>
-      this.#snapshot === null ? this.#session.rollback() : this.#endReading(),
+      this.#snapshot === null ? this.#session.rollback() : this.#session.end(() => this.#endReading()),
     );
   }
 
@@ -165,9 +167,12 @@ export class KyselyConnection implements DatabaseConnection {
   }
 
   async #endReading(): Promise<void> {
-    const snapshot = this.#snapshot;
-    this.#snapshot = null;
-    await snapshot?.end();
+    try {
+      await this.#snapshot?.end();
+    } finally {
+      // Not before: what is called meanwhile would be no part of it, and might write.
+      this.#snapshot = null;
+    }
   }
 }
 

@@ -1,0 +1,53 @@
+import { splitScript } from "@sqlite-aio/worker/sql";
+import { OperationalError, ProgrammingError } from "../errors/errors.js";
+
+/** Kysely knows by this symbol that there is nothing left to roll back. */
+const ABORTED = Symbol.for("kysely.AbortedTransactionError");
+
+/** For what is called in a transaction that SQLite has rolled back, because of `cause`. */
+export function aborted(cause: unknown): OperationalError {
+  const error = new OperationalError(
+    "the transaction was rolled back after an earlier error, nothing more of it is run",
+    { code: "SQLITE_ABORT_ROLLBACK", cause },
+  );
+  return Object.assign(error, { rolledBack: true, [ABORTED]: true });
+}
+
+/** Whether it is one of {@link aborted}. */
+export function isAborted(error: unknown): boolean {
+  return typeof error === "object" && error !== null && ABORTED in error;
+}
+
+/** SQLite would run the first one only, and whoever sent them hear nothing of the others. */
+export function refuseSeveral(sql: string): void {
+  const statements = splitScript(sql);
+  statements.next();
+  if (statements.next().done !== true) {
+    throw new ProgrammingError("You can only execute one statement at a time.", {
+      code: "SQLITE_MISUSE",
+      sql,
+    });
+  }
+}
+
+/** For a pragma that was all that was run. */
+export function switchedInVain(): ProgrammingError {
+  return new ProgrammingError(
+    "PRAGMA foreign_keys holds for its own connection, which was given back with nothing else run on it: run it together with the statements that need it, on one connection",
+    { code: "SQLITE_MISUSE" },
+  );
+}
+
+/** For what is called while its transaction ends. */
+export function transactionOver(): ProgrammingError {
+  return new ProgrammingError("the transaction is over, nothing more of it is run", {
+    code: "SQLITE_MISUSE",
+  });
+}
+
+/** For what is called on a connection that was given back. */
+export function released(): ProgrammingError {
+  return new ProgrammingError("the connection was given back, nothing more is run on it", {
+    code: "SQLITE_MISUSE",
+  });
+}
