@@ -36,10 +36,21 @@ function describe(thrown: unknown, includeSql: boolean, wrappings: number): Remo
   const own = error[OWN_MESSAGE];
   return {
     name: thrown instanceof NotCloneableError ? "IpcError" : typeof name === "string" ? name : "Error",
-    message: typeof own === "string" ? own : message,
+    message: typeof own === "string" ? own : withoutStatements(message, cause, wrappings),
     ...(typeof code === "string" ? { code } : {}),
     ...(includeSql && typeof sql === "string" ? { sql } : {}),
   };
+}
+
+/** An application may have put the message of the error that it wraps into its own, and with that the statement. */
+function withoutStatements(message: string, cause: unknown, wrappings: number): string {
+  if (typeof cause !== "object" || cause === null || wrappings === MAX_WRAPPINGS) return message;
+  const { message: wrapped, cause: next } = cause as Thrown;
+  if (typeof wrapped === "string" && wrapped !== "" && message.includes(wrapped)) {
+    const told = describe(cause, false, wrappings + 1).message;
+    if (told !== wrapped) return message.replaceAll(wrapped, () => told);
+  }
+  return withoutStatements(message, next, wrappings + 1);
 }
 
 /** Whether the message has the statement in it, as Drizzle's has. */

@@ -184,6 +184,12 @@ describe("a page's calls", () => {
               .catch((cause: unknown) => {
                 throw new Error("the note could not be kept", { cause });
               }),
+          retold: (value: string) =>
+            knexed("note")
+              .insert({ id: 1, text: value })
+              .catch((cause: Error) => {
+                throw new Error(`not kept: ${cause.message}`, { cause });
+              }),
           unbound: (value: string) => knexed.raw("INSERT INTO note VALUES (1, ?, ?)", [value]),
         },
         { includeSql },
@@ -197,6 +203,9 @@ describe("a page's calls", () => {
       }
       expect(await remoteError(client.wrapped("SECRET"))).toMatchObject({
         message: "the note could not be kept",
+      });
+      expect(await remoteError(client.retold("SECRET"))).toMatchObject({
+        message: "not kept: UNIQUE constraint failed: note.id",
       });
       await remoteError(client.unbound("SECRET"));
       const told = JSON.stringify(page.answers);
