@@ -522,6 +522,24 @@ describe("a cache", () => {
     expect(cache.changed.length).toBe(told);
   });
 
+  it("is told of a transaction whose COMMIT was written and not answered", async () => {
+    const { pool } = await opened();
+    const cache = new TestCache();
+    const db = drizzle(pool, { schema, cache });
+    expect(await names(db)).toEqual([]);
+    const crash = new Error("the thread has died");
+    const transaction = pool.transaction.bind(pool);
+    vi.spyOn(pool, "transaction").mockImplementationOnce(async (fn) => {
+      await transaction(fn);
+      throw crash;
+    });
+    const failed = db.transaction(async (tx) => {
+      await tx.insert(person).values({ name: "Ada" });
+    });
+    expect(await rejection(failed)).toBe(crash);
+    expect(await names(db)).toEqual(["Ada"]);
+  });
+
   it("is told of what a transaction invalidates by hand when that is committed", async () => {
     const { pool } = await opened();
     const cache = new TestCache();

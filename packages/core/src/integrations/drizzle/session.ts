@@ -271,12 +271,25 @@ export class SqliteAioSession<
   ): Promise<T> {
     const { executor, logger, cache: outer } = this.#surroundings;
     const cache = outer === null ? null : new TransactionCache(outer);
-    const result = await executor.transaction(
-      (tx) => work(new SqliteAioSession(this.#dialect, this.#schema, { executor: tx, logger, cache })),
-      config?.behavior === undefined ? {} : { mode: config.behavior },
-    );
-    await cache?.committed();
-    return result;
+    let worked = false;
+    try {
+      return await executor.transaction(
+        async (tx) => {
+          const session = new SqliteAioSession<TFullSchema, TSchema>(this.#dialect, this.#schema, {
+            executor: tx,
+            logger,
+            cache,
+          });
+          const result = await work(session);
+          worked = true;
+          return result;
+        },
+        config?.behavior === undefined ? {} : { mode: config.behavior },
+      );
+    } finally {
+      // Also where the COMMIT failed: with a thread that dies nobody knows whether it wrote.
+      if (worked) await cache?.committed();
+    }
   }
 }
 
