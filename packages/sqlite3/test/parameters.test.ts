@@ -45,6 +45,7 @@ describe("parameters", () => {
     const date = new Date(1_700_000_000_000);
     for (const [value, type, read] of [
       [1, "integer", 1],
+      [-0, "integer", 0],
       [1.5, "real", 1.5],
       [true, "integer", 1],
       [2n ** 40n, "integer", 2 ** 40],

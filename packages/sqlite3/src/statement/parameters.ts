@@ -74,6 +74,8 @@ function bindable(value: unknown): Bindable {
     case "string":
       return value.isWellFormed() ? value : value.toWellFormed();
     case "number":
+      // An integer to sqlite3, which core would keep as the REAL that it is.
+      return Object.is(value, -0) ? 0 : value;
     case "boolean":
       return value;
     case "bigint":
