@@ -61,8 +61,16 @@ export class CursorRows {
 
   /** The next row of the current chunk. */
   take(): unknown[] {
-    if (this.#more && this.#ahead === null) this.#askAhead();
+    if (this.#more && this.#ahead === null && this.#reads) this.#askAhead();
     return this.#rows[this.#at++]!;
+  }
+
+  /**
+   * Whether the reader will want the next chunk. Who reads one row at a time may want no second one, so nothing is
+   * requested ahead until the second row has been asked for.
+   */
+  get #reads(): boolean {
+    return this.#chunk > 1 || this.#waits > 0;
   }
 
   /** The remaining rows of the current chunk. */

@@ -1,4 +1,5 @@
 import { getEventListeners } from "node:events";
+import { inspect } from "node:util";
 import {
   type Connection,
   ConnectionClosedError,
@@ -160,6 +161,19 @@ describe("rows", () => {
     expect(steps()).toBe(31);
     expect(await cursor.fetchall()).toEqual(upTo(1000, 11));
     expect(steps()).toBe(1000);
+  });
+
+  it("are not asked for ahead by a cursor of one row at a time, until it is asked for a second one", async () => {
+    const db = await open(":memory:", { iterChunkSize: 1 });
+    const underWay = (): string | undefined => /pending: (\d+)/.exec(inspect(db))?.[1];
+    const cursor = await db.execute(
+      "WITH RECURSIVE c(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM c) SELECT x FROM c",
+    );
+    expect(await cursor.fetchone()).toEqual([1]);
+    expect(underWay()).toBe("0");
+    expect(await cursor.fetchone()).toEqual([2]);
+    expect(underWay()).toBe("1");
+    expect(await cursor.fetchmany(3)).toEqual([[3], [4], [5]]);
   });
 
   it("are 64 to a chunk by default, and as many as a cursor's iterChunkSize says from its next execute on", async () => {

@@ -1,5 +1,5 @@
 import { type Bindable, type Connection, type Cursor, Row } from "@sqlite-aio/core";
-import { sqlite3Error } from "../calls/errors.js";
+import { sqlite3Error, type Sqlite3Error } from "../calls/errors.js";
 import { type Profile, profiled, startProfiling } from "./profiler.js";
 import type { StatementText } from "./statement-text.js";
 
@@ -70,17 +70,17 @@ export class Handle {
   }
 
   /** All rows. */
-  async all(statement: StatementText, values: Values): Promise<ObjectRow[]> {
+  all(statement: StatementText, values: Values): Promise<ObjectRow[]> {
     this.#ran(statement);
-    refuseEmpty(statement);
-    return await this.#send(() => this.connection.executeFetchall<ObjectRow>(statement.text, values));
+    if (statement.empty) return Promise.reject(emptyStatement());
+    return this.#send(() => this.connection.executeFetchall<ObjectRow>(statement.text, values));
   }
 
   /** The first row, if there is one. */
-  async get(statement: StatementText, values: Values): Promise<ObjectRow | undefined> {
+  get(statement: StatementText, values: Values): Promise<ObjectRow | undefined> {
     this.#ran(statement);
-    refuseEmpty(statement);
-    return await this.#send(() => this.connection.get<ObjectRow>(statement.text, values));
+    if (statement.empty) return Promise.reject(emptyStatement());
+    return this.#send(() => this.connection.get<ObjectRow>(statement.text, values));
   }
 
   /** A statement's first step, and no other. */
@@ -105,11 +105,12 @@ export class Handle {
     return { cursor, row, outcome: { lastID: Number(cursor.lastrowid), changes: await counting() } };
   }
 
-  /** A statement whose rows are read one at a time. */
-  async open(statement: StatementText, values: Values): Promise<Cursor> {
+  /** A statement whose rows are read one at a time, by the cursor that it had before if there is one. */
+  async open(statement: StatementText, values: Values, cursor: Cursor | null = null): Promise<Cursor> {
     this.#ran(statement);
     refuseEmpty(statement);
-    return await this.#execute(statement.text, values);
+    if (cursor === null) return await this.#execute(statement.text, values);
+    return await this.#send(() => cursor.execute(statement.text, values));
   }
 
   /** The same DML statement once for each set of values. Of a set that fails, `onError` is told; the others go on. */
@@ -212,7 +213,11 @@ function failedSet(error: unknown): number | null {
   return typeof parameterSet === "number" ? parameterSet : null;
 }
 
-/** SQLite compiles it to nothing, and answers a step of that so. */
 function refuseEmpty({ empty }: StatementText): void {
-  if (empty) throw sqlite3Error("MISUSE", "not an error");
+  if (empty) throw emptyStatement();
+}
+
+/** SQLite compiles it to nothing, and answers a step of that so. */
+function emptyStatement(): Sqlite3Error {
+  return sqlite3Error("MISUSE", "not an error");
 }

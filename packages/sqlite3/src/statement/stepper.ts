@@ -41,9 +41,14 @@ export class Stepper {
 
   /** The next step; the first one if `anew`. */
   async get(values: Values, anew: boolean): Promise<ObjectRow | undefined> {
-    if (anew) this.reset();
+    if (anew) this.#ended = false;
     if (this.#ended) return undefined;
-    const cursor = this.#cursor ?? (await this.#handle.open(this.#text, values));
+    let cursor = this.#cursor;
+    if (anew || cursor === null) {
+      // It is this step's alone: another may begin before this one is answered.
+      this.#cursor = null;
+      cursor = await this.#handle.open(this.#text, values, cursor);
+    }
     const row = (await cursor.fetchone<ObjectRow>()) ?? undefined;
     this.#stand(cursor, row === undefined);
     return row;
