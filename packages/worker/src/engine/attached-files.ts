@@ -2,12 +2,12 @@ import { type EngineDatabase, prepareOwn } from "./engine-api.js";
 import { quoteName } from "../sql/quote.js";
 import { UsageError } from "../wire/fault.js";
 
-/** Tells which files are attached; gives why they cannot be, null if they can. */
+/** Reports the attached files. Returns why they cannot be attached, null if they can. */
 type Claim = (files: readonly string[]) => string | null;
 type Privately = <T>(work: () => T) => T;
 type Row = [seq: unknown, name: string, file: string | null];
 
-/** Files that are attached to the handle. The main side keeps which copy of SQLite has a file open. */
+/** The files attached to the handle. The main side knows which copy of SQLite has a file open. */
 export class AttachedFiles {
   readonly #claim: Claim;
   readonly #privately: Privately;
@@ -18,7 +18,10 @@ export class AttachedFiles {
     this.#privately = privately;
   }
 
-  /** To be called when one may have been attached or detached. Throws, and detaches it again, if another copy has it open. */
+  /**
+   * Call it when a file may have been attached or detached. If another copy of SQLite has the file open, detaches it
+   * and throws.
+   */
   mayHaveChanged(db: EngineDatabase): void {
     const found = this.#list(db);
     const files = found.map(([, , file]) => file!);
@@ -30,7 +33,7 @@ export class AttachedFiles {
     }
     const added = found.filter(([, , file]) => !this.#claimed.includes(file!));
     this.#privately(() => {
-      // DETACH is refused in one. Nothing was read from the file, or written to it.
+      // DETACH fails inside a transaction. Nothing was read from the file or written to it.
       if (db.inTransaction) prepareOwn(db, "ROLLBACK").run();
       for (const [, name] of added) prepareOwn(db, `DETACH ${quoteName(name)}`).run();
     });

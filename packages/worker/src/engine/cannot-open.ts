@@ -4,18 +4,18 @@ import { codeOf, UsageError } from "../wire/fault.js";
 import { isPrivate, isSharedMemory } from "../wire/thread-api.js";
 import { messageOf } from "../wire/thrown.js";
 
-/** `error`; where it only says that a file cannot be opened, one that says which, and why as far as that can be found out. */
+/** Returns `error`, or for a file that cannot be opened an error with its path and, as far as possible, the reason. */
 export function explained(error: unknown, path: string): unknown {
-  // better-sqlite3 looks for the folder itself, and says so by a TypeError.
+  // better-sqlite3 checks the folder itself, and throws a TypeError.
   const noFolder = messageOf(error).includes("directory does not exist");
   const code = noFolder ? "SQLITE_CANTOPEN" : codeOf(error);
   if (!code.startsWith("SQLITE_CANTOPEN") || isPrivate(path) || isSharedMemory(path)) return error;
-  // It says why already.
+  // The message contains the reason already.
   if (error instanceof UsageError) return error;
   return new UsageError(code, `unable to open database file: ${path} (${reasonFor(path)})`);
 }
 
-/** Without opening the file: closing it would give up the locks that the process has on it. */
+/** Finds the reason without opening the file: closing it would drop the process's locks on it. */
 function reasonFor(path: string): string {
   const folder = dirname(path);
   const inFolder = failure(() => {
@@ -51,7 +51,7 @@ function reasonFor(path: string): string {
   }
 }
 
-/** The system's code for why something cannot be done; null if it can. */
+/** The system's error code of `work`; null if it succeeds. */
 function failure(work: () => void): string | null {
   try {
     work();

@@ -17,7 +17,7 @@ export interface EngineStatement {
   columns(): EngineColumn[];
 }
 
-/** A column of a result; null where it is an expression, and what an engine does not tell is missing. */
+/** A column of a result. Fields are null for an expression, and missing if the engine does not report them. */
 export interface EngineColumn {
   readonly name: string;
   readonly type: string | null;
@@ -31,16 +31,16 @@ export interface EngineDatabase {
   readonly inTransaction: boolean;
   readonly memory: boolean;
   readonly open: boolean;
-  /** False where the contents of a database in memory cannot be had. */
+  /** False if the engine cannot serialize an in-memory database. */
   readonly serializes?: boolean;
-  /** True where a path that begins with `file:` is read as a URI. */
+  /** True if the engine reads a path that begins with `file:` as a URI. */
   readonly readsUris?: boolean;
   prepare(sql: string): EngineStatement;
   exec(sql: string): this;
   pragma(source: string, options?: { simple?: boolean }): unknown;
   function(name: string, options: object, fn: (...args: never[]) => unknown): this;
   aggregate(name: string, options: object): this;
-  /** Missing where there are no virtual tables in JavaScript. */
+  /** Missing if the engine has no virtual tables in JavaScript. */
   table?(name: string, definition: object): this;
   loadExtension(path: string, entryPoint?: string): this;
   backup(
@@ -57,7 +57,9 @@ export type EngineConstructor = new (
   options: { readonly: boolean; fileMustExist: boolean; timeout: number },
 ) => EngineDatabase;
 
-/** A statement of our own. It reads integers as numbers, whatever a setup module has made the handle's default. */
+/**
+ * Prepares one of the driver's own statements. It reads integers as numbers, whatever default a setup module has set.
+ */
 export function prepareOwn(db: EngineDatabase, sql: string): EngineStatement {
   return db.prepare(sql).safeIntegers(false);
 }

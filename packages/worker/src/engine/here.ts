@@ -1,13 +1,13 @@
 import { pathToFileURL } from "node:url";
 
 /**
- * URL of the file that this is in, when it runs. In a bundle `import.meta` may be empty (CommonJS), and webpack writes
- * where a file was when it was built for `import.meta.url`.
+ * URL of this file at run time. In a CommonJS bundle `import.meta` may be empty, and webpack replaces `import.meta.url`
+ * by the path at build time.
  */
 export const here: string = pathToFileURL(import.meta.filename ?? __filename).href;
 
 /**
- * Requires what must not become part of a bundle: engines and the companion hold native code, and are looked for where
- * the program runs. Taken from the process, since webpack follows a `createRequire` that is imported.
+ * Requires modules that must not be bundled: engines and the companion contain native code, and are looked for where
+ * the program runs. Taken from the process, because webpack follows an imported `createRequire`.
  */
 export const requireHere: NodeJS.Require = process.getBuiltinModule("node:module").createRequire(here);

@@ -30,12 +30,12 @@ interface LibsqlDatabase {
 
 type LibsqlConstructor = new (path: string, options: { timeout: number }) => LibsqlDatabase;
 
-/** Whether `Database` is libsql's class, or one made of it. */
+/** Whether `Database` is libsql's class, or derived from it. */
 export function isLibsql(Database: Function): Database is LibsqlConstructor {
   return typeof (Database.prototype as { syncUntil?: unknown }).syncUntil === "function";
 }
 
-/** libsql's Database with what better-sqlite3's does and its own does not, as far as that can be had. */
+/** Adapts libsql's Database to better-sqlite3's interface, as far as possible. */
 export function adaptLibsql(Libsql: LibsqlConstructor): EngineConstructor {
   return class extends Libsql {
     readonly serializes = false;
@@ -44,12 +44,12 @@ export function adaptLibsql(Libsql: LibsqlConstructor): EngineConstructor {
     constructor(path: string | Buffer, options: ConstructorParameters<EngineConstructor>[1]) {
       if (typeof path !== "string") throw missing("way to open a database from its bytes");
       const anonymous = path === ":memory:" || path === "";
-      // It would make the file.
+      // libsql would create the file.
       if ((options.readonly || options.fileMustExist) && !anonymous && !existsSync(path)) throw cannotOpen();
       try {
         super(path, { timeout: options.timeout });
       } catch {
-        // It says no more than that, in a text of its own.
+        // libsql's message has no further reason.
         throw cannotOpen();
       }
       this.memory = anonymous;
@@ -70,7 +70,7 @@ export function adaptLibsql(Libsql: LibsqlConstructor): EngineConstructor {
     }
 
     override loadExtension(path: string, entryPoint?: string): this {
-      // It would abort the process: "not yet implemented".
+      // libsql would abort the process: "not yet implemented".
       if (entryPoint !== undefined) throw missing("way to load an extension by its entry point");
       super.loadExtension(path);
       return this;
@@ -81,7 +81,7 @@ export function adaptLibsql(Libsql: LibsqlConstructor): EngineConstructor {
       return this;
     }
 
-    /** Writes beside an open iterator are allowed anyway. */
+    /** libsql always allows writes beside an open iterator. */
     unsafeMode(): this {
       return this;
     }
@@ -144,7 +144,7 @@ class Statement implements EngineStatement {
     return this;
   }
 
-  /** Without its parameters: libsql cannot fill them in. */
+  /** The text without its parameters: libsql cannot fill them in. */
   toString(): string {
     return this.#sql;
   }
@@ -166,7 +166,7 @@ class Statement implements EngineStatement {
   run(...args: unknown[]): { changes: number; lastInsertRowid: bigint } {
     const { changes, lastInsertRowid } = this.#native.run(this.#values(args));
     if (Number.isSafeInteger(lastInsertRowid)) return { changes, lastInsertRowid: BigInt(lastInsertRowid) };
-    // It has been through a double.
+    // libsql has converted it to a double, so it is not exact.
     const exact = this.#prepare("SELECT last_insert_rowid()").raw(true).safeIntegers(true);
     return { changes, lastInsertRowid: exact.get([])?.[0] as bigint };
   }
@@ -188,16 +188,16 @@ class Statement implements EngineStatement {
     }
   }
 
-  /** There is no reset, without which its lock stays; but running it to its first row ends with one. */
+  /** libsql has no reset, without which the statement keeps its lock. But a run to its first row ends with one. */
   #reset(values: SqlValue[]): void {
     try {
       this.#native.get(values);
     } catch {
-      // An error ends it too.
+      // An error resets the statement, too.
     }
   }
 
-  /** Values by index, which is the one form that takes named and anonymous parameters together. */
+  /** The values by index, the only form that allows named and anonymous parameters together. */
   #values(args: unknown[]): SqlValue[] {
     const named = args.find(isRecord);
     const others = args.filter((arg) => arg !== named).flat() as SqlValue[];

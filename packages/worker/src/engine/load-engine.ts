@@ -7,7 +7,7 @@ import { adaptLibsql, isLibsql } from "./libsql.js";
 import type { EngineConstructor } from "./engine-api.js";
 import type { EngineCopy } from "../wire/thread-api.js";
 
-/** Loads a module with better-sqlite3's API: it is the class, or exports it by default or as `Database`. */
+/** Loads a module with better-sqlite3's API. The module is the class, or exports it as default or as `Database`. */
 export async function loadEngine(specifier: string): Promise<EngineConstructor> {
   const module = (await loadModule(specifier).catch((error: unknown) => {
     throw engineMissing(specifier, error);
@@ -23,10 +23,13 @@ export async function loadEngine(specifier: string): Promise<EngineConstructor> 
   return isLibsql(Database) ? adaptLibsql(Database) : (Database as EngineConstructor);
 }
 
-/** What was found for connections before: their engine is loaded, and its file no longer shows by that. */
+/**
+ * Results for earlier connections. An engine that is loaded already adds no file to the cache, so its file could not be
+ * found again.
+ */
 const known = new Map<string, EngineCopy>();
 
-/** A copy of an engine that this process has: two copies of one engine are as strange to each other as two engines. */
+/** Identifies the copy of an engine. Two copies of one engine see each other's locks as little as two engines. */
 export async function engineCopy(specifier: string): Promise<EngineCopy> {
   const copy = known.get(specifier) ?? (await findCopy(specifier));
   known.set(specifier, copy);
@@ -36,7 +39,7 @@ export async function engineCopy(specifier: string): Promise<EngineCopy> {
 async function findCopy(specifier: string): Promise<EngineCopy> {
   const before = new Set(Object.keys(requireHere.cache));
   const Database = await loadEngine(specifier);
-  // Some load their native code with the first handle.
+  // Some engines load their native code with the first handle.
   try {
     new Database(":memory:", { readonly: false, fileMustExist: false, timeout: 0 }).close();
   } catch (error) {
@@ -44,7 +47,7 @@ async function findCopy(specifier: string): Promise<EngineCopy> {
   }
   const file = Object.keys(requireHere.cache).find((name) => name.endsWith(".node") && !before.has(name));
   if (file === undefined) return { file: specifier, id: specifier };
-  // Two names of one file are one copy, as package managers make them: the system loads it once.
+  // Package managers create several links to one file. The system loads such a file once, so it is one copy.
   const { dev, ino } = statSync(file, { bigint: true });
   return { file, id: `${dev}:${ino}` };
 }
@@ -65,12 +68,12 @@ function engineMissing(specifier: string, error: unknown): unknown {
   return new UsageError("ENGINE_MISSING", what);
 }
 
-/** An engine is CommonJS, and in the archive of an Electron program `import()` may find nothing where `require()` does. */
+/** Engines are CommonJS. In an Electron archive `require()` may find a module that `import()` does not. */
 async function loadModule(specifier: string): Promise<unknown> {
   try {
     return requireHere(specifier.startsWith("file:") ? fileURLToPath(specifier) : specifier);
   } catch {
-    // Its error is the one that tells most.
+    // import()'s error has more information.
     return (await import(/* webpackIgnore: true */ specifier)) as unknown;
   }
 }

@@ -6,7 +6,7 @@ interface Loader {
   loadExtension(path: string, entryPoint?: string): unknown;
 }
 
-/** Loads an extension. What it throws names the file and the entry point. */
+/** Loads an extension. Errors name the file and the entry point. */
 export function loadExtension(db: Loader, path: string, entryPoint: string | null): void {
   try {
     if (entryPoint === null) db.loadExtension(path);
@@ -16,7 +16,7 @@ export function loadExtension(db: Loader, path: string, entryPoint: string | nul
   }
 }
 
-/** SQLite passes on what the system says: on Windows a sentence without any name, and with a line break at its end. */
+/** SQLite passes on the system's message. On Windows that has no file name, and ends with a line break. */
 function named(error: unknown, path: string, entryPoint: string | null): unknown {
   const code = codeOf(error);
   if (error instanceof UsageError || !code.startsWith("SQLITE_")) return error;

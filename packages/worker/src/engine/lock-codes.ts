@@ -1,7 +1,9 @@
-/** SQLite's busy handler sleeps inside a native call, which nothing can end; so it waits in slices of this many ms. */
+/**
+ * SQLite's busy handler sleeps inside a native call that nothing can interrupt. So it waits in slices of this many ms.
+ */
 export const BUSY_SLICE_MS = 20;
 
-/** What SQLite says of a lock that may go away. */
+/** Result codes of a lock that may go away. */
 export const LOCK_CODES: ReadonlySet<string> = new Set([
   "SQLITE_BUSY",
   "SQLITE_BUSY_RECOVERY",

@@ -117,13 +117,15 @@ export type Authorizer = (
   trigger: string | null,
 ) => number;
 
-/** The optional companion, or why there is none: it is not installed, does not fit, or `SQLITE_AIO_NATIVE=off` says so. */
+/**
+ * The optional companion, or why it is missing: it is not installed, does not load, or `SQLITE_AIO_NATIVE=off` is set.
+ */
 const found: Native | string = load();
 
-/** The optional companion; null where there is none. */
+/** The optional companion; null if it is missing. */
 export const native: Native | null = typeof found === "string" ? null : found;
 
-/** Why there is no companion, as the end of a sentence about it; null where there is one. */
+/** Why the companion is missing, as the end of a sentence; null if it is there. */
 export const nativeMissing: string | null = typeof found === "string" ? found : null;
 
 function load(): Native | string {
@@ -132,7 +134,7 @@ function load(): Native | string {
     return requireHere("@sqlite-aio/native") as Native;
   } catch (error) {
     const message = messageOf(error).split(/\r?\n/, 1)[0]!;
-    // Node's own message names what was not found: the package, or something that it needs itself.
+    // Node's message names the missing module: the package itself, or one of its dependencies.
     const absent = codeOf(error) === "MODULE_NOT_FOUND" && message.includes("'@sqlite-aio/native'");
     return absent
       ? "which is not installed: npm install @sqlite-aio/native"
@@ -140,21 +142,21 @@ function load(): Native | string {
   }
 }
 
-/** For a thread, or an engine, that does without the companion although `what` needs it. */
+/** The error for `what`, which needs the companion. */
 export function needsNative(what: string): UsageError {
   const why = nativeMissing ?? "which this engine cannot load as an extension";
   return new UsageError("NOT_SUPPORTED", `${what} needs the package @sqlite-aio/native, ${why}`);
 }
 
-/** What the companion calls the Worker that started this thread; 0 for none. */
+/** The native companion's number of the Worker that started this thread; 0 for none. */
 let parent = 0;
 
-/** What the handles of this thread run is stopped when the environment of this number ends. */
+/** Stops statements of this thread's handles when the environment of this number ends. */
 export function endWith(environment: number): void {
   parent = environment;
 }
 
-/** Token of the handle, 0 where the native companion is missing or needs a newer engine. */
+/** Returns the token of the handle; 0 if the companion is missing or needs a newer engine. */
 export function attachNative(db: { loadExtension(path: string): unknown }): number {
   if (native === null) return 0;
   let token: number;

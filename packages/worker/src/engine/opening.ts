@@ -9,7 +9,7 @@ import { immutablePath, openPrefixed } from "./prefixed-path.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import { isSharedMemory, type OpenOptions } from "../wire/thread-api.js";
 
-/** A handle with the image that it is opened from, if any; nothing else is done to it. */
+/** Opens a handle, with its image if there is one, and does nothing else. */
 export async function openHandle(options: OpenOptions): Promise<EngineDatabase> {
   const Database = await loadEngine(options.engine);
   const settings = {
@@ -32,7 +32,7 @@ export async function openHandle(options: OpenOptions): Promise<EngineDatabase> 
   return new Database(options.path, settings);
 }
 
-/** Keys, then the pragmas, then the extensions. */
+/** Sets keys, then pragmas, and loads extensions. */
 export async function configureHandle(db: EngineDatabase, options: OpenOptions): Promise<void> {
   const { first, later } = sortPragmas(options.pragmas);
   for (const pragma of first) setPragma(db, pragma);
@@ -43,7 +43,7 @@ export async function configureHandle(db: EngineDatabase, options: OpenOptions):
   for (const { path, entryPoint } of options.extensions) loadExtension(db, path, entryPoint);
 }
 
-/** Hands the handle to the setup module. */
+/** Calls the setup module with the handle. */
 export async function setUp(db: EngineDatabase, options: OpenOptions): Promise<void> {
   if (options.setup === null) return;
   const module = (await import(/* webpackIgnore: true */ options.setup)) as { default?: unknown };
@@ -53,12 +53,12 @@ export async function setUp(db: EngineDatabase, options: OpenOptions): Promise<v
   await module.default(db);
 }
 
-/** Engines that encrypt find a file by its name, and would not find it behind another VFS. */
+/** Encrypting engines find a file by its name, which they could not do behind another VFS. */
 function requireNoKey({ pragmas }: OpenOptions, what: string): void {
   if (pragmas.some(isKeyPragma)) throw new UsageError("NOT_SUPPORTED", `${what} cannot be encrypted`);
 }
 
-/** An immutable file is read without its log or journal, so what they hold would be missing. */
+/** An immutable file is read without its log or journal, so their contents would be missing. */
 function requireNoLog(path: string): void {
   for (const file of [`${path}-wal`, `${path}-journal`]) {
     const bytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
@@ -70,7 +70,7 @@ function requireNoLog(path: string): void {
   }
 }
 
-/** Runs what another connection's lock may hold up, as often as the timeout allows. */
+/** Runs `work`, and retries it for `timeout` ms while another connection holds a lock. */
 export async function patiently(timeout: number, work: () => unknown): Promise<void> {
   const deadline = performance.now() + timeout;
   for (;;) {
@@ -84,7 +84,10 @@ export async function patiently(timeout: number, work: () => unknown): Promise<v
   }
 }
 
-/** The file of a database in WAL mode says so, which a database without a file cannot be: what it holds is complete. */
+/**
+ * Marks the image of a database in WAL mode as not in WAL mode. A database without a file cannot have a log, and the
+ * image is complete.
+ */
 export function withoutLog(bytes: Uint8Array): Buffer {
   const image = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (image[FORMAT_WRITE] === 2) image[FORMAT_WRITE] = 1;
@@ -96,7 +99,9 @@ export function withoutLog(bytes: Uint8Array): Buffer {
 const FORMAT_WRITE = 18;
 const FORMAT_READ = 19;
 
-/** Throws unless the bytes are a sound database: whoever they are given to would lose what he has. */
+/**
+ * Throws unless the bytes are a sound database. Checked first, because the database that they replace would be lost.
+ */
 export async function checkContents(image: Uint8Array, options: OpenOptions): Promise<void> {
   const db = await openHandle({ ...options, image, readonly: false, immutable: false });
   try {
@@ -106,14 +111,14 @@ export async function checkContents(image: Uint8Array, options: OpenOptions): Pr
   }
 }
 
-/** SQLite opens any bytes as a database and finds out at the first query. */
+/** SQLite opens any bytes as a database, and finds errors only at the first query. */
 function checkImage(db: EngineDatabase): void {
   const result = db.prepare("PRAGMA quick_check(1)").pluck().get();
   if (result !== "ok")
     throw new UsageError("SQLITE_CORRUPT", `the image is not a sound database: ${String(result)}`);
 }
 
-/** Puts the contents of an image in the place of those of a handle's database, for all that share it. */
+/** Replaces the contents of a handle's database by an image, for all connections that share it. */
 export async function overwrite(options: OpenOptions, image: Uint8Array, token: number): Promise<void> {
   const source = await openHandle({ ...options, path: ":memory:", image, readonly: false });
   try {

@@ -1,10 +1,10 @@
 import type { EngineDatabase } from "./engine-api.js";
 import { messageWithoutKeys } from "../sql/redact-keys.js";
 
-/** Name and value, ready to stand in `PRAGMA name = value`. */
+/** Name and value, in the form of `PRAGMA name = value`. */
 export type Pragma = readonly [name: string, literal: string];
 
-/** How the file is encrypted, which must be known before the key is: SQLite3 Multiple Ciphers' parameters. */
+/** Parameters of the encryption in SQLite3 Multiple Ciphers. They must be set before the key. */
 const CIPHER_PRAGMAS = new Set([
   "algorithm",
   "fast_kdf_iter",
@@ -27,12 +27,12 @@ const CIPHER_PRAGMAS = new Set([
 
 const KEY_PRAGMAS = new Set(["key", "hexkey", "textkey"]);
 
-/** Whether it gives the key of an encrypted file. */
+/** Whether the pragma sets the key of an encrypted file. */
 export function isKeyPragma([name]: Pragma): boolean {
   return KEY_PRAGMAS.has(name.toLowerCase());
 }
 
-/** Those that must come before anything that reads the file, the key the last of them; and all others. */
+/** Sorts pragmas: `first` must come before the file is read, with the key last; `later` has all others. */
 export function sortPragmas(pragmas: readonly Pragma[]): { first: Pragma[]; later: Pragma[] } {
   const cipher: Pragma[] = [];
   const key: Pragma[] = [];
@@ -46,7 +46,7 @@ export function sortPragmas(pragmas: readonly Pragma[]): { first: Pragma[]; late
   return { first: [...cipher, ...key], later };
 }
 
-/** Throws the engine's error, without the key that its message may quote. */
+/** Sets a pragma. Removes a key from the message of the engine's error. */
 export function setPragma(db: EngineDatabase, [name, literal]: Pragma): void {
   const sql = `PRAGMA ${name} = ${literal}`;
   try {

@@ -2,17 +2,17 @@ import type { EngineConstructor, EngineDatabase } from "./engine-api.js";
 import { attachNative, native, needsNative } from "./native.js";
 import { UsageError } from "../wire/fault.js";
 
-/** What the companion's VFS opens as a file that nobody changes. */
+/** Paths with this prefix are opened by the companion's VFS as files that nobody changes. */
 const IMMUTABLE_PREFIX = "file:sqlite-aio-immutable/";
 
-/** The path of a file that nobody changes. */
+/** The path that opens a file as immutable. */
 export function immutablePath(path: string): string {
   return IMMUTABLE_PREFIX + path;
 }
 
 /**
- * Opens a path with a prefix that the companion's VFS knows: the engine reads no URIs, and takes no name of a VFS. `what` is
- * for the error where that cannot be had.
+ * Opens a path with a prefix of the companion's VFS: the engine reads no URIs, and cannot be told a VFS by name. `what`
+ * is named in the error if this is not possible.
  */
 export function openPrefixed(
   Database: EngineConstructor,
@@ -20,7 +20,7 @@ export function openPrefixed(
   options: ConstructorParameters<EngineConstructor>[1],
   what: string,
 ): EngineDatabase {
-  // The VFS is reached by a handle of the same engine.
+  // The VFS is installed through a handle of the same engine.
   const helper = new Database(":memory:", { readonly: false, fileMustExist: false, timeout: 0 });
   try {
     if (native === null) throw needsNative(what);

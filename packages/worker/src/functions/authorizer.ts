@@ -5,7 +5,7 @@ import { moduleExport } from "./module-export.js";
 
 const SQLITE_DENY = 1;
 
-/** The function that `source` names; one that throws, or a closure that cannot be asked, denies. */
+/** Loads the authorizer of `source`. If it throws, or its closure cannot be called, the answer is SQLITE_DENY. */
 export async function loadAuthorizer(source: Source, callbacks: Callbacks): Promise<Authorizer> {
   if ("closure" in source) {
     return (...args) => {

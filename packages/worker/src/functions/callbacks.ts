@@ -3,7 +3,7 @@ import { awaitReply, type Control, repliesSeen } from "../wire/control-block.js"
 import { CallbackError } from "../wire/fault.js";
 import type { SqlValue } from "../wire/protocol.js";
 
-/** An answer to a callback request; `summary` is what SQLite is to be told of an error, where that is not the usual. */
+/** The answer to a callback request; `summary` is the message for SQLite, if it is not the usual one. */
 type CallbackReply =
   | { ok: true; value: SqlValue }
   | { ok: false; error: number; message: string; summary?: string };
@@ -11,7 +11,7 @@ type CallbackReply =
 /** How long the thread spins for the main side's answer before it parks: a wake-up costs more. */
 const SPIN_MS = 0.1;
 
-/** Calls of closures that live on the main side: the thread asks, and waits for the answer. */
+/** Calls closures of the main side: the thread posts a request and waits for the answer. */
 export class Callbacks {
   readonly #port: MessagePort;
   readonly #control: Control;
@@ -21,12 +21,12 @@ export class Callbacks {
     this.#control = control;
   }
 
-  /** The value that closure `number` gives for `args`. Throws a {@link CallbackError} if it throws. */
+  /** Calls closure `number` with `args` and returns its value. Throws a {@link CallbackError} if it throws. */
   call(number: number, args: readonly unknown[]): SqlValue {
     const seen = repliesSeen(this.#control);
     this.#port.postMessage([number, args]);
     awaitReply(this.#control, seen, SPIN_MS);
-    // Announced after it was posted.
+    // The message is there: it is posted before it is announced.
     const message = receiveMessageOnPort(this.#port)!.message as CallbackReply;
     if (!message.ok) throw new CallbackError(message.error, message.message, message.summary);
     return message.value;

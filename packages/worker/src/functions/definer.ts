@@ -23,29 +23,29 @@ const DEFINED =
 
 const KINDS = { function: 0, aggregate: 1, window: 2 } as const;
 const MODES: Readonly<Record<IntegerMode, 0 | 1 | 2>> = { auto: 0, bigint: 1, number: 2 };
-/** What the companion asks of an aggregate. */
+/** Requests of the companion to an aggregate. */
 const STEP = 1;
 const INVERSE = 2;
 const VALUE = 3;
 
-/** Defines on a handle what SQL is to call: functions, aggregates, collations, tables. */
+/** Defines functions, aggregates, collations and tables on a handle. */
 export class Definer {
   readonly #callbacks: Callbacks;
   readonly #called: () => void;
   readonly #comparisons: Comparisons;
   #db: EngineDatabase | null = null;
   #token = 0;
-  /** What a function threw of which SQLite knows only that it has. */
+  /** The error that a function threw; SQLite only knows that it failed. */
   #thrown: unknown = undefined;
 
-  /** `called` runs before anything of the user's is called. */
+  /** `called` runs before any user function. */
   constructor(callbacks: Callbacks, called: () => void, comparisons: Comparisons) {
     this.#callbacks = callbacks;
     this.#called = called;
     this.#comparisons = comparisons;
   }
 
-  /** A handle is open; `token` is 0 without the companion. */
+  /** Call it when a handle was opened. `token` is 0 without the companion. */
   attached(db: EngineDatabase, token: number): void {
     this.#db = db;
     this.#token = token;
@@ -69,7 +69,7 @@ export class Definer {
     }
   }
 
-  /** What is behind an error of SQLite's: what a function threw, if that is all that SQLite knows of it. */
+  /** The error that a function threw, if SQLite's error only says that the function failed. */
   behind(error: unknown): unknown {
     const thrown = this.#thrown;
     this.#thrown = undefined;
@@ -133,7 +133,7 @@ export class Definer {
     });
   }
 
-  /** The engine does not say whether it asks for the value of a window or for the last one. */
+  /** Through the engine: it does not say whether it asks for the value of a window or for the last one. */
   #engineAggregate(spec: FunctionSpec, make: GroupMaker, integers: IntegerMode): void {
     const values = (row: SqlValue[]): SqlValue[] => row.map((value) => fromEngine(value, integers));
     const step = (group: Group, ...row: SqlValue[]): void => {
@@ -160,7 +160,7 @@ export class Definer {
     });
   }
 
-  /** Has the companion register it, so that it is what the engine cannot make of it. */
+  /** Registers the function through the companion, for features that the engine lacks. */
   #native(spec: FunctionSpec, integers: IntegerMode, fn: ((...args: unknown[]) => SqlValue) | null): void {
     if (native === null || this.#token === 0) throw needsNative('option "innocuous"');
     const flags =
@@ -197,7 +197,7 @@ export class Definer {
       this.#native({ ...spec, innocuous: false }, "auto", null);
       return;
     }
-    // The engine cannot: in its place stands one that says what SQLite would have said.
+    // The engine cannot remove functions. A replacement throws SQLite's error instead.
     const gone = (): never => {
       throw new UsageError("SQLITE_ERROR", `no such function: ${spec.name}`);
     };
@@ -239,7 +239,7 @@ export class Definer {
   }
 }
 
-/** better-sqlite3 reads the number of parameters off the function, which takes `more` of its own. */
+/** As in CPython, a comparison that fails counts as equal. */
 function engineOptions(spec: FunctionSpec, fn: (...args: never[]) => unknown, more = 0): object {
   if (spec.parameters >= 0) Object.defineProperty(fn, "length", { value: spec.parameters + more });
   return {

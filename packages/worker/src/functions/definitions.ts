@@ -7,7 +7,7 @@ import { Definer } from "./definer.js";
 import { type Definition, definitionKey, type Source } from "../wire/definitions.js";
 import type { IntegerMode } from "../wire/integers.js";
 
-/** The handle that things are defined on. */
+/** The handle to define functions on. */
 interface FunctionHost {
   readonly db: EngineDatabase;
   readonly token: number;
@@ -15,23 +15,23 @@ interface FunctionHost {
   privately<T>(work: () => T): T;
 }
 
-/** Statements that the companion has compiled by itself. */
+/** The statements that the companion has compiled. */
 interface CompiledStatements {
   guard(): void;
   allow(allowed: boolean): void;
 }
 
-/** What SQL may call and who is asked about statements, on this handle and on those that take its place. */
+/** The functions and the authorizer of the handle, and of handles that replace it. */
 export class Definitions {
   readonly #host: FunctionHost;
   readonly #compiled: CompiledStatements;
   readonly #callbacks: Callbacks;
   readonly #definer: Definer;
-  /** What is to be on every handle. */
+  /** The definitions for every later handle. */
   readonly #lasting = new Map<string, Definition>();
   #authorizer: Authorizer | null = null;
 
-  /** `onFunctionCall` runs whenever SQL is about to call a function of the user's. */
+  /** `onFunctionCall` runs whenever SQL is about to call a user function. */
   constructor(
     host: FunctionHost,
     compiled: CompiledStatements,
@@ -49,12 +49,12 @@ export class Definitions {
     return [...this.#lasting.values()];
   }
 
-  /** A handle is open. */
+  /** Call it when a handle was opened. */
   attached(db: EngineDatabase, token: number): void {
     this.#definer.attached(db, token);
   }
 
-  /** Defines what SQL may call, or takes it away; for good if `lasting`, else on this handle. */
+  /** Adds or removes a definition; permanently if `lasting`, else on this handle only. */
   async define(definition: Definition, lasting: boolean, integers: IntegerMode): Promise<void> {
     this.#compiled.guard();
     await this.#definer.define(definition, integers);
@@ -65,12 +65,12 @@ export class Definitions {
     else this.#lasting.set(key, definition);
   }
 
-  /** What is behind an error of SQLite's. */
+  /** The error that a function threw, if SQLite's error only says that the function failed. */
   behind(error: unknown): unknown {
     return this.#definer.behind(error);
   }
 
-  /** Asks `source`'s function about every statement that is prepared from now on; for good if `lasting`. */
+  /** Sets the authorizer of statements compiled from now on; permanently if `lasting`. */
   async authorize(source: Source | null, lasting: boolean): Promise<void> {
     if (native === null || this.#host.token === 0) throw needsNative("setAuthorizer()");
     const authorizer = source === null ? null : await loadAuthorizer(source, this.#callbacks);
@@ -78,7 +78,7 @@ export class Definitions {
     if (lasting) this.#authorizer = authorizer;
   }
 
-  /** Last when a handle is opened: it is not asked about statements of our own. */
+  /** Called last when a handle is opened, so that the driver's own statements do not reach the authorizer. */
   installAuthorizer(): void {
     if (this.#authorizer !== null) this.#install(this.#authorizer);
   }
@@ -93,8 +93,8 @@ export class Definitions {
 }
 
 /**
- * Lets the engine read the schema again: it judges what that may call (`trusted_schema`, `directOnly`) when it reads it,
- * and takes for harmless what is defined later.
+ * Makes SQLite read the schema again. SQLite decides which functions the schema may call (`trusted_schema`,
+ * `directOnly`) when it reads the schema. A function that is defined later would count as harmless.
  */
 function rereadSchema(db: EngineDatabase): void {
   db.exec("PRAGMA writable_schema = RESET");

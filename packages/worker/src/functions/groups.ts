@@ -5,21 +5,21 @@ import { sizeOf } from "../wire/rows/row-encode.js";
 import type { Callbacks } from "./callbacks.js";
 import { refusePromise, toResult } from "./result.js";
 
-/** The rows of one group, or of one window, on their way through an aggregate. */
+/** One group, or one window, of an aggregate. */
 export interface Group {
   step(row: SqlValue[]): void;
   inverse(row: SqlValue[]): void;
   value(): SqlValue;
-  /** Nothing is asked of it afterwards. */
+  /** The last call for this group. */
   finalize(): SqlValue;
 }
 
-/** Makes the groups of one aggregate. */
+/** Creates the groups of one aggregate. */
 export type GroupMaker = () => Group;
 
 type Class = new () => Record<string, unknown>;
 
-/** Groups of a class that is in this thread: an instance each, from the first row on. */
+/** Groups of a class in this thread: each group creates its instance at the first row. */
 export function localGroups(Aggregate: Class): GroupMaker {
   return () => new LocalGroup(Aggregate);
 }
@@ -74,20 +74,22 @@ class LocalGroup implements Group {
   }
 }
 
-/** What SQLite is told of an aggregate's method that fails, in CPython's words. */
+/** The message for SQLite when an aggregate's method fails, in CPython's words. */
 function aggregateFailure(method: string, what: "raised error" | "not defined"): string {
   return `user-defined aggregate's '${method}' method ${what}`;
 }
 
-/** Bounds of the rows that cross together. */
+/** Limits of the rows that are sent together. */
 const MOST_ROWS = 1024;
 const MOST_BYTES = 256 * 1024;
 
-/** Groups of a class on the main side, by the number of its closure: rows cross together, as far as nothing is asked in between. */
+/**
+ * Groups of a class on the main side, by the number of its closure. Rows are sent together, until a result is needed.
+ */
 export function remoteGroups(closure: number, callbacks: Callbacks): GroupMaker {
   let last = 0;
   let over: number[] = [];
-  // An engine may drop a window without a word.
+  // An engine may drop a window without a call.
   const dropped = new FinalizationRegistry<number>((group) => over.push(group));
   const ask = (group: number, rows: readonly GroupRow[], what: number): SqlValue => {
     const ended = over;
@@ -126,7 +128,7 @@ class RemoteGroup implements Group {
   }
 
   finalize(): SqlValue {
-    // The main side has let go of a group that has failed.
+    // The main side has dropped a group that failed.
     return this.#begun && !this.#failed ? this.#send(Ask.FINALIZE) : null;
   }
 

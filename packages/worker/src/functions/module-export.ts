@@ -1,4 +1,4 @@
-/** An export of a module that is loaded into this thread. Throws a TypeError if it is no function or class. */
+/** Loads a module into this thread and returns its export. Throws a TypeError if that is no function or class. */
 export async function moduleExport(source: {
   readonly module: string;
   readonly export: string;
@@ -9,7 +9,7 @@ export async function moduleExport(source: {
   return value as (...args: unknown[]) => unknown;
 }
 
-/** Whatever the module exports under that name. */
+/** The module's export of that name, of any type. */
 export async function anyExport(source: {
   readonly module: string;
   readonly export: string;

@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import type { SqlValue } from "../wire/protocol.js";
 
-/** What a module function returned, in the forms that parameters take. Throws if it has none. */
+/** Converts the result of a module's function to a value that binds. Throws if it has no such form. */
 export function toResult(value: unknown): SqlValue {
   switch (typeof value) {
     case "undefined":
@@ -28,7 +28,7 @@ export function toResult(value: unknown): SqlValue {
 /** Throws for a promise, which SQLite cannot wait for. */
 export function refusePromise(value: unknown): void {
   if (!types.isPromise(value)) return;
-  // Nobody waits for it; left alone its rejection would end the thread.
+  // An unhandled rejection would end the thread.
   value.catch(() => {});
   throw new TypeError("a SQL function must return a value that binds, not a promise");
 }

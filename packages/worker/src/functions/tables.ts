@@ -12,8 +12,8 @@ interface TableDefinition {
 }
 
 /**
- * A definition, or a function that gives one for a CREATE VIRTUAL TABLE, whose values are in the forms of all others here:
- * integers are INTEGER, and are read as the connection reads them.
+ * Wraps a definition, or a function that returns one for CREATE VIRTUAL TABLE. Its values get the usual forms: integers
+ * are INTEGER, and are read as the connection reads them.
  */
 export function wrapTable(
   name: string,
@@ -25,7 +25,7 @@ export function wrapTable(
     if (typeof given !== "object" || given === null)
       throw new TypeError(`the table "${name}" must be an object with "columns" and "rows"`);
     const table = given as TableDefinition;
-    // The engine says what is wrong with the others.
+    // The engine reports other mistakes.
     if (typeof table.rows !== "function") return table;
     const parameters = table.parameters ?? Array.from({ length: table.rows.length }, (_, i) => `$${i + 1}`);
     function* rows(...args: SqlValue[]): Generator {

@@ -1,20 +1,20 @@
 import { existsSync, rmSync, statSync } from "node:fs";
 import { UsageError } from "../wire/fault.js";
 
-/** A database without a table is one page of this size, as libsql makes it when it opens a new replica. */
+/** Size of a database without tables: one page, as libsql creates it for a new replica. */
 const EMPTY_BYTES = 4096;
 
 /**
- * Makes sure that libsql will go on with what is there, or begin anew. To be called by who has the lock. A replica is two
- * files: libsql counts a database without its index as none, and next to the index of a lost database it begins an empty
- * one, which it never fills.
+ * Makes sure that libsql continues with the existing files, or starts from nothing. The caller must hold the lock. A
+ * replica consists of two files. libsql ignores a database without its index. If the database is lost, libsql creates
+ * an empty one beside the old index, and never fills it.
  */
 export function pairFiles(path: string): void {
   const index = `${path}-client_wal_index`;
   const database = existsSync(path);
   if (database === existsSync(index)) return;
   if (!database || isEmpty(path)) {
-    // Nothing is lost: whoever made it was stopped before the first frame came, or the database is gone.
+    // Nothing is lost: either the process was stopped before the first frame came, or the database is gone.
     for (const file of [path, index, `${path}-wal`, `${path}-shm`]) rmSync(file, { force: true });
     return;
   }

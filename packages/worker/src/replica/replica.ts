@@ -20,20 +20,20 @@ type Libsql = new (
   options?: { syncUrl: string; authToken: string; readYourWrites: boolean },
 ) => Handle;
 
-/** The other class of libsql, whose methods give promises. */
+/** libsql's second class, whose methods return promises. */
 interface Asynchronous {
   readonly prototype: { sync(this: Handle): Promise<SyncResult> };
 }
 
 /**
- * The one that writes into the file of a replica. No SQL runs here: libsql would send writes to the server outside of
- * their transaction, and gives wrong rows from `get()`.
+ * Writes into the file of a replica. It runs no SQL: libsql would send writes to the server outside their transaction,
+ * and its `get()` returns wrong rows.
  */
 export class Replica {
   readonly #spec: ReplicaSpec;
   readonly #Libsql: Libsql;
   readonly #sync: (this: Handle) => Promise<SyncResult>;
-  /** Locked for as long as this thread may write into the file, a `sync()` that hangs included. */
+  /** Locked as long as this thread may write into the file, even while a `sync()` hangs. */
   #lock: Handle | null = null;
   #handle: Handle | null = null;
 
@@ -41,8 +41,8 @@ export class Replica {
     this.#spec = spec;
     const engine = fileURLToPath(spec.engine);
     this.#Libsql = requireHere(engine) as Libsql;
-    // Its class passes its options in the wrong places; its `sync()` is what keeps this thread from being blocked for as
-    // long as a server hangs, and with it the end of the process.
+    // The class itself passes its options in the wrong places, so only its `sync()` is used: it does not block this
+    // thread, and so the end of the process, while a server hangs.
     const { prototype } = requireHere(join(dirname(engine), "promise.js")) as Asynchronous;
     this.#sync = prototype.sync;
   }
@@ -58,7 +58,7 @@ export class Replica {
     }
   }
 
-  /** SQLite's own lock on a file beside: it holds between processes, and ends with the process that has it. */
+  /** Takes SQLite's lock on a second file. The lock works between processes, and ends with its process. */
   #claim(): void {
     const lock = new this.#Libsql(`${this.#spec.path}-replica-lock`);
     try {
