@@ -2,23 +2,26 @@ import { firstTokens, skipBlank, tokenEnd, upperCase } from "./tokens.js";
 
 /** The bind parameters of one statement, as SQLite numbers them. */
 export interface ParameterList {
-  /** How many values the statement takes: the highest index in use. */
+  /** Number of values that the statement takes: its highest index. */
   readonly count: number;
-  /** By index - 1 the full name (":a", "?5"), `null` where anonymous; `null` altogether when no parameter has a name. */
+  /**
+   * The full names (":a", "?5") by index - 1, `null` if anonymous. `null` in place of the array if no parameter has a
+   * name.
+   */
   readonly names: readonly (string | null)[] | null;
 }
 
 const NONE: ParameterList = { count: 0, names: null };
 
-/** SQLITE_MAX_VARIABLE_NUMBER; the engine refuses a higher `?NNN`. */
+/** SQLITE_MAX_VARIABLE_NUMBER: SQLite refuses a higher `?NNN`. */
 const MAX_INDEX = 32766;
 
 /** `$a`, `:a`, `@a` and `#a`. */
 const STARTS_NAME = new Set(["$", ":", "@", "#"]);
 
 /**
- * Finds the bind parameters of one statement and numbers them as the engine does
- * (https://sqlite.org/lang_expr.html#varparam). Never throws: what the engine would reject is passed over.
+ * Finds the bind parameters of one statement and numbers them as SQLite does
+ * (https://sqlite.org/lang_expr.html#varparam). Never throws: it ignores what SQLite would reject.
  */
 export function scanParameters(sql: string): ParameterList {
   if (!/[?:@$#]/.test(sql)) return NONE;
@@ -36,7 +39,7 @@ export function scanParameters(sql: string): ParameterList {
       if (index >= 1 && index <= MAX_INDEX) {
         names ??= unnamed(count);
         while (count < index) count = names.push(null);
-        // The first name an index gets stays: in ":a, ?1" both are ":a".
+        // An index keeps its first name: in ":a, ?1" both are ":a".
         names[index - 1] ??= sql.slice(at, end);
       }
     } else if (STARTS_NAME.has(first) && isName(sql, at, end)) {
@@ -58,14 +61,14 @@ function unnamed(count: number): null[] {
   return Array.from({ length: count }, () => null);
 }
 
-// "#1" is the engine's own register syntax, an error in a user's text; "#a" is a parameter like ":a".
+// "#1" is SQLite's internal register syntax, an error in a user's text. "#a" is a parameter like ":a".
 function isName(sql: string, at: number, end: number): boolean {
   let first = at + 1;
   while (sql.charCodeAt(first) === 58) first++;
   return first < end && !/^#[0-9]/.test(sql.slice(at, at + 2));
 }
 
-// A module's arguments are handed to it as text, so nothing in them is a parameter.
+// A module gets its arguments as text, so they contain no parameters.
 function isVirtualTable(sql: string): boolean {
   const words = firstTokens(sql, 5).map(upperCase);
   if (words[0] === "EXPLAIN") words.splice(0, words[1] === "QUERY" ? 3 : 1);

@@ -1,18 +1,18 @@
 import { firstTokens, nameOf } from "./tokens.js";
 
-/** What a PRAGMA statement is about. */
+/** The parts of a PRAGMA statement. */
 export interface PragmaStatement {
   /** In lower case. */
   readonly name: string;
-  /** In lower case; "" if it names none. */
+  /** In lower case; "" if there is none. */
   readonly schema: string;
-  /** In lower case, without quotes, with its sign; null if it has none. */
+  /** In lower case, without quotes, with its sign; null if there is none. */
   readonly value: string | null;
-  /** It tells something, and changes neither the connection nor the file. */
+  /** It only reads, and changes neither the connection nor the file. */
   readonly asks: boolean;
 }
 
-/** Those whose argument is a question. */
+/** Pragmas that only read although they have an argument. */
 const ASK_WITH_VALUE = new Set([
   "foreign_key_check",
   "foreign_key_list",
@@ -26,16 +26,18 @@ const ASK_WITH_VALUE = new Set([
   "table_xinfo",
 ]);
 
-/** Those that do something without a value. */
+/** Pragmas that do something without a value. */
 const ACT_WITHOUT_VALUE = new Set(["incremental_vacuum", "optimize", "shrink_memory", "wal_checkpoint"]);
 
-/** What a pragma that is a switch is set to; null for another value than SQLite's words for that. */
+/** The value of a pragma that is a switch; null if it is none of SQLite's words for on and off. */
 export function switchedTo(value: string): boolean | null {
   if (/^(?:on|1|true|yes)$/.test(value)) return true;
   return /^(?:off|0|false|no)$/.test(value) ? false : null;
 }
 
-/** What `sql` is about if it is a PRAGMA, or the EXPLAIN of one: some take effect when they are compiled. */
+/**
+ * The parts of `sql` if it is a PRAGMA or the EXPLAIN of one, because some pragmas take effect when they are compiled.
+ */
 export function pragmaIn(sql: string): PragmaStatement | null {
   const words = firstTokens(sql, 10).map(nameOf);
   if (words[0] === "explain") words.splice(0, words[1] === "query" ? 3 : 1);

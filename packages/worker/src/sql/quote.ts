@@ -1,4 +1,4 @@
-/** A name as SQL takes it, whatever is in it. */
+/** Quotes a name for SQL, whatever it contains. */
 export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }

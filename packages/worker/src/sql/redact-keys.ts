@@ -1,9 +1,9 @@
 import { skipBlank, tokenEnd, withoutQuotes } from "./tokens.js";
 
-/** The pragmas whose value is a key, in engines that encrypt. */
+/** Pragmas of encrypting engines whose value is a key. */
 const KEY_PRAGMAS = new Set(["key", "rekey", "hexkey", "hexrekey", "textkey", "textrekey"]);
 
-/** A parameter of a file name that is an URI. */
+/** A key among the parameters of a URI file name. */
 const URI_KEY = /[?&](?:hex|text)?key=([^&'"]*)/gi;
 
 const HIDDEN = "***";
@@ -13,7 +13,7 @@ interface Span {
   readonly end: number;
 }
 
-/** `sql` with `***` in place of every key, for whoever is shown the text of a statement. */
+/** `sql` with `***` in place of every key, to show it to users. */
 export function withoutKeys(sql: string): string {
   let shown = "";
   let from = 0;
@@ -24,7 +24,7 @@ export function withoutKeys(sql: string): string {
   return from === 0 ? sql : shown + sql.slice(from);
 }
 
-/** What SQLite said of `sql`; something else where that quotes a part of a key. */
+/** SQLite's message about `sql`; another text if it quotes a part of a key. */
 export function messageWithoutKeys(message: string, sql: string): string {
   const quoted = message.slice(message.indexOf('"') + 1, Math.max(0, message.lastIndexOf('"')));
   for (const { start, end } of keySpans(sql)) {
@@ -67,7 +67,7 @@ function keysOf(sql: string, tokens: readonly Span[]): Span[] {
     return rest(name + 2, word(tokens.length - 1) === ")" ? tokens.at(-2) : tokens.at(-1));
   }
   if (word(at) !== "attach" && word(at) !== "vacuum") return [];
-  // Not where KEY is the name of the schema.
+  // KEY may also be the name of the schema.
   const key = tokens.findIndex(
     ({ start, end }, i) => sql.slice(start, end).toLowerCase() === "key" && word(i - 1) !== "as",
   );

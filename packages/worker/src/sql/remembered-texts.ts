@@ -1,14 +1,14 @@
-/** What is known of the texts used of late; what is forgotten is made again. */
+/** Caches a value for recently used texts. Forgotten values are made again. */
 export class RememberedTexts<V> {
   readonly #make: (sql: string) => V;
   readonly #capacity: number;
   readonly #maxLength: number;
   #young = new Map<string, V>();
   #old = new Map<string, V>();
-  /** Characters of the young texts together. */
+  /** Total length of the young texts. */
   #length = 0;
 
-  /** `capacity` texts, of `maxLength` characters together, make one of two generations. */
+  /** One of two generations holds `capacity` texts, with `maxLength` characters together. */
   constructor(make: (sql: string) => V, capacity: number, maxLength: number) {
     this.#make = make;
     this.#capacity = capacity;

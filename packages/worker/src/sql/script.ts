@@ -1,9 +1,9 @@
 import { skipBlank, tokenEnd } from "./tokens.js";
 
 /**
- * The statements of a script, one after the other, each from its first token to its semicolon (the last one to its
- * last token). A trigger ends at `; END ;`, as in https://sqlite.org/c3ref/complete.html. Empty statements are left
- * out; whether a statement makes sense is for the engine to say.
+ * The statements of a script, each from its first token to its semicolon (the last one to its last token). A trigger
+ * ends at `; END ;`, as in https://sqlite.org/c3ref/complete.html. Empty statements are left out. Whether a statement
+ * is valid is for SQLite to decide.
  */
 export function* splitScript(sql: string): Generator<string> {
   for (let at = skipBlank(sql, 0); at < sql.length; ) {

@@ -10,44 +10,46 @@ const INSERTS = new Set(["INSERT", "REPLACE"]);
 const WRITES = new Set([...INSERTS, "UPDATE", "DELETE"]);
 const CONTROLS = new Set(["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"]);
 
-/** Statements that leave the schema and the list of databases as they are; one with WITH only reads or writes rows. */
+/**
+ * Statements that change neither the schema nor the list of databases. A statement with WITH only reads or writes rows.
+ */
 const KEEPS_SCHEMA = new Set([...READS, ...WRITES, "WITH", "BEGIN", "COMMIT", "END", "SAVEPOINT", "RELEASE"]);
 
-/** Functions that tell what other statements of the connection have done. */
+/** Functions that report what other statements of the connection have done. */
 const REACHES_OUT = new Set(["changes", "total_changes", "last_insert_rowid"]);
 
-/** What a statement sets on its connection and nowhere else. */
+/** What a statement sets on its own connection only. */
 export type Setting = "ATTACH" | "TEMP" | "PRAGMA";
 
-/** What the text of one statement tells, past white space, comments and empty statements, before anything compiles it. */
+/** Facts about one statement that follow from its text, ignoring leading white space, comments and empty statements. */
 export class StatementFacts {
   readonly sql: string;
-  /** The first keyword in upper case: "INSERT", "WITH", "BEGIN"; "" where the text does not start with a word. */
+  /** The first keyword in upper case: "INSERT", "WITH", "BEGIN"; "" if the text does not start with a word. */
   readonly keyword: string;
-  /** INSERT, UPDATE, DELETE or REPLACE, also behind a WITH. */
+  /** INSERT, UPDATE, DELETE or REPLACE, also after WITH. */
   readonly writes: boolean;
-  /** INSERT or REPLACE, also behind a WITH. */
+  /** INSERT or REPLACE, also after WITH. */
   readonly inserts: boolean;
-  /** As {@link writes}, but not behind a WITH: CPython opens a transaction before these only. */
+  /** {@link writes}, but not after WITH: CPython opens a transaction only before these. */
   readonly begins: boolean;
-  /** A query, the EXPLAIN of anything, or a pragma that asks. It may still call a function that writes. */
+  /** A query, any EXPLAIN, or a pragma that only reads. It may still call a function that writes. */
   readonly onlyReads: boolean;
   /** ATTACH or VACUUM, which may name a file. */
   readonly opensFile: boolean;
   readonly keepsSchema: boolean;
-  /** What it does to the transaction; null for other statements. */
+  /** Its effect on the transaction; null for other statements. */
   readonly transaction: TransactionStatement | null;
-  /** COMMIT, END, or a ROLLBACK that goes to no savepoint. */
+  /** COMMIT, END, or a ROLLBACK without a savepoint. */
   readonly endsTransaction: boolean;
-  /** What it is about if it is a PRAGMA or the EXPLAIN of one; null for other statements. */
+  /** The parts of a PRAGMA or of its EXPLAIN; null for other statements. */
   readonly pragma: PragmaStatement | null;
   /** It is `PRAGMA foreign_keys` with a value. */
   readonly setsForeignKeys: boolean;
-  /** It is `PRAGMA busy_timeout`, which reads it or sets it. */
+  /** Whether it is a `PRAGMA busy_timeout` that reads or sets it. */
   readonly busyTimeout: "reads" | "sets" | null;
-  /** What it leaves behind on its connection beside its transaction; see {@link Taint}. */
+  /** What it leaves behind on its connection besides its transaction; see {@link Taint}. */
   readonly taint: number;
-  /** What it sets on its connection and nowhere else: where the connection is opened afresh it has had no effect. */
+  /** What it sets on its connection only. Reopening the connection undoes it. */
   readonly setting: Setting | null;
   #parameters: ParameterList | undefined;
   #returns: boolean | undefined;
@@ -79,17 +81,17 @@ export class StatementFacts {
     return (this.#parameters ??= scanParameters(this.sql));
   }
 
-  /** It writes and has a RETURNING clause, so that it gives rows. */
+  /** It writes and has a RETURNING clause, so it returns rows. */
   get returns(): boolean {
     return (this.#returns ??= this.writes && hasOutside(this.sql, "RETURNING"));
   }
 
-  /** It may undo what others have done in its transaction, or tell of it. */
+  /** It may undo work of other statements in its transaction, or depend on it. */
   get reachesOut(): boolean {
     return (this.#reachesOut ??= reachesOut(this.sql));
   }
 
-  /** It is `VACUUM INTO`, which leaves the database as it is. */
+  /** It is `VACUUM INTO`, which does not change the database. */
   get vacuumsInto(): boolean {
     return this.keyword === "VACUUM" && hasOutside(this.sql, "INTO");
   }
@@ -98,7 +100,7 @@ export class StatementFacts {
 const MAX_LENGTH = 1024 * 1024;
 const known = new RememberedTexts((sql) => new StatementFacts(sql), 1000, MAX_LENGTH);
 
-/** The facts of a text. Those of texts that were used of late are there already. */
+/** The facts of a text, cached for recently used texts. */
 export function factsOf(sql: string): StatementFacts {
   return known.get(sql);
 }
@@ -116,7 +118,7 @@ function settingOf(keyword: string, pragma: PragmaStatement | null, sql: string)
   return pragma !== null && setsConnection(pragma) ? "PRAGMA" : null;
 }
 
-/** Whether a CREATE is of an object in the temporary schema: by the word TEMP, or by the schema before its name. */
+/** Whether a CREATE makes a temporary object, by the word TEMP or by the schema before its name. */
 function createsTemporary(sql: string): boolean {
   const [, ...words] = firstTokens(sql, 8).map(nameOf);
   if (words[0] === "temp" || words[0] === "temporary") return true;
@@ -136,9 +138,9 @@ function verbAfterWith(sql: string): string {
   return "";
 }
 
-/** Whether the keyword is in the text, and not in parentheses. */
+/** Whether the keyword occurs outside parentheses. */
 function hasOutside(sql: string, keyword: string): boolean {
-  // Most texts do not have it anywhere, and this looks faster.
+  // Most texts do not contain it, and this test is faster.
   if (!new RegExp(keyword, "i").test(sql)) return false;
   for (const word of outerWords(sql)) if (word === keyword) return true;
   return false;

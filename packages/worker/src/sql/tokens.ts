@@ -1,4 +1,4 @@
-// 0 is any other character: an operator, or nothing the engine knows.
+// 0 is any other character: an operator, or one that SQLite does not know.
 const SPACE = 1;
 const ID = 2;
 const DIGIT = 3;
@@ -22,14 +22,14 @@ for (const [characters, kind] of [
   for (const character of characters) CLASS[character.charCodeAt(0)] = kind;
 }
 
-// The engine takes a byte order mark for white space where a token may start, and for a letter inside one.
+// SQLite treats a byte order mark as white space between tokens, and as a letter inside one.
 const BYTE_ORDER_MARK = 0xfeff;
 
 function classOf(code: number): number {
   return code < 128 ? (CLASS[code] as number) : ID;
 }
 
-// NaN, which charCodeAt gives past the end, must not count as a letter.
+// charCodeAt gives NaN past the end, which must not count as a letter.
 function isIdentifier(code: number): boolean {
   if (code >= 128) return true;
   const kind = CLASS[code];
@@ -107,8 +107,8 @@ export function tokenEnd(sql: string, at: number): number {
   }
 }
 
-// The suffixes `::` and `(...)` exist for TCL. better-sqlite3 is built without them and rejects such a text, other
-// engines are not; where they are rejected it makes no difference how the text is read.
+// The suffixes `::` and `(...)` exist for TCL. Engines that are built without them, like better-sqlite3, reject such a
+// text, so there it does not matter how it is read.
 function nameEnd(sql: string, at: number): number {
   let end = at + 1;
   let letters = 0;
@@ -131,7 +131,7 @@ function nameEnd(sql: string, at: number): number {
   }
 }
 
-/** The tokens of `sql`, one after the other, as they stand there. */
+/** The tokens of `sql`, in order and unchanged. */
 export function* tokensOf(sql: string): Generator<string, void, undefined> {
   for (let at = skipBlank(sql, 0); at < sql.length; ) {
     const end = tokenEnd(sql, at);
@@ -140,7 +140,7 @@ export function* tokensOf(sql: string): Generator<string, void, undefined> {
   }
 }
 
-/** The first tokens of the first statement that is not empty, `most` at the most. */
+/** The first tokens of the first statement that is not empty, at most `most`. */
 export function firstTokens(sql: string, most: number): string[] {
   const found: string[] = [];
   for (const token of tokensOf(sql)) {
@@ -151,12 +151,15 @@ export function firstTokens(sql: string, most: number): string[] {
   return found;
 }
 
-/** A token in upper case, as a keyword is compared. Only ASCII is folded: the upper case of a dotless i is an I. */
+/**
+ * A token in upper case, to compare it with keywords. Only ASCII letters change: the upper case of a dotless i would be
+ * I.
+ */
 export function upperCase(token: string): string {
   return token.replaceAll(/[a-z]+/g, (letters) => letters.toUpperCase());
 }
 
-/** A token without the quotes around it, of which the second one may be missing. */
+/** A token without its quotes; the second one may be missing. */
 export function withoutQuotes(token: string): string {
   const quote = token.charAt(0);
   if (quote === "[") return token.slice(1).replace(/\]$/, "");
@@ -165,7 +168,7 @@ export function withoutQuotes(token: string): string {
   return inner.replaceAll(quote + quote, quote);
 }
 
-/** A name as SQLite compares it: without its quotes, and in any case. */
+/** A name in the form in which SQLite compares it: without quotes, in lower case. */
 export function nameOf(token: string): string {
   return withoutQuotes(token).toLowerCase();
 }

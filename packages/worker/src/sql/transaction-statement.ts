@@ -1,6 +1,6 @@
 import { firstTokens, nameOf, upperCase } from "./tokens.js";
 
-/** What a statement does to the transaction, or to one of its savepoints. */
+/** The effect of a statement on the transaction or a savepoint. */
 export type TransactionStatement =
   | { readonly verb: "begin"; readonly mode: "deferred" | "immediate" | "exclusive" }
   | { readonly verb: "commit" | "rollback" }
@@ -11,7 +11,7 @@ const MODES: Readonly<Record<string, "immediate" | "exclusive">> = {
   EXCLUSIVE: "exclusive",
 };
 
-/** Null for a statement that is about no transaction. */
+/** Parses a transaction statement; null for any other. */
 export function transactionStatement(sql: string): TransactionStatement | null {
   const [verb = "", ...rest] = firstTokens(sql, 6);
   const words = rest.map(upperCase);
