@@ -7,55 +7,58 @@ import type { CallSite } from "../errors/call-site.js";
 
 const NOTHING: readonly ArrayBuffer[] = [];
 
-/** Where a call is on its way. */
+/** The stages of a call. */
 export const Stage = {
-  /** Behind others, or behind somebody's transaction. */
+  /** It waits behind other calls, or for a transaction to end. */
   WAITING: 0,
-  /** In a frame the thread has, or will have. */
+  /** It is in a frame that the thread has, or will get. */
   SENT: 1,
-  /** Answered, rejected or given up. */
+  /** It was answered, rejected or given up. */
   SETTLED: 2,
 } as const;
 
-/** Somebody who watches what becomes of a call. */
+/** An observer of calls. */
 export interface CallObserver {
   /** The thread began `call` at `begun`, on the shared clock, and has run it for `ms` milliseconds so far. */
   timed(call: Call, begun: number, ms: number): void;
-  /** `call` is one of those that are watched, and runs in the thread of this number. */
+  /** `call` is observed, and runs in the thread of this number. */
   has(call: Call, thread: number): void;
   /** `call` was rejected with `error`. */
   callFailed(call: Call, error: unknown): void;
 }
 
-/** What a call is besides its operation; what is left out is false, or not there. */
+/** Properties of a call besides its operation. Omitted ones are false, or missing. */
 export interface CallTraits {
-  /** The text, where there is no statement of it. */
+  /** The text, if there is no statement. */
   readonly sql?: string | undefined;
-  /** A copy of what the caller gave, where somebody asked to see it. */
+  /** A copy of the caller's parameters, if traces show them. */
   readonly parameters?: Parameters | undefined;
   /** Build objects, not arrays. */
   readonly objects?: boolean;
-  /** The shape of the rows, where that is known before. */
+  /** The shape of the rows, if it is known before the answer. */
   readonly shape?: Shape | null;
-  /** Memory that goes to the thread with the operation. */
+  /** Buffers that are transferred with the operation. */
   readonly transfer?: readonly ArrayBuffer[] | undefined;
-  /** The values are needed again should the call be sent to another thread, so that they are copied and not given away. */
+  /** Copy the values instead of transferring them, because the call may be sent to another thread later. */
   readonly keepsValues?: boolean;
-  /** Must run whatever is cancelled: the end of a transaction. */
+  /** Must run even if calls are cancelled: for example the end of a transaction. */
   readonly essential?: boolean | undefined;
-  /** Waits for a lock that it need not have. */
+  /** Begins a transaction, and may stop waiting for its lock. */
   readonly begins?: boolean;
-  /** Goes with a call that was let into the queue already. */
+  /** Belongs to a call that was admitted to the queue already. */
   readonly part?: boolean;
-  /** No caller's: a checkpoint of the pool's own. */
+  /** The pool's own call, such as a checkpoint. */
   readonly housekeeping?: boolean | undefined;
-  /** Where the caller is of a call that stands for a part of the caller's. */
+  /** The caller's position, for a call that is a part of the caller's call. */
   readonly origin?: CallSite | null;
 }
 
 const NONE: CallTraits = {};
 
-/** One operation on its way to the thread and back. Whoever has it tells it what happens; nobody writes into it. */
+/**
+ * One operation on its way to the thread and back. Others report events through its methods; its state is never written
+ * from outside.
+ */
 export class Call {
   readonly code: number;
   readonly statement: CachedStatement | null;
@@ -75,7 +78,7 @@ export class Call {
   readonly grouped: boolean;
   readonly #transfer: readonly ArrayBuffer[];
   readonly #keepsValues: boolean;
-  /** Where the caller is, if it was worth taking: `Error.captureStackTrace` sets it. */
+  /** The caller's stack, if it was captured by `Error.captureStackTrace`. */
   stack: string | undefined = undefined;
 
   #stage: number = Stage.WAITING;
@@ -84,9 +87,9 @@ export class Call {
   #housekeeping: boolean;
   #repeated = false;
   #trace: CallObserver | null = null;
-  /** None before the first are asked for: a call that waits is to be small. */
+  /** Allocated on first use, so that waiting calls stay small. */
   #rows: unknown[] | null = null;
-  /** Further rows, as they came: an array that grows is copied again and again. */
+  /** Further arrays of rows, joined only once: appending to one growing array would copy it again and again. */
   #further: unknown[][] | null = null;
   #shape: Shape | null;
   #more = false;
@@ -156,7 +159,7 @@ export class Call {
     return this.#lastInsertRowid;
   }
 
-  /** What a method of the thread's gave. */
+  /** The result of a thread's method. */
   get value(): unknown {
     return this.#value;
   }
@@ -166,7 +169,7 @@ export class Call {
     return this.#refused;
   }
 
-  /** Milliseconds that it ran in the thread, or those that were answered with it in the mean. */
+  /** Milliseconds that it ran in the thread; an average if several calls were answered together. */
   get took(): number {
     return this.#took;
   }
@@ -179,7 +182,7 @@ export class Call {
     return this.#stage === Stage.SETTLED;
   }
 
-  /** The thread is done with it, or never had it. */
+  /** The thread has finished it, or never had it. */
   get finished(): boolean {
     return this.#finished;
   }
@@ -189,47 +192,47 @@ export class Call {
     return this.#sequence;
   }
 
-  /** Marked in the control block. */
+  /** It is marked in the control block. */
   get cancelled(): boolean {
     return this.#cancelled;
   }
 
-  /** Given up, and to be rejected with this reason unless its answer is a result. */
+  /** It was given up: it rejects with this reason, unless its answer is a result. */
   get givenUp(): { readonly reason: unknown } | null {
     return this.#givenUp;
   }
 
-  /** Given up while the thread was running it. */
+  /** It was given up while the thread was running it. */
   get abandoned(): boolean {
     return this.#abandoned;
   }
 
-  /** No caller's: a checkpoint of the pool's own, or what was sent a second time. */
+  /** Not counted as a caller's call: a checkpoint of the pool, or a call that was sent again. */
   get housekeeping(): boolean {
     return this.#housekeeping;
   }
 
-  /** Was taken back once, and is not again: on a machine that is busy everybody looks slow. */
+  /** It was taken back once and will not be again: on a busy machine every thread looks slow. */
   get repeated(): boolean {
     return this.#repeated;
   }
 
-  /** When it was given to the thread's queue, if anybody asked. */
+  /** When it was put into the thread's queue, if that was recorded. */
   get queuedAt(): number {
     return this.#queuedAt;
   }
 
-  /** Somebody who watches; the thread is asked how long it runs. */
+  /** The observer; if there is one, the thread times the call. */
   get trace(): CallObserver | null {
     return this.#trace;
   }
 
-  /** The cursor that a QUERY opens or a FETCH reads; no other call has rows that wait. */
+  /** The cursor that a QUERY opens or a FETCH reads. Other calls have none. */
   get cursor(): number {
     return this.fields[this.code === Op.QUERY ? 2 : 0] as number;
   }
 
-  /** Appends the operation to `frame`, and to `transfer` the memory of copies that were made for it. */
+  /** Appends the operation to `frame`, and the buffers of its copied values to `transfer`. */
   write(frame: unknown[], transfer: ArrayBuffer[]): void {
     frame.push(this.code);
     if (this.statement !== null) frame.push(this.statement.id);
@@ -241,7 +244,7 @@ export class Call {
     if (this.#transfer.length > 0) transfer.push(...this.#transfer);
   }
 
-  /** Somebody watches from now on. */
+  /** Sets the observer. */
   watchedBy(observer: CallObserver): void {
     this.#trace = observer;
   }
@@ -251,73 +254,76 @@ export class Call {
     this.#onSettled = both(this.#onSettled, listener);
   }
 
-  /** Runs `listener` when the thread is done with the call, which is later than its end for one that was given up. */
+  /**
+   * Runs `listener` when the thread has finished the call. For a call that was given up, that is later than its
+   * rejection.
+   */
   onFinished(listener: () => void): void {
     this.#onFinished = both(this.#onFinished, listener);
   }
 
-  /** It stands in the thread's queue since `at`. */
+  /** Notes that it was put into the thread's queue at `at`. */
   queued(at: number): void {
     this.#queuedAt = at;
   }
 
-  /** It was taken back from another thread. */
+  /** Notes that it was taken back from another thread. */
   repeats(): void {
     this.#repeated = true;
   }
 
-  /** It is in a frame that the thread has, or will have. */
+  /** Notes that it is in a frame that the thread has, or will get. */
   sent(sequence: number): void {
     this.#sequence = sequence;
     this.#stage = Stage.SENT;
   }
 
-  /** The frame could not be posted. */
+  /** Notes that its frame could not be posted. */
   notSent(): void {
     this.#sequence = 0;
     this.#stage = Stage.WAITING;
   }
 
-  /** It was marked in the control block. */
+  /** Notes that it is marked in the control block. */
   markCancelled(): void {
     this.#cancelled = true;
   }
 
-  /** Its caller does not want it any more; its answer tells whether that was in time. The first reason counts. */
+  /** Notes that its caller has given it up. Its answer tells whether that was in time. The first reason counts. */
   giveUp(reason: unknown): void {
     this.#givenUp ??= { reason };
   }
 
-  /** It is to be sent to another thread, unless this one has begun it: its answer tells. */
+  /** Notes that it will be sent to another thread, unless this one has begun it; its answer tells. */
   recall(reason: unknown): void {
     this.#housekeeping = true;
     this.giveUp(reason);
   }
 
-  /** The thread goes on with it without its caller. */
+  /** Rejects it while the thread goes on running it. */
   abandon(reason: unknown): void {
     this.#abandoned = true;
     this.reject(reason);
   }
 
-  /** The thread was at it for `ms` milliseconds more. */
+  /** Adds `ms` milliseconds to its duration. */
   ran(ms: number): void {
     this.#took += ms;
   }
 
-  /** Rows come: of the statement's shape at this moment, if it is not known from before. */
+  /** Call it before rows are added. Returns their shape: the one known before, or the statement's present one. */
   getsRows(): Shape | null {
     this.#shape ??= this.statement?.shape ?? null;
     return this.#shape;
   }
 
-  /** Rows have come, in an array that is the call's from now on. */
+  /** Adds rows, in an array that belongs to the call from now on. */
   addRows(rows: unknown[]): void {
     if (this.#rows === null) this.#rows = rows;
     else (this.#further ??= []).push(rows);
   }
 
-  /** Rows have come; `more` are left. */
+  /** Notes that all requested rows have come, and whether the cursor has more. */
   gotRows(more: boolean): void {
     this.#more = more;
   }
@@ -334,19 +340,19 @@ export class Call {
     this.#refused = true;
   }
 
-  /** All of its answer is here. */
+  /** Resolves the call; its answer is complete. */
   resolve(lastInsertRowid: number | bigint): void {
     this.#lastInsertRowid = lastInsertRowid;
     if (this.statement !== null) this.statement.proven = true;
     if (this.#settle()) this.#resolve(this);
   }
 
-  /** With an error, or with an {@link ErrorReason} or {@link FaultReason} that becomes one. */
+  /** Rejects with an error, or with an {@link ErrorReason} or {@link FaultReason} that becomes one. */
   reject(reason: unknown): void {
     if (this.#settle()) this.#reject(reason);
   }
 
-  /** The thread is done with it. */
+  /** Notes that the thread has finished it. */
   finish(): void {
     this.#finished = true;
     this.#onFinished?.();

@@ -5,14 +5,14 @@ import { type Bindable, bindValue } from "../values/bind.js";
 import { held, onTurn } from "./event-loop.js";
 import { isInstance } from "../errors/is-instance.js";
 
-/** What a closure threw is kept until its fault arrives; one that SQLite swallowed must not be kept for ever. */
+/** Maximum number of thrown values that wait for their fault. If SQLite swallows an error, its fault never comes. */
 const MAX_THROWN = 100;
 
 type Request = [number: number, args: unknown[]];
 type Closure = (...args: never[]) => unknown;
 type Reply = { ok: true; value: SqlValue } | { ok: false; error: number; message: string; summary?: string };
 
-/** Thrown by a closure that knows what SQLite is to be told of what it met. */
+/** Thrown by a closure that has its own message for SQLite. */
 export class CallbackFailure extends Error {
   readonly summary: string;
 
@@ -22,12 +22,12 @@ export class CallbackFailure extends Error {
   }
 }
 
-/** Functions of this side that the thread calls, and waits for. */
+/** Functions on this side that the thread calls and waits for. */
 export class Callbacks {
   readonly #port: MessagePort;
   readonly #control: Control;
   readonly #closures = new Map<number, Closure>();
-  /** By what they are called for: those that outlast the handle, and those that do not. */
+  /** Closures by their use: those that outlast the handle, and those that do not. */
   readonly #lasting = new Map<string, number>();
   readonly #ofHandle = new Map<string, number>();
   readonly #thrown = new Map<number, unknown>();
@@ -41,7 +41,7 @@ export class Callbacks {
       if (held()) onTurn(() => this.#next(message as Request));
       else this.#answer(message as Request);
     });
-    // The thread that waits for an answer has a call pending, which keeps the process alive.
+    // While the thread waits for an answer, a call is pending, which keeps the process alive.
     port.unref();
   }
 
@@ -50,7 +50,7 @@ export class Callbacks {
     return this.#lastNumber;
   }
 
-  /** Answers what the thread asks under a number that both sides know. */
+  /** Registers a closure under a number that both sides know. */
   answers(number: number, closure: Closure): void {
     this.#closures.set(number, closure);
   }
@@ -59,21 +59,21 @@ export class Callbacks {
     if (number !== undefined) this.#closures.delete(number);
   }
 
-  /** What was to be called for a definition that has come to nothing. */
+  /** Removes the closure of a definition that failed. */
   forget(source: Source | null): void {
     if (source !== null && "closure" in source) this.delete(source.closure);
   }
 
   /**
-   * The thread calls `number`, or nothing of this side, for `use` from now on; what it called before is let go of.
-   * One that is not `lasting` is for the present handle, and leaves its place to the lasting one with that.
+   * From now on the thread calls closure `number` for `use`, or none; the previous closure is removed. A closure that
+   * is not `lasting` belongs to the present handle. After that handle the lasting closure is used again.
    */
   inUse(use: string, number: number | undefined, lasting: boolean): void {
     this.#replace(this.#ofHandle, use, lasting ? undefined : number);
     if (lasting) this.#replace(this.#lasting, use, number);
   }
 
-  /** The thread has a fresh handle. */
+  /** Call it when the thread has a new handle. */
   reopened(): void {
     for (const use of this.#ofHandle.keys()) this.#replace(this.#ofHandle, use, undefined);
   }
@@ -97,7 +97,7 @@ export class Callbacks {
     this.#thrown.clear();
   }
 
-  /** In the turn of the loop that has just begun. */
+  /** Answers in a new turn of the loop, and counts its time towards that turn. */
   #next(request: Request): void {
     held();
     this.#answer(request);
@@ -106,7 +106,7 @@ export class Callbacks {
   #answer([number, args]: Request): void {
     let reply: Reply;
     try {
-      // One that is gone throws too, since it is no function: the thread need not wait for it.
+      // A missing closure throws as well, because undefined is no function. So the thread never waits in vain.
       const closure = this.#closures.get(number) as Closure;
       reply = { ok: true, value: bindResult(closure(...(args.map(adoptBlob) as never[]))) };
     } catch (error) {
@@ -134,19 +134,19 @@ export class Callbacks {
   }
 }
 
-/** What a closure gave, as SQLite takes it. */
+/** Converts a closure's result to a SQL value. */
 export function bindResult(value: unknown): SqlValue {
   if (types.isPromise(value)) throw refused(value);
   return bindValue(value as Bindable, "returned by a SQL function");
 }
 
-/** Why a closure may give no promise: the thread cannot wait for it. */
+/** The error for a closure that returns a promise: the thread cannot wait for it. */
 export function refused(promise: Promise<unknown>): TypeError {
   promise.catch(() => {});
   return new TypeError("a SQL function must return a value, not a promise");
 }
 
-/** Structured clone turns a Buffer into a Uint8Array. */
+/** Turns a Uint8Array into a Buffer, which structured clone does not keep. */
 export function adoptBlob(arg: unknown): unknown {
   return types.isUint8Array(arg) ? Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength) : arg;
 }

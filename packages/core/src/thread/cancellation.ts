@@ -16,21 +16,21 @@ import { type Call, Stage } from "./call.js";
 import { after } from "./event-loop.js";
 import type { Pipeline } from "./pipeline.js";
 
-/** A statement that an interrupt has not stopped after this many ms goes on without its caller. */
+/** If an interrupt has not stopped a statement after this many ms, its caller is rejected and the statement goes on. */
 const STUBBORN_MS = 100;
-/** One that may write: its caller would not learn whether it has. */
+/** The same for a statement that may write: longer, because its caller would not learn whether it did. */
 const STUBBORN_WRITE_MS = 2000;
 
-/** A statement is stopped that has held up those in its transaction for one to two times so many ms. */
+/** A statement that delays the others in its group for one to two times this many ms is interrupted. */
 const GROUP_TICK_MS = 25;
 
-/** What is asked while a statement runs, and every how many ms. */
+/** A progress handler, and its interval in ms. */
 export interface Progress {
   readonly handler: () => unknown;
   readonly ms: number;
 }
 
-/** Gives up calls: those that have not begun never do, and what is running is stopped where that can be done. */
+/** Cancels calls. Calls that have not begun never run; running ones are interrupted if possible. */
 export class Cancellation {
   readonly #pipeline: Pipeline;
   readonly #control: Control;
@@ -44,8 +44,9 @@ export class Cancellation {
   }
 
   /**
-   * Gives up a call. True if it certainly never runs. With the native companion a running statement is stopped, and
-   * the call's own answer tells whether it was in time; else it goes on without its caller, which is rejected at once.
+   * Cancels a call. True if it will certainly never run. With the native companion a running statement is interrupted,
+   * and the call's own answer tells whether that was in time. Without it the statement goes on, and its caller is
+   * rejected at once.
    */
   cancel(call: Call, reason: unknown): boolean {
     if (call.settled) return false;
@@ -66,8 +67,8 @@ export class Cancellation {
   }
 
   /**
-   * Gives up the calls sent before `limit` that the thread has not begun. Gives the time when the oldest of the others
-   * was sent, null if there is none.
+   * Cancels calls that were sent before `limit` and have not begun. Returns when the oldest of the other calls was
+   * sent, null if there is none.
    */
   expire(limit: number, reason: () => unknown): number | null {
     let oldest: number | null = null;
@@ -77,7 +78,7 @@ export class Cancellation {
       if (call.queuedAt >= limit) oldest = Math.min(oldest ?? call.queuedAt, call.queuedAt);
       else if (!sent) this.cancel(call, reason());
       else {
-        // Should it begin at this very moment, its answer tells.
+        // If it begins at this very moment, its answer tells.
         if (call.givenUp === null) call.giveUp(reason());
         if (this.#mark(call)) call.reject(call.givenUp?.reason);
       }
@@ -86,8 +87,8 @@ export class Cancellation {
   }
 
   /**
-   * Takes back the statements that wait behind the call that the thread is at. Not those with memory that was handed over
-   * to it: they could not be sent again.
+   * Takes back statements that wait behind the running call. Statements with transferred memory stay, because they
+   * cannot be sent again.
    */
   recall(reason: unknown): void {
     for (const call of this.#pipeline.underWay.filter((other) => other !== this.#pipeline.head)) {
@@ -101,7 +102,7 @@ export class Cancellation {
     }
   }
 
-  /** Asks the thread to leave a call alone, or to wait no longer for a lock with it; the call's own answer tells. */
+  /** Asks the thread to skip a call, or to stop waiting for its lock. The call's own answer tells the result. */
   discourage(call: Call): void {
     if (call.stage === Stage.SENT) this.#mark(call);
     else this.cancel(call, interrupted);
@@ -111,7 +112,10 @@ export class Cancellation {
     return this.#progress;
   }
 
-  /** Calls a handler every so often while the thread runs something; truthy stops that. Null removes it. */
+  /**
+   * Calls a handler at intervals while the thread runs something; a truthy result stops the statement. Null removes the
+   * handler.
+   */
   setProgress(progress: Progress | null): void {
     clearInterval(this.#ticker);
     this.#ticker = undefined;
@@ -120,7 +124,7 @@ export class Cancellation {
     const { handler, ms } = progress;
     this.#ticker = setInterval(() => {
       const call = this.#pipeline.head;
-      // One that is about to stop is not asked about again.
+      // The handler is not called for a statement that is being stopped.
       if (call === undefined || call.essential || call.cancelled) return;
       if (!isInside(this.#control, call.sequence)) return;
       let stops = true;
@@ -133,7 +137,7 @@ export class Cancellation {
     }, ms).unref();
   }
 
-  /** Gives up everything that is waiting or running, but for what must run. */
+  /** Cancels everything that waits or runs, except essential calls. */
   cancelAll(reason: unknown): void {
     for (const call of this.#pipeline.underWay) {
       if (!call.essential) this.cancel(call, reason);
@@ -142,8 +146,8 @@ export class Cancellation {
   }
 
   /**
-   * While calls are under way: stops a statement that others wait for in whose transaction it runs. The thread then runs
-   * those without it, and it by itself.
+   * While calls are under way, interrupts a statement of a group that the others wait for. The thread then runs the
+   * others without it, and runs it by itself.
    */
   watchGroups(): void {
     if (this.#watchesGroups || !this.#interruptible) return;
@@ -160,7 +164,7 @@ export class Cancellation {
     after(GROUP_TICK_MS, look);
   }
 
-  /** Gives up what the thread is running at this moment, but for what must run; what waits goes on waiting. */
+  /** Cancels the running call, unless it is essential. Waiting calls stay. */
   cancelRunning(reason: unknown): void {
     const inside = ({ stage, sequence }: Call): boolean =>
       stage === Stage.SENT && isInside(this.#control, sequence);
@@ -170,7 +174,7 @@ export class Cancellation {
     else if (call.begins) this.discourage(call);
   }
 
-  /** Stops what the thread is running, again and again until the function that it gives is called. */
+  /** Interrupts the thread's statements repeatedly, until the returned function is called. */
   hammer(): () => void {
     if (!this.#interruptible) return () => {};
     const strike = (): void => void native?.interrupt(this.#token);
@@ -179,14 +183,14 @@ export class Cancellation {
     return () => clearInterval(timer);
   }
 
-  /** Stops what the thread is running. False if it is running nothing, or nothing can be done. */
+  /** Interrupts the running statement. False if nothing is running, or interrupts are not possible. */
   strike(): boolean {
     if (!this.#interruptible || !isWorking(this.#control)) return false;
     native?.interrupt(this.#token);
     return true;
   }
 
-  /** The thread is gone. */
+  /** Call it when the thread has ended. */
   stop(): void {
     clearInterval(this.#ticker);
   }
@@ -200,8 +204,8 @@ export class Cancellation {
   }
 
   /**
-   * Interrupts the operation if the thread is inside it, again and again until it ends: one that meets the engine
-   * just before the statement starts has no effect.
+   * Interrupts the operation while the thread is running it, repeatedly until it ends: an interrupt just before SQLite
+   * starts the statement has no effect.
    */
   #interrupt(call: Call, since: number): void {
     if (call.finished) return;
@@ -209,7 +213,7 @@ export class Cancellation {
     const waited = performance.now() - since;
     const stubborn = waited > (onlyReads(call) ? STUBBORN_MS : STUBBORN_WRITE_MS);
     if (stubborn && !call.settled && !isCommitting(this.#control, call.sequence)) {
-      // Not inside SQLite: in a function, or in a call that knows no interrupt.
+      // The thread is not in SQLite, but in a user function, or in a call that ignores interrupts.
       call.abandon(call.givenUp?.reason);
     }
     setTimeout(() => this.#interrupt(call, since), Math.min(20, 1 + waited / 4));

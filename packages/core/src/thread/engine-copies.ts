@@ -3,21 +3,22 @@ import { basename, dirname, join } from "node:path";
 import { type EngineCopy, isPrivate, isSharedMemory, messageOf } from "@sqlite-aio/worker/wire";
 import { OperationalError } from "../errors/errors.js";
 
-/** Which copies of an engine have a file open, each with the number of its handles; by the real path of the file. */
+/** By the real path of a file: the copies of engines that have it open, with the number of handles of each. */
 type OpenFiles = Map<string, Map<string, { readonly file: string; handles: number }>>;
 
-/** Of all copies of this library in the process, which may be of several versions. */
+/** Shared by all copies of this library in the process, which may have different versions. */
 const KEY = Symbol.for("sqlite-aio.open-files");
 
 /**
- * Notes that a file is opened with a copy of an engine, and gives a way to take that back. Throws an OperationalError if
- * another copy has it open: the locks of POSIX belong to the process, so two copies of SQLite in one do not see each
- * other's, and lose writes (https://sqlite.org/howtocorrupt.html#multiple_copies_of_sqlite_linked_into_the_same_application).
+ * Notes that a copy of an engine opens a file. Returns a function that takes this back. Throws an OperationalError if
+ * another copy has the file open. POSIX locks belong to the process, so two copies of SQLite in one process do not see
+ * each other's locks, and lose writes
+ * (https://sqlite.org/howtocorrupt.html#multiple_copies_of_sqlite_linked_into_the_same_application).
  */
 function claimFile(path: string, { file, id }: EngineCopy): () => void {
   if (isPrivate(path)) return () => {};
   const shared = isSharedMemory(path);
-  // Windows has locks of handles.
+  // On Windows, locks belong to file handles.
   if (!shared && process.platform === "win32") return () => {};
   const holder = globalThis as { [KEY]?: OpenFiles };
   const files = (holder[KEY] ??= new Map());
@@ -47,13 +48,13 @@ export class OpenedFiles {
   #releaseMain: () => void = () => {};
   readonly #attached = new Map<string, () => void>();
 
-  /** Throws as {@link claimFile} does. */
+  /** Throws like {@link claimFile}. */
   open(path: string, copy: EngineCopy): void {
     this.#releaseMain = claimFile(path, copy);
     this.#copy = copy;
   }
 
-  /** While `work` writes to a file that the handle does not open. Rejects as {@link claimFile} throws. */
+  /** Runs `work`, which writes to a file that the handle does not open. Rejects like {@link claimFile}. */
   async during<T>(path: string, work: () => Promise<T>): Promise<T> {
     const release = claimFile(path, this.#copy!);
     try {
@@ -63,7 +64,7 @@ export class OpenedFiles {
     }
   }
 
-  /** These, and no others, are attached. Gives why one of them cannot be, and then leaves everything as it was; else null. */
+  /** Sets the attached files. If one of them cannot be attached, changes nothing and returns why; else returns null. */
   attach(files: readonly string[]): string | null {
     const added = new Map<string, () => void>();
     try {
@@ -83,7 +84,7 @@ export class OpenedFiles {
     return null;
   }
 
-  /** The handle is closed. */
+  /** Call it when the handle has closed. */
   close(): void {
     this.#releaseMain();
     for (const release of this.#attached.values()) release();
@@ -91,7 +92,7 @@ export class OpenedFiles {
   }
 }
 
-/** Links followed; the file itself may be made only now. */
+/** The path with links resolved. The file itself may not exist yet. */
 function realPath(path: string): string {
   try {
     return realpathSync.native(path);

@@ -7,39 +7,39 @@ const later = setTimeout;
 const soon = queueMicrotask;
 const { nextTick } = process;
 
-// The loop and its clock as they are. Tests put fake ones in place of the globals, or take them away (vitest, Jest, Sinon);
-// a thread answers in its own time all the same, and its caller must not wait for a fake.
+// The real event loop and clock, captured at load time. Tests replace or remove the globals (vitest, Jest, Sinon). A
+// thread answers in real time anyway, and its caller must not wait for a fake.
 
 /** Milliseconds. */
 export function now(): number {
   return readClock.call(performance);
 }
 
-/** Runs `work` when the loop has turned. */
+/** Runs `work` in the next turn of the event loop. */
 export function onTurn(work: () => void): void {
   immediately(work);
 }
 
-/** Runs `work` after `ms` milliseconds, if the process is still there. */
+/** Runs `work` after `ms` milliseconds. Does not keep the process alive. */
 export function after(ms: number, work: () => void): void {
   later(work, ms).unref();
 }
 
-/** Runs `work` after the microtasks that are queued now, and after those that they queue. */
+/** Runs `work` after the queued microtasks, and those that they queue. */
 export function atEndOfTick(work: () => void): void {
   soon(() => nextTick(work));
 }
 
-/** For so long messages are worked on before timers, I/O and other callbacks get their turn. */
+/** Milliseconds that messages may be processed before timers, I/O and other callbacks get their turn. */
 const HOLD_MS = 0.5;
 
-/** When the work on messages began in the present turn of the loop, for all threads; 0 if it has not. */
+/** When the processing of messages began in this turn of the loop, for all threads; 0 if it has not. */
 let began = 0;
 
 /**
- * Whether the present turn of the loop has been held by messages long enough. Called for each: Node hands up to a
- * thousand of a port to their listener before the loop turns, and a thread that answers, or asks, as fast as it is
- * answered would keep timers and sockets waiting all that while.
+ * Whether this turn of the loop has processed messages for long enough. Called for each message: Node delivers up to a
+ * thousand messages of a port before the loop turns. A thread that answers or asks as fast as it is answered would keep
+ * timers and sockets waiting all that time.
  */
 export function held(): boolean {
   const at = now();

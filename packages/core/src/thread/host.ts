@@ -1,15 +1,18 @@
 import type { Transferable, Worker } from "node:worker_threads";
 import { AdaptiveSpin, type EngineCopy } from "@sqlite-aio/worker/wire";
 
-/** Who is told what becomes of a thread. */
+/** Receives the failure and the exit of a thread. */
 export interface Watcher {
   readonly failed: (thrown: unknown) => void;
   readonly exited: (code: number) => void;
 }
 
-/** A thread of the system. It serves one connection at a time. */
+/** A worker thread. It serves one connection at a time. */
 export class Host {
-  /** What it was started with: whoever would start one with the same may have it. Null: nobody but its first connection. */
+  /**
+   * Identifies its start options: a connection with the same kind may use the thread later. Null: only its first
+   * connection may.
+   */
   readonly kind: string | null;
   /** Whether it pays to wait for its answers with a core kept busy: a connection goes on where the one before was. */
   readonly spin = new AdaptiveSpin();
@@ -17,12 +20,12 @@ export class Host {
   #watcher: Watcher | null = null;
   #engine: EngineCopy | null = null;
 
-  /** `gone` is called when it has ended, with what it died of, if it did. */
+  /** `gone` is called when the thread has ended, with the error that it died of, if any. */
   constructor(worker: Worker, kind: string | null, gone: (host: Host, cause: unknown) => void) {
     this.#worker = worker;
     this.kind = kind;
     let cause: unknown;
-    // Of a thread that dies while it serves nobody, nobody hears.
+    // If the thread dies while it serves no connection, there is no watcher to call.
     worker.on("error", (thrown) => {
       cause = thrown;
       this.#watcher?.failed(thrown);
@@ -39,7 +42,7 @@ export class Host {
     return this.#watcher !== null;
   }
 
-  /** What it has loaded for the connection before; null at first. */
+  /** The engine that it loaded for an earlier connection; null at first. */
   get engine(): EngineCopy | null {
     return this.#engine;
   }
@@ -48,31 +51,31 @@ export class Host {
     this.#engine = engine;
   }
 
-  /** Its use by one connection, until {@link Tenancy.leave}. */
+  /** Begins its use by one connection, until {@link Tenancy.leave}. */
   serve(watcher: Watcher): Tenancy {
     this.#watcher = watcher;
     return new Tenancy(this, this.#worker);
   }
 
-  /** Sends what a connection needs to a thread that was started before. */
+  /** Sends a connection's data to a thread that was started before. */
   begin(data: unknown, transfer: Transferable[]): void {
     this.#worker.postMessage(data, transfer);
   }
 
-  /** The connection that it served is closed. */
+  /** Call it when its connection has closed. */
   left(): void {
     this.#watcher = null;
     this.#worker.unref();
   }
 
-  /** Ends a thread that serves nobody; it keeps nothing alive meanwhile. */
+  /** Ends a thread that serves no connection. It does not keep the process alive meanwhile. */
   end(): void {
     void this.#worker.terminate();
     this.#worker.unref();
   }
 }
 
-/** A connection's use of a thread. Once that is over nothing that the connection does reaches the thread. */
+/** A connection's use of a thread. After {@link leave}, nothing that the connection does reaches the thread. */
 export class Tenancy {
   #host: Host | null;
   #worker: Worker | null;
@@ -101,7 +104,7 @@ export class Tenancy {
     this.#worker?.unref();
   }
 
-  /** What the thread has loaded; null if that is not known. */
+  /** The engine that the thread has loaded; null if unknown. */
   get engine(): EngineCopy | null {
     return this.#host?.engine ?? null;
   }
@@ -114,7 +117,7 @@ export class Tenancy {
     await this.#worker?.terminate();
   }
 
-  /** Whether a connection of the same kind may have the thread afterwards. */
+  /** Whether other connections of the same kind may use the thread afterwards. */
   get forOthers(): boolean {
     return this.#host !== null && this.#host.kind !== null;
   }

@@ -5,13 +5,13 @@ import { isInstance } from "../errors/is-instance.js";
 const NOT_FOUND = new Set(["MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND", "ERR_UNSUPPORTED_RESOLVE_REQUEST"]);
 
 /**
- * The error to give for `error`, which a thread that was starting died of. Where it did not find its own code, or some of
- * it, the program was bundled without it, and that is for its author to mend.
+ * Maps the error that a starting thread died of. If the thread did not find its own code, or a part of it, the program
+ * was bundled without it, and the message says how to fix that.
  */
 export function orMissingEntry(error: unknown): unknown {
   if (!isInstance(error, WorkerCrashedError)) return error;
   const cause = errorOf(error.cause);
-  // A bundler may copy the file to where its `import` is no syntax.
+  // A bundler may copy the file to a place where `import` is a syntax error.
   const missing = NOT_FOUND.has(codeOf(cause)) || cause.name === "SyntaxError";
   if (!missing) return error;
   return new OperationalError(

@@ -2,21 +2,21 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { after, now } from "./event-loop.js";
 import type { Host } from "./host.js";
 
-/** What is done for no connection in particular must not keep alive what the caller's async context holds. */
+/** Runs work that belongs to no connection outside the caller's async context, which it would keep alive. */
 export const outside = AsyncLocalStorage.snapshot();
 
-/** How many threads are kept, and for how long. */
+/** The maximum number of parked threads, and their time limit. */
 export interface ParkingLimits {
   readonly max: number;
-  /** Milliseconds; 0: for ever. */
+  /** Milliseconds; 0: no limit. */
   readonly idleTimeout: number;
 }
 
-/** Threads that serve nobody at the moment, those that came last first. */
+/** Threads that serve no connection now, the latest first. */
 export class ParkedThreads {
   readonly #hosts: { readonly host: Host; since: number }[] = [];
   #limits: ParkingLimits = { max: 4, idleTimeout: 5000 };
-  /** Besides `max`, for those who will soon take what they park. */
+  /** Additional places, for pools that will soon take the threads that they park. */
   #reserved = 0;
   #looking = false;
 
@@ -33,7 +33,7 @@ export class ParkedThreads {
     this.#trim();
   }
 
-  /** Keeps `count` more, where any are kept, until the function that it gives is called. */
+  /** Keeps `count` more threads, if any are kept at all, until the returned function is called. */
   reserve(count: number): () => void {
     this.#reserved += count;
     return () => {
@@ -47,19 +47,19 @@ export class ParkedThreads {
     return this.#hosts.filter(({ host }) => host.kind === kind).length;
   }
 
-  /** Keeps the thread for the next connection; one too many makes the oldest end. */
+  /** Parks the thread for the next connection. If there are too many, the oldest ends. */
   add(host: Host): void {
     this.#hosts.unshift({ host, since: now() });
     this.#trim();
   }
 
-  /** One that was started with the same, which is parked no more. */
+  /** Takes a parked thread of this kind. */
   take(kind: string): Host | undefined {
     const at = this.#hosts.findIndex(({ host }) => host.kind === kind);
     return at < 0 ? undefined : this.#hosts.splice(at, 1)[0]!.host;
   }
 
-  /** It has ended. */
+  /** Removes a thread that has ended. */
   remove(host: Host): void {
     const at = this.#hosts.findIndex((parked) => parked.host === host);
     if (at >= 0) this.#hosts.splice(at, 1);
@@ -74,7 +74,7 @@ export class ParkedThreads {
     }
     if (this.#looking || this.#hosts.length === 0 || idleTimeout === 0) return;
     this.#looking = true;
-    // A clock that is read a little early must not make it look in vain.
+    // One more millisecond, because the timer may fire slightly early.
     const wait = Math.ceil(this.#hosts.at(-1)!.since + idleTimeout - now()) + 1;
     outside(() =>
       after(wait, () => {

@@ -33,27 +33,27 @@ import { ReplyRows } from "./reply-rows.js";
 import { SpinWait } from "./spin-wait.js";
 import { type CachedStatement, StatementCache } from "./statement-cache.js";
 
-/** Calls of `run` under way: one being worked on, one that is there when it is done. */
+/** Frames under way: the thread works on one while the next one waits. */
 const MAX_CALLS = 2;
 
-/** What a pipeline needs of the thread it is with. */
+/** What a pipeline needs from its thread. */
 export interface PipelineHost {
   readonly control: Control;
   readonly closures: Callbacks;
-  /** The Comlink call that takes a frame and answers with a reply. Throws if the frame cannot be posted. */
+  /** The Comlink call that sends a frame and returns its reply. Throws if the frame cannot be posted. */
   run(frame: Frame, transfer: readonly ArrayBuffer[]): Promise<Reply>;
-  /** Hands over the next reply, if it is there. */
+  /** Delivers the next reply, if it is there. */
   look(): boolean;
-  /** Whether it pays to look. */
+  /** Knows whether it pays to look. */
   readonly spin: AdaptiveSpin;
-  /** Keep the process alive, and no longer. */
+  /** Keep the process alive, or stop doing so. */
   hold(): void;
   unhold(): void;
-  /** The thread cannot be talked to any more. */
+  /** Call it when the thread cannot be reached any more. */
   broken(error: Error): void;
 }
 
-/** Calls on their way to a thread in frames, and their answers on the way back. */
+/** Sends calls to a thread in frames, and gives its answers to the calls. */
 export class Pipeline {
   readonly statements: StatementCache;
   readonly #host: PipelineHost;
@@ -66,9 +66,9 @@ export class Pipeline {
   readonly #spinWait: SpinWait;
   /** When the thread was last known to begin something. */
   #since = 0;
-  /** When it was last known to begin the call that it is at. */
+  /** When the thread was last known to begin its present call. */
   #headSince = 0;
-  /** The call behind the first one that the thread was last seen inside, and since when. */
+  /** The call behind the head that the thread was last seen running, and since when. */
   #inside = 0;
   #insideSince = 0;
   #streaming = false;
@@ -76,19 +76,19 @@ export class Pipeline {
   #stopped = false;
   /** The thread times the operations of the next frame. */
   #timing = false;
-  /** Operations without an answer, which go first in the next frame. */
+  /** Operations without an answer; they come first in the next frame. */
   #ahead: unknown[] = [];
   readonly #rows = new ReplyRows();
-  /** Milliseconds that each operation has run that the present reply answers. */
+  /** Duration in ms of each operation in the present reply. */
   #spent = 0;
-  /** As of the answer that was read last: several calls' answers come in one reply. */
+  /** From the answer that was read last: one reply contains several calls' answers. */
   #lastInsertRowid: number | bigint = 0;
 
   inTransaction = false;
-  /** The thread's connection was changed beyond its transaction; see the wire's State. */
+  /** The thread's connection was changed beyond its transaction; see State in the wire. */
   tainted = false;
   totalChanges = 0;
-  /** Calls of callers that were answered, and calls of our own. */
+  /** Number of answered calls of callers, and of the pool's own calls. */
   executed = 0;
   housekeeping = 0;
   onTrace: ((sql: string) => void) | null = null;
@@ -101,14 +101,14 @@ export class Pipeline {
     this.statements = new StatementCache(cachedStatements);
   }
 
-  /** The call that the thread is running, or runs next. */
+  /** The call that the thread is running, or will run next. */
   get head(): Call | undefined {
     return this.#sent[0];
   }
 
   /**
-   * Milliseconds that the thread has been at its present call, as far as is known; 0 if it is at none. The control block is
-   * asked, since answers may wait to be read while the main loop is at something else.
+   * Milliseconds that the thread has run its present call, as far as is known; 0 if it runs none. Uses the control
+   * block, because answers may wait while the main loop is busy.
    */
   get busyMs(): number {
     const { head } = this;
@@ -122,7 +122,7 @@ export class Pipeline {
     return inside === 0 ? 0 : now() - this.#insideSince;
   }
 
-  /** All calls that are not over, in their order. */
+  /** All calls that have not ended, in order. */
   get underWay(): Call[] {
     return [...this.#sent, ...this.#queue];
   }
@@ -135,7 +135,7 @@ export class Pipeline {
     this.#schedule();
   }
 
-  /** Takes back a call that is in no frame yet. */
+  /** Removes a call that is in no frame yet. */
   withdraw(call: Call): void {
     const at = this.#queue.indexOf(call);
     if (at < 0) return;
@@ -143,19 +143,19 @@ export class Pipeline {
     this.#forget(call);
   }
 
-  /** Posts at once what is queued: a loop over rows that are there would keep the end of the tick from coming. */
+  /** Posts the queued calls now: a loop over buffered rows would delay the end of the tick. */
   postNow(): void {
     this.#flush();
   }
 
-  /** The rest of a cursor's rows is not wanted. */
+  /** Tells the thread to drop a cursor's remaining rows. */
   release(cursor: number): void {
     if (this.#stopped) return;
     this.#ahead.push(Op.RELEASE, cursor);
     this.#schedule();
   }
 
-  /** Settles everything that is not over: `why` gives the reason for each call. Nothing is sent from now on. */
+  /** Rejects all calls that have not ended; `why` gives each one's reason. Nothing is sent afterwards. */
   stop(why: (call: Call) => unknown): void {
     this.#stopped = true;
     this.#spinWait.gone();
@@ -191,12 +191,12 @@ export class Pipeline {
     if (this.#stopped) return;
     const some = (this.#queue.length > 0 && this.#room > 0) || this.#ahead.length > 0;
     if (this.#calls < MAX_CALLS && some) this.#post();
-    // An answer is owed, or packets are coming: the thread needs a call to answer.
+    // The thread can only send an answer or further packets as the reply to a frame.
     const wanted = this.#sent.length === 0 ? 0 : this.#streaming ? MAX_CALLS : 1;
     while (this.#calls < wanted) this.#post();
   }
 
-  /** How many operations a frame may take now: those under way must never share a mark in the control block. */
+  /** How many operations a frame may take now. Unanswered operations must never share a mark in the control block. */
   get #room(): number {
     return Math.max(0, Math.min(MAX_FRAME_OPS, MAX_UNDER_WAY - this.#sent.length));
   }
@@ -210,7 +210,7 @@ export class Pipeline {
         this.#host.broken(errorOf(failure.error));
         return;
       }
-      // The one that cannot be cloned, or needs too much memory, is found by halves; its neighbours are none the worse.
+      // Finds the call that cannot be cloned, or needs too much memory, by halving. Its neighbours are not affected.
       if (calls.length > 1) this.#queue.unshift(...calls.splice(Math.ceil(calls.length / 2)));
       else {
         this.#refuse(calls[0]!, failure.error);
@@ -219,7 +219,7 @@ export class Pipeline {
     }
   }
 
-  /** As much of the queue as a frame may take. */
+  /** Takes as many calls as a frame may have. */
   #take(): Call[] {
     const room = this.#room;
     if (this.#queue.length > room) return this.#queue.splice(0, room);
@@ -228,7 +228,7 @@ export class Pipeline {
     return calls;
   }
 
-  /** Posts a frame of `calls`. Gives why that cannot be done; nothing has been done then. */
+  /** Posts a frame of `calls`. If that fails, changes nothing and returns why. */
   #tryToPost(calls: readonly Call[]): { readonly error: unknown } | null {
     for (const id of this.statements.takeForgotten()) this.#ahead.push(Op.FORGET, id);
     const ahead = this.#ahead;
@@ -295,7 +295,7 @@ export class Pipeline {
     try {
       this.#read(reply);
     } catch (error) {
-      // Whose answers the rest of it holds is not known.
+      // It is unknown which calls the rest of the reply belongs to.
       this.#host.broken(error as Error);
       return;
     }
@@ -326,7 +326,7 @@ export class Pipeline {
     }
   }
 
-  /** Hands one answer to the call that waits for it. */
+  /** Gives one answer to the call that waits for it. */
   #answer(reply: Reply, at: number): void {
     const code = reply[at] as number;
     if (code === Answer.CHANGES) {

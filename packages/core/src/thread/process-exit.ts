@@ -1,12 +1,12 @@
-/** At the most so many ms of the process's end are spent on stopping statements. */
+/** Maximum milliseconds at process exit for stopping statements. */
 const PATIENCE_MS = 100;
 
 const strikes = new Set<() => boolean>();
 let listening = false;
 
 /**
- * Has `strike` called when the process exits, until it gives false: Node waits for each thread, and so for the native
- * call that it is in. Gives a way to take that back.
+ * Calls `strike` repeatedly at process exit, until it returns false. Node waits for each thread, and so for its present
+ * native call. Returns a function that removes it.
  */
 export function strikeAtExit(strike: () => boolean): () => void {
   strikes.add(strike);

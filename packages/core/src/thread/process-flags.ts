@@ -1,12 +1,15 @@
 import { basename, sep } from "node:path";
 
-/** What a thread inherits of the flags that the process was started with. */
+/** The process's flags that a thread inherits. */
 export interface ThreadFlags {
   readonly execArgv: string[];
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** How modules are found, loaded and reported: a setup module, a SQL function's or an engine may need it. */
+/**
+ * Flags about finding, loading and reporting modules. Setup modules, modules of SQL functions, and engines may need
+ * them.
+ */
 const KEPT = new Set([
   "--conditions",
   "-C",
@@ -35,7 +38,7 @@ const KEPT = new Set([
   "--trace-warnings",
 ]);
 
-/** What runs before the program, in each thread again. */
+/** Flags for modules that run before the program, and again in each thread. */
 const PRELOADS = new Set(["--import", "--require", "-r"]);
 
 /** Flags whose value may be the next argument. */
@@ -49,7 +52,7 @@ const WITH_VALUE = new Set([
   "--disable-warning",
   "--experimental-loader",
   "--loader",
-  // Not kept; but their values are no flags.
+  // These are not inherited, but their values must not be taken for flags.
   "--eval",
   "-e",
   "--print",
@@ -59,10 +62,9 @@ const WITH_VALUE = new Set([
 ]);
 
 /**
- * The flags for a thread. Left alone, a thread takes over all of them: `--input-type` keeps it from starting, and what
- * `--import` and `--require` name runs in it once more, opens its databases once more, and so on. Of those a thread gets what
- * packages have (tsx, ts-node), not the program's own files; `nested` is a thread of ours that starts another, which gets
- * none.
+ * The flags for a thread. By default a thread inherits all flags. Then `--input-type` keeps it from starting, and a
+ * program's own file in `--import` or `--require` runs again in it and opens its databases again. So a thread inherits
+ * only preloads from packages (tsx, ts-node). With `nested`, when one of our threads starts another, it inherits none.
  */
 export function threadFlags(
   process: {
@@ -87,14 +89,14 @@ export function threadFlags(
   return { execArgv, env };
 }
 
-/** A package by its name, one that is installed, or Yarn's way of finding them. */
+/** Whether it is a package name, a path in node_modules, or Yarn's Plug'n'Play file. */
 function isPackage(specifier: string): boolean {
   if (specifier.split(/[\\/]/).includes("node_modules")) return true;
   if (/^\.pnp\.(?:cjs|js|loader\.mjs)$/.test(basename(specifier))) return true;
   return !/^(?:\.|\/|file:|data:|[A-Za-z]:)/.test(specifier) && !specifier.startsWith(sep);
 }
 
-/** As Node splits NODE_OPTIONS: at blanks, but for those in double quotes, in which `\` escapes. */
+/** Splits NODE_OPTIONS as Node does: at spaces outside double quotes, where `\` escapes. */
 function splitOptions(options: string): string[] {
   const found: string[] = [];
   let word: string | null = null;

@@ -10,21 +10,21 @@ import {
 } from "@sqlite-aio/worker/wire";
 import type { Call } from "./call.js";
 
-/** Makes the rows that replies bring, and gives them to the calls that wait for them. */
+/** Builds the rows of replies, and adds them to their calls. */
 export class ReplyRows {
-  /** What the thread packs rows in. */
+  /** The shared memory for blocks. */
   #slots: BlockSlots | null = null;
 
   memoryIs(memory: unknown): void {
     this.#slots = new BlockSlots(memory);
   }
 
-  /** No rows come any more: who keeps a closed connection need not keep the memory. */
+  /** Frees the memory when no more rows come: a closed connection may be kept for long. */
   end(): void {
     this.#slots = null;
   }
 
-  /** The rows of the answer ROWS at `at`. */
+  /** Adds the rows of the answer ROWS at `at`. */
   addCells(call: Call, reply: Reply, at: number): void {
     if (call.settled) return;
     const rows = reply[at + 2] as number;
@@ -41,7 +41,9 @@ export class ReplyRows {
     call.addRows(rows);
   }
 
-  /** The block is in memory of its own, or in the slot of this number, which is free then. */
+  /**
+   * Adds the rows of a block, which has its own memory, or is in the slot of this number. The slot is free afterwards.
+   */
   addBlock(call: Call, where: unknown): void {
     const slots = typeof where === "number" ? this.#slots : null;
     const block: unknown = slots === null ? where : slots.slot(where as number);
@@ -54,7 +56,7 @@ export class ReplyRows {
   }
 }
 
-/** The column names of a call that builds objects, which are known when its first rows are; null for arrays. */
+/** The column names of a call that builds objects, known with its first rows; null for arrays. */
 function namesOf(call: Call, columns: number | null): readonly string[] | null {
   const shape = call.getsRows();
   const names = (call.objects ? shape?.names : null) ?? null;

@@ -2,14 +2,14 @@ import type { AdaptiveSpin } from "@sqlite-aio/worker/wire";
 import { now, onTurn } from "./event-loop.js";
 
 /**
- * How long the main loop is kept turning for an answer. A parked loop takes 50 to 100 us to wake up, longer than a
- * point read; a turning one sees the answer at once. Timers, I/O and other callbacks run in every turn.
+ * How long the main loop is kept turning for an answer. Waking a parked loop takes 50 to 100 us, longer than a point
+ * read; a turning loop sees the answer at once. Timers, I/O and other callbacks run in every turn.
  */
 const SPIN_MS = 0.2;
-/** For so long each turn looks for the answer: a turn of the loop takes some microseconds, a read by key not many more. */
+/** How long each turn looks for the answer. A turn of the loop takes some microseconds, a read by key not many more. */
 const LOOK_MS = 0.01;
 
-/** What keeps the loop turning, for all channels of the process. */
+/** State of the turning loop, shared by all threads. */
 let turnUntil = 0;
 let turning = false;
 const waiting: SpinWait[] = [];
@@ -31,22 +31,22 @@ function stopWaiting(spinWait: SpinWait): void {
   if (last !== spinWait) waiting[at] = last;
 }
 
-/** Keeps the main loop turning while the answer of one channel is due, as long as that has been paying off. */
+/** Keeps the main loop turning while an answer of one thread is due, as long as that pays off. */
 export class SpinWait {
   readonly #spin: AdaptiveSpin;
   #counted = false;
-  /** The loop turns for the next answer. */
+  /** The loop is turning for the next answer. */
   #first = false;
-  /** Hands over the answer if it is there. */
+  /** Delivers the answer if it is there. */
   readonly look: () => boolean;
 
-  /** `spin` knows whether that has been paying off with this thread. */
+  /** `spin` knows whether turning pays off with this thread. */
   constructor(look: () => boolean, spin: AdaptiveSpin) {
     this.look = look;
     this.#spin = spin;
   }
 
-  /** A call was posted at `at`, and none was under way. */
+  /** Call it when a frame is posted at `at` and none was under way. */
   posted(at: number): void {
     if (!this.#spin.begins()) return;
     this.#counted = this.#first = true;
@@ -57,7 +57,7 @@ export class SpinWait {
     onTurn(turn);
   }
 
-  /** An answer came after `ms`, with `calls` more under way. */
+  /** Call it when an answer came after `ms`; `calls` frames are still under way. */
   answered(ms: number, calls: number): void {
     if (this.#counted && calls === 0) {
       this.#counted = false;
@@ -68,7 +68,7 @@ export class SpinWait {
     this.#spin.ended(ms <= SPIN_MS);
   }
 
-  /** The thread died. */
+  /** Call it when the thread has died. */
   gone(): void {
     if (this.#counted) stopWaiting(this);
     this.#counted = this.#first = false;

@@ -26,22 +26,22 @@ import { orMissingEntry } from "./missing-entry.js";
 import { ThreadPort } from "./thread-port.js";
 import { DEFAULT_ENGINE, type ThreadOptions } from "../options/connect-options.js";
 
-/** One word for all threads of the process: how many are polling their port. */
+/** One word for all threads of the process: the number of polling threads. */
 const pollers = new SharedArrayBuffer(4);
 
-/** A connection's thread, and the ways to it. */
+/** A connection's thread, and its message ports. */
 export interface Thread {
   readonly tenancy: Tenancy;
   readonly control: Control;
-  /** For Comlink's messages. */
+  /** The port of Comlink's messages. */
   readonly mailbox: ThreadPort;
-  /** Functions of this side that it calls, on a port of their own. */
+  /** The functions on this side that the thread calls, on a port of their own. */
   readonly closures: Callbacks;
-  /** It was parked until now, and may have died without anybody's having noticed. */
+  /** It was parked until now, and may have died unnoticed. */
   readonly reused: boolean;
 }
 
-/** Threads of this copy of the library that wait for a connection. */
+/** The parked threads of this copy of the library. */
 export const parked = new ParkedThreads();
 
 /** Threads that have not ended. */
@@ -49,25 +49,25 @@ const hosts = new Set<Host>();
 let started = 0;
 let reused = 0;
 
-/** What the threads of the process are doing, and how many there were. */
+/** Statistics of this process's threads. */
 export interface ProcessThreads {
   /** Threads that serve a connection. */
   active: number;
-  /** Threads that wait for one. */
+  /** Threads that wait for a connection. */
   parked: number;
-  /** Threads that were ever started. */
+  /** Threads started so far. */
   started: number;
-  /** How often a connection was given a thread that was there already. */
+  /** How often a connection got an existing thread. */
   reused: number;
 }
 
-/** What the threads of this process are doing; those that keep a replica are not counted. */
+/** Statistics of this process's threads, without those that keep a replica. */
 export function threadStats(): ProcessThreads {
   const active = [...hosts].filter(({ busy }) => busy).length;
   return { active, parked: parked.count, started, reused };
 }
 
-/** A thread for a connection, one that is parked if it will do. It does not keep the process alive. */
+/** Takes a suitable parked thread for a connection, or starts one. It does not keep the process alive. */
 export function startThread(options: ThreadOptions, watcher: Watcher): Thread {
   const block = createControl();
   const control = openControl(block);
@@ -80,7 +80,7 @@ export function startThread(options: ThreadOptions, watcher: Watcher): Thread {
     callbacks: callbacks.port2,
     pollers,
     maxPollers: Math.max(1, availableParallelism() - 1),
-    // Of a main thread that ends process-exit.ts hears.
+    // The end of the main thread is handled by process-exit.ts.
     environment: isMainThread ? 0 : (native?.environment() ?? 0),
   };
   const ports = [answers.port2, callbacks.port2];
@@ -103,14 +103,14 @@ export function startThread(options: ThreadOptions, watcher: Watcher): Thread {
   }
 }
 
-/** Parks the thread of a connection that is closed. False if it is nobody else's, or none is kept. */
+/** Parks the thread of a closed connection. False if no other connection may use it, or none are kept. */
 export function parkThread(tenancy: Tenancy): boolean {
   if (!tenancy.forOthers || parked.limits.max === 0) return false;
   parked.add(tenancy.leave());
   return true;
 }
 
-/** Sees to it that `count` threads are parked, and resolves when they are ready to serve. */
+/** Starts threads until `count` are parked. Resolves when they are ready to serve. */
 export async function startAhead(count: number): Promise<void> {
   const flags = threadFlags(process, isOurs(workerData));
   const kind = kindOf(PLAIN, flags)!;
@@ -120,8 +120,8 @@ export async function startAhead(count: number): Promise<void> {
 }
 
 /**
- * Starts a thread for a connection that will soon be opened with these options, unless one is parked: it starts while the
- * caller waits for another one. It does not keep the process alive.
+ * Starts a thread ahead for a connection with these options that will soon be opened, unless one is parked. It does not
+ * keep the process alive.
  */
 export function startSoon(options: ThreadOptions): void {
   const flags = threadFlags(process, isOurs(workerData));
@@ -129,11 +129,13 @@ export function startSoon(options: ThreadOptions): void {
   if (kind === null || parked.limits.max === 0 || parked.countOf(kind) > 0) return;
   const { ready, port } = parkOne(kind, flags);
   port.unref();
-  // Whoever takes it is told.
+  // The connection that takes the thread gets the error.
   ready.catch(() => {});
 }
 
-/** `ready` resolves when the thread has loaded what it will need; until then `port` keeps the process alive. */
+/**
+ * Starts and parks a thread. `ready` resolves when it has loaded its engine; until then `port` keeps the process alive.
+ */
 function parkOne(kind: string, flags: ThreadFlags): { ready: Promise<void>; port: MessagePort } {
   const { port1, port2 } = new MessageChannel();
   const data: WaitingData = { engineAhead: DEFAULT_ENGINE, ready: port2 };
@@ -150,11 +152,11 @@ function parkOne(kind: string, flags: ThreadFlags): { ready: Promise<void>; port
   return { ready: promise, port: port1 };
 }
 
-/** What it takes to be served by a thread that others have had. */
+/** The options that decide whether a connection can use another one's thread. */
 type Own = Pick<ThreadOptions, "createWorker" | "resourceLimits"> & { open: { engine: string } };
 const PLAIN: Own = { createWorker: undefined, resourceLimits: undefined, open: { engine: DEFAULT_ENGINE } };
 
-/** What makes threads alike; null: nobody else may have one that is started so. */
+/** The kind of a thread; null if no other connection may use it. */
 function kindOf({ createWorker, resourceLimits, open }: Own, { execArgv, env }: ThreadFlags): string | null {
   if (createWorker !== undefined || resourceLimits !== undefined || open.engine !== DEFAULT_ENGINE)
     return null;
@@ -181,7 +183,7 @@ function startHost(
   return register(kind === null ? start() : outside(start), kind, died);
 }
 
-/** By itself, so that what a thread's end is listened for with holds nothing of its first connection. */
+/** A function of its own, so that the listener for the thread's end does not capture its first connection. */
 function register(worker: Worker, kind: string | null, died: (cause: unknown) => void): Host {
   const host = new Host(worker, kind, (gone, cause) => {
     hosts.delete(gone);
@@ -193,16 +195,16 @@ function register(worker: Worker, kind: string | null, died: (cause: unknown) =>
   return host;
 }
 
-/** Who hears of a thread that dies while it is parked. */
+/** The listener for a parked thread that dies: there is nothing to do. */
 function nobody(): void {}
 
-/** Whether this thread was itself started here. */
+/** Whether this library has started the present thread. */
 function isOurs(data: unknown): boolean {
   if (typeof data !== "object" || data === null) return false;
   return ("pollers" in data && "answers" in data) || "engineAhead" in data;
 }
 
-/** Starts a thread that keeps a replica, and does not keep the process alive. */
+/** Starts a thread that keeps a replica. It does not keep the process alive. */
 export function startReplicaThread(options: ThreadOptions, replica: ReplicaSpec): Worker {
   const flags = threadFlags(process, isOurs(workerData));
   const worker = startWorker(options, { workerData: { replica }, name: "sqlite-aio-replica", ...flags });
@@ -216,7 +218,7 @@ function startWorker(
 ): Worker {
   if (createWorker === undefined) return new Worker(commonjsEntry, workerOptions);
   const worker = createWorker(entry, workerOptions);
-  // Not instanceof: bundlers and Electron may have a class of their own.
+  // No instanceof: bundlers and Electron may have a class of their own.
   const methods = ["postMessage", "on", "once", "ref", "unref", "terminate"] as const;
   if (methods.every((method) => typeof worker?.[method] === "function")) return worker;
   throw new TypeError("createWorker must return a Worker of node:worker_threads");

@@ -2,33 +2,36 @@ import { factsOf, type ParameterList, type StatementFacts } from "@sqlite-aio/wo
 import type { Shape } from "../values/shape.js";
 import { ProgrammingError } from "../errors/errors.js";
 
-/** A SQL text the thread knows, or will know, by number. */
+/** A SQL text with the number that the thread knows it by, or will. */
 export interface CachedStatement {
   readonly id: number;
   readonly sql: string;
   readonly parameters: ParameterList;
   readonly facts: StatementFacts;
   shape: Shape | null;
-  /** The thread was told its text. */
+  /** The thread has received its text. */
   defined: boolean;
   /** It has run without an error. */
   proven: boolean;
-  /** Calls that are not settled. */
+  /** Number of unsettled calls. */
   pending: number;
   evicted: boolean;
 }
 
-/** Characters of texts that are remembered, of which the thread has a copy and SQLite another. */
+/** Maximum total length of cached texts, in characters. The thread has a copy of each, and SQLite another. */
 const MAX_LENGTH = 4 * 1024 * 1024;
 
-/** Least recently used statements by text. What is evicted is forgotten by the thread once nothing waits for it. */
+/**
+ * A cache of statements by text, evicting the least recently used. The thread forgets an evicted statement once no call
+ * waits for it.
+ */
 export class StatementCache {
   readonly #byText = new Map<string, CachedStatement>();
   readonly #byId = new Map<number, CachedStatement>();
   readonly #capacity: number;
   #forgotten: number[] = [];
   #lastId = 0;
-  /** Characters of all texts together. */
+  /** Total length of all texts. */
   #length = 0;
 
   constructor(capacity: number) {
@@ -40,7 +43,7 @@ export class StatementCache {
     const known = this.#byText.get(sql);
     if (known !== undefined) {
       if (this.#byText.size >= this.#capacity >> 1 || this.#length >= MAX_LENGTH >> 1) {
-        // Move to the end. Below half of the bounds nothing is about to be evicted, so order does not matter yet.
+        // Move to the end. Below half of the limits nothing will soon be evicted, so the order does not matter yet.
         this.#byText.delete(sql);
         this.#byText.set(sql, known);
       }
@@ -71,7 +74,7 @@ export class StatementCache {
     return this.#byId.get(id);
   }
 
-  /** A call that uses the statement is on its way. It may have been evicted while the call waited for its turn. */
+  /** Notes a call that uses the statement. The statement may have been evicted while the call waited. */
   sent(statement: CachedStatement): void {
     statement.pending++;
     this.#byId.set(statement.id, statement);
@@ -82,7 +85,7 @@ export class StatementCache {
     if (statement.evicted && statement.pending === 0) this.#forget(statement);
   }
 
-  /** Numbers the thread can forget, since the last time. */
+  /** Takes the numbers that the thread can forget. */
   takeForgotten(): readonly number[] {
     if (this.#forgotten.length === 0) return NONE;
     const taken = this.#forgotten;
@@ -101,14 +104,14 @@ export class StatementCache {
   #forget(statement: CachedStatement): void {
     this.#byId.delete(statement.id);
     if (statement.defined) this.#forgotten.push(statement.id);
-    // Should a call still use it, the thread is told its text again.
+    // If a call still uses it, the thread gets its text again.
     statement.defined = false;
   }
 }
 
 const NONE: readonly number[] = [];
 
-/** Throws unless `sql` is text that reaches the engine as it is. */
+/** Throws unless `sql` is a text that reaches SQLite unchanged. */
 export function checkSql(sql: string): void {
   if (typeof sql !== "string") throw new TypeError(`the SQL text must be a string, not ${typeof sql}`);
   if (sql.includes("\0")) {

@@ -1,17 +1,17 @@
 import { checkOptions, integer } from "../options/connect-options.js";
 import { parked, startAhead } from "./start-thread.js";
 
-/** How many threads are kept for the next connections, and for how long. */
+/** How many threads are kept for later connections, and for how long. */
 export interface ParkingOptions {
-  /** Threads at the most. Default 4; 0: each connection has a thread of its own, which ends with it. */
+  /** Maximum number of threads. Default 4; 0: each connection has its own thread, which ends with it. */
   max?: number | undefined;
-  /** Milliseconds after which a thread that nobody has taken ends. Default 5000; 0: never. */
+  /** Milliseconds after which an unused thread ends. Default 5000; 0: never. */
   idleTimeout?: number | undefined;
 }
 
 /**
- * Sets how many threads of closed connections this process keeps for those that are opened next, and for how long; what is
- * not given stays as it is. A thread in which code of the caller's has run is never kept. Throws TypeError or RangeError.
+ * Sets how many threads of closed connections this process keeps for later connections, and for how long. Omitted
+ * options stay as they are. A thread that has run user code is never kept. Throws TypeError or RangeError.
  *
  * @example
  * parkThreads({ max: 0 }); // a new thread for every connection
@@ -26,8 +26,8 @@ export function parkThreads(options: ParkingOptions): void {
 }
 
 /**
- * Starts threads ahead, until `count` wait for connections, and resolves when they are ready. Rejects with a RangeError
- * for more than {@link parkThreads} lets wait, and with a WorkerCrashedError where one cannot start.
+ * Starts threads ahead until `count` wait for connections. Resolves when they are ready. Rejects with a RangeError if
+ * {@link parkThreads} allows fewer, and with a WorkerCrashedError if one cannot start.
  *
  * @example
  * await startThreads(2); // while the program loads: opening a pool takes a millisecond then

@@ -35,7 +35,10 @@ import type { StatementCache } from "./statement-cache.js";
 import type { Tenancy } from "./host.js";
 import { parkThread, startThread } from "./start-thread.js";
 
-/** A thread and what is under way to it. Everything pending is settled when the thread answers, errors or exits. */
+/**
+ * A connection's thread, and the calls under way to it. All pending calls are settled when the thread answers, fails or
+ * exits.
+ */
 export class WorkerThread {
   readonly closures: Callbacks;
   readonly #tenancy: Tenancy;
@@ -46,14 +49,14 @@ export class WorkerThread {
   readonly #pipeline: Pipeline;
   readonly #cancellation: Cancellation;
   #lastNumber = 0;
-  /** What keeps the process alive: calls, and calls besides the frames. */
+  /** Number of calls that keep the process alive, including out-of-band calls. */
   #pending = 0;
   #dead: ((outcome: CrashOutcome) => Error) | null = null;
-  /** What closing waits for besides the calls. */
+  /** Work that close() waits for besides the calls. */
   readonly #work = new Set<Promise<unknown>>();
   readonly #outOfBand = new Set<(reason: Error) => void>();
   readonly #whenQuiet: (() => void)[] = [];
-  /** The thread has nothing to do with the connection any more. */
+  /** Resolves when the thread no longer serves this connection. */
   readonly exited: Promise<void>;
   readonly #gone = Promise.withResolvers<void>();
   readonly #reused: boolean;
@@ -78,7 +81,7 @@ export class WorkerThread {
     this.thread = this.#tenancy.threadId;
     const endpoint = callerEndpoint(this.#mailbox);
     const remote = wrap<ThreadApi>(endpoint);
-    // A property of a Comlink proxy is a new proxy each time.
+    // Each access to a property of a Comlink proxy makes a new proxy.
     const { run } = remote;
     this.#remote = remote;
     this.#run = run;
@@ -106,7 +109,7 @@ export class WorkerThread {
     this.#mailbox.on("messageerror", (thrown) => this.#die(() => errorOf(thrown)));
   }
 
-  /** The thread is at its end. What it answered before counts, and Comlink hands that over in microtasks. */
+  /** The thread has ended. Its earlier answers still count; Comlink delivers them in microtasks. */
   #ended(cause: () => Error, then?: () => void): void {
     this.#mailbox.drain();
     onTurn(() => {
@@ -119,8 +122,8 @@ export class WorkerThread {
   readonly #forgetStrike: () => void;
 
   /**
-   * Nothing comes from the thread any more. Comlink keeps what an endpoint reaches, which is all there is here, until each of
-   * its proxies is released.
+   * Nothing comes from the thread any more. Comlink keeps everything that an endpoint references, so the whole
+   * connection, until each of its proxies is released.
    */
   #over(): void {
     this.#forgetStrike();
@@ -140,7 +143,7 @@ export class WorkerThread {
     signal?.throwIfAborted();
     let begun = false;
     const channel = new WorkerThread(options);
-    // Rejects what is pending, and does not wait for the thread's end.
+    // Rejects pending calls without waiting for the thread's end.
     const onAbort = (): void => void channel.terminate();
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
@@ -151,7 +154,7 @@ export class WorkerThread {
       return { channel, opened };
     } catch (error) {
       signal?.throwIfAborted();
-      // It died while it was parked, which is nobody's error: nothing has run that could have killed it.
+      // The thread died while it was parked, before it ran any code for this connection. Try another one.
       const again = channel.#reused && !channel.alive && !begun;
       await channel.close().catch(() => {});
       if (again) return await WorkerThread.open(options, signal);
@@ -162,7 +165,7 @@ export class WorkerThread {
   }
 
   async #engine(options: OpenOptions): Promise<EngineCopy> {
-    // Before code of the caller's runs the thread has to answer: should it die of that, it is to be known.
+    // The thread must answer once before user code runs: if it dies later, the user code is known to have begun.
     const known = bringsCode(options) ? null : this.#tenancy.engine;
     const copy = known ?? (await this.outOfBand((remote) => remote.engine(options.engine)));
     this.#tenancy.loaded(copy);
@@ -204,12 +207,12 @@ export class WorkerThread {
     return this.#pipeline.totalChanges;
   }
 
-  /** Callers' calls that were answered since the thread was started. */
+  /** Number of callers' calls that were answered since the thread was started. */
   get executed(): number {
     return this.#pipeline.executed;
   }
 
-  /** The same of calls that nobody has made; see {@link Call.housekeeping}. */
+  /** The same for the pool's own calls; see {@link Call.housekeeping}. */
   get housekeeping(): number {
     return this.#pipeline.housekeeping;
   }
@@ -231,12 +234,12 @@ export class WorkerThread {
     this.#pipeline.onHooks = listener;
   }
 
-  /** The thread runs something that its caller gave up. */
+  /** The thread runs something that its caller has given up. */
   get abandoned(): boolean {
     return this.#pipeline.head?.abandoned === true;
   }
 
-  /** The one way to the thread. The call is posted at the end of the tick, together with its neighbours. */
+  /** The only way to send a call to the thread. It is posted at the end of the tick, together with its neighbours. */
   send(call: Call): void {
     if (this.#dead === null) {
       if (call.grouped) this.#cancellation.watchGroups();
@@ -249,7 +252,7 @@ export class WorkerThread {
     this.#pipeline.postNow();
   }
 
-  /** The rest of a cursor's rows is not wanted. */
+  /** Tells the thread to drop a cursor's remaining rows. */
   release(cursor: number): void {
     this.#pipeline.release(cursor);
   }
@@ -293,7 +296,9 @@ export class WorkerThread {
     return this.#cancellation.progress;
   }
 
-  /** A Comlink call besides the frames, for what is asynchronous in the thread. Rejects when the thread dies. */
+  /**
+   * A Comlink call outside the frames, for methods that are asynchronous in the thread. Rejects when the thread dies.
+   */
   async outOfBand<T>(ask: (remote: Remote<ThreadApi>) => Promise<Outcome<T>>): Promise<T> {
     if (this.#dead !== null) throw this.#dead("not-started");
     this.hold();
@@ -313,14 +318,14 @@ export class WorkerThread {
     }
   }
 
-  /** Defines what SQL may call, or takes it away; on fresh handles too if it is `lasting`. */
+  /** Adds or removes a definition; on later handles, too, if it is `lasting`. */
   async define(definition: Definition, lasting: boolean): Promise<void> {
     await this.#putToUse(definitionKey(definition), definition.source, lasting, (remote) =>
       remote.define(definition, lasting),
     );
   }
 
-  /** Sets the authorizer, or takes it away; on fresh handles too if it is `lasting`. */
+  /** Sets or removes the authorizer; on later handles, too, if it is `lasting`. */
   async setAuthorizer(source: Source | null, lasting: boolean): Promise<void> {
     await this.#putToUse("authorizer", source, lasting, (remote) => remote.setAuthorizer(source, lasting));
   }
@@ -335,12 +340,12 @@ export class WorkerThread {
     this.closures.inUse(use, source !== null && "closure" in source ? source.closure : undefined, lasting);
   }
 
-  /** Copies a database of the handle's into a file, in which no other copy of SQLite may be at work meanwhile. */
+  /** Copies one of the handle's databases into a file. No other copy of SQLite may use that file meanwhile. */
   async backup(options: Parameters<ThreadApi["backup"]>[0]): Promise<void> {
     await this.#files.during(options.path, () => this.outOfBand((remote) => remote.backup(options)));
   }
 
-  /** A fresh handle in place of one whose state was changed. */
+  /** Replaces a handle whose state was changed by a new one. */
   async reopen(): Promise<void> {
     await this.outOfBand((remote) => remote.reopen());
     this.closures.reopened();
@@ -348,13 +353,13 @@ export class WorkerThread {
     this.tainted = this.inTransaction = false;
   }
 
-  /** Other contents for a database in memory. */
+  /** Replaces the contents of an in-memory database. */
   async replace(image: Uint8Array): Promise<void> {
     const fresh = await this.outOfBand((remote) => remote.replace(image));
     if (fresh) this.closures.reopened();
   }
 
-  /** Lets one of the handle's databases be one in memory, with these contents. */
+  /** Turns one of the handle's databases into an in-memory one with these contents. */
   async deserialize(image: Uint8Array<ArrayBuffer>, name: string): Promise<void> {
     const fresh = await this.outOfBand((remote) =>
       remote.deserialize(transferred(image, [image.buffer]), name),
@@ -362,27 +367,27 @@ export class WorkerThread {
     if (fresh) this.closures.reopened();
   }
 
-  /** Calls besides the frames are under way. */
+  /** Out-of-band calls are under way. */
   get busyOutOfBand(): boolean {
     return this.#outOfBand.size > 0;
   }
 
-  /** Resolves when no call besides the frames is under way. */
+  /** Resolves when no out-of-band call is under way. */
   async outOfBandOver(): Promise<void> {
     if (this.#outOfBand.size > 0) await new Promise<void>((resolve) => this.#whenQuiet.push(resolve));
   }
 
-  /** For a cursor or an executemany: never given twice, since a lease may be over before its cursors are. */
+  /** A number for a cursor or an executemany. Never used twice, because a lease may end before its cursors. */
   nextNumber(): number {
     return ++this.#lastNumber;
   }
 
-  /** How many numbers were given. */
+  /** How many numbers were given out. */
   get numbers(): number {
     return this.#lastNumber;
   }
 
-  /** Lets {@link close} wait for work of more than one call. */
+  /** Makes {@link close} wait for work of more than one call. */
   async drained<T>(work: Promise<T>): Promise<T> {
     this.#work.add(work);
     try {
@@ -401,14 +406,14 @@ export class WorkerThread {
     if (--this.#pending === 0) this.#tenancy.unref();
   }
 
-  /** Closes the handle and gives up the thread; what is pending rejects as closed. */
+  /** Closes the handle and gives the thread back or ends it. Pending calls reject as closed. */
   async close(): Promise<void> {
     let asNew = false;
     try {
       await Promise.allSettled(this.#work);
       if (this.#dead === null) asNew = await this.outOfBand((remote) => remote.close());
     } finally {
-      // What is under way all the same would meet the next connection.
+      // Calls that are still under way would reach the next connection.
       if (asNew && this.#dead === null && this.#pending === 0 && parkThread(this.#tenancy)) {
         this.#die(null);
         this.#over();
@@ -416,12 +421,12 @@ export class WorkerThread {
     }
   }
 
-  /** Ends the thread. A native call that is running ends first. */
+  /** Ends the thread, after its present native call. */
   async terminate(): Promise<void> {
     stop(this.#control);
     this.#die(null);
     this.#tenancy.ref();
-    // A thread ends when its native call has returned.
+    // A thread ends only when its native call returns.
     const leaveOff = this.#cancellation.hammer();
     await this.#tenancy.terminate();
     await this.exited;
@@ -437,7 +442,7 @@ export class WorkerThread {
     this.#pipeline.stop((call) => this.#lost(this.#neverBegins(call) ? "not-started" : "unknown"));
     for (const lost of this.#outOfBand) lost(this.#dead("unknown"));
     if (error === undefined) return;
-    // It may be alive and hold locks, if it is only the connection to it that broke.
+    // The thread may be alive and hold locks, if only the connection to it broke.
     void this.#tenancy.terminate();
     this.onDeath?.(error);
   }
@@ -445,7 +450,10 @@ export class WorkerThread {
   #lost(outcome: CrashOutcome): ErrorReason {
     return new ErrorReason(() => this.#dead!(outcome));
   }
-  /** A member of a group that was not committed has begun, too: it may be what the thread died of. */
+  /**
+   * Whether the call had certainly not begun. A member of an uncommitted group has begun: it may have killed the
+   * thread.
+   */
   #neverBegins({ sequence }: Call): boolean {
     if (sequence === 0) return true;
     return cancel(this.#control, sequence) && !hasBegun(this.#control, sequence);
