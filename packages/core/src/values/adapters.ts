@@ -11,11 +11,12 @@ const PRIMITIVES = new Set<unknown>([String, Number, BigInt, Boolean]);
 const adapters = new Map<unknown, (value: never) => unknown>();
 const converters = new Map<string, (bytes: Buffer) => unknown>();
 
-/** Whether there are adapters for strings, numbers and the like: without, nobody looks. */
+/** Whether there are adapters for strings, numbers and other primitives. Without them no look-up is needed. */
 export let adaptsPrimitives = false;
 
 /**
- * Lets instances of `type` be bound: `adapter` gives the value to store, one of the types that bind by themselves.
+ * Lets instances of `type` be bound: `adapter` returns the value to store, which must be of a type that binds by
+ * itself.
  *
  * @example
  * registerAdapter(Date, (date) => date.toISOString());
@@ -30,7 +31,7 @@ export function registerAdapter<T>(type: Constructor<T>, adapter: (value: T) => 
 
 /**
  * Converts columns declared as `typeName` (with `PARSE_DECLTYPES`) or selected `AS "name [typeName]"` (with
- * `PARSE_COLNAMES`): `converter` is given the bytes of a value that is not NULL. Case does not count in the name.
+ * `PARSE_COLNAMES`): `converter` gets the bytes of a value that is not NULL. The case of the name does not matter.
  */
 export function registerConverter(typeName: string, converter: (bytes: Buffer) => unknown): void {
   if (typeof typeName !== "string")
@@ -40,7 +41,7 @@ export function registerConverter(typeName: string, converter: (bytes: Buffer) =
   converters.set(typeName.toUpperCase(), converter);
 }
 
-/** What the adapter of the value's class makes of it; undefined if there is none. */
+/** The result of the adapter of the value's class; undefined if there is none. */
 export function adapt(
   value: object | string | number | bigint | boolean,
 ): { readonly value: unknown } | undefined {
@@ -48,7 +49,7 @@ export function adapt(
   return adapter === undefined ? undefined : { value: adapter(value as never) };
 }
 
-/** A column's name without the type that `PARSE_COLNAMES` reads in it. */
+/** A column's name without the type that `PARSE_COLNAMES` reads from it. */
 export function columnName(detectTypes: number, name: string): string {
   return (detectTypes & PARSE_COLNAMES) === 0 ? name : name.replace(/ ?\[[^]*$/, "");
 }

@@ -1,12 +1,12 @@
 import { encodeColumns, type Packet, sizeOf, type SqlValue } from "@sqlite-aio/worker/wire";
 
-/** Bounds of one batch: what the caller's loop packs in about a millisecond. */
+/** Limits of one batch: what the main loop packs in about a millisecond. */
 const MAX_SETS = 1000;
 const MAX_BYTES = 256 * 1024;
 
 /**
- * Parameter sets that go to the thread together, by columns: an array a set would be one more object a set for the collector
- * to copy.
+ * Parameter sets that are sent together. They are stored by columns: one array per set would be one more object for the
+ * garbage collector to copy.
  */
 export class Batch {
   readonly #columns: SqlValue[][];
@@ -35,7 +35,7 @@ export class Batch {
     return ++this.#sets >= MAX_SETS || this.#bytes >= MAX_BYTES;
   }
 
-  /** As it crosses to the thread, with the memory that goes there. */
+  /** The batch in the form that is sent, and the buffers to transfer. */
   pack(): { packed: Packet | SqlValue[][]; transfer: ArrayBuffer[] } {
     const transfer: ArrayBuffer[] = [];
     const packed =

@@ -5,7 +5,7 @@ import { adapt, adaptsPrimitives } from "./adapters.js";
 import { DataError, ProgrammingError } from "../errors/errors.js";
 
 /**
- * Classes that a `registerAdapter()` is called for: a type that is declared here may be a parameter.
+ * Types that have an adapter (`registerAdapter()`). A type that is declared here may be a parameter.
  *
  * @example
  * registerAdapter(Date, (date) => date.toISOString());
@@ -17,7 +17,7 @@ import { DataError, ProgrammingError } from "../errors/errors.js";
  */
 export interface AdaptedTypes {}
 
-/** A value that can be a parameter: one that binds by itself, or of one of the {@link AdaptedTypes}. */
+/** A value that can be a parameter: it binds by itself, or is one of the {@link AdaptedTypes}. */
 export type Bindable =
   | null
   | undefined
@@ -34,8 +34,8 @@ export type Bindable =
 export type Parameters = readonly Bindable[] | { readonly [name: string]: Bindable };
 
 /**
- * What `P` has to be to be {@link Parameters}: an array or an object, also of an `interface`, whose values can be bound. No
- * primitive is an object, and every function has the symbol.
+ * The condition on `P` to be {@link Parameters}: an array or an object, also of an `interface`, whose values can be
+ * bound. Primitives are no objects, and every function has the symbol.
  */
 export type ParametersOf<P> = object & { readonly [K in keyof P]: Bindable } & {
   /** What functions have. */
@@ -43,9 +43,9 @@ export type ParametersOf<P> = object & { readonly [K in keyof P]: Bindable } & {
 };
 
 /**
- * {@link Parameters}, or an object of an `interface` whose values are not looked at before the call: where the type of rows
- * is given, TypeScript does not work out that of parameters. Dates, functions, iterables, buffers and promises have one of the
- * symbols.
+ * {@link Parameters}, or an object of an `interface` whose values are checked only by the call: if the type of rows is
+ * given, TypeScript does not infer that of parameters. Dates, functions, iterables, buffers and promises have one of
+ * the symbols.
  */
 export type AnyParameters =
   | Parameters
@@ -62,10 +62,10 @@ export type AnyParameters =
 
 const MAX_INT64 = 2n ** 63n - 1n;
 const MIN_INT64 = -(2n ** 63n);
-/** SQLITE_LIMIT_LENGTH as better-sqlite3 sets it. */
+/** SQLITE_LIMIT_LENGTH in better-sqlite3. */
 const MAX_LENGTH = 2 ** 29 - 24;
 
-/** The values in index order, each as it crosses to the thread. Throws before anything is queued. */
+/** The values in index order, in the form that is sent to the thread. Throws before anything is queued. */
 export function bindParameters(list: ParameterList, given: object | null | undefined): SqlValue[] {
   if (given === null || given === undefined) {
     if (list.count > 0) throw countError(list.count, 0);
@@ -117,7 +117,7 @@ function bindObject(list: ParameterList, given: Readonly<Record<string, Bindable
   return values;
 }
 
-/** better-sqlite3 binds by name without the prefix: `:a` and `$a` cannot be told apart. */
+/** better-sqlite3 binds by name without the prefix, so it cannot tell `:a` and `$a` apart. */
 function refuseHomonyms(list: ParameterList, values: readonly SqlValue[]): void {
   const seen = new Map<string, number>();
   list.names?.forEach((name, i) => {
@@ -133,18 +133,18 @@ function refuseHomonyms(list: ParameterList, values: readonly SqlValue[]): void 
   });
 }
 
-/** One value as it crosses to the thread; `where` is its index from 1, or its name. */
+/** One value in the form that is sent to the thread; `where` is its index from 1, or its name. */
 export function bindValue(value: Bindable, where: number | string): SqlValue {
   if (value === null || value === undefined) return null;
   if (typeof value === "object" || adaptsPrimitives) {
     const adapted = adapt(value);
-    // What an adapter gives is not adapted again, as in CPython.
+    // The result of an adapter is not adapted again, as in CPython.
     if (adapted !== undefined) return bindPlain(adapted.value, where, value);
   }
   return bindPlain(value, where, value);
 }
 
-/** A value that needs no adapter; errors name the type of `origin`, which the caller gave. */
+/** Binds a value that needs no adapter. Errors name the type of `origin`, which the caller gave. */
 function bindPlain(value: unknown, where: number | string, origin: unknown): SqlValue {
   switch (typeof value) {
     case "number":
@@ -162,7 +162,7 @@ function bindPlain(value: unknown, where: number | string, origin: unknown): Sql
       return value;
     case "object":
       if (value === null) return null;
-      // A copy at once: the caller may go on using its memory.
+      // Copied at once, because the caller may go on using the memory.
       if (ArrayBuffer.isView(value)) return copyOf(value.buffer, value.byteOffset, value.byteLength, where);
       if (types.isAnyArrayBuffer(value)) {
         return copyOf(value, 0, value.byteLength, where);
@@ -179,12 +179,12 @@ function checkText(value: string, where: number | string): string {
       code: "SQLITE_MISMATCH",
     });
   }
-  // SQLite counts the bytes of UTF-8, of which a character has up to three.
+  // SQLite counts bytes of UTF-8; a UTF-16 unit has up to three.
   if (value.length > MAX_LENGTH / 3 && Buffer.byteLength(value) > MAX_LENGTH) throw tooBig(where);
   return value;
 }
 
-/** Refuses a file name that the engine would cut at a null character, and so open another file than was meant. */
+/** Refuses a file name with a null character: the engine would cut it there, and open another file. */
 export function refuseCutNames(values: readonly SqlValue[]): void {
   const cut = values.findIndex(
     (value) =>

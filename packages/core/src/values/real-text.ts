@@ -1,10 +1,10 @@
-/** Digits that SQLite gives a REAL, and beyond which it goes over to an exponent. */
+/** Number of digits that SQLite writes for a REAL. Larger numbers get an exponent. */
 const PRECISION = 17;
 
 /**
- * A REAL as SQLite renders it when it is read as a blob or cast to TEXT: `%!.17g` with sqlite3FpDecode()'s rule of
- * leaving out digits that the value does not need. Of very large and very small values the last digit may be one off,
- * as SQLite computes it with 64 bits.
+ * A REAL in the text form that SQLite gives it when it is read as a blob or cast to TEXT: `%!.17g`, with
+ * sqlite3FpDecode()'s rule of leaving out unneeded digits. For very large and very small values the last digit may
+ * differ by one, because SQLite computes it with 64 bits.
  */
 export function realText(value: number): string {
   if (value === 0) return "0.0";
@@ -23,7 +23,7 @@ export function realText(value: number): string {
 
 /** Significant digits without trailing zeros, and the power of ten of the first one. */
 function decode(value: number): { digits: string; exponent: number } {
-  // SQLite takes the number of digits from the power of two below, so that for some values it is one more.
+  // SQLite derives the number of digits from the power of two below the value, so for some values it is one more.
   const longer = split(value, PRECISION + 2);
   const [all, exponent] = longer[1] > log10OfPowerOfTwo(value) ? longer : split(value, PRECISION + 1);
   const kept = neededDigits(all, exponent, value);
@@ -43,7 +43,10 @@ function log10OfPowerOfTwo(value: number): number {
   return Math.floor((power * 78913) / 262144);
 }
 
-/** One digit more than those that give the same value, where a run of nines or zeros suggests that few do. */
+/**
+ * The number of digits to keep. If a run of nines or zeros suggests that few digits give the same value, it is those
+ * plus one.
+ */
 function neededDigits(all: string, exponent: number, value: number): number {
   let length: number;
   let shorter: string;

@@ -5,21 +5,21 @@ import { Row } from "./row.js";
 import type { Shape } from "./shape.js";
 import { SqliteRow, sqliteRowMaker } from "./sqlite-row.js";
 
-/** A row as the row factory made it, whose type only the caller knows: an array, unless `rowFactory` says otherwise. */
+/** A row of the row factory; only the caller knows its type. It is an array, unless `rowFactory` says otherwise. */
 // oxlint-disable-next-line typescript/no-explicit-any -- `unknown` would make every caller cast every row
 export type AnyRow = any[] & { readonly [column: string]: any };
 
-/** An {@link AnyRow} where no type can be given: of a loop over a cursor. */
+/** An {@link AnyRow} in a loop over a cursor, where no type can be given. */
 // oxlint-disable-next-line typescript/no-explicit-any -- as above
 export type LoopRow = any;
 
-/** A row factory, whose cursor is not for this folder to know. */
+/** A row factory. Its cursor's type is unknown in this folder. */
 type MakesRow = (cursor: never, row: unknown[]) => unknown;
 
-/** `String`, `Buffer`, or a function given the UTF-8 bytes of a TEXT value. */
+/** `String`, `Buffer`, or a function that gets the UTF-8 bytes of a TEXT value. */
 export type TextFactory = typeof Buffer | ((bytes: Buffer) => unknown);
 
-/** What decides how a row is made. */
+/** The settings that decide how rows are built. */
 export interface RowSettings {
   readonly rowFactory: MakesRow | null;
   readonly textFactory: TextFactory;
@@ -27,19 +27,17 @@ export interface RowSettings {
   readonly integers: IntegerMode;
 }
 
-/** Whether the channel can build the final rows by itself, as objects. */
+/** Whether the rows can be built as objects when they are decoded. */
 export function buildsObjects(settings: RowSettings): boolean {
   return settings.rowFactory === Row && !touchesCells(settings);
 }
 
-/** The settings of this moment. */
+/** A copy of the present settings. */
 export function rowSettings({ rowFactory, textFactory, detectTypes, integers }: RowSettings): RowSettings {
   return { rowFactory, textFactory, detectTypes, integers };
 }
 
-/**
- * The rows of an answered call, as `settings`, those of the time of the call, want them; `cursor` is for a row factory.
- */
+/** Builds the rows of an answered call. `settings` are those of the time of the call; `cursor` is for a row factory. */
 export function makeRows(
   call: { readonly rows: unknown[]; readonly shape: Shape | null; readonly objects: boolean },
   settings: RowSettings,
@@ -52,10 +50,13 @@ export function makeRows(
   return rows.map((row) => make(row as unknown[]));
 }
 
-/** Makes the final row of an array of cells. */
+/** Builds the final row from an array of cells. */
 export type RowMaker = (cells: unknown[]) => unknown;
 
-/** How rows of this shape are made; `cursor` is what a row factory is given, and needed where there is one. */
+/**
+ * A function that builds rows of this shape. `cursor` gives the row factory's argument, and is required if there is a
+ * row factory.
+ */
 export function rowMaker(shape: Shape | null, settings: RowSettings, cursor?: () => unknown): RowMaker {
   const { rowFactory } = settings;
   const convert = touchesCells(settings) ? cellConverter(shape, settings) : unchanged;
@@ -80,7 +81,9 @@ function touchesCells(settings: RowSettings): boolean {
   return settings.detectTypes !== 0 || settings.textFactory !== String;
 }
 
-/** With `detectTypes` every INTEGER comes as a bigint, so that a converter can be given the bytes SQLite would give. */
+/**
+ * Converts cells. With `detectTypes`, every INTEGER comes as a bigint, so that a converter can get SQLite's own bytes.
+ */
 function cellConverter(shape: Shape | null, settings: RowSettings): (cells: unknown[]) => unknown[] {
   const { detectTypes, textFactory, integers } = settings;
   const converters =
@@ -94,7 +97,7 @@ function cellConverter(shape: Shape | null, settings: RowSettings): (cells: unkn
       const convert = converters?.[c];
       if (convert !== undefined) {
         const bytes = bytesOf(value);
-        // As in CPython, to which SQLite says of no bytes that there are none.
+        // As in CPython: SQLite returns a null pointer for an empty value.
         cells[c] = bytes.length === 0 ? null : convert(bytes);
       } else if (typeof value === "string") {
         if (textFactory !== String) cells[c] = makeText(textFactory, value);
@@ -113,7 +116,7 @@ function fromBigint(value: bigint, mode: IntegerMode): number | bigint {
   return mode !== "bigint" && (mode === "number" || isSafe(value)) ? Number(value) : value;
 }
 
-/** The bytes SQLite gives for a value read as a blob. */
+/** The bytes that SQLite returns for a value that is read as a blob. */
 function bytesOf(value: unknown): Buffer {
   if (Buffer.isBuffer(value)) return value;
   return Buffer.from(typeof value === "number" ? realText(value) : String(value), "utf8");

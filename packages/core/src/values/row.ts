@@ -1,11 +1,11 @@
-/** A value as it is read: INTEGER, REAL, TEXT, BLOB or NULL. */
+/** A value of a row: INTEGER, REAL, TEXT, BLOB or NULL. */
 export type SqlValue = null | number | bigint | string | Buffer;
 
 /** A row as an object, one property per column. */
 export type ObjectRow = Record<string, SqlValue>;
 
 /**
- * Row factory that gives plain objects, one property per column; of columns with the same name the last wins.
+ * Row factory for plain objects with one property per column. If columns have the same name, the last one wins.
  *
  * @example
  * db.rowFactory = Row;

@@ -7,17 +7,17 @@ export interface Shape {
   readonly origins: Origins;
 }
 
-/** A column of a result: null where it is an expression. */
+/** A column of a result. The origin is null for an expression. */
 export interface ColumnInfo {
-  /** As the result names it. */
+  /** Its name in the result. */
   readonly name: string;
-  /** The column that it comes from, under its own name. */
+  /** The name of the column that it comes from. */
   readonly column: string | null;
-  /** The table of that. */
+  /** The table of that column. */
   readonly table: string | null;
-  /** The database of that: `main`, `temp` or the name of an attached one. */
+  /** The database of that table: `main`, `temp` or an attached one. */
   readonly database: string | null;
-  /** As declared. */
+  /** The declared type. */
   readonly type: string | null;
 }
 

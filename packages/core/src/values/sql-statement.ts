@@ -1,6 +1,6 @@
 import { ProgrammingError } from "../errors/errors.js";
 
-/** SQL text with its values, as sql-template-tag and its kin make it. */
+/** SQL text with its values, as sql-template-tag and similar libraries make it. */
 export interface SqlStatement {
   /** The text of one statement, with a `?` for each value. */
   readonly sql: string;
@@ -8,7 +8,7 @@ export interface SqlStatement {
   readonly values: readonly unknown[];
 }
 
-/** @internal The text and the parameters of a statement that is no string. Throws TypeError or ProgrammingError. */
+/** @internal The text and the parameters of a `{ sql, values }` object. Throws TypeError or ProgrammingError. */
 export function statementParts(
   given: SqlStatement,
   parameters: object | undefined,
@@ -23,7 +23,7 @@ export function statementParts(
   return [sql, values];
 }
 
-/** @internal As {@link statementParts}, for a text by itself too. */
+/** @internal Like {@link statementParts}, but also for a plain text. */
 export function partsOf(
   given: string | SqlStatement,
   parameters: object | undefined,
@@ -31,7 +31,10 @@ export function partsOf(
   return typeof given === "string" ? [given, parameters] : statementParts(given, parameters);
 }
 
-/** @internal The text where values have no place: they come in sets, or a script takes none. Throws TypeError or ProgrammingError. */
+/**
+ * @internal The text for a call that takes no values with it, because it has sets of them, or is a script. Throws
+ * TypeError or ProgrammingError.
+ */
 export function textWithoutValues(given: string | SqlStatement): string {
   if (typeof given === "string") return given;
   const { sql, values } = checkShape(given);
@@ -49,7 +52,7 @@ export function textWithoutValues(given: string | SqlStatement): string {
 
 function checkShape(given: SqlStatement): SqlStatement {
   if (typeof given === "object" && given !== null) {
-    // Each is read once: it may be a getter that joins the pieces of a template.
+    // Each property is read once: it may be a getter that joins the pieces of a template.
     const { sql, values } = given;
     if (typeof sql === "string" && Array.isArray(values)) return { sql, values };
   }

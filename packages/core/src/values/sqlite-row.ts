@@ -1,20 +1,24 @@
 import { inspect } from "node:util";
 
 /**
- * A row as CPython's `sqlite3.Row`: `row[0]`, `row.name` and `row["NAME"]` are its values, whatever the case of ASCII letters; of
- * columns with the same name the first is meant. What is not a column is `undefined`; `get()` throws for it.
+ * A row like CPython's `sqlite3.Row`: `row[0]`, `row.name` and `row["NAME"]` give its values; the case of ASCII letters
+ * does not matter. If columns have the same name, the first one counts. A name that is no column gives `undefined`;
+ * `get()` throws for it.
  */
 export interface SqliteRow extends Iterable<unknown> {
   readonly [index: number]: unknown;
   // oxlint-disable-next-line typescript/no-explicit-any -- only the caller knows the types of columns
   readonly [column: string]: any;
-  /** How many columns there are. */
+  /** Number of columns. */
   readonly length: number;
   /** The names of the columns, in order. */
   keys(): string[];
-  /** A value by the index of its column, from the end if that is below zero, or by its name. Throws RangeError for no column. */
+  /**
+   * A value by the index of its column (negative: from the end) or by its name. Throws RangeError if there is no such
+   * column.
+   */
   get(column: number | string): unknown;
-  /** Whether `other` is such a row, with the same names and the same values. */
+  /** Whether `other` is such a row with equal names and values. */
   equals(other: unknown): boolean;
   /** The values, as an array. */
   toJSON(): unknown[];
@@ -29,7 +33,7 @@ const COLUMNS = Symbol("columns");
 
 type Owned = { readonly [COLUMNS]: Columns } & Record<number, unknown>;
 
-/** What all rows have; each statement's rows have a prototype in front of it that knows their columns. */
+/** The methods of all rows. The rows of one statement also have a prototype that knows their columns. */
 const methods = {
   get length(): number {
     return columnsOf(this).names.length;
@@ -73,11 +77,11 @@ const methods = {
   },
 };
 
-/** For the rows of one statement. */
+/** A function that makes the rows of one statement. */
 export function sqliteRowMaker(names: readonly string[]): (cells: readonly unknown[]) => SqliteRow {
   const byName = new Map<string, number>();
   for (const [at, name] of names.entries()) if (!byName.has(lower(name))) byName.set(lower(name), at);
-  // Asked only for what is no property of the row itself, and so not for its values by index.
+  // Only reached for properties that the row itself does not have, so not for its values by index.
   const named = new Proxy(methods, {
     get(target, key, row) {
       if (typeof key === "symbol" || key in target) return Reflect.get(target, key, row) as unknown;
@@ -95,7 +99,7 @@ export function sqliteRowMaker(names: readonly string[]): (cells: readonly unkno
 }
 
 /**
- * Row factory that gives rows of CPython's kind.
+ * Row factory for rows like CPython's.
  *
  * @example
  * db.rowFactory = SqliteRow;
@@ -119,7 +123,7 @@ function columnsOf(row: object): Columns {
   return (row as Owned)[COLUMNS];
 }
 
-/** As SQLite and CPython have it: of ASCII letters only. */
+/** As in SQLite and CPython, only ASCII letters change. */
 function lower(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
