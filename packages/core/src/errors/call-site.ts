@@ -1,9 +1,9 @@
-/** Where a call came from: a stack, whose text is only made when somebody reads it. */
+/** The stack of a call. Its text is only made when it is read. */
 export interface CallSite {
   readonly stack?: string | undefined;
 }
 
-/** Where `caller`, a public method, was called from. */
+/** The place where `caller`, a public method, was called. */
 export function callSiteOf(caller: (...args: never[]) => unknown): CallSite {
   const site: CallSite = {};
   Error.captureStackTrace(site, caller);

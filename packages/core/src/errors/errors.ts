@@ -1,17 +1,17 @@
 import { messageWithoutKeys, withoutKeys } from "@sqlite-aio/worker/sql";
 import type { Fault } from "@sqlite-aio/worker/wire";
 
-/** What an error carries beside its message. */
+/** Details of an error besides its message. */
 export interface ErrorDetails {
   /** SQLite's extended result code, such as `SQLITE_CONSTRAINT_UNIQUE`. */
   code?: string | undefined;
   /** Text of the statement; never its parameters. */
   sql?: string | undefined;
-  /** What it comes from. */
+  /** The cause of the error. */
   cause?: unknown;
 }
 
-/** Beside {@link SqliteError}, as in PEP 249: something to know, not a failure. */
+/** A warning, as in PEP 249: not a subclass of {@link SqliteError}. */
 export class Warning extends Error {
   /** The class's. */
   override readonly name: string = "Warning";
@@ -23,9 +23,9 @@ export class SqliteError extends Error {
   override readonly name: string = "SqliteError";
   /** SQLite's extended result code; see https://sqlite.org/rescode.html. */
   readonly code: string;
-  /** Text of the statement that failed; never its parameters, and `***` for the key of an encrypted database. */
+  /** Text of the statement that failed, without its parameters; `***` replaces the key of an encrypted database. */
   readonly sql: string | undefined;
-  /** SQLite ended the open transaction because of this error: what it held is undone. */
+  /** SQLite has rolled back the open transaction because of this error. */
   readonly rolledBack: boolean = false;
   /** For executemany: index of the parameter set that failed. */
   readonly parameterSet: number | undefined = undefined;
@@ -42,42 +42,42 @@ export class InterfaceError extends SqliteError {
   override readonly name: string = "InterfaceError";
 }
 
-/** An error of the database; used itself for a file that is corrupt or no database. */
+/** An error of the database. The class itself is used for a corrupt file, or one that is no database. */
 export class DatabaseError extends SqliteError {
   override readonly name: string = "DatabaseError";
 }
 
-/** A value that cannot be stored: too big, or text that is no valid Unicode. */
+/** A value that cannot be stored: it is too big, or no valid Unicode. */
 export class DataError extends DatabaseError {
   override readonly name: string = "DataError";
 }
 
-/** What the program cannot help: locks, disk, interruption, SQL that the database refuses. */
+/** An error outside the program's control: locks, disk, interruption, SQL that the database refuses. */
 export class OperationalError extends DatabaseError {
   override readonly name: string = "OperationalError";
 }
 
-/** A constraint of the schema does not hold. */
+/** A constraint of the schema is violated. */
 export class IntegrityError extends DatabaseError {
   override readonly name: string = "IntegrityError";
 }
 
-/** SQLite met an inner contradiction. */
+/** An internal error of SQLite. */
 export class InternalError extends DatabaseError {
   override readonly name: string = "InternalError";
 }
 
-/** The call is wrong: the number of parameters, a handle used where it may not be. */
+/** A wrong call: the number of parameters, a handle used where it may not be. */
 export class ProgrammingError extends DatabaseError {
   override readonly name: string = "ProgrammingError";
 }
 
-/** The engine, or a package that is not installed, would be needed for this. */
+/** The engine does not support this, or an optional package is missing. */
 export class NotSupportedError extends DatabaseError {
   override readonly name: string = "NotSupportedError";
 }
 
-/** The engine is not installed, or not for this system; the message names what mends it. */
+/** The engine is not installed, or not for this system. The message says how to fix it. */
 export class EngineMissingError extends NotSupportedError {
   override readonly name: string = "EngineMissingError";
 
@@ -98,10 +98,10 @@ export class ConnectionClosedError extends OperationalError {
 /** Whether a call whose thread died had begun. */
 export type CrashOutcome = "not-started" | "unknown";
 
-/** The thread died. A call with `outcome` `"unknown"` may have done its work. */
+/** The thread died. If `outcome` is `"unknown"`, the call may have taken effect. */
 export class WorkerCrashedError extends OperationalError {
   override readonly name: string = "WorkerCrashedError";
-  /** Whether the call may have done its work. */
+  /** Whether the call may have taken effect. */
   readonly outcome: CrashOutcome;
 
   constructor(message: string, outcome: CrashOutcome, details: ErrorDetails = {}) {
@@ -110,22 +110,22 @@ export class WorkerCrashedError extends OperationalError {
   }
 }
 
-/** @internal What a call gets whose thread died of `cause`. */
+/** @internal The error of a call whose thread died of `cause`. */
 export function threadDied(cause: Error, outcome: CrashOutcome): WorkerCrashedError {
   const work = outcome === "unknown" ? "the call may have done its work" : "the call had not begun";
   const message = `the connection's thread died (${cause.message}); ${work}`;
   return new WorkerCrashedError(message, outcome, { cause });
 }
 
-/** @internal What a statement gets that writes where nothing may be written. */
+/** @internal The error of a write on a connection that only reads. */
 export function readOnly(sql?: string): OperationalError {
   return new OperationalError("attempt to write a readonly database", { code: "SQLITE_READONLY", sql });
 }
 
-/** The primary of a cluster did not answer. A call with `outcome` `"unknown"` may have done its work. */
+/** The primary of a cluster did not answer. If `outcome` is `"unknown"`, the call may have taken effect. */
 export class PrimaryError extends OperationalError {
   override readonly name: string = "PrimaryError";
-  /** Whether the call may have done its work. What is `"not-started"` can be called again. */
+  /** Whether the call may have taken effect. A call that is `"not-started"` can be repeated. */
   readonly outcome: CrashOutcome;
 
   constructor(message: string, outcome: CrashOutcome, details: ErrorDetails = {}) {
@@ -157,7 +157,7 @@ export class QueueFullError extends OperationalError {
 
 type ErrorClass = new (message: string, details?: ErrorDetails) => SqliteError;
 
-/** CPython's mapping (get_exception_class in Modules/_sqlite/util.c); what is not listed is a DatabaseError. */
+/** CPython's mapping (get_exception_class in Modules/_sqlite/util.c). Other codes are a DatabaseError. */
 const BY_PRIMARY_CODE: Readonly<Record<string, ErrorClass>> = {
   SQLITE_INTERNAL: InternalError,
   SQLITE_NOTFOUND: InternalError,
@@ -190,7 +190,7 @@ export function classOf(code: string): ErrorClass {
   return BY_PRIMARY_CODE[primary] ?? DatabaseError;
 }
 
-/** The thread's own error, as far as it could travel. */
+/** The thread's own error, as far as it can be sent. */
 class ThreadError extends Error {
   readonly code: string;
 
@@ -202,7 +202,7 @@ class ThreadError extends Error {
   }
 }
 
-/** better-sqlite3 answers some of SQLite's refusals with a TypeError or RangeError of its own. */
+/** better-sqlite3 reports some of SQLite's errors as a TypeError or RangeError. */
 const ENGINE_USAGE: readonly (readonly [RegExp, ErrorClass, string, string | null])[] = [
   [/is too big|string longer than/, DataError, "SQLITE_TOOBIG", null],
   [/^User-defined function/, OperationalError, "SQLITE_ERROR", null],

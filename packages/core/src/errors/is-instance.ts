@@ -1,7 +1,4 @@
-/**
- * `value instanceof type`, for what somebody else's code threw or gave as a reason: a revoked proxy throws when it is
- * asked for its prototype.
- */
+/** `value instanceof type` for values of unknown origin: a revoked proxy throws when its prototype is read. */
 export function isInstance<T>(value: unknown, type: abstract new (...args: never[]) => T): value is T {
   try {
     return value instanceof type;

@@ -2,7 +2,7 @@ import type { Fault } from "@sqlite-aio/worker/wire";
 import { OperationalError } from "./errors.js";
 import { isInstance } from "./is-instance.js";
 
-/** A rejection that is not an error yet: it is made where the caller's stack is known. */
+/** A rejection that is not an error yet. The error is made where the caller's stack is known. */
 export class ErrorReason {
   readonly make: () => Error;
 
@@ -11,12 +11,12 @@ export class ErrorReason {
   }
 }
 
-/** What is thrown for a reason: the error that it stands for, made now, or the reason itself. */
+/** The value to throw for a reason: an {@link ErrorReason}'s error, made now, or the reason itself. */
 export function thrownFor(reason: unknown): unknown {
   return isInstance(reason, ErrorReason) ? reason.make() : reason;
 }
 
-/** An {@link ErrorReason} for a fault of the thread's. */
+/** Like {@link ErrorReason}, for a fault of the thread. */
 export class FaultReason {
   readonly fault: Fault;
   readonly thrown: unknown;
@@ -27,12 +27,12 @@ export class FaultReason {
   }
 }
 
-/** Why a call was given up by `interrupt()`. */
+/** The reason of a call that `interrupt()` cancelled. */
 export const interrupted = new ErrorReason(
   () => new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" }),
 );
 
-/** Why a call was given up, and that it took its transaction along. */
+/** Adds to a cancelled call's reason that its transaction was rolled back. */
 export function withRollback(reason: unknown, fault: Fault): unknown {
   if (fault.rolledBack !== true) return reason;
   const mark = (error: Error): Error => Object.assign(error, { rolledBack: true });

@@ -1,10 +1,13 @@
-/** Of `autocommit`: `isolationLevel` decides when transactions begin, as before CPython 3.12. */
+/** Value of `autocommit`: `isolationLevel` decides when transactions begin, as before CPython 3.12. */
 export const LEGACY_TRANSACTION_CONTROL = -1;
 
-/** Who begins transactions: nobody (true), the connection, always (false), or the connection where `isolationLevel` says so. */
+/**
+ * Who begins transactions: only the user (true), the connection, always (false), or the connection as `isolationLevel`
+ * says.
+ */
 export type Autocommit = boolean | typeof LEGACY_TRANSACTION_CONTROL;
 
-/** Throws TypeError unless it is one. */
+/** Throws TypeError for any other value. */
 export function checkAutocommit(mode: unknown): Autocommit {
   if (mode === undefined || mode === LEGACY_TRANSACTION_CONTROL) return LEGACY_TRANSACTION_CONTROL;
   if (typeof mode === "boolean") return mode;

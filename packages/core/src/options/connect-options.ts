@@ -16,11 +16,11 @@ export type IsolationLevel = "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE" | null;
 
 /** Options of every call that reaches the thread. */
 export interface CallOptions {
-  /** Gives the call up when aborted; it then rejects with the signal's reason. */
+  /** Cancels the call when aborted; it then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Milliseconds after which the call is given up with an OperationalError, code `SQLITE_INTERRUPT`. */
+  /** Milliseconds after which the call is cancelled with an OperationalError, code `SQLITE_INTERRUPT`. */
   timeout?: number | undefined;
-  /** `"bigint"` reads every INTEGER of this call as bigint. Default: as the connection was told. */
+  /** `"bigint"` reads every INTEGER of this call as bigint. Default: the connection's option. */
   integers?: "bigint" | undefined;
 }
 
@@ -35,40 +35,40 @@ export interface ConnectOptions {
   /** Default `"DEFERRED"`. */
   isolationLevel?: IsolationLevel | undefined;
   /**
-   * As in CPython 3.12: true, each statement is a transaction of its own; false, a transaction is always open until
-   * `commit()` or `rollback()`, which begin the next. Default: `isolationLevel` decides. Not for pools.
+   * As in CPython 3.12. True: each statement is a transaction of its own. False: a transaction is always open;
+   * `commit()` and `rollback()` begin the next one. Default: `isolationLevel` decides. Not for pools.
    */
   autocommit?: Autocommit | undefined;
-  /** How many prepared statements are kept. Default 128. */
+  /** Number of compiled statements to cache. Default 128. */
   cachedStatements?: number | undefined;
   /**
-   * Open the file for reading only; `"immutable"`: one that nobody changes while it is open, which is then read without locks, as
-   * https://sqlite.org/uri.html#uriimmutable says, also on a disk that cannot be written to. That needs `@sqlite-aio/native`. Default
-   * false.
+   * Open the file for reading only. `"immutable"` is for a file that nobody changes while it is open: it is read
+   * without locks, see https://sqlite.org/uri.html#uriimmutable, also on a read-only disk, and needs
+   * `@sqlite-aio/native`. Default false.
    */
   readonly?: boolean | "immutable" | undefined;
-  /** Fail where the file does not exist. Default false. */
+  /** Fail if the file does not exist. Default false. */
   fileMustExist?: boolean | undefined;
-  /** How an INTEGER is read; `"auto"`, the default: a number where that is exact, else a bigint. */
+  /** How an INTEGER is read. `"auto"`, the default: as a number if that is exact, else as a bigint. */
   integers?: IntegerMode | undefined;
   /** Set on every open, in this order, after `foreign_keys = ON` and `synchronous = FULL`. */
   pragmas?: Readonly<Record<string, string | number | boolean>> | undefined;
   /**
-   * Limits set on every open, see https://sqlite.org/c3ref/c_limit_attached.html: by node:sqlite's names, or by the numbers
-   * SQLITE_LIMIT_LENGTH and so on. Needs `@sqlite-aio/native`.
+   * Limits set on every open, see https://sqlite.org/c3ref/c_limit_attached.html. Keys are node:sqlite's names, or
+   * numbers such as SQLITE_LIMIT_LENGTH. Needs `@sqlite-aio/native`.
    */
   limits?: Limits | undefined;
   /**
-   * A name in double quotes that is no column is a string, as in stock SQLite; the engine is built without that. Needs
+   * A double-quoted name that is no column is a string, as in stock SQLite; the engine is built without that. Needs
    * `@sqlite-aio/native`. Default false.
    */
   doubleQuotedStrings?: boolean | undefined;
   /** SQLite extensions loaded on every open. */
   extensions?:
     | readonly {
-        /** The file, with or without the ending that the system gives it. */
+        /** The file, with or without the system's file extension. */
         path: string;
-        /** The function that sets it up. Default: as SQLite derives it from the name of the file. */
+        /** The entry point function. Default: SQLite derives it from the file's name. */
         entryPoint?: string | undefined;
       }[]
     | undefined;
@@ -76,32 +76,32 @@ export interface ConnectOptions {
   setup?: URL | undefined;
   /** Module with better-sqlite3's API. Default `"better-sqlite3"`. */
   engine?: URL | string | undefined;
-  /** Makes the thread, for bundlers that must see `new Worker` themselves. */
+  /** Creates the thread, for bundlers that must see `new Worker` themselves. */
   createWorker?: ((url: URL, options: WorkerOptions) => Worker) | undefined;
   /** Limits of the thread's JavaScript heap; see `new Worker`. SQLite's own memory is not covered. */
   resourceLimits?: ResourceLimits | undefined;
   /** Calls that may be waiting or running before a further one rejects with QueueFullError. Default: no limit. */
   maxQueue?: number | undefined;
   /**
-   * Milliseconds from which on a statement gives a process warning of code `SQLITE_AIO_SLOW`, which tells how long it waited and
-   * how long it ran. Default 0: never.
+   * Duration in ms from which a statement gives a process warning of code `SQLITE_AIO_SLOW`, with its waiting and its
+   * running time. Default 0: never.
    */
   slowQueryMs?: number | undefined;
   /**
-   * Whether `close()` gives a process warning of code `SQLITE_AIO_ROLLED_BACK` where it rolls back a transaction that the
-   * connection has opened before a write and nobody has committed. Default true.
+   * Whether `close()` gives a process warning of code `SQLITE_AIO_ROLLED_BACK` when it rolls back a transaction that
+   * the connection has opened before a write. Default true.
    */
   warnOnRollback?: boolean | undefined;
-  /** Gives up opening. */
+  /** Cancels opening. */
   signal?: AbortSignal | undefined;
   /** Contents for a `":memory:"` database, as `serialize()` gives them. */
   image?: Uint8Array | undefined;
 }
 
-/** What the thread loads unless it is told otherwise. */
+/** The default engine. */
 export const DEFAULT_ENGINE = "better-sqlite3";
 
-/** What opening a database takes, and every opening of it again. */
+/** Options of opening a database. Reopening uses them again. */
 const DATABASE = {
   readonly: { fallback: false, check: checkReadonly } as Option<boolean | "immutable">,
   fileMustExist: flag(false),
@@ -116,14 +116,14 @@ const DATABASE = {
   image: { fallback: null, check: resolveImage },
 } satisfies OptionTable;
 
-/** What its thread takes. */
+/** Options of its thread. */
 const THREAD = {
   cachedStatements: integerOf(128, 0),
   createWorker: optional<(url: URL, options: WorkerOptions) => Worker>("function"),
   resourceLimits: optional<ResourceLimits>("object"),
 } satisfies OptionTable;
 
-/** What its calls go by. */
+/** Options of its calls. */
 const CALLS = {
   iterChunkSize: integerOf(64, 1),
   detectTypes: integerOf(0, 0),
@@ -135,7 +135,7 @@ const CALLS = {
   signal: { fallback: undefined, check: checkSignal } as Option<AbortSignal | undefined>,
 } satisfies OptionTable;
 
-/** What a thread needs. */
+/** The options of a thread, checked and complete. */
 export interface ThreadOptions extends Resolved<typeof THREAD> {
   readonly open: OpenOptions;
 }
@@ -155,7 +155,7 @@ function checkImage(image: unknown, what: string): asserts image is Uint8Array {
   if (!types.isUint8Array(image)) throw new TypeError(`${what} must be a Uint8Array`);
 }
 
-/** The contents of a database, as they are now. Throws TypeError. */
+/** Copies the contents of a database. Throws TypeError. */
 export function copyImage(image: Uint8Array): Uint8Array<ArrayBuffer> {
   checkImage(image, "the image");
   return new Uint8Array(image);
@@ -206,7 +206,7 @@ function checkReadonly(given: unknown, name: string): boolean | "immutable" {
   return given === "immutable" ? given : boolean(given, name);
 }
 
-/** better-sqlite3 13 crashes the process where Node-API 10 is missing, so that must be known before a thread starts. */
+/** better-sqlite3 13 crashes the process without Node-API 10, so this is checked before a thread starts. */
 function requireRuntime(): void {
   if (Number(process.versions["napi"]) >= 10) return;
   throw new NotSupportedError(
@@ -215,7 +215,7 @@ function requireRuntime(): void {
   );
 }
 
-/** The URL, as a string, of a module that the thread imports. */
+/** The URL, as a string, of a module for the thread to import. */
 export function moduleUrl(value: unknown, name: string): string {
   if (!isUrl(value)) throw new TypeError(`${name} must be a URL: new URL("./file.js", import.meta.url)`);
   return value.href;
@@ -226,13 +226,13 @@ function resolveEngine(engine: unknown): string {
   if (typeof engine !== "string" || engine === "")
     throw new TypeError('option "engine" must be a URL or a module name');
   if (isAbsolute(engine)) return pathToFileURL(engine).href;
-  // The application's dependency, which the worker package could not see from where it is installed; or one that stands
+  // Looks for a dependency of the application, which the worker package may not see from its own place, then for one
   // beside this package.
   for (const from of [join(process.cwd(), "noop.js"), import.meta.filename]) {
     try {
       return pathToFileURL(createRequire(from).resolve(engine)).href;
     } catch {
-      // In a bundle of CommonJS there is no second place.
+      // `import.meta.filename` is undefined in a CommonJS bundle.
     }
   }
   return engine;
@@ -281,7 +281,7 @@ export function resolveExtension(
   if (typeof path !== "string" || path === "")
     throw new TypeError("the path of an extension must be a string that is not empty");
   checkName(path, "the path of an extension");
-  // A mere name is looked for where the system has its libraries, as SQLite would.
+  // SQLite looks for a mere name in the system's library folders.
   const found = /[\\/]/.test(path) ? absolute(path) : path;
   if (entryPoint === undefined || entryPoint === null) return { path: found, entryPoint: null };
   if (typeof entryPoint !== "string") throw new TypeError("the entry point of an extension must be a string");
@@ -289,7 +289,7 @@ export function resolveExtension(
   return { path: found, entryPoint };
 }
 
-/** The level as CPython spells it; `""` means DEFERRED there. */
+/** Checks the level, in CPython's spelling; there `""` means DEFERRED. */
 export function checkIsolationLevel(level: unknown): IsolationLevel {
   if (level === null) return null;
   if (typeof level !== "string") throw new TypeError("the isolation level must be a string or null");
@@ -307,7 +307,7 @@ export function checkSignal(signal: unknown): AbortSignal | undefined {
   throw new TypeError('option "signal" must be an AbortSignal');
 }
 
-/** Not by its class: Jest and jsdom have others than Node. */
+/** Not by its class: Jest and jsdom have other classes than Node. */
 function isSignal(value: unknown): value is AbortSignal {
   if (typeof value !== "object" || value === null) return false;
   const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>;
@@ -330,7 +330,7 @@ export function integer(value: unknown, name: string, fallback: number, least: n
   return value;
 }
 
-/** Throws TypeError unless they are an object that has no other than the `known` names. */
+/** Throws TypeError unless the options are an object with `known` names only. */
 export function checkOptions<T>(options: T, known: readonly string[]): T {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     const what = Array.isArray(options) ? "an array" : options === null ? "null" : `a ${typeof options}`;
@@ -368,27 +368,27 @@ export function oneOf<T extends string>(value: unknown, name: string, fallback: 
   return found;
 }
 
-/** Throws TypeError unless they are an object. */
+/** Throws TypeError unless the options are an object. */
 export function requireObject(options: unknown): asserts options is object {
   if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
 }
 
-/** A row of a table: an integer, `least` at the least. */
+/** A table row for an integer of at least `least`. */
 export function integerOf(fallback: number, least: number): Option<number> {
   return { fallback, check: (given, name) => integer(given, name, fallback, least) };
 }
 
-/** A row of a table: on or off. */
+/** A table row for a boolean. */
 export function flag(fallback: boolean): Option<boolean> {
   return { fallback, check: boolean };
 }
 
-/** A row of a table: one of some words. */
+/** A table row for one of several words. */
 export function wordOf<T extends string>(fallback: T, allowed: readonly T[]): Option<T> {
   return { fallback, check: (given, name) => oneOf(given, name, fallback, allowed) };
 }
 
-/** A row of a table: nothing unless it is given. */
+/** A table row for an option without a default. */
 export function optional<T>(type: "function" | "object"): Option<T | undefined> {
   return {
     fallback: undefined,

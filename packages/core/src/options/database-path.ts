@@ -5,18 +5,21 @@ import { memoryPath } from "@sqlite-aio/worker/wire";
 import { capabilities, needsNative } from "../capabilities.js";
 
 /**
- * A database in the memory of the process, by its name: all connections and pools of the process that give the same name share it,
- * and it is gone when the last of them is closed. Needs `@sqlite-aio/native`.
+ * An in-memory database with a name. All connections and pools of the process that use the name share it. It is lost
+ * when the last of them closes. Needs `@sqlite-aio/native`.
  */
 export interface MemoryDatabase {
-  /** Not empty, and at most 400 characters as `encodeURIComponent()` writes it. */
+  /** Not empty, and at most 400 characters after `encodeURIComponent()`. */
   readonly memory: string;
 }
 
-/** With what comes before and behind it a path may have 512 bytes. */
+/** A path may have 512 bytes, including what is added around the name. */
 const MAX_NAME = 400;
 
-/** The path as the engine takes it. Throws TypeError or RangeError, and NotSupportedError where there are no databases of that kind. */
+/**
+ * The path for the engine. Throws TypeError or RangeError, and NotSupportedError if shared in-memory databases are not
+ * supported.
+ */
 export function resolveDatabase(
   database: string | URL | Uint8Array | MemoryDatabase,
   folder?: string,
@@ -47,8 +50,8 @@ function isMemoryDatabase(database: unknown): database is MemoryDatabase {
 }
 
 /**
- * The path as the engine takes it, from the root of the file system: the process may be in another folder when a thread
- * opens it, or opens it again. A relative one is looked for in `folder`. Throws TypeError.
+ * The absolute path for the engine: the working directory may have changed when a thread opens or reopens the file. A
+ * relative path starts in `folder`. Throws TypeError.
  */
 export function resolvePath(database: string | URL | Uint8Array, folder: string = process.cwd()): string {
   const path = isUrl(database)
@@ -68,26 +71,26 @@ export function resolvePath(database: string | URL | Uint8Array, folder: string 
   return keepBlanks(absolute(path, folder));
 }
 
-/** Not by `resolve()`, which takes `link/..` for the folder of the link where the system goes where it leads. */
+/** Not by `resolve()`: it takes `link/..` for the folder of the link, but the system follows the link first. */
 export function absolute(path: string, folder: string = process.cwd()): string {
   if (process.platform === "win32") return resolve(folder, path);
   return isAbsolute(path) ? path : `${folder}/${path.replace(/^(?:\.\/+)+/, "")}`;
 }
 
-/** better-sqlite3 trims the name, at its end only since it is absolute. */
+/** better-sqlite3 trims the path. As the path is absolute, only its end matters. */
 function keepBlanks(path: string): string {
   if (path.trimEnd() !== path)
     throw new TypeError("the engine cannot open a database whose path ends in white space");
   return path;
 }
 
-/** Throws unless the engine gets the whole of `text`. */
+/** Throws if the engine would not get the whole of `text`. */
 export function checkName(text: string, what: string): void {
   if (text.includes("\0")) throw new TypeError(`${what} holds a null character`);
   if (!text.isWellFormed()) throw new TypeError(`${what} holds a lone surrogate and has no UTF-8 form`);
 }
 
-/** Whether it is a URL object, of whatever realm: Jest and jsdom have other classes than Node. */
+/** Whether it is a URL object, of any realm: Jest and jsdom have other classes than Node. */
 export function isUrl(value: unknown): value is URL {
   if (typeof value !== "object" || value === null) return false;
   const { href, protocol } = value as Partial<URL>;

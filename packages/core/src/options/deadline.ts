@@ -4,15 +4,15 @@ import { type CallOptions, checkOptions, checkSignal, integer } from "./connect-
 
 const CALL_OPTIONS = ["signal", "timeout", "integers"];
 
-/** How long a caller waits, over all that one call of his needs: until his signal is aborted or his timeout is over. */
+/** The time limit of one call, over all its steps: until its signal is aborted or its timeout has passed. */
 export class Deadline {
   readonly #signal: AbortSignal | undefined;
   readonly #timeout: number;
   readonly #began: number;
   #expired = false;
-  /** Why it was ended before its time. */
+  /** The reason of {@link end}. */
   #ended: { readonly reason: unknown } | null = null;
-  /** Those who are to be told. */
+  /** The listeners to call. */
   readonly #watchers = new Set<(reason: unknown) => void>();
 
   constructor({ signal, timeout }: CallOptions) {
@@ -22,8 +22,8 @@ export class Deadline {
   }
 
   /**
-   * `timeout` is for options that have none. Throws TypeError or RangeError for wrong options, and the signal's reason if
-   * that is aborted.
+   * Makes a deadline from options. `timeout` applies if they have none. Throws TypeError or RangeError for wrong
+   * options, and the signal's reason if it is aborted.
    */
   static of(options: CallOptions | Deadline | undefined, timeout = 0): Deadline | undefined {
     if (options === undefined) return timeout === 0 ? undefined : new Deadline({ timeout });
@@ -36,7 +36,7 @@ export class Deadline {
     return new Deadline(timeout === 0 || options.timeout !== undefined ? options : { ...options, timeout });
   }
 
-  /** Throws TypeError for options that no call has. */
+  /** Throws TypeError for unknown options. */
   static check(options: CallOptions): CallOptions {
     return checkOptions(options, CALL_OPTIONS);
   }
@@ -45,19 +45,19 @@ export class Deadline {
     return this.#expired || this.#ended !== null || this.#signal?.aborted === true;
   }
 
-  /** Why it is over. */
+  /** The reason to reject with once it is over. */
   reason(sql?: string): unknown {
     if (this.#ended !== null) return this.#ended.reason;
     return this.#signal?.aborted === true ? this.#signal.reason : timeoutError(this.#timeout, sql);
   }
 
-  /** Ends it now, for `reason`. */
+  /** Ends it now, with `reason`. */
   end(reason: unknown): void {
     this.#ended ??= { reason };
     for (const giveUp of Array.from(this.#watchers)) giveUp(reason);
   }
 
-  /** `work`, or why it is over if it is before. */
+  /** Settles like `work`, or rejects when the deadline is over. */
   async race<T>(work: Promise<T>, sql?: string): Promise<T> {
     let stopWatching!: () => void;
     const over = new Promise<never>((_, reject) => {
@@ -72,7 +72,9 @@ export class Deadline {
     }
   }
 
-  /** Gives `work` a signal that is aborted when it is over; `work` rejects with the signal's reason then. */
+  /**
+   * Gives `work` a signal that is aborted when the deadline is over. `work` must reject with the signal's reason then.
+   */
   async signalled<T>(work: (signal: AbortSignal) => Promise<T>, sql?: string): Promise<T> {
     const controller = new AbortController();
     const stopWatching = this.watch((reason) => controller.abort(reason), sql);
@@ -86,7 +88,7 @@ export class Deadline {
     }
   }
 
-  /** Calls `giveUp` when it is over. Gives a way to stop watching. */
+  /** Calls `giveUp` when the deadline is over. Returns a function that stops watching. */
   watch(giveUp: (reason: unknown) => void, sql?: string): () => void {
     const signal = this.#signal;
     const timeout = this.#timeout;
@@ -95,7 +97,7 @@ export class Deadline {
     this.#watchers.add(giveUp);
     let timer: NodeJS.Timeout | undefined;
     if (timeout > 0) {
-      // Rounded up: a timer may be early by the fraction of a millisecond.
+      // Rounded up, because a timer may fire a fraction of a millisecond early.
       const left = Math.ceil(Math.max(0, this.#began + timeout - performance.now()));
       timer = setTimeout(() => {
         this.#expired = true;
@@ -110,7 +112,7 @@ export class Deadline {
   }
 }
 
-/** What a call is rejected with whose `timeout` is over. */
+/** The error of a call whose `timeout` has passed. */
 export function timeoutError(timeout: number, sql: string | undefined): OperationalError {
   return new OperationalError(`interrupted: the timeout of ${timeout} ms is over`, {
     code: "SQLITE_INTERRUPT",

@@ -1,7 +1,7 @@
 import { capabilities, needsNative } from "../capabilities.js";
 import * as codes from "../limit-codes.js";
 
-/** Limits by name, as node:sqlite has them. */
+/** Limits by node:sqlite's names. */
 const CATEGORIES = {
   length: codes.SQLITE_LIMIT_LENGTH,
   sqlLength: codes.SQLITE_LIMIT_SQL_LENGTH,
@@ -17,12 +17,12 @@ const CATEGORIES = {
   workerThreads: codes.SQLITE_LIMIT_WORKER_THREADS,
 } as const;
 
-/** Limits of a connection, each by its name or by its number. */
+/** Limits of a connection, by name or by number. */
 export type Limits = { readonly [name in keyof typeof CATEGORIES]?: number | undefined } & {
   readonly [category: number]: number;
 };
 
-/** Checks the limits that a connection is to have. Throws TypeError or RangeError. */
+/** Checks the limits of a connection. Throws TypeError or RangeError. */
 export function resolveLimits(limits: unknown): [category: number, limit: number][] {
   if (typeof limits !== "object" || limits === null) throw new TypeError('option "limits" must be an object');
   if (!capabilities.limits) throw needsNative('option "limits"');

@@ -1,11 +1,11 @@
-/** One option: what it is where it is not given, and how it is checked where it is. */
+/** One option: its default, and its check. */
 export interface Option<V> {
   readonly fallback: V;
-  /** What is used of it. Throws TypeError or RangeError. */
+  /** Checks the given value and returns the one to use. Throws TypeError or RangeError. */
   readonly check: (given: unknown, name: string) => V;
 }
 
-/** The options of something, by their names. Which names are known, and what they become, is said here and nowhere else. */
+/** Options by name. The table is the only place that lists known names and their checks. */
 export type OptionTable = Readonly<Record<string, Option<unknown>>>;
 
 /** Options, checked and complete. */
@@ -13,7 +13,7 @@ export type Resolved<T extends OptionTable> = {
   readonly [name in keyof T]: T[name] extends Option<infer V> ? V : never;
 };
 
-/** Checks the options of a table, whatever else there is. Throws TypeError or RangeError. */
+/** Checks the options of a table and ignores others. Throws TypeError or RangeError. */
 export function resolveTable<T extends OptionTable>(table: T, given: object): Resolved<T> {
   const resolved: Record<string, unknown> = {};
   for (const [name, { fallback, check }] of Object.entries(table)) {

@@ -2,11 +2,11 @@ import { boolean, type CallOptions, requireObject } from "./connect-options.js";
 
 /** Options of `pragma()`. */
 export interface PragmaOptions extends CallOptions {
-  /** Give the first value of the first row, in place of the rows. Default false. */
+  /** Give the first value of the first row instead of the rows. Default false. */
   simple?: boolean | undefined;
 }
 
-/** @internal The statement, and what `pragma()` does with its rows. Throws TypeError. */
+/** @internal The statement and the parsed options of `pragma()`. Throws TypeError. */
 export function pragmaParts(
   source: string,
   options: PragmaOptions,
