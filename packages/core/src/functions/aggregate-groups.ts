@@ -2,7 +2,7 @@ import { types } from "node:util";
 import { Ask, type GroupRequest, type SqlValue } from "@sqlite-aio/worker/wire";
 import { adoptBlob, bindResult, CallbackFailure, refused } from "../thread/callbacks.js";
 
-/** One group of rows: gets them one by one, and tells at the end what comes of them. */
+/** One group of rows: receives them one by one and computes a result at the end. */
 export interface Aggregate {
   /** Takes the arguments of one row. */
   step(...values: never[]): unknown;
@@ -10,24 +10,24 @@ export interface Aggregate {
   finalize(): unknown;
 }
 
-/** One window of rows: rows come, rows leave, and in between it tells what comes of those that are there. */
+/** One window of rows: rows enter and leave, and the result can be read in between. */
 export interface WindowFunction extends Aggregate {
-  /** Takes the row that leaves the window back out. */
+  /** Removes the row that leaves the window. */
   inverse(...values: never[]): unknown;
-  /** Gives the result of the window as it stands; it must be a value that binds. */
+  /** Gives the present result of the window; it must be a value that binds. */
   value(): unknown;
 }
 
-/** A class of which each group gets an instance. */
+/** A class; each group gets an instance of it. */
 export type AggregateClass<A extends Aggregate = Aggregate> = new () => A;
 
-/** The closure through which the thread asks the instances of a class. */
+/** The closure through which the thread calls the instances of a class. */
 export function aggregateClosure(Aggregate: AggregateClass): (...request: GroupRequest) => SqlValue {
   const groups = new AggregateGroups(Aggregate);
   return (...request) => groups.answer(request);
 }
 
-/** The instances of an aggregate's class, one for each group that is not over. */
+/** The instances of an aggregate's class, one for each group that has not ended. */
 class AggregateGroups {
   readonly #Aggregate: AggregateClass;
   readonly #groups = new Map<number, Record<string, unknown>>();
@@ -68,12 +68,12 @@ class AggregateGroups {
   }
 }
 
-/** As in CPython a group that has failed is finalized all the same; nobody is told of what that gives. */
+/** As in CPython, a failed group is still finalized. Its result is ignored. */
 function finalizeUnheard(instance: Record<string, unknown>): void {
   try {
     call(instance, "finalize", []);
   } catch {
-    // What failed first is told.
+    // The first error is reported.
   }
 }
 
@@ -89,7 +89,7 @@ function call(instance: Record<string, unknown>, method: string, values: unknown
   }
 }
 
-/** A failure to bind what a method gave is the method's. */
+/** Calls a method and binds its result. A result that cannot be bound counts as the method's failure. */
 function bound(instance: Record<string, unknown>, method: string): SqlValue {
   const value = call(instance, method, []);
   try {
@@ -99,7 +99,7 @@ function bound(instance: Record<string, unknown>, method: string): SqlValue {
   }
 }
 
-/** What SQLite is told of it, in CPython's words. */
+/** The error, with CPython's message for SQLite. */
 function failure(method: string, what: "raised error" | "not defined", cause: unknown): CallbackFailure {
   return new CallbackFailure(`user-defined aggregate's '${method}' method ${what}`, cause);
 }

@@ -1,9 +1,9 @@
 import { CallbackFailure } from "../thread/callbacks.js";
 
-/** Tells the order of two texts: below zero, zero, or above, as for `Array.prototype.sort()`. */
+/** Compares two texts: negative, zero or positive, as for `Array.prototype.sort()`. */
 export type Collation = (left: string, right: string) => number;
 
-/** As in CPython what it throws fails the statement, and what is no number counts as equal; here it gives a warning as well. */
+/** As in CPython, a comparison that fails counts as equal; here it also gives a warning. */
 export function collationClosure(
   name: string,
   collation: Collation,

@@ -9,20 +9,23 @@ import { type Collation, collationClosure } from "./collation.js";
 /** A function called from SQL; it must return a value that binds, not a promise. */
 export type SqlFunction = (...args: never[]) => unknown;
 
-/** Which export of a module is meant. */
+/** The export of a module to use. */
 export interface ExportOptions {
-  /** For a module: which export. Default `"default"`. */
+  /** For a module: name of the export. Default `"default"`. */
   export?: string | undefined;
 }
 
 /** Options of `createFunction()`, `createAggregate()` and `createWindowFunction()`. */
 export interface FunctionOptions extends ExportOptions {
-  /** The same arguments always give the same result; lets SQLite call it less often, and use it in an index. */
+  /** The same arguments always give the same result. SQLite may then call it less often, and use it in an index. */
   deterministic?: boolean | undefined;
-  /** Only for SQL of the application, never from a schema; see https://sqlite.org/c3ref/c_deterministic.html. */
+  /**
+   * May be called from the application's SQL only, not from the schema; see
+   * https://sqlite.org/c3ref/c_deterministic.html.
+   */
   directOnly?: boolean | undefined;
   /**
-   * It has no effects and tells nothing, so that a schema that is not trusted may call it: in an index, a CHECK, a generated
+   * It has no side effects and reveals nothing, so an untrusted schema may call it: in an index, a CHECK, a generated
    * column, a view. Needs `@sqlite-aio/native`.
    */
   innocuous?: boolean | undefined;
@@ -33,7 +36,7 @@ const MAX_NAME_BYTES = 255;
 
 const MODULE = "the function's module";
 
-/** A function, by what it is called for. */
+/** The kind of function. */
 type Kind = FunctionSpec["kind"];
 
 /** Checks a definition. Throws TypeError, RangeError, or NotSupportedError. */
@@ -55,7 +58,7 @@ export function checkFunction(
   checkSource(fn, options);
 }
 
-/** Checks a definition, and keeps its closure; null takes the function away. */
+/** Checks a definition and registers its closure; null removes the function. */
 export function functionSpec(
   kind: Kind,
   name: string,
@@ -80,7 +83,7 @@ export function checkCollation(name: string, fn: Collation | URL | null, options
   checkSource(fn, options);
 }
 
-/** Checks a collation, and keeps its closure; null takes it away. */
+/** Checks a collation and registers its closure; null removes it. */
 export function collationSpec(
   name: string,
   fn: Collation | URL | null,
@@ -92,7 +95,7 @@ export function collationSpec(
   return { kind: "collation", name, source };
 }
 
-/** Checks a table that a module has. Throws TypeError or RangeError. */
+/** Checks a module's table. Throws TypeError or RangeError. */
 export function tableSpec(name: string, module: URL, options: ExportOptions): TableSpec {
   checkName(name, "table");
   checkOptions(options, ["export"]);
@@ -103,7 +106,7 @@ export function tableSpec(name: string, module: URL, options: ExportOptions): Ta
   };
 }
 
-/** Checks an authorizer, and keeps its closure. */
+/** Checks an authorizer and registers its closure. */
 export function authorizerSource(
   authorizer: Authorizer | URL | null,
   options: ExportOptions,

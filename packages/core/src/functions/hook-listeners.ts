@@ -7,7 +7,7 @@ import {
   messageOf,
 } from "@sqlite-aio/worker/wire";
 
-/** Told of each row: SQLITE_INSERT, SQLITE_UPDATE or SQLITE_DELETE, then where it is. */
+/** Called for each row with the action (SQLITE_INSERT, SQLITE_UPDATE or SQLITE_DELETE) and its location. */
 export type UpdateHook = (action: number, database: string, table: string, rowid: number | bigint) => void;
 
 /** The hooks by name. */
@@ -25,7 +25,7 @@ const BITS: Readonly<Record<HookKind, number>> = {
   rollback: Hook.ROLLBACK,
 };
 
-/** Who is told what SQLite's hooks tell. */
+/** The user's listeners of SQLite's hooks. */
 export class HookListeners {
   readonly #integers: IntegerMode;
   readonly #hooks: HookFunctions = { update: null, commit: null, rollback: null };
@@ -38,7 +38,7 @@ export class HookListeners {
     this.#hooks[kind] = hook;
   }
 
-  /** Bits of what the thread is to record, were there a hook of this kind, or none. */
+  /** Bits of the events that the thread has to record once this hook is set, or removed. */
   wantedWith(kind: HookKind, there: boolean): number {
     let wanted = there ? BITS[kind] : 0;
     for (const other of Object.keys(BITS) as HookKind[])
@@ -46,7 +46,9 @@ export class HookListeners {
     return wanted;
   }
 
-  /** In the order in which it happened. A hook that throws is not the statement's error, whose answer comes next. */
+  /**
+   * Calls the hooks in the order of events. A hook that throws gives a warning; the statement's own answer comes next.
+   */
   tell({ tables, events, rowids }: HookEvents): void {
     for (let at = 0; at < events.length; at++) {
       const what = events[at]!;

@@ -1,7 +1,7 @@
 import { messageOf } from "@sqlite-aio/worker/wire";
 
 /**
- * A trace callback that may throw: as in CPython its error is not the statement's. It is called while a reply is read,
+ * Wraps a trace callback. As in CPython, its error does not fail the statement. It is called while a reply is read,
  * whose other answers must not be lost.
  */
 export function traceCallback(callback: (sql: string) => void): (sql: string) => void {

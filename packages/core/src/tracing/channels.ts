@@ -2,25 +2,25 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { tracingChannel, type TracingChannel } from "node:diagnostics_channel";
 import type { Parameters } from "../values/bind.js";
 
-/** What happens to a statement, on the channel `sqlite-aio:query`. The same object from start to end. */
+/** A statement, on the channel `sqlite-aio:query`. The same object is used from start to end. */
 export interface QueryEvent {
   /** `query`: a statement; `fetch`: further rows of one; `many`: an executemany; `script`: several statements. */
   readonly operation: "query" | "fetch" | "many" | "script";
-  /** As it was given, with `***` in place of the key of an encrypted database. */
+  /** The text, with `***` in place of an encryption key. */
   readonly sql: string;
   /** Path of the database. */
   readonly database: string;
-  /** Only where they were asked for, and never beside a key. */
+  /** Only if `showParameters()` has turned them on, and never together with a key. */
   readonly parameters: Parameters | undefined;
   /** Number of the thread, as soon as it is known. */
   thread: number | undefined;
-  /** Milliseconds from the call to the beginning in the thread; undefined while that is not known. */
+  /** Milliseconds from the call to its start in the thread; undefined until it is known. */
   queueMs: number | undefined;
-  /** Milliseconds that it ran in the thread, waits for locks and the COMMIT that it shares included. */
+  /** Milliseconds that it ran in the thread, including waits for locks and a shared COMMIT. */
   execMs: number | undefined;
-  /** Rows that have come; a cursor's further ones come by `fetch`. */
+  /** Rows received; further rows of a cursor have events of their own (`fetch`). */
   rows: number;
-  /** Rows changed; undefined where SQLite does not count. */
+  /** Rows changed; undefined if SQLite does not count them. */
   changes: number | undefined;
   /** Why it failed; missing where it did not. */
   error?: unknown;
@@ -34,7 +34,10 @@ export interface TransactionEvent {
   readonly database: string;
   /** Number of the thread, as soon as it is known. */
   thread: number | undefined;
-  /** Milliseconds from the call until it was begun: for a connection, for those before, for the lock. */
+  /**
+   * Milliseconds from the call until the transaction began: waiting for a connection, for earlier calls and for the
+   * lock.
+   */
   queueMs: number | undefined;
   /** Milliseconds that it was open. */
   openMs: number | undefined;
@@ -44,9 +47,9 @@ export interface TransactionEvent {
 
 /** The wait for a connection of a pool, on the channel `sqlite-aio:acquire`. */
 export interface AcquireEvent {
-  /** Which method wants it. */
+  /** The method that waits. */
   readonly method: "acquire" | "transaction" | "read" | "iterate" | "executemany" | "backup" | "iterdump";
-  /** Which kind of connection it wants. */
+  /** The kind of connection that it waits for. */
   readonly role: "reader" | "writer";
   /** Path of the database. */
   readonly database: string;
@@ -58,7 +61,7 @@ export interface AcquireEvent {
   error?: unknown;
 }
 
-/** What is shown beyond the text of a statement. */
+/** What events show besides the text of a statement. */
 export const tracing = { parameters: false };
 
 /** Every statement; see {@link QueryEvent}. */
@@ -69,14 +72,14 @@ export const transactionChannel = tracingChannel<unknown, TransactionEvent>("sql
 export const acquireChannel = tracingChannel<unknown, AcquireEvent>("sqlite-aio:acquire");
 
 /**
- * One event on its way through a channel, published as `tracePromise` does it: start and end around the call, asyncStart
- * and asyncEnd, after error if there is one, around its outcome. Not by `tracePromise` itself, behind which an error's stack
- * would no longer show the caller, and which would publish the rows as `result`.
+ * Publishes one event as `tracePromise` does: start and end around the call, asyncStart and asyncEnd around its
+ * outcome, and before them error, if there is one. `tracePromise` itself would hide the caller from an error's stack,
+ * and would publish the rows as `result`.
  */
 export class Trace<E extends { error?: unknown }> {
   readonly event: E;
   readonly #channel: TracingChannel<unknown, E>;
-  /** The context of the caller, with what subscribers have bound to it. */
+  /** The caller's async context, with the stores that subscribers have bound. */
   #inside!: <R>(work: () => R) => R;
   #over = false;
 
@@ -89,7 +92,7 @@ export class Trace<E extends { error?: unknown }> {
     return this.#over;
   }
 
-  /** Completes the event. A subscriber may have frozen it, which keeps nothing but that from being told. */
+  /** Adds fields to the event. If a subscriber has frozen it, they are silently dropped. */
   tell(fields: Partial<E>): void {
     for (const [name, value] of Object.entries(fields)) Reflect.set(this.event, name, value);
   }
@@ -107,7 +110,7 @@ export class Trace<E extends { error?: unknown }> {
     }
   }
 
-  /** Runs an asynchronous call from its start to its end; `done` completes the event, without a result if it failed. */
+  /** Runs an asynchronous call from start to end. `done` completes the event; it gets no result if the call failed. */
   async follow<T>(work: () => Promise<T>, done: (result?: T) => void): Promise<T> {
     try {
       const result = await this.run(work);

@@ -1,6 +1,6 @@
 import { inspect, type InspectOptionsStylized } from "node:util";
 
-/** What `console.log()` shows of an object: the name of its class and what it is doing, and nothing of what it is made of. */
+/** What `console.log()` shows of an object: its class and its state, without its internals. */
 export function inspected(
   of: object,
   shown: Readonly<Record<string, unknown>>,

@@ -6,15 +6,15 @@ import type { Call, CallObserver } from "../thread/call.js";
 import { readOnly } from "../errors/errors.js";
 import { queryChannel, type QueryEvent, Trace } from "./channels.js";
 
-/** What a connection's statements have in common for those who watch them. */
+/** What the traces of all statements of a connection have in common. */
 export interface Watched {
   /** Path of the database. */
   readonly database: string;
-  /** Milliseconds from which on a statement is worth a warning; 0: none is. */
+  /** Duration in ms from which a statement gives a warning; 0: none does. */
   readonly slowQueryMs: number;
 }
 
-/** Whether anybody wants to know what becomes of a statement. */
+/** Whether statements have to be traced. */
 export function isWatched({ slowQueryMs }: Watched): boolean {
   return queryChannel.hasSubscribers || slowQueryMs > 0;
 }
@@ -27,17 +27,17 @@ const OPERATIONS: Readonly<Record<number, QueryEvent["operation"]>> = {
   [Op.SCRIPT]: "script",
 };
 
-/** A statement for those who watch, from the call of the method to its outcome. */
+/** Traces a statement from the call of the method to its outcome. */
 export class QueryTrace implements CallObserver {
   readonly #trace: Trace<QueryEvent>;
   readonly #slowQueryMs: number;
   readonly #sql: string;
   readonly #calledAt = sharedNow();
-  /** The call that it was made for; null if there may be several. */
+  /** The traced call; null if there may be several. */
   readonly #call: Call | null;
   #begunAt: number | undefined;
   #ran = 0;
-  /** The call that the thread told of last, and how long it has run. */
+  /** The call of the latest timing, and its duration so far. */
   #latest: Call | null = null;
   #latestRan = 0;
 
@@ -48,14 +48,14 @@ export class QueryTrace implements CallObserver {
     this.#call = call;
   }
 
-  /** For what may take several calls. Null if nobody watches. */
+  /** For a method that may make several calls. Null if nobody subscribes. */
   static of(code: number, sql: string, parameters: object | undefined, watched: Watched): QueryTrace | null {
     if (!isWatched(watched)) return null;
     const event = eventOf(code, sql, shownParameters(parameters), watched, undefined);
     return new QueryTrace(event, watched.slowQueryMs, null);
   }
 
-  /** For one call that a method of the user's, `caller`, is about to send. Null if it is not for anybody to see. */
+  /** For a single call that the public method `caller` is about to send. Null if nothing is to be traced. */
   static ofCall(call: Call, caller: unknown, watched: Watched, thread: number): QueryTrace | null {
     const sql = call.code === Op.CONTROL ? controlSql(call) : call.sql;
     if (call.trace !== null || sql === undefined || (caller === null && call.code !== Op.FETCH)) return null;
@@ -63,20 +63,20 @@ export class QueryTrace implements CallObserver {
     return new QueryTrace(event, watched.slowQueryMs, call);
   }
 
-  /** `call` is one of those that this is about. */
+  /** Adds `call` to the trace. */
   has(call: Call, thread: number): void {
     call.watchedBy(this);
     this.#trace.tell({ thread });
   }
 
-  /** Sends the call that this was made for; `toError` makes the error of a rejection that nobody waits for. */
+  /** Sends the traced call. `toError` makes the error of a rejection that nobody awaits. */
   send(send: () => void, toError: (reason: unknown) => unknown): void {
     const call = this.#call!;
     call.watchedBy(this);
     try {
       this.#trace.run(send);
     } catch (error) {
-      // The method that sends it is asynchronous, so that its caller sees a rejection as any other.
+      // The sending method is async, so its caller sees a rejection.
       this.failed(error);
       throw error;
     }
@@ -86,7 +86,7 @@ export class QueryTrace implements CallObserver {
         else this.succeeded(call.rows.length, call.changes);
       },
       (reason: unknown) => {
-        // Whoever waits makes the error in the microtask after this one, and it is to be the same.
+        // The awaiting caller makes the error in the next microtask, and the event must have the same one.
         queueMicrotask(() => {
           if (!this.#trace.over) this.failed(toError(reason));
         });
@@ -94,7 +94,7 @@ export class QueryTrace implements CallObserver {
     );
   }
 
-  /** Runs what makes calls of its own. */
+  /** Runs and traces work that makes several calls. */
   async follow<T>(work: () => Promise<T>, done: (result: T) => void): Promise<T> {
     try {
       const result = await this.#trace.run(work);
@@ -114,7 +114,7 @@ export class QueryTrace implements CallObserver {
     this.#latestRan = ms;
   }
 
-  /** What the thread has told was of a connection that was the wrong one. */
+  /** Drops the timings so far, because they are from the wrong connection. */
   again(): void {
     this.#begunAt = undefined;
     this.#ran = this.#latestRan = 0;
@@ -126,7 +126,7 @@ export class QueryTrace implements CallObserver {
     this.#trace.succeeded();
   }
 
-  /** Of a call that this was made for: it alone is what has failed. */
+  /** If this is the trace of that one call, the trace has failed. */
   callFailed(call: Call, error: unknown): void {
     if (this.#call === call) this.failed(error);
   }
@@ -169,7 +169,7 @@ function eventOf(
     operation: OPERATIONS[code]!,
     sql: shown,
     database: watched.database,
-    // A key may be among them.
+    // The parameters may contain a key.
     parameters: shown === sql ? given : undefined,
     thread,
     queueMs: undefined,
@@ -179,7 +179,7 @@ function eventOf(
   };
 }
 
-/** The `commit()` and `rollback()` of a connection. */
+/** The text of a connection's `commit()` or `rollback()`. */
 function controlSql({ fields: [verb] }: Call): string | undefined {
   return verb === Verb.COMMIT ? "COMMIT" : verb === Verb.ROLLBACK ? "ROLLBACK" : undefined;
 }

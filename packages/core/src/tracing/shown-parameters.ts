@@ -2,8 +2,8 @@ import { type Bindable, bindValue, type Parameters } from "../values/bind.js";
 import { tracing } from "./channels.js";
 
 /**
- * What subscribers are shown of the parameters, if anything: a copy, since the caller may go on using what it gave. An
- * object is shown as it is bound. An iterator is not shown: it can be read only once.
+ * A copy of the parameters for subscribers, if they are turned on: the caller may go on using the originals. Objects
+ * are shown as they are bound. An iterator is not shown, because it can be read only once.
  */
 export function shownParameters(given: object | undefined): Parameters | undefined {
   if (!tracing.parameters || typeof given !== "object" || given === null) return undefined;
@@ -12,7 +12,7 @@ export function shownParameters(given: object | undefined): Parameters | undefin
     if (Symbol.iterator in given) return undefined;
     return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, shownValue(value)]));
   } catch {
-    // A proxy or a getter that throws; the call tells the caller.
+    // A proxy or a getter has thrown. The call itself reports that to the caller.
     return undefined;
   }
 }

@@ -6,7 +6,7 @@ import {
   type TransactionEvent,
 } from "./channels.js";
 
-/** A transaction for those who watch, from the call of the method to its end. */
+/** Traces a transaction from the call of the method to its end. */
 export class TransactionTrace {
   readonly #trace: Trace<TransactionEvent>;
   readonly #calledAt = performance.now();
@@ -35,8 +35,8 @@ export class TransactionTrace {
 }
 
 /**
- * Publishes a transaction, where anybody wants to know. Not an async function, which would take one of the ten places that
- * an error's stack has for callers.
+ * Traces a transaction if anybody subscribes. Not an async function: that would take one of the ten frames of an
+ * error's stack.
  */
 export function traceTransaction<T>(
   mode: TransactionEvent["mode"],
@@ -48,7 +48,7 @@ export function traceTransaction<T>(
   return trace.follow(() => work(trace));
 }
 
-/** Publishes a wait for a lease; `threadOf` tells whose it is. */
+/** Traces a wait for a lease; `threadOf` gives the lease's thread. */
 export async function traceAcquire<T>(
   event: Pick<AcquireEvent, "method" | "role" | "database">,
   work: () => Promise<T>,
