@@ -20,12 +20,12 @@ const sqlite3: typeof api = {
   cached,
   verbose() {
     traceCalls();
-    // Its declaration has an instance that no program ever had.
+    // sqlite3's declaration has an instance property that never existed.
     return sqlite3 as unknown as api.sqlite3;
   },
 };
 
-// Never run: where Node looks for the names that `import { Database }` may ask for.
+// Never executed: Node reads the names for `import { Database }` from this.
 if (false as boolean) {
   // oxlint-disable-next-line import/no-commonjs
   module.exports = {

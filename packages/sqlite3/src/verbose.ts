@@ -10,7 +10,7 @@ type Methods = Record<string, Callback>;
 
 let tracing = false;
 
-/** From now on the stack of an error that a callback is given also shows the call, with its arguments. */
+/** From now on the stack of an error that a callback gets also shows the call, with its arguments. */
 export function traceCalls(): void {
   if (tracing) return;
   tracing = true;

@@ -6,10 +6,10 @@ import { type Handle, OWN } from "../connection/handle.js";
 import { copyAsSql } from "./sql-copy.js";
 
 const BUSY = 5;
-/** Pages between which other calls of the connection have their turn. */
+/** Pages of one step. Other calls of the connection get their turn between steps. */
 const PAGES_AT_A_TIME = 1000;
 
-/** What is copied, and where to. */
+/** What is copied, and where. */
 export interface BackupPlan {
   readonly filename: string;
   readonly sourceName: string;
@@ -18,8 +18,8 @@ export interface BackupPlan {
 }
 
 /**
- * Copies a database. The engine copies all of it or nothing, so only the last step does anything: those before it count
- * pages, and make sure that the file is there.
+ * Copies a database. The engine copies all of it or nothing, so only the last step copies. The steps before it count
+ * pages, and make sure that the file exists.
  */
 export class BackupCopy {
   readonly #plan: BackupPlan;
@@ -38,18 +38,18 @@ export class BackupCopy {
     return this.#pageCount;
   }
 
-  /** Throws unless there is the database of `handle`'s connection that is copied, or copied into. */
+  /** Throws unless the database of `handle`'s connection exists. */
   async begin(handle: Handle): Promise<void> {
     const { filenameIsDest, sourceName, destName } = this.#plan;
     const known = await databases(handle);
     const own = filenameIsDest ? sourceName : destName;
     const other = filenameIsDest ? destName : sourceName;
     if (!known.has(own.toLowerCase())) throw unknown(own);
-    // A file that was just opened has no others.
+    // A newly opened file has no other databases.
     if (!["main", "temp"].includes(other.toLowerCase())) throw unknown(other);
   }
 
-  /** Copies so many pages, all that remain if below zero. True if there are none left. */
+  /** Copies this many pages; all that remain if negative. True if none are left. */
   async step(handle: Handle, pages: number): Promise<boolean> {
     const { filename, filenameIsDest } = this.#plan;
     const copied = this.#pageCount - this.#remaining;
@@ -65,7 +65,7 @@ export class BackupCopy {
     return true;
   }
 
-  /** What a step failed with. */
+  /** The error of a step. */
   errorOf(error: unknown): Sqlite3Error {
     return (error as { syscall?: unknown }).syscall === undefined
       ? fromCore(error)
@@ -101,17 +101,17 @@ export class BackupCopy {
   }
 }
 
-/** A step that meets a lock says so, and does not wait. */
+/** A step that meets a lock fails at once instead of waiting. */
 function refuseToWait(status: number): void {
   if (status === BUSY) throw sqlite3Error("BUSY", "database is locked");
 }
 
-/** The databases of a connection by name, in lower case, and their files; `""` of those in memory. */
+/** The files of a connection's databases by name, in lower case; `""` for those in memory. */
 async function databases({ connection }: Handle): Promise<Map<string, string>> {
   const rows = await connection.executeFetchall<{ name: string; file: string | null }>(
     `${OWN}PRAGMA database_list`,
   );
-  // The temporary one is there when it is first used.
+  // The temp database is listed only after its first use.
   const known = new Map([["temp", ""]]);
   for (const { name, file } of rows) known.set(name.toLowerCase(), file ?? "");
   return known;

@@ -9,7 +9,7 @@ import { Kind } from "../scheduling/job.js";
 import { type Session, sessionOf } from "../scheduling/session.js";
 import { CallQueue, QueuedCall } from "../scheduling/call-queue.js";
 
-/** `sqlite3_backup_step()` has nothing left to copy: neither an error nor a success like others. */
+/** Result code of `sqlite3_backup_step()` with nothing left to copy: neither an error nor an ordinary success. */
 const DONE = 101;
 
 export class BackupClass extends EventEmitter {
@@ -26,12 +26,12 @@ export class BackupClass extends EventEmitter {
   #completed = false;
   #failed = false;
   #finished = false;
-  /** Lets the database be closed; null before the backup is begun and when it is over. */
+  /** Allows the database to be closed; null before the backup has begun and after it has ended. */
   #release: (() => void) | null = null;
-  /** What ended it before it was finished. */
+  /** The error that ended it before it was finished. */
   #fatal: Sqlite3Error | null = null;
 
-  /** Begins to copy; `callback` is called when that is so, or with the error. */
+  /** Begins to copy; `callback` is called then, or with the error. */
   constructor(
     db: Database,
     filename: string,
@@ -63,22 +63,22 @@ export class BackupClass extends EventEmitter {
     return this.#filename;
   }
 
-  /** Which database is copied. */
+  /** The name of the database that is copied. */
   get sourceName(): string {
     return this.#sourceName;
   }
 
-  /** Which database it becomes. */
+  /** The name of the database that it is copied to. */
   get destName(): string {
     return this.#destName;
   }
 
-  /** The file is written, not read. */
+  /** Whether the file is written; else it is read. */
   get filenameIsDest(): boolean {
     return this.#filenameIsDest;
   }
 
-  /** It was begun, and no step is under way. */
+  /** It has begun, and no step is running. */
   get idle(): boolean {
     return this.#begun && this.#steps === 0;
   }
@@ -88,22 +88,22 @@ export class BackupClass extends EventEmitter {
     return this.#completed;
   }
 
-  /** It is over, and not everything was copied. */
+  /** It has ended, and not everything was copied. */
   get failed(): boolean {
     return this.#failed;
   }
 
-  /** Pages that are still to be copied, as of the last step. */
+  /** Remaining pages, as of the last step. */
   get remaining(): number {
     return this.#copy.remaining;
   }
 
-  /** Pages in all, as of the last step. */
+  /** All pages, as of the last step. */
   get pageCount(): number {
     return this.#copy.pageCount;
   }
 
-  /** Result codes of a step that do not end the backup; none does if there are none. */
+  /** Result codes of a step that do not end the backup. If the list is empty, none does. */
   get retryErrors(): number[] {
     return this.#retryErrors;
   }
@@ -113,7 +113,7 @@ export class BackupClass extends EventEmitter {
     this.#retryErrors = errors;
   }
 
-  /** Copies so many pages; all that remain if the number is below zero. */
+  /** Copies this many pages; all that remain if the number is negative. */
   step(pages: number, callback?: Callback): this {
     if (typeof pages !== "number") throw new TypeError("Argument 0 must be an integer");
     const answer = Answer.of(optionalCallback(callback, 1), "sqlite3.Backup.Step");
@@ -172,7 +172,7 @@ export class BackupClass extends EventEmitter {
 
   #add(answer: Answer | null, parts: BackupParts): void {
     if (this.#finished) {
-      // Of one that could not be begun its maker knows.
+      // If the backup could not begin, the constructor's caller knows already.
       if (this.#begun) report(this, answer, alreadyFinished());
       return;
     }
@@ -203,7 +203,7 @@ export class BackupClass extends EventEmitter {
     }
   }
 
-  /** Nothing is held any more, though it is not finished. */
+  /** Releases the database, although the backup is not finished. */
   #end(): void {
     this.#release?.();
     this.#release = null;
@@ -254,6 +254,6 @@ function alreadyFinished(): Sqlite3Error {
   return sqlite3Error("MISUSE", "Backup is already finished");
 }
 
-/** A copy of a database from or into a file, made a step at a time. */
+/** A copy of a database from or into a file, one step at a time. */
 export const Backup: typeof BackupClass = nativeLike(BackupClass, "Backup");
 export type Backup = BackupClass;

@@ -13,8 +13,8 @@ interface SchemaRow {
 }
 
 /**
- * Makes the database `dest` of a connection, which no file stands for, one of the same contents as the main database of a
- * file: SQLite's backup gets to it only through the handle, which the engine does not offer.
+ * Copies the main database of a file into the database `dest` of a connection, which has no file. SQLite's backup could
+ * reach it only through the handle, which the engine does not offer.
  */
 export async function copyAsSql(connection: Connection, filename: string, dest: string): Promise<void> {
   if (connection.inTransaction) throw sqlite3Error("BUSY", "destination database is in use");
@@ -24,7 +24,7 @@ export async function copyAsSql(connection: Connection, filename: string, dest: 
     await connection.transaction(async (tx) => {
       const run = async <R = unknown>(sql: string): Promise<R[]> => await tx.executeFetchall<R>(OWN + sql);
       await empty(run, target);
-      // Tables first, and what looks at them when their rows are there.
+      // Tables come first; objects that depend on them come when their rows are there.
       const objects = await run<SchemaRow>(
         `SELECT type, name, sql FROM ${SOURCE}.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type = 'table' DESC, rowid`,
       );
@@ -57,7 +57,7 @@ async function copyRows(run: Run, table: string, target: string): Promise<void> 
     `PRAGMA ${SOURCE}.table_xinfo(${quoteName(table)})`,
   );
   const [facts] = await run<{ wr: number }>(`PRAGMA ${SOURCE}.table_list(${quoteName(table)})`);
-  // Generated columns make themselves.
+  // Generated columns are computed.
   const stored = columns.filter(({ hidden }) => hidden === 0).map(({ name }) => quoteName(name));
   const hidesRowid = columns.some(({ name }) => name.toLowerCase() === "rowid");
   if (facts?.wr === 0 && !hidesRowid) stored.unshift("rowid");

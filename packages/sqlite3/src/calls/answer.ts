@@ -3,7 +3,7 @@ import type { EventEmitter } from "node:events";
 import type { Callback } from "./arguments.js";
 import type { Sqlite3Error } from "./errors.js";
 
-/** A caller's function, called in the asynchronous context in which it was handed over. */
+/** A caller's function. It is called in the async context in which it was given. */
 export class Answer {
   readonly #callback: Callback;
   readonly #resource: AsyncResource;
@@ -13,7 +13,7 @@ export class Answer {
     this.#resource = new AsyncResource(type);
   }
 
-  /** Null where there is no function to call. `type` is what async_hooks call it. */
+  /** Null if there is no function. `type` is its name in async_hooks. */
   static of(callback: Callback | undefined, type: string): Answer | null {
     return callback === undefined ? null : new Answer(callback, type);
   }
@@ -22,24 +22,24 @@ export class Answer {
     this.#resource.runInAsyncScope(this.#callback, self, ...args);
   }
 
-  /** Runs what calls the function many times. */
+  /** Runs work that calls the function many times. */
   many(work: (callback: Callback) => void): void {
     this.#resource.runInAsyncScope(() => work(this.#callback));
   }
 }
 
-/** Tells a callback of an error; false if there is none. */
+/** Calls a callback with an error; false if there is no callback. */
 export function tell(self: unknown, answer: Answer | null, error: Sqlite3Error): boolean {
   answer?.call(self, error);
   return answer !== null;
 }
 
-/** Tells a callback of an error, or those who listen. */
+/** Calls a callback with an error, or emits the event `error`. */
 export function report(self: EventEmitter, answer: Answer | null, error: Sqlite3Error): void {
   if (!tell(self, answer, error)) self.emit("error", error);
 }
 
-/** Tells those who listen of an error that is one of several: whoever throws keeps nobody from being told of the others. */
+/** Emits an error that is one of several. Later, so that a listener that throws does not hide the others. */
 export function reportLater(self: EventEmitter, error: Sqlite3Error): void {
   queueMicrotask(() => void self.emit("error", error));
 }

@@ -1,4 +1,4 @@
-/** Functions of callers: what they are called with is the affair of the method that takes them. */
+/** A caller's function. The method that takes it decides about its arguments. */
 // oxlint-disable-next-line typescript/no-explicit-any -- any function is one
 export type Callback = (this: any, ...args: any[]) => unknown;
 
@@ -8,7 +8,7 @@ export interface Split {
   readonly callback: Callback | undefined;
 }
 
-/** Takes the callback off the end of a list of arguments. */
+/** Splits the callback off the end of a list of arguments. */
 export function split(given: readonly unknown[]): Split {
   const last = given.at(-1);
   return isCallback(last)
@@ -16,7 +16,10 @@ export function split(given: readonly unknown[]): Split {
     : { values: given, callback: undefined };
 }
 
-/** The arguments of `each()`: of two functions at the end the first is called for rows, the second when there are no more. */
+/**
+ * The arguments of `each()`. If there are two functions at the end, the first is called for rows, and the second at the
+ * end.
+ */
 export function splitEach(given: readonly unknown[]): Split & { readonly complete: Callback | undefined } {
   const complete = given.at(-1);
   if (given.length < 2 || !isCallback(complete) || !isCallback(given.at(-2)))
@@ -24,7 +27,7 @@ export function splitEach(given: readonly unknown[]): Split & { readonly complet
   return { ...split(given.slice(0, -1)), complete };
 }
 
-/** Throws TypeError for an argument that is there and no function. */
+/** Throws TypeError for an argument that is given and is no function. */
 export function optionalCallback(value: unknown, position = 0): Callback | undefined {
   if (value === undefined || isCallback(value)) return value;
   throw new TypeError(`Argument ${position} must be a function`);

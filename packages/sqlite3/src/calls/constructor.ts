@@ -1,7 +1,7 @@
 // oxlint-disable-next-line typescript/no-explicit-any -- a constructor of any parameters
 type Constructor = abstract new (...args: any[]) => { constructor: unknown };
 
-/** `type` by the name that sqlite3 has it, which programs look at, and with its complaint if it is called without `new`. */
+/** `type` with its name in sqlite3, which programs look at, and with sqlite3's error if it is called without `new`. */
 export function nativeLike<T extends Constructor>(type: T, name: string): T {
   Object.defineProperty(type, "name", { value: name });
   const callable = new Proxy(type, {
@@ -14,8 +14,8 @@ export function nativeLike<T extends Constructor>(type: T, name: string): T {
 }
 
 /**
- * Makes methods enumerable. sqlite3 assigns these to its prototypes, and there are programs that go through them, to wrap
- * or to restore them.
+ * Makes methods enumerable. sqlite3 assigns them to its prototypes, and some programs iterate over them, to wrap or to
+ * restore them.
  */
 export function enumerable(prototype: object, names: readonly string[]): void {
   for (const name of names) Object.defineProperty(prototype, name, { enumerable: true });

@@ -2,22 +2,24 @@ import { types } from "node:util";
 import { SqliteError, WorkerCrashedError } from "@sqlite-aio/core";
 import * as resultCodes from "../constants/result-codes.js";
 
-/** The numbers by their names without `SQLITE_`. */
+/** Result codes by name without `SQLITE_`. */
 const NUMBERS: Readonly<Record<string, number>> = { ...resultCodes };
 
 /** The name of a primary result code without its `SQLITE_`. */
 export type ResultName = keyof typeof resultCodes;
 
-/** What every error of this package is: the number and the name of SQLite's primary result code, and its message. */
+/** Every error of this package: number and name of SQLite's primary result code, and its message. */
 export interface Sqlite3Error extends Error {
   readonly errno: number;
   readonly code: string;
 }
 
-/** The errors that were made here. */
+/** The errors of this package. */
 const made = new WeakSet();
 
-/** An error as sqlite3 has it: `SQLITE_BUSY: database is locked`. `cause` is core's, which knows the extended code. */
+/**
+ * An error in sqlite3's form: `SQLITE_BUSY: database is locked`. `cause` is core's error, which has the extended code.
+ */
 export function sqlite3Error(name: ResultName, message: string, cause?: unknown): Sqlite3Error {
   const code = `SQLITE_${name}`;
   const error = new Error(`${code}: ${message}`, cause === undefined ? undefined : { cause });
@@ -25,7 +27,7 @@ export function sqlite3Error(name: ResultName, message: string, cause?: unknown)
   return Object.assign(error, { errno: NUMBERS[name] as number, code });
 }
 
-/** What a call of core's rejected with, as this package's callers know it. */
+/** Converts an error of core to this package's form. */
 export function fromCore(error: unknown): Sqlite3Error {
   if (made.has(error as object)) return error as Sqlite3Error;
   if (error instanceof WorkerCrashedError) return sqlite3Error("INTERNAL", error.message, error);
@@ -34,13 +36,13 @@ export function fromCore(error: unknown): Sqlite3Error {
   return sqlite3Error("MISUSE", message, error);
 }
 
-/** `CONSTRAINT` of `SQLITE_CONSTRAINT_UNIQUE`; `MISUSE` for the codes that are core's own. */
+/** `CONSTRAINT` of `SQLITE_CONSTRAINT_UNIQUE`; `MISUSE` for core's own codes. */
 function primaryName(code: string): ResultName {
   const name = code.split("_", 2)[1];
   return name !== undefined && Object.hasOwn(NUMBERS, name) ? (name as ResultName) : "MISUSE";
 }
 
-/** Without the number of the parameter set: the caller knows nothing of runs that were joined. */
+/** The message without the number of the parameter set: the caller does not know that runs were joined. */
 function messageOf({ message, parameterSet }: SqliteError): string {
   const suffix = ` (parameter set ${parameterSet})`;
   return message.endsWith(suffix) ? message.slice(0, -suffix.length) : message;

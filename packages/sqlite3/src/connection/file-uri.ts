@@ -8,30 +8,30 @@ import {
   OPEN_URI,
 } from "../constants/open-flags.js";
 
-/** Which database a name and flags mean. */
+/** The database that a name and flags mean. */
 export interface DatabaseName {
   /** A path, `:memory:`, or the empty string for a temporary database. */
   readonly path: string;
   readonly readonly: boolean;
   readonly mustExist: boolean;
-  /** Databases in memory that have the same key are one database; null for one of its own. */
+  /** In-memory databases with the same key are one database; null for a private one. */
   readonly sharedMemory: string | null;
 }
 
 const MEMORY = ":memory:";
 const ACCESS = OPEN_READONLY | OPEN_READWRITE | OPEN_CREATE;
 
-/** How much each access mode of a URI allows. */
+/** The flags of each access mode of a URI. */
 const MODES: Readonly<Record<string, number>> = {
   ro: OPEN_READONLY,
   rw: OPEN_READWRITE,
   rwc: OPEN_READWRITE | OPEN_CREATE,
 };
 
-/** Parameters of a URI that ask for something of SQLite's that the engine offers no way to. */
+/** Parameters of a URI that the engine cannot support. */
 const IMPOSSIBLE = new Set(["immutable", "nolock", "vfs"]);
 
-/** Reads a name by the rules of https://sqlite.org/uri.html. Throws what SQLite would answer. */
+/** Parses a name by the rules of https://sqlite.org/uri.html. Throws SQLite's errors. */
 export function databaseName(filename: string, flags: number): DatabaseName {
   const [name = ""] = filename.split("\0", 1);
   const shared = (flags & OPEN_SHAREDCACHE) !== 0;
@@ -83,7 +83,7 @@ function parametersOf(query: string): (readonly [string, string])[] {
   });
 }
 
-/** A `%` that two hexadecimal digits do not follow stands for itself, and the name ends at a NUL. */
+/** A `%` without two hexadecimal digits is kept as it is. The name ends at a NUL. */
 function decode(text: string): string {
   if (!text.includes("%")) return text;
   const bytes = Buffer.from(text, "utf8").toString("latin1");
@@ -106,7 +106,7 @@ function named(name: string, flags: number, sharedMemory: string | null): Databa
   if (access !== OPEN_READONLY && access !== OPEN_READWRITE && access !== (OPEN_READWRITE | OPEN_CREATE))
     throw sqlite3Error("MISUSE", "bad parameter or other API misuse");
   const inMemory = name === MEMORY || name === "";
-  // A file of that very name, which core would refuse as a URI.
+  // This is a plain file name, which core would refuse as a URI.
   const path = /^file:/i.test(name) && !isAbsolute(name) ? resolve(name) : name;
   return {
     path,

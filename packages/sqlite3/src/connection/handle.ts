@@ -3,16 +3,16 @@ import { sqlite3Error, type Sqlite3Error } from "../calls/errors.js";
 import { type Profile, profiled, startProfiling } from "./profiler.js";
 import type { StatementText } from "./statement-text.js";
 
-/** A row as sqlite3 gives it. */
+/** A row in sqlite3's form. */
 export type ObjectRow = Record<string, unknown>;
 
-/** What a statement that ran has left behind. */
+/** The counts after a statement. */
 export interface RunOutcome {
   readonly lastID: number;
   readonly changes: number;
 }
 
-/** A statement that has been stepped once. */
+/** A statement after its first step. */
 export interface FirstStep {
   readonly row: ObjectRow | undefined;
   readonly outcome: RunOutcome;
@@ -21,19 +21,19 @@ export interface FirstStep {
 
 type Values = readonly Bindable[];
 
-/** Stands before statements that no caller asked for, so that nobody is told of them. */
+/** Marks this package's own statements, so that no event reports them. */
 export const OWN = "/* @sqlite-aio/sqlite3 */ ";
 
-/** Rows that `each()` asks for at a time. */
+/** Rows that `each()` fetches at a time. */
 const EACH_ROWS = 1000;
 
-/** The connection of a Database, asked for what sqlite3's methods need. All is run in the order of the calls. */
+/** The connection of a Database, with what sqlite3's methods need. Everything runs in the order of the calls. */
 export class Handle {
   readonly connection: Connection;
   readonly #release: () => Promise<void>;
-  /** Others use the connection, so that nothing is known of what they changed. */
+  /** Other Databases use the connection, so their changes are unknown. */
   readonly #shared: boolean;
-  /** What `changes()` answers after all that was sent, if that is known when it is answered. */
+  /** The result of `changes()` after everything that was sent, if it is known by then. */
   #changes = 0;
   #changesKnown = true;
   #profile: Profile | null = null;
@@ -46,13 +46,13 @@ export class Handle {
     connection.rowFactory = Row;
   }
 
-  /** Gives the connection up. */
+  /** Releases the connection. */
   close(): Promise<void> {
     this.profile(null);
     return this.#release();
   }
 
-  /** Tells `profile` of each statement that is over; null ends that. */
+  /** Calls `profile` after each statement; null ends that. */
   profile(profile: Profile | null): void {
     this.#profile = profile;
     if (profile !== null) this.#stopProfiling ??= startProfiling();
@@ -62,7 +62,7 @@ export class Handle {
     }
   }
 
-  /** Compiles a statement without running it. True if it gives rows. */
+  /** Compiles a statement without running it. True if it returns rows. */
   async compile(statement: StatementText): Promise<boolean> {
     if (statement.empty) return false;
     const { columns } = await this.connection.describe(statement.text);
@@ -83,7 +83,7 @@ export class Handle {
     return this.#send(() => this.connection.get<ObjectRow>(statement.text, values));
   }
 
-  /** A statement's first step, and no other. */
+  /** Runs only the first step of a statement. */
   async run(statement: StatementText, values: Values): Promise<RunOutcome> {
     refuseEmpty(statement);
     const { dml, mayWrite, text } = statement;
@@ -96,7 +96,7 @@ export class Handle {
     return { lastID: Number(lastInsertRowid), changes: counting === null ? changes : await counting() };
   }
 
-  /** A statement's first step, what that gave and has left behind, and the rows behind it. */
+  /** Runs the first step of a statement. Gives its row, the counts, and the following rows. */
   async step(statement: StatementText, values: Values): Promise<FirstStep> {
     const opening = this.open(statement, values);
     const counting = this.#count();
@@ -105,7 +105,7 @@ export class Handle {
     return { cursor, row, outcome: { lastID: Number(cursor.lastrowid), changes: await counting() } };
   }
 
-  /** A statement whose rows are read one at a time, by the cursor that it had before if there is one. */
+  /** Opens a statement whose rows are read one at a time. */
   async open(statement: StatementText, values: Values, cursor: Cursor | null = null): Promise<Cursor> {
     this.#ran(statement);
     refuseEmpty(statement);
@@ -113,7 +113,9 @@ export class Handle {
     return await this.#send(() => cursor.execute(statement.text, values));
   }
 
-  /** The same DML statement once for each set of values. Of a set that fails, `onError` is told; the others go on. */
+  /**
+   * Runs a DML statement once for each set of values. `onError` gets the error of a failed set; the others still run.
+   */
   async many(
     statement: StatementText,
     sets: readonly Values[],
@@ -127,7 +129,7 @@ export class Handle {
         return;
       } catch (error) {
         const failed = failedSet(error);
-        // The statement, not a set of values: it is the same for all that are left.
+        // The statement itself is wrong, so all remaining sets fail the same way.
         if (failed === null) {
           for (let set = first; set < sets.length; set++) onError(error);
           return;
@@ -138,13 +140,13 @@ export class Handle {
     }
   }
 
-  /** All statements of a text. A transaction that is open stays open. */
+  /** Runs all statements of a text. An open transaction stays open. */
   async script(sql: string): Promise<void> {
     this.#changesKnown = false;
     await this.#send(() => this.connection.executescript(sql, { commit: false }));
   }
 
-  /** Gives `onRows` the rows as they come, some at a time. */
+  /** Calls `onRows` with rows as they come, several at a time. */
   async each(statement: StatementText, values: Values, onRows: (rows: ObjectRow[]) => void): Promise<void> {
     this.#ran(statement);
     refuseEmpty(statement);
@@ -179,7 +181,7 @@ export class Handle {
     await this.connection.setlimit(id, limit);
   }
 
-  /** Stops what runs, and leaves what waits. */
+  /** Stops the running statement. Waiting ones stay. */
   interrupt(): void {
     this.connection.interrupt({ waiting: false }).catch(() => {});
   }
@@ -188,17 +190,17 @@ export class Handle {
     return this.#send(() => this.connection.execute(sql, values));
   }
 
-  /** Sends a statement of the caller's. */
+  /** Sends a statement of the caller. */
   #send<T>(send: () => Promise<T>): Promise<T> {
     return this.#profile === null ? send() : profiled(this.#profile, send);
   }
 
-  /** Of a statement that may change rows without saying how many. */
+  /** Notes a statement that may change rows without a count. */
   #ran(statement: StatementText): void {
     if (statement.mayWrite || statement.dml) this.#changesKnown = false;
   }
 
-  /** Gives what `changes()` answers after what was sent so far, once that is answered. */
+  /** Returns a function for the result of `changes()` after what was sent so far. Call it after the answer. */
   #count(): () => number | Promise<number> {
     if (this.#changesKnown && !this.#shared) return () => this.#changes;
     const asked = this.connection.get<{ changes: number }>(`${OWN}SELECT changes() AS changes`);

@@ -2,10 +2,10 @@ import { capabilities, connect, type Connection } from "@sqlite-aio/core";
 import { type DatabaseName, databaseName } from "./file-uri.js";
 import { Handle } from "./handle.js";
 
-/** Milliseconds that sqlite3 waits for a lock until it is told otherwise. */
+/** sqlite3's default busy timeout in milliseconds. */
 const BUSY_TIMEOUT = 1000;
 
-/** A database in memory that several Database objects have in common, by its name. */
+/** An in-memory database that several Database objects share by name. */
 interface SharedMemory {
   readonly connection: Promise<Connection>;
   users: number;
@@ -13,7 +13,7 @@ interface SharedMemory {
 
 const sharedMemory = new Map<string, SharedMemory>();
 
-/** Opens what a name and flags mean. */
+/** Opens the database that a name and flags mean. */
 export async function openHandle(filename: string, flags: number): Promise<Handle> {
   const name = databaseName(filename, flags);
   if (name.sharedMemory !== null) return await openShared(name, name.sharedMemory);
@@ -21,7 +21,7 @@ export async function openHandle(filename: string, flags: number): Promise<Handl
   return new Handle(connection, false, () => connection.close());
 }
 
-/** The engine is built without shared caches: those who would share one share the connection. */
+/** The engine is built without shared caches, so those who would share a cache share the connection. */
 async function openShared(name: DatabaseName, key: string): Promise<Handle> {
   const found = sharedMemory.get(key);
   const entry: SharedMemory = found ?? { connection: open(name), users: 0 };
@@ -46,13 +46,13 @@ async function open({ path, readonly, mustExist }: DatabaseName): Promise<Connec
   return await connect(path, {
     isolationLevel: null,
     integers: "number",
-    // Cursors are for statements that are stepped; what reads many rows asks for more at a time.
+    // Cursors are used for stepping. Reads of many rows ask for larger chunks.
     iterChunkSize: 1,
     timeout: BUSY_TIMEOUT,
     readonly: readonly && !inMemory,
     fileMustExist: mustExist,
     ...(capabilities.limits ? { doubleQuotedStrings: true } : {}),
-    // As SQLite has them unless told otherwise.
+    // SQLite's own defaults.
     pragmas: {
       foreign_keys: false,
       trusted_schema: true,

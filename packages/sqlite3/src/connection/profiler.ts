@@ -1,9 +1,9 @@
 import { queryChannel, type QueryEvent } from "@sqlite-aio/core/diagnostics";
 
-/** Told of a statement that is over: its text, and the milliseconds that it ran in the thread. */
+/** Called after a statement with its text and its milliseconds in the thread. */
 export type Profile = (sql: string, ms: number) => void;
 
-/** Whose statement is being sent: the channel tells of all connections of the process. */
+/** The sender of the present statement: the channel reports all connections of the process. */
 let sender: Profile | null = null;
 const senders = new WeakMap<QueryEvent, Profile>();
 let users = 0;
@@ -21,7 +21,7 @@ const subscriber = {
   error: nothing,
 };
 
-/** Measures statements until the function that it gives is called. */
+/** Measures statements until the returned function is called. */
 export function startProfiling(): () => void {
   if (users++ === 0) queryChannel.subscribe(subscriber);
   return () => {
@@ -29,7 +29,7 @@ export function startProfiling(): () => void {
   };
 }
 
-/** Sends a statement by `send`, and tells `profile` when it is over. */
+/** Sends a statement with `send`, and calls `profile` afterwards. */
 export function profiled<T>(profile: Profile, send: () => T): T {
   sender = profile;
   try {

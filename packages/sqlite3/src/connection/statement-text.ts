@@ -1,24 +1,24 @@
 import { factsOf, type ParameterList, RememberedTexts, splitScript } from "@sqlite-aio/worker/sql";
 
-/** What is known of a statement from its text alone. */
+/** Facts about a statement that follow from its text. */
 export interface StatementText {
-  /** The first statement of what the caller gave, as `sqlite3_prepare_v2()` takes it; the rest is ignored. */
+  /** The first statement of the caller's text, as for `sqlite3_prepare_v2()`; the rest is ignored. */
   readonly text: string;
   readonly parameters: ParameterList;
-  /** The values of its parameters where none are given. */
+  /** The values of its parameters if none are given. */
   readonly unbound: readonly null[];
   /** Only white space, comments and semicolons: SQLite compiles it to nothing. */
   readonly empty: boolean;
-  /** It changes rows and gives none, so that its runs can be joined. */
+  /** It changes rows and returns none, so its runs can be joined. */
   readonly dml: boolean;
-  /** It may change what `changes()` answers without saying so. */
+  /** It may change the result of `changes()` without a count. */
   readonly mayWrite: boolean;
 }
 
 const MAX_LENGTH = 1024 * 1024;
 const known = new RememberedTexts(read, 500, MAX_LENGTH);
 
-/** What is known of `sql`. Texts that come again are looked at once. */
+/** The facts of `sql`, cached for repeated texts. */
 export function statementText(sql: string): StatementText {
   return known.get(sql);
 }

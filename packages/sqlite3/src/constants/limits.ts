@@ -1,4 +1,4 @@
-/** What `configure("limit", id, value)` can limit; see https://sqlite.org/c3ref/c_limit_attached.html. */
+/** The limits of `configure("limit", id, value)`; see https://sqlite.org/c3ref/c_limit_attached.html. */
 export const LIMIT_LENGTH: number = 0;
 export const LIMIT_SQL_LENGTH: number = 1;
 export const LIMIT_COLUMN: number = 2;

@@ -5,7 +5,9 @@ import { Database } from "./database.js";
 /** Databases by the path of their file; `sqlite3.cached.objects`. */
 const objects: Record<string, Database> = {};
 
-/** A Database of the same file is the same one; those in memory are not kept. Called with `new` or without. */
+/**
+ * Returns the same Database for the same file. In-memory databases are not cached. Can be called with or without `new`.
+ */
 function cachedDatabase(file: string, mode?: number | Callback, callback?: Callback): Database {
   if (file === "" || file === ":memory:") return new Database(file, mode, callback);
   const path = resolve(file);

@@ -17,7 +17,7 @@ import { Statement } from "../statement/statement.js";
 
 const DEFAULT_MODE = OPEN_READWRITE | OPEN_CREATE | OPEN_FULLMUTEX;
 
-/** A Database that was forgotten without being closed is closed, without a word, as sqlite3 does it. */
+/** Closes a Database that was garbage-collected without close(), silently, as sqlite3 does. */
 const forgotten = new FinalizationRegistry<Handle>((handle) => void handle.close().catch(() => {}));
 
 export class DatabaseClass extends EventEmitter {
@@ -43,7 +43,7 @@ export class DatabaseClass extends EventEmitter {
     this.#open(Answer.of(typeof opened === "function" ? opened : undefined, "sqlite3.Database.Open"));
   }
 
-  /** What it was opened by. */
+  /** The name that it was opened with. */
   get filename(): string {
     return this.#filename;
   }
@@ -58,7 +58,7 @@ export class DatabaseClass extends EventEmitter {
     return this.#session.scheduler.open;
   }
 
-  /** Prepares a statement, and binds values to it if there are some. */
+  /** Prepares a statement, and binds values if there are any. */
   prepare(sql: string, ...given: unknown[]): Statement {
     const callback = given.at(-1);
     if (given.length === 0) return new Statement(this, sql);
@@ -88,13 +88,16 @@ export class DatabaseClass extends EventEmitter {
     return this;
   }
 
-  /** Calls the first function for each row of a statement, and the second one with their number when there are no more. */
+  /** Calls the first function for each row of a statement, and the second one with their number at the end. */
   each(sql: string, ...given: unknown[]): this {
     this.#shots.each(sql, given);
     return this;
   }
 
-  /** Gives an object: its keys are the first column; its values the second one, or the rows if there are more. */
+  /**
+   * Gives an object. Its keys are the first column; its values are the second one, or the rows if there are more
+   * columns.
+   */
   map(sql: string, ...given: unknown[]): this {
     const callback = given.at(-1);
     if (typeof callback !== "function") throw new TypeError(`Argument ${given.length} must be a function`);
@@ -118,7 +121,7 @@ export class DatabaseClass extends EventEmitter {
     );
   }
 
-  /** Calls back when all that was called before is answered. */
+  /** Calls back when all earlier calls are answered. */
   wait(callback?: Callback): this {
     const answer = Answer.of(optionalCallback(callback), "sqlite3.Database.Wait");
     this.#session.schedule({
@@ -131,7 +134,7 @@ export class DatabaseClass extends EventEmitter {
     return this;
   }
 
-  /** Closes the database when all that was called before is answered. Fails while statements or backups are not finished. */
+  /** Closes the database when all earlier calls are answered. Fails while statements or backups are not finished. */
   close(callback?: Callback): this {
     const answer = Answer.of(optionalCallback(callback), "sqlite3.Database.Close");
     this.#session.schedule({
@@ -148,7 +151,7 @@ export class DatabaseClass extends EventEmitter {
     return this;
   }
 
-  /** From now on, or within `callback`, a call starts when those before it are answered. */
+  /** From now on, or within `callback`, each call starts when the earlier ones are answered. */
   serialize(callback?: Callback): this {
     return this.#inMode(true, optionalCallback(callback));
   }
@@ -158,9 +161,9 @@ export class DatabaseClass extends EventEmitter {
     return this.#inMode(false, optionalCallback(callback));
   }
 
-  /** Sets the busy timeout in milliseconds or a limit, or turns an event on or off. */
+  /** Sets the busy timeout in milliseconds, sets a limit, or turns an event on or off. */
   configure(option: string, value: unknown, extra?: unknown): this {
-    // A value that is missing is not one that is undefined.
+    // A missing value differs from undefined.
     if (arguments.length < 2) throw new TypeError("Expected 2arguments");
     if (option === "busyTimeout") {
       const ms = number(value, "Value must be an integer");
@@ -175,7 +178,7 @@ export class DatabaseClass extends EventEmitter {
     return this;
   }
 
-  /** Stops what runs: its callback is given SQLITE_INTERRUPT. */
+  /** Stops the running statement. Its callback gets SQLITE_INTERRUPT. */
   interrupt(): this {
     if (!this.open) throw new Error("Database is not open");
     if (this.#closing) throw new Error("Database is closing");
@@ -183,7 +186,7 @@ export class DatabaseClass extends EventEmitter {
     return this;
   }
 
-  /** Copies databases from or into a file, a step at a time. */
+  /** Copies databases from or into a file, one step at a time. */
   backup(filename: string, ...given: unknown[]): Backup {
     const [sourceName, destName, filenameIsDest, callback] =
       given.length <= 1 ? ["main", "main", true, given[0]] : given;
@@ -219,7 +222,7 @@ export class DatabaseClass extends EventEmitter {
     return this.#listen(type, () => super.removeAllListeners(type));
   }
 
-  /** Changes who listens; an event costs something only while somebody does. */
+  /** Changes the listeners. An event costs nothing while nobody listens. */
   #listen(type: string | symbol | undefined, change: () => this): this {
     change();
     if (typeof type === "string" && isWatchable(type)) this.configure(type, this.listenerCount(type) > 0);
@@ -246,7 +249,7 @@ export class DatabaseClass extends EventEmitter {
         scheduler.refuseWaiting(closedWhileWaiting());
       }
     };
-    // What a callback throws is the process's affair, and no rejection.
+    // An error that a callback throws is an uncaught exception, not a rejection.
     openHandle(this.#filename, this.#mode).then(
       (handle) => queueMicrotask(() => opened(handle)),
       (error: unknown) => queueMicrotask(() => failed(error)),
@@ -287,7 +290,7 @@ export class DatabaseClass extends EventEmitter {
     return this;
   }
 
-  /** A call that nothing runs beside of. */
+  /** Schedules a call that runs alone. */
   #exclusive(name: string, callback: Callback | undefined, work: (handle: Handle) => Promise<void>): this {
     const answer = Answer.of(callback, `sqlite3.Database.${name}`);
     this.#session.schedule({
@@ -320,7 +323,7 @@ function number(value: unknown, complaint: string): number {
   return value | 0;
 }
 
-/** SQLite says no more than that a file cannot be opened; the cause says why. */
+/** SQLite's message only says that a file cannot be opened; the cause has the reason. */
 function openError(error: unknown): Sqlite3Error {
   const known = fromCore(error);
   const { name } = error as { name?: unknown };

@@ -26,7 +26,7 @@ export class Watching {
     this.#owner = owner;
   }
 
-  /** Begins or ends an event. */
+  /** Turns an event on or off. */
   async watch(handle: Handle, type: Watchable, on: boolean): Promise<void> {
     if (type === "trace") {
       const tell = (sql: string): void => {
@@ -45,7 +45,7 @@ export class Watching {
     }
   }
 
-  /** What a listener throws is the process's affair. */
+  /** An error that a listener throws is an uncaught exception. */
   #emit(type: Watchable, ...args: readonly unknown[]): void {
     queueMicrotask(() => void this.#owner.emit(type, ...args));
   }

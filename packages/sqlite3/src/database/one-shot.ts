@@ -12,19 +12,19 @@ import { type StatementText, statementText } from "../connection/statement-text.
 
 type Values = readonly Bindable[];
 
-/** A statement that a Database prepares, runs and finalizes in one call, which is one message. */
+/** A statement that a Database prepares, runs and finalizes in one call, by one message. */
 interface Shot<T> {
   readonly type: string;
   readonly kind: number;
   work(handle: Handle, statement: StatementText, values: Values): Promise<T>;
-  /** What the callback is given beside the null of no error. */
+  /** The callback's arguments after the null for no error. */
   answer(statement: Statement, result: T): readonly unknown[];
 }
 
 /** `run()`, `get()` and `all()` of a Database. */
 export class OneShots {
   readonly #session: Session;
-  /** Runs of one statement that nobody waits for, to be sent together. */
+  /** Runs of one statement without callbacks, to be sent together. */
   #runs: { readonly sql: string; readonly sets: Values[] } | null = null;
 
   constructor(session: Session) {
@@ -66,8 +66,8 @@ export class OneShots {
   }
 
   /**
-   * A text that cannot be compiled is an error for the last function. Any other goes to the function for rows, and the
-   * last one is told the number of rows all the same.
+   * An error of compiling goes to the last function. Any other error goes to the function for rows; the last one still
+   * gets the number of rows.
    */
   each(sql: string, given: readonly unknown[]): void {
     const { values, callback, complete } = splitEach(given);
@@ -88,7 +88,7 @@ export class OneShots {
           if (bindings.error !== null) throw bindings.error;
           await handle.each(text, bindings.values, onRows);
         } catch (error) {
-          // Which of the two it was nobody says.
+          // Compile again to find out which of the two it was.
           if (count === 0) await handle.compile(text).catch(() => (compiled = false));
           throw error;
         }
@@ -140,7 +140,7 @@ export class OneShots {
     return { text, statement, bindings };
   }
 
-  /** Keeps a run that nobody waits for, to be sent with those that follow it; false if it cannot be. */
+  /** Keeps a run without a callback, to send it with following ones; false if that is not possible. */
   #join(sql: string, values: readonly unknown[]): boolean {
     if (typeof sql !== "string" || this.#session.scheduler.over) return false;
     const text = statementText(sql);
@@ -178,7 +178,7 @@ export class OneShots {
   }
 }
 
-/** The text is compiled before its values are looked at, so its own error comes first. */
+/** sqlite3 compiles the text before it looks at values, so an error of the text comes first. */
 async function afterCompiling(handle: Handle, text: StatementText, wrong: Sqlite3Error): Promise<never> {
   await handle.compile(text);
   throw wrong;

@@ -1,6 +1,6 @@
 /**
- * The package as its users see it: the declarations of sqlite3 6, and what its documentation has beyond them. Nothing of this is left at
- * run time; `index.ts` is held to it.
+ * The package's public types: the declarations of sqlite3 6, and what its documentation has beyond them. This file has
+ * no code; `index.ts` is checked against it.
  *
  * @module @sqlite-aio/sqlite3
  */
@@ -59,7 +59,7 @@ export declare const LIMIT_VARIABLE_NUMBER: number;
 export declare const LIMIT_TRIGGER_DEPTH: number;
 export declare const LIMIT_WORKER_THREADS: number;
 
-/** Databases that are opened once for each file. */
+/** Databases that are opened once per file. */
 export declare const cached: {
   Database(filename: string, callback?: (this: Database, err: Error | null) => void): Database;
   Database(filename: string, mode?: number, callback?: (this: Database, err: Error | null) => void): Database;
@@ -82,14 +82,14 @@ export declare class Statement extends EventEmitter {
   /** The text that it was prepared from. */
   readonly sql: string;
 
-  /** Sets the values of parameters, and starts anew. */
+  /** Sets the values of parameters, and starts over. */
   bind(callback?: (err: Error | null) => void): this;
   bind(...params: any[]): this;
 
-  /** Starts anew: the next `get()` gives the first row. */
+  /** Starts over: the next `get()` gives the first row. */
   reset(callback?: (err: null) => void): this;
 
-  /** Lets go of it, when all that was called before is answered. */
+  /** Frees the statement when all earlier calls are answered. */
   finalize(callback?: (err: Error) => void): Database;
 
   /** Runs the first step. */
@@ -97,7 +97,7 @@ export declare class Statement extends EventEmitter {
   run(params: any, callback?: (this: RunResult, err: Error | null) => void): this;
   run(...params: any[]): this;
 
-  /** Gives the next row: the first one where values are given, or where there has been none yet. */
+  /** Gives the next row: the first one if values are given, or if there was none yet. */
   get<T>(callback?: (err: Error | null, row?: T) => void): this;
   get<T>(params: any, callback?: (this: RunResult, err: Error | null, row?: T) => void): this;
   get(...params: any[]): this;
@@ -124,7 +124,7 @@ export declare class Statement extends EventEmitter {
   map(...params: any[]): this;
 }
 
-/** A copy of a database from or into a file, made a step at a time. */
+/** A copy of a database from or into a file, one step at a time. */
 export declare class Backup extends EventEmitter {
   constructor(
     database: Database,
@@ -139,20 +139,20 @@ export declare class Backup extends EventEmitter {
   readonly sourceName: string;
   readonly destName: string;
   readonly filenameIsDest: boolean;
-  /** It was begun, and no step is under way. */
+  /** It has begun, and no step is running. */
   readonly idle: boolean;
   /** Everything is copied. */
   readonly completed: boolean;
-  /** It is over, and not everything was copied. */
+  /** It has ended, and not everything was copied. */
   readonly failed: boolean;
-  /** Pages that are still to be copied, as of the last step. */
+  /** Remaining pages, as of the last step. */
   readonly remaining: number;
-  /** Pages in all, as of the last step. */
+  /** All pages, as of the last step. */
   readonly pageCount: number;
-  /** Result codes of a step that do not end it. If there are none, none does. */
+  /** Result codes of a step that do not end the backup. If the list is empty, none does. */
   retryErrors: number[];
 
-  /** Copies so many pages; all that remain if the number is below zero. */
+  /** Copies this many pages; all that remain if the number is negative. */
   step(pages: number, callback?: (this: Backup, err: Error | null, completed: boolean) => void): this;
 
   /** Ends it, whether everything is copied or not. */
@@ -164,14 +164,14 @@ export declare class Database extends EventEmitter {
   constructor(filename: string, callback?: (err: Error | null) => void);
   constructor(filename: string, mode?: number, callback?: (err: Error | null) => void);
 
-  /** What it was opened by. */
+  /** The name that it was opened with. */
   readonly filename: string;
   /** The flags it was opened with. */
   readonly mode: number;
   /** Whether it is open. */
   readonly open: boolean;
 
-  /** Closes it when all that was called before is answered. */
+  /** Closes it when all earlier calls are answered. */
   close(callback?: (err: Error | null) => void): void;
 
   /** Runs a statement's first step. */
@@ -210,12 +210,12 @@ export declare class Database extends EventEmitter {
   /** Runs all statements of a text. */
   exec(sql: string, callback?: (this: Statement, err: Error | null) => void): this;
 
-  /** Prepares a statement, and binds values to it if there are some. */
+  /** Prepares a statement, and binds values if there are any. */
   prepare(sql: string, callback?: (this: Statement, err: Error | null) => void): Statement;
   prepare(sql: string, params: any, callback?: (this: Statement, err: Error | null) => void): Statement;
   prepare(sql: string, ...params: any[]): Statement;
 
-  /** From now on, or within `callback`, a call starts when those before it are answered. */
+  /** From now on, or within `callback`, each call starts when the earlier ones are answered. */
   serialize(callback?: () => void): void;
   /** From now on, or within `callback`, calls do not wait for each other. */
   parallelize(callback?: () => void): void;
@@ -227,9 +227,9 @@ export declare class Database extends EventEmitter {
   on(event: "open" | "close", listener: () => void): this;
   on(event: string | symbol, listener: (...args: any[]) => void): this;
 
-  /** Milliseconds that a lock is waited for. */
+  /** Milliseconds to wait for a lock. */
   configure(option: "busyTimeout", value: number): void;
-  /** One of the `LIMIT_` constants, and the limit. */
+  /** One of the `LIMIT_` constants, and its value. */
   configure(option: "limit", id: number, value: number): void;
   /** Turns an event on or off; `on()` and `removeListener()` do so by themselves. */
   configure(option: "trace" | "profile" | "change", value: unknown): void;
@@ -237,13 +237,15 @@ export declare class Database extends EventEmitter {
   /** Loads a SQLite extension. */
   loadExtension(filename: string, callback?: (err: Error | null) => void): this;
 
-  /** Calls back when all that was called before is answered. */
+  /** Calls back when all earlier calls are answered. */
   wait(callback?: (param: null) => void): this;
 
-  /** Stops what runs. */
+  /** Stops the running statement. */
   interrupt(): void;
 
-  /** Begins to copy the database into a file, or whichever database of it from or into whichever of the file. */
+  /**
+   * Begins to copy the database into a file, or any database of the connection from or into any database of the file.
+   */
   backup(filename: string, callback?: (this: Backup, err: Error | null) => void): Backup;
   backup(
     filename: string,
@@ -254,7 +256,9 @@ export declare class Database extends EventEmitter {
   ): Backup;
 }
 
-/** From now on the stack of an error that a callback is given also shows the call, with its arguments. Gives the package. */
+/**
+ * From now on the stack of an error that a callback gets also shows the call, with its arguments. Returns the package.
+ */
 export declare function verbose(): sqlite3;
 
 /** The package. */

@@ -5,7 +5,7 @@ import type { Scheduler } from "./scheduler.js";
 
 /** A call of one statement or backup. */
 export abstract class QueuedCall extends Task {
-  /** What it does does not depend on how those before it ended. */
+  /** Its effect does not depend on the results of earlier calls. */
   readonly fresh: boolean;
   readonly #queue: CallQueue;
 
@@ -15,7 +15,7 @@ export abstract class QueuedCall extends Task {
     this.fresh = fresh;
   }
 
-  /** Tells its caller that it never starts; false if there is nobody to tell. */
+  /** Reports to its caller that it never starts; false if there is no callback. */
   abstract tell(error: Sqlite3Error): boolean;
 
   override over(): void {
@@ -23,14 +23,14 @@ export abstract class QueuedCall extends Task {
   }
 }
 
-/** What is done on this side when all calls before it are answered. */
+/** Work on this side, after all earlier calls are answered. */
 interface Afterwards {
   readonly kind: null;
   work(): void;
   tell(error: Sqlite3Error): boolean;
 }
 
-/** The calls of one statement or backup: they wait until that is ready, and for each other as far as they must. */
+/** The calls of one statement or backup. They wait until it is ready, and for each other as far as necessary. */
 export class CallQueue {
   readonly #scheduler: Scheduler;
   readonly #waiting = new Fifo<QueuedCall | Afterwards>();
@@ -38,20 +38,20 @@ export class CallQueue {
   #ready = false;
   #underWay = 0;
   #long = false;
-  /** The database is told that something waits here. */
+  /** The database knows that calls wait here. */
   #held = false;
 
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler;
   }
 
-  /** It is being made ready. */
+  /** Notes that the statement or backup is being prepared. */
   begun(): void {
     this.#begun = true;
     this.#tellDatabase();
   }
 
-  /** It is ready: compiled, or begun. */
+  /** Notes that the statement is compiled, or the backup has begun. */
   ready(): void {
     this.#ready = true;
     this.#process();
@@ -63,20 +63,20 @@ export class CallQueue {
     this.#process();
   }
 
-  /** Runs `work` when all before it are answered; at once if that is so. */
+  /** Runs `work` when all earlier calls are answered; at once if they are. */
   afterAll(work: () => void, tell: (error: Sqlite3Error) => boolean): void {
     this.#waiting.push({ kind: null, work, tell });
     this.#process();
   }
 
-  /** Takes out what waits, which is not started then. */
+  /** Removes the waiting calls; they never start. */
   takeAll(): readonly { tell(error: Sqlite3Error): boolean }[] {
     const waiting = this.#waiting.takeAll();
     this.#tellDatabase();
     return waiting;
   }
 
-  /** The caller of `call`, which was started here, has its answer. */
+  /** Call it when the caller of `call` has its answer. */
   over(call: QueuedCall): void {
     this.#underWay--;
     if (call.kind === Kind.LONG) this.#long = false;
@@ -105,7 +105,7 @@ export class CallQueue {
     this.#scheduler.begin(call);
   }
 
-  /** What waits here comes before what waits for the database to be quiet: it follows on what is under way. */
+  /** Calls that wait here come before calls that wait for a quiet database, because they continue running work. */
   #tellDatabase(): void {
     const waits = this.#begun && !this.#waiting.empty;
     if (waits === this.#held) return;

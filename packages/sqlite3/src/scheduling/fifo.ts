@@ -1,4 +1,4 @@
-/** First in, first out, at the same cost however many there are. */
+/** A first-in, first-out queue whose cost does not depend on its length. */
 export class Fifo<T> {
   #items: (T | undefined)[] = [];
   #head = 0;

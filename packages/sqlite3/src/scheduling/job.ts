@@ -1,12 +1,12 @@
 import type { Sqlite3Error } from "../calls/errors.js";
 
-/** How a task goes together with the others of its database. */
+/** How a task combines with the others of its database. */
 export const Kind = {
-  /** One message to the thread: it may be sent before those ahead of it are answered, and is answered after them. */
+  /** One message to the thread. It may be sent before earlier ones are answered, and is answered after them. */
   MESSAGE: 0,
-  /** Several messages, between which those of others may come. */
+  /** Several messages; messages of other tasks may come between them. */
   LONG: 1,
-  /** Nothing else is under way while it runs. */
+  /** Nothing else runs at the same time. */
   ALONE: 2,
 } as const;
 
@@ -16,7 +16,7 @@ interface Outcome {
   readonly result: unknown;
 }
 
-/** Work for the thread, and what is done with its outcome. */
+/** Work for the thread, and the handling of its outcome. */
 export abstract class Task {
   readonly kind: number;
   #outcome: Outcome | null = null;
@@ -30,16 +30,16 @@ export abstract class Task {
     return this.#outcome;
   }
 
-  /** Does the work, or sends for it. */
+  /** Starts the work. */
   abstract start(): Promise<unknown>;
 
-  /** Tells the caller how it ended. */
+  /** Reports the outcome to the caller. */
   abstract done(error: Sqlite3Error | null, result: unknown): void;
 
-  /** Its caller is told, and has done in his callback what he wanted. */
+  /** Called when the caller's callback has returned. */
   over(): void {}
 
-  /** Notes how it ended. */
+  /** Notes its outcome. */
   settle(error: Sqlite3Error | null, result: unknown): void {
     this.#outcome = { error, result };
   }
@@ -48,11 +48,11 @@ export abstract class Task {
 /** A task that waits for its turn among the others of its database. */
 export interface JobParts {
   readonly kind: number;
-  /** Waits for what is under way even where calls run side by side. */
+  /** It waits for running tasks even in parallel mode. */
   readonly exclusive?: boolean;
   start(): Promise<unknown>;
   done(error: Sqlite3Error | null, result: unknown): void;
-  /** Tells the caller that it will never start; false if there is nobody to tell. */
+  /** Reports to the caller that it never starts; false if there is no callback. */
   refuse(error: Sqlite3Error): boolean;
 }
 

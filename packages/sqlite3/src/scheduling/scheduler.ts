@@ -8,32 +8,32 @@ interface Waiting {
 }
 
 /**
- * Decides when the calls of one database start, and in which order they are answered: side by side, or one after the
- * other in serialized mode. The thread runs messages in the order in which they are sent, so those need not wait for
+ * Decides when the calls of one database start, and in which order they are answered: in parallel, or one after the
+ * other in serialized mode. The thread runs messages in the order in which they are sent, so they need not wait for
  * each other's answers.
  */
 export class Scheduler {
   #phase: "opening" | "open" | "closed" | "failed" = "opening";
   #serialized = false;
-  /** A job that is alone is under way. */
+  /** A job that runs alone is under way. */
   #locked = false;
   readonly #queue = new Fifo<Waiting>();
-  /** Tasks that are under way, and of these the long ones. */
+  /** Number of running tasks, and of the long ones among them. */
   #pending = 0;
   #long = 0;
-  /** Messages that are not answered, the oldest first. */
+  /** Unanswered messages, the oldest first. */
   readonly #sent = new Fifo<Task>();
   #delivering = false;
-  /** Sends what was held back to be joined with more of its kind. */
+  /** Sends the runs that were held back to be joined with more. */
   #heldBack: (() => void) | null = null;
 
-  /** Calls that are made now wait for those before them. */
+  /** New calls wait for the earlier ones. */
   get serialized(): boolean {
     return this.#serialized;
   }
 
   set serialized(serialized: boolean) {
-    // It was called in the mode before.
+    // Those runs were called in the previous mode.
     this.sendHeldBack();
     this.#serialized = serialized;
   }
@@ -42,7 +42,7 @@ export class Scheduler {
     return this.#phase === "open";
   }
 
-  /** It could be opened. */
+  /** Opening it has succeeded. */
   get wasOpen(): boolean {
     return this.#phase === "open" || this.#phase === "closed";
   }
@@ -63,7 +63,7 @@ export class Scheduler {
     this.#phase = "closed";
   }
 
-  /** Starts a job in its turn. The database is neither closed nor failed. */
+  /** Starts a job in its turn. The database must be neither closed nor failed. */
   schedule(job: Job): void {
     this.sendHeldBack();
     const exclusive = job.exclusive || this.#serialized;
@@ -72,7 +72,7 @@ export class Scheduler {
     else this.begin(job);
   }
 
-  /** Starts a task at once: a prepared statement's, which waits for its statement's turns only. */
+  /** Starts a task at once, for a prepared statement: it waits only for its statement's turns. */
   begin(task: Task): void {
     this.sendHeldBack();
     this.#pending++;
@@ -85,7 +85,7 @@ export class Scheduler {
     );
   }
 
-  /** Something will be under way without having been scheduled: until {@link unhold} it counts as a long task. */
+  /** Counts as a long task until {@link unhold}, for work that is not scheduled here. */
   hold(): void {
     this.#pending++;
     this.#long++;
@@ -97,7 +97,7 @@ export class Scheduler {
     this.process();
   }
 
-  /** `send` is called before the next task starts, at the latest at the end of this turn of the microtasks. */
+  /** Calls `send` before the next task starts, or at the end of the microtasks. */
   holdBack(send: () => void): void {
     this.sendHeldBack();
     this.#heldBack = send;
@@ -112,7 +112,7 @@ export class Scheduler {
     send?.();
   }
 
-  /** Starts what waits, as far as it may. */
+  /** Starts waiting jobs, as far as possible. */
   process(): void {
     while (this.#phase === "open" && !this.#locked) {
       const next = this.#queue.first;
@@ -122,7 +122,10 @@ export class Scheduler {
     }
   }
 
-  /** Answers with `error` what waits for a database that is not to be had; false if there was something and nobody to tell. */
+  /**
+   * Rejects waiting jobs with `error`, because the database cannot be used; false if there were some and no callback
+   * got it.
+   */
   refuseWaiting(error: Sqlite3Error): boolean {
     this.sendHeldBack();
     const waiting = this.#queue.takeAll();
@@ -131,7 +134,7 @@ export class Scheduler {
     return told;
   }
 
-  /** Whether so little is under way that an exclusive job may start. */
+  /** Whether an exclusive job may start. */
   #quiet(job: Job): boolean {
     return job.kind === Kind.MESSAGE ? this.#long === 0 : this.#pending === 0;
   }
@@ -142,7 +145,7 @@ export class Scheduler {
     else if (!this.#delivering && this.#sent.first === task) this.#deliverSoon();
   }
 
-  /** One after the other, so that what a callback began goes on before the next one is called. */
+  /** Calls back one after the other, so that microtasks of one callback run before the next callback. */
   #deliverSoon(): void {
     this.#delivering = true;
     queueMicrotask(this.#deliver);

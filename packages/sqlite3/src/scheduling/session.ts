@@ -4,10 +4,10 @@ import { Job, type JobParts } from "./job.js";
 import type { Database } from "../declarations/sqlite3.js";
 import { Scheduler } from "./scheduler.js";
 
-/** What a Database, its statements and its backups have in common. */
+/** The common state of a Database, its statements and its backups. */
 export class Session {
   readonly scheduler = new Scheduler();
-  /** The Database: what nobody else is told is an event of it. */
+  /** The Database. Errors without a callback are events of it. */
   readonly owner: Database;
   #handle: Handle | null = null;
   #statements = 0;
@@ -17,7 +17,7 @@ export class Session {
     this.owner = owner;
   }
 
-  /** Of a database that is open. */
+  /** The handle; the database must be open. */
   get handle(): Handle {
     return this.#handle!;
   }
@@ -32,7 +32,7 @@ export class Session {
     this.scheduler.opened();
   }
 
-  /** Starts a job in its turn, or answers at once that it has none. */
+  /** Starts a job in its turn, or refuses it at once. */
   schedule(parts: JobParts): void {
     const { scheduler } = this;
     if (!scheduler.over) {
@@ -40,17 +40,17 @@ export class Session {
       return;
     }
     const error = alreadyClosed();
-    // Of a database that could not be opened its opener knows.
+    // If the database could not be opened, its opener knows already.
     if (!parts.refuse(error) && scheduler.wasOpen) this.owner.emit("error", error);
   }
 
-  /** A statement was compiled. Gives what is to be called, once, when it is finalized. */
+  /** Notes a compiled statement. The returned function must be called once when it is finalized. */
   holdStatement(): () => void {
     this.#statements++;
     return () => void this.#statements--;
   }
 
-  /** A backup was begun. Gives what is to be called, once, when it is over. */
+  /** Notes a backup. The returned function must be called once when it has ended. */
   holdBackup(): () => void {
     this.#backups++;
     return () => void this.#backups--;
@@ -59,7 +59,7 @@ export class Session {
 
 const sessions = new WeakMap<object, Session>();
 
-/** Makes `session` known as that of the Database `owner`. */
+/** Registers the session of its Database. */
 export function register(session: Session): void {
   sessions.set(session.owner, session);
 }

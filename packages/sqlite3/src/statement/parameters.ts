@@ -3,7 +3,7 @@ import { types } from "node:util";
 import type { ParameterList } from "@sqlite-aio/worker/sql";
 import { sqlite3Error, type Sqlite3Error } from "../calls/errors.js";
 
-/** The values of a statement by index, and what was wrong with those that were given. */
+/** The values of a statement by index, and the error of the given values. */
 export interface Bindings {
   readonly values: readonly Bindable[];
   readonly error: Sqlite3Error | null;
@@ -13,8 +13,9 @@ const MAX_INT64 = 2n ** 63n - 1n;
 const MIN_INT64 = -(2n ** 63n);
 
 /**
- * The values that a call gives by its arguments: one array, one object of names or numbers, or one value each. What is
- * not given is NULL. Null if there are none, so that those of the call before hold. Throws RangeError for a bigint that is no int64.
+ * The values in a call's arguments: one array, one object of names or numbers, or one value each. Missing values are
+ * NULL. Returns null if there are no arguments, so that the previous values stay. Throws RangeError for a bigint that
+ * is no int64.
  */
 export function bindingsOf(list: ParameterList, given: readonly unknown[]): Bindings | null {
   const first = given[0];
@@ -38,7 +39,7 @@ function byIndex(list: ParameterList, given: readonly unknown[]): Bindings | nul
   const { count } = list;
   const values: Bindable[] = new Array(count);
   for (let i = 0; i < count; i++) values[i] = i < given.length ? bindable(given[i]) : null;
-  // A value that binds to nothing is passed over, wherever it would have gone.
+  // A surplus undefined is ignored.
   for (let i = count; i < given.length; i++) if (given[i] !== undefined) return outOfRange(values);
   return { values, error: null };
 }
@@ -46,7 +47,7 @@ function byIndex(list: ParameterList, given: readonly unknown[]): Bindings | nul
 function byName(list: ParameterList, given: Readonly<Record<string, unknown>>): Bindings | null {
   const values: Bindable[] = new Array(list.count).fill(null);
   let some = false;
-  // Inherited ones too, as Node-API enumerates them.
+  // Includes inherited properties, as Node-API does.
   for (const name in given) {
     some = true;
     const value = given[name];
@@ -68,7 +69,7 @@ function outOfRange(values: readonly Bindable[]): Bindings {
   return { values, error: sqlite3Error("RANGE", "column index out of range") };
 }
 
-/** A value as sqlite3 binds it, and its own copy where it is memory: the caller may go on using that. */
+/** Converts a value as sqlite3 does. Buffers are copied, because the caller may go on using them. */
 function bindable(value: unknown): Bindable {
   switch (typeof value) {
     case "string":

@@ -1,7 +1,7 @@
 import type { ObjectRow } from "../connection/handle.js";
 import type { Answer } from "../calls/answer.js";
 
-/** Calls `answer` for each row. What a callback throws is the process's affair, and the next row comes all the same. */
+/** Calls `answer` for each row. If a callback throws, it is an uncaught exception, and the next row still comes. */
 export function eachRow(self: unknown, answer: Answer | null, rows: readonly ObjectRow[]): void {
   answer?.many((callback) => {
     for (const row of rows) {
@@ -16,7 +16,7 @@ export function eachRow(self: unknown, answer: Answer | null, rows: readonly Obj
   });
 }
 
-/** Rows by their first column: the second one if there are two, else the whole row. */
+/** Maps the first column to the second one if there are two columns, else to the whole row. */
 export function mapOf(rows: readonly ObjectRow[]): Record<string, unknown> {
   const map: Record<string, unknown> = {};
   const [first] = rows;

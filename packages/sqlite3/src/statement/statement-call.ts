@@ -4,21 +4,21 @@ import { type Answer, report, tell } from "../calls/answer.js";
 import type { Sqlite3Error } from "../calls/errors.js";
 import { type CallQueue, QueuedCall } from "../scheduling/call-queue.js";
 
-/** What a call of a statement does. */
+/** The work of one call of a statement. */
 export interface Operation<T> {
   readonly kind: number;
-  /** It does not depend on how those before it ended. */
+  /** Its effect does not depend on the results of earlier calls. */
   readonly fresh: boolean;
   /** The callback for errors. */
   readonly answer: Answer | null;
   work(values: readonly Bindable[]): Promise<T>;
-  /** What is done when it has succeeded. */
+  /** Called after success. */
   succeeded(result: T): void;
-  /** What is done when it has failed and that was told. */
+  /** Called after a failure was reported. */
   failed?(): void;
 }
 
-/** A call of a prepared statement, with the values that its parameters have by then. */
+/** A call of a prepared statement, with the values that its parameters have when it starts. */
 export class StatementCall<T> extends QueuedCall {
   readonly #statement: EventEmitter;
   readonly #operation: Operation<T>;

@@ -15,12 +15,14 @@ import { eachRow, mapOf } from "./rows.js";
 import { type Operation, StatementCall } from "./statement-call.js";
 import { Stepper } from "./stepper.js";
 
-/** In place of a callback: the statement is only what the callback of `db.run()` and the like has for `this`. */
+/**
+ * Passed in place of a callback: the statement only serves as `this` in the callback of `db.run()` and similar methods.
+ */
 const ONE_SHOT = Symbol("one shot");
 
 type Values = readonly Bindable[];
 
-/** Statements that were forgotten before they were finalized do not keep their database from being closed. */
+/** Statements that were garbage-collected before finalize() must not keep their database from closing. */
 const forgotten = new FinalizationRegistry<() => void>((release) => release());
 
 export class StatementClass extends EventEmitter {
@@ -29,11 +31,11 @@ export class StatementClass extends EventEmitter {
   readonly #text: StatementText;
   readonly #queue: CallQueue;
   #phase: "preparing" | "prepared" | "broken" | "finalized" = "preparing";
-  /** There from when it is prepared, and so for every call that starts. */
+  /** Set when it is prepared, so every call that starts has it. */
   #stepper!: Stepper;
-  /** What the parameters are until other values are given. */
+  /** The values of the parameters until others are given. */
   #bound: Values;
-  /** Values of runs that nobody waits for, to be sent together. */
+  /** Values of runs without callbacks, to be sent together. */
   #runs: Values[] | null = null;
   #release: (() => void) | null = null;
 
@@ -59,7 +61,7 @@ export class StatementClass extends EventEmitter {
     return this.#sql;
   }
 
-  /** Sets the values of parameters, and starts anew. */
+  /** Sets the values of parameters, and starts over. */
   bind(...given: unknown[]): this {
     const { values, callback } = split(given);
     const answer = Answer.of(callback, "sqlite3.Statement.Bind");
@@ -75,7 +77,7 @@ export class StatementClass extends EventEmitter {
     });
   }
 
-  /** Starts anew: the next `get()` gives the first row. */
+  /** Starts over: the next `get()` gives the first row. */
   reset(callback?: Callback): this {
     const answer = Answer.of(optionalCallback(callback), "sqlite3.Statement.Reset");
     return this.#call<void>(null, {
@@ -106,7 +108,7 @@ export class StatementClass extends EventEmitter {
     });
   }
 
-  /** Gives the next row: the first one where values are given, or where there has been none yet. */
+  /** Gives the next row: the first one if values are given, or if there was none yet. */
   get(...given: unknown[]): this {
     const { values, callback } = split(given);
     const answer = Answer.of(callback, "sqlite3.Statement.Get");
@@ -136,7 +138,7 @@ export class StatementClass extends EventEmitter {
     });
   }
 
-  /** Calls the first function for each row, and the second one with their number when there are no more. */
+  /** Calls the first function for each row, and the second one with their number at the end. */
   each(...given: unknown[]): this {
     const { values, callback, complete } = splitEach(given);
     const answer = Answer.of(callback, "sqlite3.Statement.Each");
@@ -157,7 +159,10 @@ export class StatementClass extends EventEmitter {
     });
   }
 
-  /** Gives an object: its keys are the first column; its values the second one, or the rows if there are more. */
+  /**
+   * Gives an object. Its keys are the first column; its values are the second one, or the rows if there are more
+   * columns.
+   */
   map(...given: unknown[]): this {
     const { values, callback } = split(given);
     if (callback === undefined) throw new TypeError(`Argument ${given.length} must be a function`);
@@ -167,7 +172,7 @@ export class StatementClass extends EventEmitter {
     });
   }
 
-  /** Lets go of it, when all that was called before is answered; at once if there is nothing. */
+  /** Frees the statement when all earlier calls are answered; at once if there are none. */
   finalize(callback?: Callback): Database {
     const answer = Answer.of(optionalCallback(callback), "sqlite3.Statement.Finalize");
     const refuse = (error: Sqlite3Error): boolean => tell(this, answer, error);
@@ -206,7 +211,7 @@ export class StatementClass extends EventEmitter {
   #prepared(answer: Answer | null, givesRows: boolean): void {
     this.#phase = "prepared";
     this.#stepper = new Stepper(this.#text, this.#session.handle, givesRows);
-    // SQLite compiles an empty text to nothing, which holds nothing.
+    // SQLite compiles an empty text to nothing, so there is nothing to hold.
     if (!this.#text.empty) {
       this.#release = this.#session.holdStatement();
       forgotten.register(this, this.#release, this);
@@ -218,7 +223,7 @@ export class StatementClass extends EventEmitter {
     }
   }
 
-  /** It could not be compiled, and its maker knows: calls that were made are dropped, and so are those that will be. */
+  /** It could not be compiled, and its caller knows. Drops its earlier and later calls. */
   #broken(): void {
     this.#phase = "broken";
     this.#queue.takeAll();
@@ -237,7 +242,7 @@ export class StatementClass extends EventEmitter {
     this.#refuse((error) => waiting.reduce((told, one) => one.tell(error) || told, false));
   }
 
-  /** Says that it is finalized: by `how`, or by an event if that finds nobody to tell. */
+  /** Reports that it is finalized: by `how`, or by an event if there is no callback. */
   #refuse(how: (error: Sqlite3Error) => boolean): void {
     const error = alreadyFinalized();
     if (!how(error)) this.emit("error", error);
@@ -248,7 +253,7 @@ export class StatementClass extends EventEmitter {
   }
 
   #call<T>(bindings: Bindings | null, operation: Operation<T>): this {
-    // It was called before this.
+    // The held-back runs were called before this one.
     this.#session.scheduler.sendHeldBack();
     if (this.#phase === "broken") return this;
     if (this.#phase === "finalized") {
@@ -260,7 +265,7 @@ export class StatementClass extends EventEmitter {
     return this;
   }
 
-  /** Keeps a run that nobody waits for, to be sent with those that follow it; false if it cannot be. */
+  /** Keeps a run without a callback, to send it with following ones; false if that is not possible. */
   #join(bindings: Bindings | null): boolean {
     if (!this.#text.dml || (bindings !== null && bindings.error !== null)) return false;
     if (this.#phase === "finalized" || this.#phase === "broken") return false;
@@ -291,7 +296,7 @@ export class StatementClass extends EventEmitter {
   }
 }
 
-/** @internal What the callback of `db.run()` and the like has for `this`: a statement that nothing can be asked of any more. */
+/** @internal `this` for the callback of `db.run()` and similar methods: a statement that takes no further calls. */
 export function oneShot(db: Database, sql: string): Statement {
   return new StatementClass(db, sql, ONE_SHOT);
 }

@@ -4,14 +4,14 @@ import type { StatementText } from "../connection/statement-text.js";
 
 type Values = readonly Bindable[];
 
-/** Where a prepared statement stands: before its first row, between two, or behind the last. */
+/** The position of a prepared statement: before its first row, between two rows, or behind the last. */
 export class Stepper {
   readonly #text: StatementText;
   readonly #handle: Handle;
   readonly #givesRows: boolean;
-  /** The rows that no step has reached yet; null before the first step and behind the last row. */
+  /** The rows that were not stepped to yet; null before the first step and behind the last row. */
   #cursor: Cursor | null = null;
-  /** There is no next row until the statement starts anew. */
+  /** There is no next row until the statement starts over. */
   #ended = false;
 
   constructor(text: StatementText, handle: Handle, givesRows: boolean) {
@@ -25,7 +25,7 @@ export class Stepper {
     this.#stand(null, false);
   }
 
-  /** The first step. */
+  /** Runs the first step. */
   run(values: Values): Promise<RunOutcome> {
     if (this.#givesRows) return this.#step(values);
     this.#stand(null, true);
@@ -39,7 +39,7 @@ export class Stepper {
     return outcome;
   }
 
-  /** The next step; the first one if `anew`. */
+  /** Runs the next step; the first one if `anew`. */
   async get(values: Values, anew: boolean): Promise<ObjectRow | undefined> {
     if (anew) this.#ended = false;
     if (this.#ended) return undefined;
@@ -54,19 +54,19 @@ export class Stepper {
     return row;
   }
 
-  /** All steps from the first one on. */
+  /** Runs all steps from the first one on. */
   all(values: Values): Promise<ObjectRow[]> {
     this.#stand(null, true);
     return this.#handle.all(this.#text, values);
   }
 
-  /** All steps, whose rows `onRows` is given some at a time. */
+  /** Runs all steps and calls `onRows` with several rows at a time. */
   each(values: Values, onRows: (rows: ObjectRow[]) => void): Promise<void> {
     this.#stand(null, true);
     return this.#handle.each(this.#text, values, onRows);
   }
 
-  /** The first step once for each set of values; `onError` is told of those that fail. */
+  /** Runs the first step once for each set of values; `onError` gets the errors. */
   many(sets: readonly Values[], onError: (error: unknown) => void): Promise<void> {
     this.#stand(null, true);
     return this.#handle.many(this.#text, sets, onError);
@@ -79,7 +79,7 @@ export class Stepper {
   }
 }
 
-/** The rows that are left are not wanted. Whether the connection is still there makes no difference to that. */
+/** Drops the remaining rows. It does not matter whether the connection still exists. */
 function letGo(cursor: Cursor): void {
   cursor.close().catch(() => {});
 }
