@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import { IpcCode, type RemoteFault } from "./envelope.js";
 
-/** Deeper than any result. */
+/** Maximum depth; no result is that deep. */
 const MAX_DEPTH = 100;
 
 /** A value that cannot be sent to another process. */
@@ -11,15 +11,16 @@ export class NotCloneableError extends TypeError {
 }
 
 /**
- * Makes values fit to be sent, as structured clone would: what it knows stays as it is, other objects lose their class.
- * Parts of a larger memory are copied out of it: structured clone sends the whole, and what else Node keeps in the
- * memory that small Buffers share is nothing for a page to see. Of an error goes what a page may know of one.
+ * Makes values that can be sent, following structured clone: types that it knows stay as they are, other objects lose
+ * their class. Views of a larger buffer are copied: structured clone would send the whole buffer, and a page must not
+ * see what else Node keeps in the buffer that small Buffers share. Of an error, only the parts that a page may know are
+ * sent.
  */
 export class Cloner {
-  /** Bytes of text and binary data seen, roughly. */
+  /** Approximate bytes of text and binary data so far. */
   size = 0;
   readonly #describe: (error: unknown) => RemoteFault;
-  /** What was made of each object, so that one with many references is looked at once; null while that is not done. */
+  /** The copy of each object, so that shared objects are copied once; null while the copy is being made. */
   readonly #copies = new Map<object, object | null>();
 
   constructor(describe: (error: unknown) => RemoteFault) {
@@ -73,7 +74,7 @@ export class Cloner {
     return this.#record(value, depth);
   }
 
-  /** Structured clone would send its stack and its cause, too. */
+  /** Structured clone would also send its stack and its cause. */
   #error(value: Error): Error {
     const { name, message } = this.#describe(value);
     this.size += message.length;
@@ -118,7 +119,7 @@ export class Cloner {
   }
 }
 
-/** What would arrive as an empty object, or not at all. */
+/** Types that would arrive as an empty object, or not at all. */
 const LIVE: readonly (readonly [is: (value: object) => boolean, name: string])[] = [
   [types.isPromise, "Promise"],
   [types.isWeakMap, "WeakMap"],
@@ -127,7 +128,7 @@ const LIVE: readonly (readonly [is: (value: object) => boolean, name: string])[]
   [types.isSharedArrayBuffer, "SharedArrayBuffer"],
 ];
 
-/** Something to be read piece by piece. */
+/** Whether it is an async iterable. */
 export function isStream(value: unknown): value is AsyncIterable<unknown> {
   return (
     typeof value === "object" &&

@@ -1,9 +1,9 @@
 // Shared by the main process and the preload script: imports nothing, so that it can be bundled for a sandbox.
 
-/** Before the name of each method; see `channel` of the options. */
+/** Prefix of each method's name; see `channel` of the options. */
 export const DEFAULT_CHANNEL = "sqlite-aio";
 
-/** Stands where the caller gave an AbortSignal, which cannot be sent. */
+/** Replaces the caller's AbortSignal, which cannot be sent. */
 export const SIGNAL = "sqlite-aio:signal";
 
 /** Channel of a method, on which `invoke` is answered by an {@link Envelope}. */
@@ -16,7 +16,7 @@ export function openChannelOf(channel: string): string {
   return `${channel}/open`;
 }
 
-/** Channel on which the renderer gives up a call. */
+/** Channel on which the renderer cancels a call. */
 export function abortChannelOf(channel: string): string {
   return `${channel}/abort`;
 }
@@ -24,15 +24,15 @@ export function abortChannelOf(channel: string): string {
 /** Functions that a renderer may call by name. */
 export type Methods = Readonly<Record<string, (...args: never[]) => unknown>>;
 
-/** What is told of an error: never its parameters, its stack or its cause. */
+/** The parts of an error that are sent: never its parameters, its stack or its cause. */
 export interface RemoteFault {
-  /** Of the error's class, such as `"IntegrityError"`. */
+  /** Name of the error's class, such as `"IntegrityError"`. */
   readonly name: string;
-  /** The error's own. */
+  /** The error's message. */
   readonly message: string;
-  /** Such as `"SQLITE_CONSTRAINT_UNIQUE"`; missing for errors without a code. */
+  /** Code such as `"SQLITE_CONSTRAINT_UNIQUE"`; missing for errors without a code. */
   readonly code?: string;
-  /** Only where `includeSql` says so. */
+  /** Text of the statement, only with `includeSql`. */
   readonly sql?: string;
 }
 
@@ -41,13 +41,13 @@ export type Envelope =
   | {
       /** It succeeded. */
       readonly ok: true;
-      /** What the method gave. */
+      /** The method's result. */
       readonly value: unknown;
     }
   | {
       /** It succeeded. */
       readonly ok: true;
-      /** Name of the stream, by which it is opened. */
+      /** Name for opening the stream. */
       readonly stream: string;
     }
   | {
@@ -57,12 +57,12 @@ export type Envelope =
       readonly error: RemoteFault;
     };
 
-/** Answer to the wish for more items of a stream. */
+/** Answer to a request for more items of a stream. */
 export type StreamMessage =
   | {
       /** The stream goes on, or has come to its end. */
       readonly ok: true;
-      /** What there is, in order. */
+      /** The items, in order. */
       readonly items: readonly unknown[];
       /** These were the last. */
       readonly done: boolean;
@@ -80,7 +80,7 @@ export const PULL = "pull";
 /** Sent over a stream's port: no more. */
 export const END = "end";
 
-/** Codes of errors that come from the way between the processes. */
+/** Codes of errors of the communication between the processes. */
 export const IpcCode = {
   /** The page may not call; see `origins`, `webContents` and `allow`. */
   SENDER: "SQLITE_AIO_IPC_SENDER",
@@ -88,7 +88,7 @@ export const IpcCode = {
   UNKNOWN: "SQLITE_AIO_IPC_UNKNOWN",
   /** A value that cannot be sent. */
   CLONE: "SQLITE_AIO_IPC_CLONE",
-  /** A stream too many, or one that was closed from the other side. */
+  /** Too many streams, or a stream that the other side has closed. */
   STREAM: "SQLITE_AIO_IPC_STREAM",
   /** Electron itself refused the message. */
   FAILED: "SQLITE_AIO_IPC_FAILED",

@@ -24,30 +24,30 @@ import { integer } from "../options/connect-options.js";
 
 /** The part of Electron's `ipcMain` that is used here. */
 export interface IpcMainLike {
-  /** Answers what pages `invoke`. */
+  /** Answers calls of `invoke`. */
   handle(channel: string, listener: (event: SenderEvent, ...args: unknown[]) => unknown): void;
-  /** Takes the answer of `handle` back. */
+  /** Removes a handler. */
   removeHandler(channel: string): void;
-  /** Hears what pages `send`. */
+  /** Listens to messages of `send`. */
   on(channel: string, listener: (event: SenderEvent, ...args: unknown[]) => void): unknown;
-  /** Takes a listener of `on` back. */
+  /** Removes a listener. */
   removeListener(channel: string, listener: (event: SenderEvent, ...args: unknown[]) => void): unknown;
 }
 
 /** Options of {@link exposePool}. */
 export interface ExposeOptions extends SenderOptions {
-  /** Before the name of each method. Default `"sqlite-aio"`; the client is given the same. */
+  /** Prefix of each method's name. Default `"sqlite-aio"`. The client needs the same one. */
   channel?: string | undefined;
-  /** Tell the page the SQL of the statement that failed. Default false. */
+  /** Send the page the SQL of a failed statement. Default false. */
   includeSql?: boolean | undefined;
   /** Streams that one window may have open. Default 32. */
   maxStreams?: number | undefined;
 }
 
-/** A page that has not sent its port after this many ms is gone. */
+/** Milliseconds after which a page that has not sent its port counts as gone. */
 const UNOPENED_MS = 10_000;
 
-/** What is under way for one window. */
+/** Calls and streams of one window. */
 class SenderState {
   readonly calls = new Map<string, AbortController>();
   readonly unopened = new Map<string, { relay: StreamRelay; timer: NodeJS.Timeout }>();
@@ -63,7 +63,7 @@ class SenderState {
     sender.once("destroyed", onDestroyed);
   }
 
-  /** The window is gone, or the methods were taken back. */
+  /** The window is gone, or the methods were removed. */
   get ended(): boolean {
     return this.#ended;
   }
@@ -130,7 +130,7 @@ export class Exposure {
     const refusal = this.#refusal(event);
     if (refusal !== null) return { ok: false, error: ipcFault(IpcCode.SENDER, refusal) };
     const controller = new AbortController();
-    // Not later, when the window may have told that it is gone.
+    // Registered before the call, because the window may be destroyed during it.
     const state = this.#stateOf(event);
     const over = follow(state, args, controller);
     try {
@@ -214,7 +214,7 @@ export class Exposure {
     return state;
   }
 
-  /** Only once there can be something to open or to give up. */
+  /** Listens from the first call on; before it there is nothing to open or cancel. */
   #listen(): void {
     if (this.#listening) return;
     this.#listening = true;
@@ -223,7 +223,7 @@ export class Exposure {
   }
 }
 
-/** Puts a signal where the page gave one, and gives what forgets it. */
+/** Replaces the page's placeholder by a signal. Returns a function that forgets it. */
 function follow({ calls }: SenderState, args: unknown[], controller: AbortController): () => void {
   const id = signalId(args.at(-1));
   if (id === null) return () => {};

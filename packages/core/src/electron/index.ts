@@ -21,24 +21,24 @@ export {
 export type { SenderEvent, SenderOptions, WebContentsLike } from "./sender.js";
 export type { PortLike } from "./stream-relay.js";
 
-/** What `exposePool(ipcMain, pool, options)` takes for a pool. */
+/** The pool for `exposePool(ipcMain, pool, options)`. */
 export interface PoolLike {
-  /** By which a pool is known, beside `transaction`. */
+  /** One of the two methods that identify a pool. */
   close(options?: { timeout?: number | undefined }): Promise<unknown>;
-  /** By which a pool is known, beside `close`. */
+  /** One of the two methods that identify a pool. */
   transaction(...args: never[]): Promise<unknown>;
 }
 
-/** Methods that are given the pool before what the page gives. */
+/** Methods that get the pool before the page's arguments. */
 export type PoolMethods<P> = Readonly<Record<string, (pool: P, ...args: never[]) => unknown>>;
 
 /** Options of {@link exposePool} with a pool. */
 export interface ExposePoolOptions<P, M extends PoolMethods<P>> extends ExposeOptions {
-  /** What pages may call, and nothing else. */
+  /** The methods that pages may call. */
   methods: M;
 }
 
-/** {@link PoolMethods} as the page calls them: `createClient<WithoutPool<typeof methods>>(...)`. */
+/** {@link PoolMethods} in the page's form: `createClient<WithoutPool<typeof methods>>(...)`. */
 export type WithoutPool<M> = {
   readonly [Name in keyof M]: M[Name] extends (pool: never, ...args: infer Args) => infer Result
     ? (...args: Args) => Result
@@ -46,10 +46,10 @@ export type WithoutPool<M> = {
 };
 
 /**
- * Lets pages call `methods` by name, through `createClient()` of `@sqlite-aio/core/electron/preload`. There is no method
- * that was not named, so no page brings SQL of its own unless a method takes it. A page is told an error's name, code and
- * message. What a method gives as an AsyncIterable is streamed. Pages that were not loaded from files are refused unless
- * `origins` says otherwise, and so are frames inside a page. The returned function takes the methods back.
+ * Lets pages call `methods` by name, through `createClient()` of `@sqlite-aio/core/electron/preload`. Only named
+ * methods can be called, so pages send no SQL of their own unless a method takes it. Of an error, a page gets name,
+ * code and message. An AsyncIterable result is streamed. By default, only pages loaded from files may call (see
+ * `origins`), and no frames inside a page. The returned function removes the methods.
  *
  * @example
  * exposePool(ipcMain, {
@@ -59,7 +59,7 @@ export type WithoutPool<M> = {
  */
 export function exposePool(ipcMain: IpcMainLike, methods: Methods, options?: ExposeOptions): () => void;
 /**
- * The same with methods that are given the pool first. Throws a TypeError where no methods are named.
+ * The same with methods that get the pool first. Throws a TypeError if no methods are named.
  *
  * @typeParam M - The methods, whose types pages get by {@link WithoutPool}.
  */
@@ -103,14 +103,14 @@ function isPlain(value: unknown): value is object {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** Only own functions of a plain object, so that nothing is exposed that nobody named. */
+/** Takes only own functions of a plain object, so that nothing is exposed by accident. */
 function checkMethods(methods: object): Methods {
   if (!isPlain(methods)) throw new TypeError("the methods must be a plain object of functions");
   const entries = Object.entries(methods);
   if (entries.length === 0) throw new TypeError("exposePool: no methods are named");
   for (const [name, method] of entries) {
     if (typeof method !== "function") throw new TypeError(`exposePool: "${name}" is no function`);
-    // A client that had it would be taken for a promise.
+    // A client with a method "then" would look like a promise.
     if (name === "then") throw new TypeError('exposePool: no method can be called "then"');
   }
   return methods as Methods;

@@ -8,7 +8,7 @@ interface DomPort {
   close(): void;
 }
 
-/** The messages of a stream's port, each when it is asked for. */
+/** The messages of a stream's port, on request. */
 export function messagesOf(port: DomPort): { pull(): Promise<StreamMessage>; end(): void } {
   const closed: StreamMessage = {
     ok: false,

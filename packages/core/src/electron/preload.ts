@@ -23,39 +23,42 @@ export { RemoteError, type RemoteStream } from "./remote-stream.js";
 
 /** The part of Electron's `ipcRenderer` that is used here. */
 export interface IpcRendererLike {
-  /** Sends a call, and gives its answer. */
+  /** Sends a call and returns its answer. */
   invoke(channel: string, ...args: unknown[]): Promise<unknown>;
-  /** Sends what has no answer. */
+  /** Sends a message without an answer. */
   send(channel: string, ...args: unknown[]): void;
   /** Sends a port along. */
   postMessage(channel: string, message: unknown, transfer?: unknown[]): void;
 }
 
-/** Where a stream's items come from. */
+/** The source of a stream's items. */
 export interface StreamSource {
   /** Asks for the next items. Never rejects. */
   pull(): Promise<StreamMessage>;
-  /** No more items are wanted. */
+  /** Ends the stream. */
   end(): void;
 }
 
-/** What crosses `contextBridge`: functions and plain data, since errors lose their code there and iterators are dropped. */
+/**
+ * The interface for `contextBridge`: functions and plain data, because errors lose their code there and iterators are
+ * dropped.
+ */
 export interface Bridge {
   /** Never rejects. */
   call(method: string, args: readonly unknown[]): Promise<Envelope>;
-  /** The items of a stream, by the name that a call was answered with. */
+  /** Opens a stream by the name from a call's answer. */
   open(stream: string): StreamSource;
-  /** Gives a call up. */
+  /** Cancels a call. */
   abort(id: string): void;
 }
 
 /** Options of {@link createBridge} and {@link createClient}. */
 export interface ClientOptions {
-  /** As given to `exposePool`. Default `"sqlite-aio"`. */
+  /** The channel of `exposePool`. Default `"sqlite-aio"`. */
   channel?: string | undefined;
 }
 
-/** A value as it arrives: what Node calls a Buffer is a Uint8Array, and classes are gone. */
+/** The type of a value after sending: a Buffer is a Uint8Array, and classes are gone. */
 export type Sent<T> = T extends Uint8Array
   ? Uint8Array
   : T extends Date | RegExp | ArrayBuffer | ArrayBufferView | Error
@@ -68,13 +71,13 @@ export type Sent<T> = T extends Uint8Array
         ? { [Key in keyof T]: Sent<T[Key]> }
         : T;
 
-/** What a method gives the page: a promise, and for a stream one that can be iterated without awaiting it. */
+/** The result of a method in the page: a promise; for a stream it can be iterated without awaiting it. */
 export type Answer<Result> =
   Awaited<Result> extends AsyncIterable<infer Item>
     ? Promise<RemoteStream<Sent<Item>>> & AsyncIterable<Sent<Item>>
     : Promise<Sent<Awaited<Result>>>;
 
-/** The methods of the main process as the page calls them. */
+/** The methods of the main process in the page's form. */
 export type Client<M> = {
   readonly [Name in keyof M]: M[Name] extends (...args: infer Args) => infer Result
     ? (...args: Args) => Answer<Result>
@@ -82,7 +85,7 @@ export type Client<M> = {
 };
 
 /**
- * What a preload script hands to the page, which makes a client of it.
+ * Makes the object that a preload script exposes to the page, which makes a client from it.
  *
  * @example
  * contextBridge.exposeInMainWorld("notes", createBridge(ipcRenderer));
@@ -96,7 +99,7 @@ export function createBridge(
       try {
         return (await ipcRenderer.invoke(methodChannel(channel, method), ...args)) as Envelope;
       } catch (error) {
-        // Electron's own: nothing is registered under the name, or a value cannot be sent.
+        // Electron's own error: no handler is registered, or a value cannot be sent.
         const message = messageOf(error);
         const code = message.includes("No handler registered") ? IpcCode.UNKNOWN : IpcCode.FAILED;
         return { ok: false, error: ipcFault(code, message) };
@@ -131,7 +134,7 @@ export function createClient<M extends Methods>(
   const methods = new Map<string, (...args: unknown[]) => unknown>();
   return new Proxy(Object.create(null) as Client<M>, {
     get: (_, name) => {
-      // A client is no promise, and may be returned from an async function.
+      // A client must not look like a promise, or an async function could not return it.
       if (typeof name !== "string" || name === "then") return undefined;
       let method = methods.get(name);
       if (method === undefined) {
@@ -143,7 +146,7 @@ export function createClient<M extends Methods>(
   });
 }
 
-/** Tells the calls of all pages apart that a window had. */
+/** Distinguishes the calls of successive pages in one window. */
 const client = Math.random().toString(36).slice(2);
 let calls = 0;
 
@@ -192,7 +195,7 @@ async function cancellable(
   }
 }
 
-/** What an error says, of whatever realm: a preload script may have another than the page. */
+/** The message of an error of any realm: a preload script may have another one than the page. */
 function messageOf(error: unknown): string {
   const { message } = Object(error) as { readonly message?: unknown };
   return typeof message === "string" ? message : String(error);

@@ -1,17 +1,17 @@
 import { integer } from "../options/connect-options.js";
 import { textOf } from "./remote-fault.js";
 
-/** What is closed: a pool, a connection, or anything of that form. */
+/** A pool, a connection, or another object with close(). */
 export interface Closable {
-  /** Resolves when it is closed; after `timeout` milliseconds by force. */
+  /** Resolves when it is closed. Closes by force after `timeout` milliseconds. */
   close(options?: { timeout?: number | undefined }): Promise<unknown>;
 }
 
 /** The part of an Electron event that is used here. */
 export interface PreventableEvent {
-  /** Holds up what the event announces. */
+  /** Prevents the event's default action. */
   preventDefault(): void;
-  /** Somebody has done that already. */
+  /** Another listener has called it already. */
   readonly defaultPrevented?: boolean;
 }
 
@@ -72,13 +72,13 @@ export interface CloseOnQuitOptions {
   powerMonitor?: PowerMonitorLike | undefined;
 }
 
-/** What is left after the calls under way: checkpoint, and the end of the threads. */
+/** Milliseconds for the checkpoint and the end of the threads, after the calls. */
 const GRACE_MS = 500;
 
 /**
- * Closes `pool` when the app quits: holds the quit up once, closes, and quits again, at the deadline whatever happens. A
- * pool that could not be closed in time gives a process warning. When Windows ends the session the pool is closed as far
- * as there is time, and nothing is held up. The returned function undoes it.
+ * Closes `pool` when the app quits: delays the quit once, closes, and quits again, at the deadline in any case. If the
+ * pool could not be closed in time, there is a process warning. When Windows ends the session, closes as far as there
+ * is time, without a delay. The returned function removes all listeners.
  *
  * @example
  * const pool = await createPool(join(app.getPath("userData"), "app.db"));
@@ -104,7 +104,7 @@ export function closeOnQuit(app: AppLike, pool: Closable, options: CloseOnQuitOp
   };
 
   const onQuit = (event: PreventableEvent): void => {
-    // Somebody else has kept the app from quitting, so that it goes on to need its pool.
+    // Another listener has prevented the quit, so the app still needs its pool.
     if (over || (closing === null && event.defaultPrevented === true)) return;
     event.preventDefault();
     quit();
@@ -115,11 +115,11 @@ export function closeOnQuit(app: AppLike, pool: Closable, options: CloseOnQuitOp
     quit();
   };
   const onSessionEnd = (): void => {
-    // The process is ended as soon as the listeners have returned: what is committed is in the file or its log.
+    // The process ends as soon as the listeners have returned. Committed data is in the file or its log.
     over = true;
     closing ??= closeInTime(pool, timeout);
   };
-  /** Windows, and what hears of their end. */
+  /** Windows, with their `closed` listeners. */
   const watched = new Map<WindowLike, () => void>();
   const watch = (window: WindowLike): void => {
     if (watched.has(window)) return;
@@ -147,7 +147,7 @@ export function closeOnQuit(app: AppLike, pool: Closable, options: CloseOnQuitOp
   };
 }
 
-/** Resolves when the pool is closed, when that failed, or at the deadline. */
+/** Resolves when the pool is closed, when closing failed, or at the deadline. */
 async function closeInTime(pool: Closable, timeout: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<string>((resolve) => {

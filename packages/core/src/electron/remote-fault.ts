@@ -2,23 +2,26 @@ import { inspect } from "node:util";
 import { NotCloneableError } from "./cloneable.js";
 import type { RemoteFault } from "./envelope.js";
 
-/** Where the client for Knex keeps the message that an error had before Knex put the statement with its values before it. */
+/**
+ * The key under which the Knex client keeps an error's original message. Knex puts the statement with its values in
+ * front of it.
+ */
 const OWN_MESSAGE = Symbol.for("sqlite-aio:message");
 
-/** Wrappings to look through before one gives up. */
+/** Maximum number of nested causes to look through. */
 const MAX_WRAPPINGS = 8;
 
 type Thrown = Readonly<Record<string | symbol, unknown>>;
 
 /**
- * What a page is told of anything that was thrown. Query builders put the statement and its values into their messages:
- * then it is told of the error that they wrap, and never of those.
+ * The parts of a thrown value that a page may know. Query builders put the statement and its values into their
+ * messages; then the error that they wrap is sent instead.
  */
 export function remoteFault(thrown: unknown, includeSql: boolean): RemoteFault {
   try {
     return describe(thrown, includeSql, 0);
   } catch {
-    // A getter that throws, a proxy that was revoked.
+    // A getter that throws, or a revoked proxy.
     return { name: "Error", message: "an error that cannot be read" };
   }
 }
@@ -42,7 +45,7 @@ function describe(thrown: unknown, includeSql: boolean, wrappings: number): Remo
   };
 }
 
-/** An application may have put the message of the error that it wraps into its own, and with that the statement. */
+/** Whether the message contains the statement, as Drizzle's does. */
 function withoutStatements(message: string, cause: unknown, wrappings: number): string {
   if (typeof cause !== "object" || cause === null || wrappings === MAX_WRAPPINGS) return message;
   const { message: wrapped, cause: next } = cause as Thrown;
@@ -62,7 +65,7 @@ function isBuilders(error: Thrown, message: string): boolean {
   });
 }
 
-/** Text for anything, whatever it does when it is asked for one. */
+/** A text for any value, even if converting it throws. */
 export function textOf(value: unknown): string {
   try {
     return String(value);

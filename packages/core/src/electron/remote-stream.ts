@@ -1,12 +1,12 @@
 import type { RemoteFault, StreamMessage } from "./envelope.js";
 
-/** An error of the main process, as far as a page may know it. */
+/** An error of the main process, with the parts that a page may know. */
 export class RemoteError extends Error {
-  /** Of the class that the error had in the main process, such as `"IntegrityError"`. */
+  /** Name of the error's class in the main process, such as `"IntegrityError"`. */
   override readonly name: string;
-  /** Such as `"SQLITE_CONSTRAINT_UNIQUE"`; undefined for errors without a code. */
+  /** Code such as `"SQLITE_CONSTRAINT_UNIQUE"`; undefined for errors without a code. */
   readonly code: string | undefined;
-  /** Text of the statement, where the main process tells it. */
+  /** Text of the statement, if the main process sends it. */
   readonly sql: string | undefined;
 
   constructor({ name, message, code, sql }: RemoteFault) {
@@ -17,16 +17,16 @@ export class RemoteError extends Error {
   }
 }
 
-/** Where the items come from. */
+/** The source of the items. */
 interface Source {
   pull(): Promise<StreamMessage>;
   end(): void;
 }
 
 /**
- * What a method gives piece by piece. The main process is asked for items when those that are here are used up, and one
- * message ahead where items come many at a time: rows keep coming, while a live result is the newest when it is asked
- * for. `break`, `return()` and the signal of the call end it there.
+ * A streamed result. Requests items when the received ones are used up. If items come in groups, requests the next
+ * message ahead: rows keep coming, while a live result is read only on request, so it is the newest. `break`,
+ * `return()` and the call's signal end the stream in the main process.
  */
 export class RemoteStream<T> implements AsyncIterableIterator<T> {
   readonly #source: Source;
@@ -36,7 +36,7 @@ export class RemoteStream<T> implements AsyncIterableIterator<T> {
   #onAbort!: () => void;
   #items: readonly T[] = [];
   #at = 0;
-  /** A message that was asked for before it was needed. */
+  /** A message that was requested ahead. */
   #ahead: Promise<StreamMessage> | null = null;
   #turn: Promise<unknown> = Promise.resolve();
   #last = false;
@@ -60,7 +60,7 @@ export class RemoteStream<T> implements AsyncIterableIterator<T> {
     if (signal.aborted) this.#onAbort();
   }
 
-  /** @internal The items of a stream that is still to come. */
+  /** @internal The items of a stream whose call is not answered yet. */
   static later<T>(answer: Promise<unknown>, method: string): AsyncIterableIterator<T> {
     const stream = answer.then((value) => {
       if (value instanceof RemoteStream) return value as RemoteStream<T>;
@@ -81,9 +81,9 @@ export class RemoteStream<T> implements AsyncIterableIterator<T> {
     return this;
   }
 
-  /** The next item. Rejects with a {@link RemoteError}, or with the reason of the signal of the call. */
+  /** The next item. Rejects with a {@link RemoteError}, or with the reason of the call's signal. */
   next(): Promise<IteratorResult<T>> {
-    // Steps that are taken without awaiting the one before get their items in order.
+    // Concurrent calls of next() get their items in order.
     const step = this.#turn.then(() => this.#step());
     this.#turn = step.catch(() => {});
     return step;

@@ -11,36 +11,36 @@ export interface WebContentsLike {
 
 /** The part of Electron's `IpcMainInvokeEvent` and `IpcMainEvent` that is used here. */
 export interface SenderEvent {
-  /** Whose page it is. */
+  /** The WebContents of the page. */
   readonly sender: WebContentsLike;
-  /** Null where the page is gone by now. */
+  /** Null if the page is gone. */
   readonly senderFrame: {
-    /** Where it was loaded from. */
+    /** Its URL. */
     readonly url: string;
-    /** The frame that it is in; null for the main frame of a page. */
+    /** The parent frame; null for a page's main frame. */
     readonly parent?: unknown;
   } | null;
-  /** What came with the message. */
+  /** The ports that came with the message. */
   readonly ports?: readonly PortLike[];
 }
 
-/** Whose messages are answered. All that is given must hold. */
+/** Which pages may call. All given conditions must hold. */
 export interface SenderOptions {
   /**
-   * Where pages that may call come from, such as `"app://bundle"` or `"http://localhost:5173"`. Default `["file://"]`:
-   * pages that were loaded from files, and no others.
+   * Origins of pages that may call, such as `"app://bundle"` or `"http://localhost:5173"`. Default `["file://"]`: only
+   * pages that were loaded from files.
    */
   origins?: readonly string[] | undefined;
-  /** Which WebContents may call. Looked at with each message, so that a Set may grow. Default: any. */
+  /** Which WebContents may call. Read with each message, so a Set may grow. Default: any. */
   webContents?: Iterable<unknown> | undefined;
-  /** A check of one's own. */
+  /** A custom check. */
   allow?: ((event: SenderEvent) => boolean) | undefined;
 }
 
-/** Says why an event is refused; null if it is not. */
+/** Returns why an event is refused; null if it is not. */
 export type SenderCheck = (event: SenderEvent) => string | null;
 
-/** Checks the options and gives the check. Throws TypeError. */
+/** Checks the options and returns the check. Throws TypeError. */
 export function senderCheck({ origins = ["file://"], webContents, allow }: SenderOptions): SenderCheck {
   if (!Array.isArray(origins)) throw new TypeError('option "origins" must be an array of strings');
   const allowed = new Set(origins.map(checkOrigin));
