@@ -13,36 +13,36 @@ import type { RunResult } from "../connection/run-result.js";
 import { Row } from "../values/row.js";
 import { statementKind } from "./statement-kind.js";
 
-/** What became of a statement: rows, or counts. `inserted` says that it was an INSERT. */
+/** The result of a statement: rows, or counts. `inserted` is true for an INSERT. */
 export type SessionResult<R> =
   | { readonly rows: R[] }
   | (RunResult & { readonly rows: null; readonly counted: boolean; readonly inserted: boolean });
 
-/** How long a connection of one's own may be waited for. */
+/** The time limit of waiting for an exclusive connection. */
 export interface LeaseLimit {
   readonly ms: number;
-  /** What the wait is then rejected with. */
+  /** The error after that time. */
   error(): Error;
 }
 
 /**
- * A connection as query builders think of one. Its statements are calls of the pool, which finds a reader or the writer
- * for each, until one needs the connection to itself: a transaction, or a statement that changes the connection.
+ * A connection in a query builder's sense. Its statements are calls of the pool, which picks a reader or the writer for
+ * each. From the first transaction, or statement that changes the connection, it has a connection of its own.
  */
 export class BuilderConnection {
   readonly #pool: SessionPool;
   #lease: Promise<SessionLease> | null = null;
   #transaction: OpenTransaction | null = null;
-  /** The transaction is being begun or ended; what is called meanwhile comes after that. */
+  /** Set while the transaction begins or ends; later calls wait for it. */
   #turning: Promise<unknown> | null = null;
-  /** Ends of a builder's own transaction that are under way. */
+  /** Aborted when the connection is released. */
   #ending = 0;
   /** A transaction has just ended, which its callers may not have heard. */
   #ended: Promise<void> | null = null;
   /** Aborted when the connection is given back. */
   readonly #over = new AbortController();
   #lost: unknown = undefined;
-  /** Foreign keys were switched, and nothing was run since that could have needed it. */
+  /** Foreign keys were switched, and no statement has run since. */
   #switchedInVain = false;
 
   readonly #limit: LeaseLimit | undefined;
@@ -57,12 +57,12 @@ export class BuilderConnection {
     return this.#transaction !== null;
   }
 
-  /** Has, or is about to have, a connection to itself. */
+  /** It has a connection of its own, or is about to get one. */
   get leased(): boolean {
     return this.#lease !== null;
   }
 
-  /** Was given back, and runs nothing more. */
+  /** It was released, and runs nothing more. */
   get released(): boolean {
     return this.#over.signal.aborted;
   }
@@ -75,14 +75,14 @@ export class BuilderConnection {
     }
   }
 
-  /** Turns a switch of the handle on or off, until the connection is given back. */
+  /** Turns a switch of the handle on or off, until the connection is released. */
   async configure(op: number, enable: boolean): Promise<void> {
     const before = this.#before();
     if (before !== null) await before;
     await (this.#transaction ?? (await this.#hold())).setconfig?.(op, enable);
   }
 
-  /** Rows in chunks; the connection is held until the loop ends. */
+  /** Rows in chunks. Holds the connection until the loop ends. */
   async *stream<R>(
     sql: string,
     parameters: Parameters,
@@ -124,9 +124,9 @@ export class BuilderConnection {
     }
   }
 
-  /** Begins a transaction, which only {@link commit} and {@link rollback} end. */
+  /** Begins a transaction. Only {@link commit} and {@link rollback} end it. */
   async begin(): Promise<void> {
-    // A transaction that turns from reading to writing can meet a lock that no waiting ends.
+    // A deferred transaction that starts to write can meet a lock that no waiting resolves.
     await this.#turn(() => this.#begin("immediate", "builder"));
   }
 
@@ -156,8 +156,9 @@ export class BuilderConnection {
   }
 
   /**
-   * Gives the connection back, also while it is still waited for. What is left of a transaction is rolled back. Rejects if
-   * all that was run last is a `PRAGMA foreign_keys`, which does not outlive it: whoever goes on as if it did loses rows.
+   * Releases the connection, also while it is still waited for. An open transaction is rolled back. Rejects if the last
+   * statement was a `PRAGMA foreign_keys`, which is lost with the connection: a program that relies on it could lose
+   * rows.
    */
   async release(): Promise<void> {
     const inVain = this.#switchedInVain;
@@ -167,7 +168,7 @@ export class BuilderConnection {
     this.#transaction?.abandon();
     this.#transaction = null;
     this.#over.abort();
-    // What a lease leaves behind is undone before anybody gets the connection; nobody needs to wait for that here.
+    // The pool cleans the connection before anybody else gets it. Nobody needs to wait for that here.
     lease?.then(
       (connection) => void connection.stop(),
       () => {},
@@ -191,7 +192,7 @@ export class BuilderConnection {
       const result = await this.#pool.run(sql, parameters, options);
       return { rows: null, ...result, counted, inserted: kind === "insert" };
     }
-    // Sent in this turn of the loop where a transaction is open, so that no COMMIT that is called later comes before it.
+    // With an open transaction this is sent synchronously, so that a later COMMIT cannot overtake it.
     const target = this.#transaction ?? (await this.#hold(options.signal));
     this.#switchedInVain = false;
     if (kind === "rows") return { rows: await target.executeFetchall<R>(sql, parameters, options) };
@@ -202,7 +203,7 @@ export class BuilderConnection {
     return { rows: null, changes, lastInsertRowid, counted, inserted: kind === "insert" };
   }
 
-  /** How a statement is run that begins or ends a transaction, or needs to be outside of one; null for others. */
+  /** How to run a statement that begins or ends a transaction, or must be outside one; null for others. */
   #turnOf(sql: string): (() => Promise<void>) | null {
     const { transaction, setsForeignKeys } = factsOf(sql);
     if (transaction !== null) refuseSeveral(sql);
@@ -231,7 +232,7 @@ export class BuilderConnection {
     this.#switchedInVain = (await foreignKeys(target)) !== before;
   }
 
-  /** What a statement comes after; null if it is to be sent at once. One that came too late for its transaction would be committed by itself. */
+  /** Runs `work` after earlier beginnings and ends of transactions, and before later calls. */
   #before(): Promise<void> | null {
     this.#check();
     if (this.#ending > 0) throw transactionOver();
@@ -265,7 +266,7 @@ export class BuilderConnection {
 
   async #begin(mode: TransactionMode, by: "builder" | "statement"): Promise<void> {
     if (this.#transaction !== null) {
-      // It is for SQLite to say that there is one already.
+      // SQLite reports that there is a transaction already.
       await this.#transaction.executeFetchall("BEGIN");
       return;
     }
@@ -277,10 +278,10 @@ export class BuilderConnection {
     else this.#transaction = transaction;
   }
 
-  /** A COMMIT or ROLLBACK that is run as a statement. */
+  /** Runs a COMMIT or ROLLBACK that was given as a statement. */
   async #endBy(sql: string, end: () => Promise<void>): Promise<void> {
     if (this.#transaction?.by === "statement") await end();
-    // A builder's own transaction refuses it, and without one SQLite says so.
+    // A builder's own transaction refuses it. Without a transaction SQLite reports that.
     else await (this.#transaction ?? (await this.#hold())).executeFetchall(sql);
   }
 
@@ -312,7 +313,7 @@ export class BuilderConnection {
     await (await this.#hold()).executeFetchall(sql);
   }
 
-  /** A SAVEPOINT outside of a transaction begins one, which the RELEASE of its name commits. */
+  /** A SAVEPOINT outside a transaction begins one; the RELEASE of its name commits it. */
   async #savepoint(sql: string, name: string): Promise<void> {
     const begins = this.#transaction === null;
     if (begins) {
@@ -338,7 +339,7 @@ export class BuilderConnection {
     if (at > 0) transaction.savepoints!.length = at;
   }
 
-  /** Those behind the savepoint are gone, it stays. */
+  /** The error to throw. It says that the transaction is lost, and why. */
   async #rollbackTo(sql: string, name: string): Promise<void> {
     const transaction = this.#transaction;
     await (transaction ?? (await this.#hold())).executeFetchall(sql);
@@ -360,7 +361,7 @@ export class BuilderConnection {
     if (this.released) throw released();
   }
 
-  /** The writer, for as long as the connection is not given back. */
+  /** Leases the writer until the connection is released. */
   async #hold(signal?: AbortSignal): Promise<SessionLease> {
     if (this.#lease === null) {
       const lease = this.#acquire();
@@ -394,7 +395,7 @@ export class BuilderConnection {
   }
 }
 
-/** What became of a statement that only begins or ends something. */
+/** The result of a statement that only begins or ends something. */
 const NOTHING = { rows: null, changes: 0, lastInsertRowid: 0, counted: false, inserted: false } as const;
 
 /** Collects rows into arrays of `size`. */

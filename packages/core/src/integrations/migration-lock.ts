@@ -6,7 +6,7 @@ import { isBusy } from "../errors/is-busy.js";
 /** Ends a migration's turn. */
 export type Release = () => Promise<void>;
 
-/** Keeps other processes out, until the function that it gives is called. */
+/** Keeps other processes out, until the returned function is called. */
 type KeepOthersOut = (timeout: number) => Promise<Release>;
 
 interface Waiter {
@@ -14,22 +14,22 @@ interface Waiter {
   readonly timer: NodeJS.Timeout;
 }
 
-/** The longest that a timer can run, in ms. */
+/** Longest delay of a timer, in ms. */
 const LONGEST = 2 ** 31 - 1;
 
 /**
- * The migrations of this process in a line: one at a time has its turn, and the others wait without a thread. What keeps
- * other processes out is handed from one to the next.
+ * Serialises migrations. Those of this process wait in a queue, without a thread. The lock against other processes is
+ * passed from one migration to the next.
  */
 export class MigrationLock {
   readonly #what: string;
   readonly #keepOthersOut: KeepOthersOut;
-  /** Nobody has a turn or wants one. */
+  /** Called when no migration runs or waits. */
   readonly #forget: () => void;
   readonly #waiting: Waiter[] = [];
   #letOthersIn: Release | null = null;
   #taken = false;
-  /** Ends when others can have been let in. */
+  /** Resolves when the lock against other processes is released. */
   #lettingIn: Promise<void> = Promise.resolve();
 
   private constructor(what: string, keepOthersOut: KeepOthersOut, forget: () => void = () => {}) {
@@ -38,15 +38,14 @@ export class MigrationLock {
     this.#forget = forget;
   }
 
-  /** For a database in memory, of which no other process knows. */
+  /** For an in-memory database, which no other process can see. */
   static inMemory(): MigrationLock {
     return new MigrationLock("another migration is running", async () => async () => {});
   }
 
   /**
-   * For a database in a file: locks a small database beside it, by SQLite's own lock, so that it holds across processes
-   * and ends with the process that has it, and that statements outside a transaction can be run meanwhile. `whose` is part of
-   * its name.
+   * For a file: locks a small database beside it with SQLite's own lock. So the lock works between processes, ends with
+   * its process, and does not stop statements outside a transaction. `whose` is part of the file's name.
    */
   static beside(file: string, whose: string): MigrationLock {
     const path = `${file}-${whose}-lock`;
@@ -62,7 +61,7 @@ export class MigrationLock {
     return lock;
   }
 
-  /** Waits for a turn, for `timeout` ms at the most. Rejects with SQLITE_BUSY. */
+  /** Waits for a turn, `timeout` ms at most. Rejects with SQLITE_BUSY. */
   async take(timeout: number): Promise<Release> {
     const deadline = performance.now() + timeout;
     if (this.#taken) await this.#wait(timeout);
@@ -99,7 +98,7 @@ export class MigrationLock {
     });
   }
 
-  /** Gives the turn to the next in line, or lets others in where there is none. */
+  /** Gives the turn to the next migration, or releases the lock if there is none. */
   async #next(): Promise<void> {
     const next = this.#waiting.shift();
     if (next !== undefined) {
@@ -124,7 +123,7 @@ export class MigrationLock {
   }
 }
 
-/** Those of files, by path; several pools of a process may have the same file. */
+/** The locks of files, by path: several pools of a process may use the same file. */
 const locks = new Map<string, MigrationLock>();
 
 async function lockFile(path: string, timeout: number): Promise<Release> {

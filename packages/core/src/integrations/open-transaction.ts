@@ -2,11 +2,11 @@ import type { CallOptions } from "../options/connect-options.js";
 import type { Parameters } from "../values/bind.js";
 import type { SessionCursor, SessionLease, SessionStatements, TransactionMode } from "./session-pool.js";
 
-/** A transaction on a lease: its statements are refused once SQLite has rolled it back. */
+/** A transaction on a lease. Its statements are refused once SQLite has rolled it back. */
 export class OpenTransaction implements SessionStatements {
-  /** Begun by a query builder, which also ends it, or by a statement of the user's. */
+  /** Whether a query builder began it, and also ends it, or a statement of the user. */
   readonly by: "builder" | "statement";
-  /** Names of the savepoints, the outermost first, where that is what began it. */
+  /** Names of the savepoints, the outermost first, if a savepoint began it. */
   savepoints: string[] | null = null;
   readonly #tx: SessionStatements;
   readonly #done: Promise<void>;
@@ -40,7 +40,7 @@ export class OpenTransaction implements SessionStatements {
       },
       { mode },
     );
-    // Later failures are for those who wait for its end.
+    // Later failures go to whoever waits for its end.
     done.catch(begun.reject);
     return new OpenTransaction(by, await begun.promise, done, end);
   }
@@ -74,11 +74,11 @@ export class OpenTransaction implements SessionStatements {
     });
   }
 
-  /** Rolls back; nobody waits for it. */
+  /** Rolls back without waiting. */
   abandon(): void {
     this.#end.reject(UNDONE);
   }
 }
 
-/** Ends a transaction that is to be rolled back. */
+/** Rejects the callback of a transaction to roll it back. */
 const UNDONE = new Error("rolled back");

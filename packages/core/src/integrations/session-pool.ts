@@ -2,25 +2,25 @@ import type { CallOptions } from "../options/connect-options.js";
 import type { RunResult } from "../connection/run-result.js";
 import type { Parameters } from "../values/bind.js";
 
-/** What reads: the pool, and the snapshot of its `read()`. */
+/** The part that reads: of a pool, or of the snapshot of its `read()`. */
 export interface SessionReader {
   /** All rows, as objects. */
   all<R>(sql: string, parameters?: Parameters, options?: CallOptions): Promise<R[]>;
-  /** Rows as they are wanted. */
+  /** Rows, read on demand. */
   iterate<R>(sql: string, parameters?: Parameters, options?: CallOptions): AsyncIterable<R>;
 }
 
-/** What a query builder uses of a pool. */
+/** The part of a pool that query builders use. */
 export interface SessionPool extends SessionReader {
-  /** Writes. */
+  /** Runs a statement that writes. */
   run(sql: string, parameters?: Parameters, options?: CallOptions): Promise<RunResult>;
-  /** A connection to oneself, until it is stopped. */
+  /** Exclusive use of a connection, until it is stopped. */
   acquire(options: { mode: "write"; signal?: AbortSignal | undefined }): Promise<SessionLease>;
-  /** Takes no further calls, and resolves when those that were made are over. */
+  /** Takes no further calls. Resolves when earlier ones have ended. */
   close(): Promise<void>;
 }
 
-/** What runs the statements of a connection that the pool lends: the connection, and a transaction on it. */
+/** The part of a leased connection, or of a transaction on it, that runs statements. */
 export interface SessionStatements {
   cursor(): Promise<SessionCursor>;
   execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<SessionCursor>;
@@ -29,7 +29,7 @@ export interface SessionStatements {
   setconfig?(op: number, enable: boolean): Promise<void>;
 }
 
-/** What a query builder uses of a connection that the pool lends. */
+/** The part of a leased connection that query builders use. */
 export interface SessionLease extends SessionStatements {
   isolationLevel: "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE" | null;
   rowFactory: unknown;
@@ -41,7 +41,7 @@ export interface SessionLease extends SessionStatements {
 /** Which BEGIN. */
 export type TransactionMode = "deferred" | "immediate" | "exclusive";
 
-/** What a query builder uses of a cursor. */
+/** The part of a cursor that query builders use. */
 export interface SessionCursor {
   readonly rowcount: number;
   readonly lastrowid: number | bigint | null;

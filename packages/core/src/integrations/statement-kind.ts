@@ -1,8 +1,8 @@
 import { factsOf } from "@sqlite-aio/worker/sql";
 
 /**
- * What a query builder has to know of a statement before it runs: `rows` gives rows, `insert` and `change` give
- * counts, `session` changes the connection it runs on, `other` gives nothing.
+ * What a query builder must know about a statement before it runs: `rows` returns rows, `insert` and `change` return
+ * counts, `session` changes its connection, `other` returns nothing.
  */
 export type StatementKind = "rows" | "insert" | "change" | "session" | "other";
 
