@@ -45,7 +45,7 @@ function describe(thrown: unknown, includeSql: boolean, wrappings: number): Remo
   };
 }
 
-/** Whether the message contains the statement, as Drizzle's does. */
+/** The message without statements. An application may have put the message of the wrapped error into its own. */
 function withoutStatements(message: string, cause: unknown, wrappings: number): string {
   if (typeof cause !== "object" || cause === null || wrappings === MAX_WRAPPINGS) return message;
   const { message: wrapped, cause: next } = cause as Thrown;
@@ -56,7 +56,7 @@ function withoutStatements(message: string, cause: unknown, wrappings: number): 
   return withoutStatements(message, next, wrappings + 1);
 }
 
-/** Whether the message has the statement in it, as Drizzle's has. */
+/** Whether the message contains the statement, as Drizzle's does. */
 function isBuilders(error: Thrown, message: string): boolean {
   if (typeof error[OWN_MESSAGE] === "string") return false;
   return ["query", "sql"].some((key) => {

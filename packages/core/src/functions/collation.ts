@@ -3,7 +3,10 @@ import { CallbackFailure } from "../thread/callbacks.js";
 /** Compares two texts: negative, zero or positive, as for `Array.prototype.sort()`. */
 export type Collation = (left: string, right: string) => number;
 
-/** As in CPython, a comparison that fails counts as equal; here it also gives a warning. */
+/**
+ * As in CPython, an exception of the collation fails the statement, and a result that is no number counts as equal. Here
+ * such a result also gives a warning.
+ */
 export function collationClosure(
   name: string,
   collation: Collation,

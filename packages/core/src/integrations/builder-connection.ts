@@ -35,11 +35,11 @@ export class BuilderConnection {
   #transaction: OpenTransaction | null = null;
   /** Set while the transaction begins or ends; later calls wait for it. */
   #turning: Promise<unknown> | null = null;
-  /** Aborted when the connection is released. */
+  /** Number of ends of a builder's transaction that are running. */
   #ending = 0;
-  /** A transaction has just ended, which its callers may not have heard. */
+  /** Set for a turn of the loop after a transaction has ended: its callers may not know yet. */
   #ended: Promise<void> | null = null;
-  /** Aborted when the connection is given back. */
+  /** Aborted when the connection is released. */
   readonly #over = new AbortController();
   #lost: unknown = undefined;
   /** Foreign keys were switched, and no statement has run since. */
@@ -232,7 +232,10 @@ export class BuilderConnection {
     this.#switchedInVain = (await foreignKeys(target)) !== before;
   }
 
-  /** Runs `work` after earlier beginnings and ends of transactions, and before later calls. */
+  /**
+   * What a statement has to wait for, or null. Throws if the statement came too late for its transaction, because it
+   * would be committed by itself.
+   */
   #before(): Promise<void> | null {
     this.#check();
     if (this.#ending > 0) throw transactionOver();
@@ -245,7 +248,7 @@ export class BuilderConnection {
     this.#check();
   }
 
-  /** Runs `work` after the beginnings and ends that were called before it, and before what is called from now on. */
+  /** Runs `work` after earlier beginnings and ends of transactions, and before later calls. */
   async #turn(work: () => Promise<void>, signal?: AbortSignal): Promise<void> {
     this.#check();
     const before = this.#turning;
@@ -339,7 +342,7 @@ export class BuilderConnection {
     if (at > 0) transaction.savepoints!.length = at;
   }
 
-  /** The error to throw. It says that the transaction is lost, and why. */
+  /** Forgets the savepoints behind the named one, which stays. */
   async #rollbackTo(sql: string, name: string): Promise<void> {
     const transaction = this.#transaction;
     await (transaction ?? (await this.#hold())).executeFetchall(sql);
@@ -348,10 +351,10 @@ export class BuilderConnection {
     if (at >= 0) savepoints!.length = at + 1;
   }
 
-  /** The error to throw, which tells that the transaction is lost, and why. */
+  /** The error to throw. It says that the transaction is lost, and why. */
   #told(error: unknown): unknown {
     if (!isInstance(error, SqliteError)) return error;
-    // What came after would be committed by itself.
+    // Otherwise later statements would be committed on their own.
     if (error.code === "SQLITE_ABORT_ROLLBACK" && !isAborted(error)) return aborted(this.#lost ?? error);
     if (error.rolledBack) this.#lost ??= error;
     return error;

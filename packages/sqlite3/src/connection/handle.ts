@@ -105,7 +105,7 @@ export class Handle {
     return { cursor, row, outcome: { lastID: Number(cursor.lastrowid), changes: await counting() } };
   }
 
-  /** Opens a statement whose rows are read one at a time. */
+  /** Opens a statement whose rows are read one at a time. `cursor` is its cursor from an earlier run, which is used again. */
   async open(statement: StatementText, values: Values, cursor: Cursor | null = null): Promise<Cursor> {
     this.#ran(statement);
     refuseEmpty(statement);

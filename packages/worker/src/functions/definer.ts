@@ -239,7 +239,7 @@ export class Definer {
   }
 }
 
-/** As in CPython, a comparison that fails counts as equal. */
+/** better-sqlite3 reads the number of parameters from the function, which has `more` parameters of its own. */
 function engineOptions(spec: FunctionSpec, fn: (...args: never[]) => unknown, more = 0): object {
   if (spec.parameters >= 0) Object.defineProperty(fn, "length", { value: spec.parameters + more });
   return {
