@@ -45,7 +45,10 @@ async function collect(): Promise<void> {
   }
 }
 
-/** Of each kind of work the last ones may still be in use. */
+/**
+ * Of each kind of work the last ones may still be in use, before it or after it. Nor does SQLite close a file's descriptor while
+ * another connection has a lock on the file: it keeps it for the next one, who may have come a moment too early.
+ */
 const LAST = 3;
 
 const alive = (): number => held.filter((reference) => reference.deref() !== undefined).length;
@@ -150,8 +153,8 @@ for (const [name, work] of Object.entries(works)) {
   left[name] = {
     kept: Math.max(0, alive() - LAST),
     heap: Math.round((after.heap - before.heap) / times),
-    threads: after.threads - before.threads,
-    descriptors: after.descriptors - before.descriptors,
+    threads: Math.max(0, after.threads - before.threads - LAST),
+    descriptors: Math.max(0, after.descriptors - before.descriptors - LAST),
   };
 }
 if (capabilities.authorizer) await db.setAuthorizer(null);

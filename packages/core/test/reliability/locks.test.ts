@@ -6,6 +6,7 @@ import { open, openEngine, rejection, temporaryPath } from "../support/database.
 import { openPool } from "../support/pool-support.ts";
 import { random } from "../support/random.ts";
 import { start } from "./child.ts";
+import { timeFactor } from "../support/time-factor.ts";
 import { figure, seed, soak, times, within } from "./scale.ts";
 
 const INCREMENTS = times(250, 5000);
@@ -98,7 +99,8 @@ it.each(["wal", "delete"])(
     const latencies: number[] = [];
     const punctual: number[] = [];
     let reads = 0;
-    for (let x = 10; performance.now() - locked < LOCK_MS; x++) {
+    // On a busy machine there are few in the time.
+    for (let x = 10; performance.now() - locked < LOCK_MS || latencies.length < 20; x++) {
       const controller = new AbortController();
       const { signal } = controller;
       const call = [
@@ -135,6 +137,7 @@ it.each(["wal", "delete"])(
     child.send("release");
     await released;
     const unlocked = performance.now();
+    const lockedMs = unlocked - locked;
     await Promise.all(kept);
     const late = performance.now() - unlocked;
     const stored = openEngine(path).prepare("SELECT x FROM t ORDER BY x").pluck().all();
@@ -142,13 +145,13 @@ it.each(["wal", "delete"])(
     expect(await rejection(db.execute(insert, [3]))).toMatchObject({ code: "SQLITE_CONSTRAINT_PRIMARYKEY" });
 
     const worst = Math.max(...latencies);
-    expect(latencies.length).toBeGreaterThan(10);
-    // What waits for the lock in its place would take until the lock is gone.
-    expect(Math.max(...punctual)).toBeLessThan(soak ? 100 : LOCK_MS);
-    expect(stall).toBeLessThan(LOCK_MS / times(1, 20));
-    expect(late).toBeLessThan(LOCK_MS);
+    // What waits for the lock in its place would have no answer before the lock is gone: it would wait for ever.
+    expect(Math.max(...punctual)).toBeLessThan(soak ? 100 : LOCK_MS * timeFactor());
+    // As long as the loop stood still nothing else would have been done.
+    expect(stall).toBeLessThan(soak ? LOCK_MS / 20 : lockedMs / 2);
+    expect(late).toBeLessThan(LOCK_MS * timeFactor());
     measured.push(
-      `${LOCK_MS} ms lock (${journal}): ${latencies.length} aborts answered in <= ${worst.toFixed(0)} ms, ${reads} reads, loop stalled <= ${stall.toFixed(0)} ms, written ${late.toFixed(0)} ms after`,
+      `${lockedMs.toFixed(0)} ms lock (${journal}): ${latencies.length} aborts answered in <= ${worst.toFixed(0)} ms, ${reads} reads, loop stalled <= ${stall.toFixed(0)} ms, written ${late.toFixed(0)} ms after`,
     );
   },
 );

@@ -2,6 +2,7 @@
 // measured as JSON.
 import { existsSync, readdirSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { type Connection, connect, createPool, QueueFullError } from "@sqlite-aio/core";
 import { say } from "./say.ts";
 
@@ -9,6 +10,8 @@ const [trial, path, from, to] = process.argv.slice(2) as [string, string, string
 const first = Number(from);
 const last = Number(to);
 const CALLERS = 64;
+/** How often a footprint is taken between the first one and the end. */
+const WINDOWS = 5;
 const collector = new URL("memory-collect.mjs", import.meta.url);
 /** The disk has no part in this. */
 const pragmas = { journal_mode: "wal", synchronous: "OFF" };
@@ -56,9 +59,12 @@ async function growth(
   collectThreads: () => Promise<unknown>,
 ): Promise<unknown> {
   await repeat(first, call);
-  const early = await footprint(collectThreads);
-  await repeat(last - first, call);
-  return { early, late: await footprint(collectThreads) };
+  const footprints = [await footprint(collectThreads)];
+  for (let window = 0; window < WINDOWS; window++) {
+    await repeat((last - first) / WINDOWS, call);
+    footprints.push(await footprint(collectThreads));
+  }
+  return footprints;
 }
 
 /** The error is what is wanted. */
@@ -247,17 +253,20 @@ const trials: Readonly<Record<string, () => Promise<unknown>>> = {
 
   /** Connections that are opened, used, and forgotten. */
   async dropped() {
-    const counts = { warnings: 0, strange: 0 };
+    const counts = { warnings: 0, strange: 0, ended: 0 };
     process.on("warning", ({ name, message }) => {
       if (name === "ResourceWarning" && message.includes("openAndForget")) counts.warnings++;
       else counts.strange++;
     });
+    const createWorker = (...args: ConstructorParameters<typeof Worker>): Worker =>
+      new Worker(...args).once("exit", () => counts.ended++);
     async function openAndForget(): Promise<void> {
-      const db = await connect(path);
+      const db = await connect(path, { createWorker });
       await db.executeFetchall("SELECT 1");
     }
+    // A thread's end follows its warning.
     const collect = async (wanted: number): Promise<void> => {
-      while (counts.warnings < wanted) {
+      while (Math.min(counts.warnings, counts.ended) < wanted) {
         globalThis.gc!();
         await delay(5);
       }
@@ -271,8 +280,6 @@ const trials: Readonly<Record<string, () => Promise<unknown>>> = {
       opened += some;
       await collect(opened);
     }
-    // A thread's end follows its warning.
-    while (threads() > before.threads) await delay(1);
     return { ...counts, before, after: await footprint() };
   },
 };
