@@ -9,7 +9,7 @@ export type Order =
   | { kind: "count"; steps: number }
   /** Opens, runs and closes `rounds` handles, with the token of the open one in word 1; answers how each round ended. */
   | { kind: "churn"; rounds: number }
-  /** Interrupts whatever word 1 names until it is -1; answers how often that was a living handle and how often not. */
+  /** Interrupts whatever word 1 names until it is -1, and says so in word 0; answers how often that was a living handle and how often not. */
   | { kind: "storm" }
   /** Installs an authorizer and answers what it was asked for `select a from t`. */
   | { kind: "authorize" }
@@ -62,6 +62,7 @@ function churn(rounds: number): { finished: number; interrupted: number; tokens:
 
 function storm(): { alive: number; dead: number } {
   const seen = { alive: 0, dead: 0 };
+  started();
   for (;;) {
     const token = Atomics.load(words, 1);
     if (token === -1n) return seen;

@@ -280,10 +280,18 @@ test("the run ends behind an operation at whose end the time is over, and tells 
     "with recursive n(i) as (select 1 union all select i + 1 from n limit ?) select max(i) from n",
   )!.id;
   const points = [10, 300_000, 10].map((value) => ({ id: slow, limit: 1, values: [value] }));
-  const all = new Run(handle.token, points);
-  expect(all.done).toBe(3);
-  expect(all.times[1]).toBeGreaterThan(10 * all.times[0]!);
-  expect(new Run(handle.token, points, undefined, undefined, all.times[1]! / 100).done).toBe(2);
+  // A busy machine may hold up a thread anywhere: of several runs, the one in which it did so least.
+  const runs = Array.from({ length: 5 }, () => new Run(handle.token, points));
+  expect(runs.map(({ done }) => done)).toEqual([3, 3, 3, 3, 3]);
+  const [quick, long] = [0, 1].map((at) => Math.min(...runs.map(({ times }) => times[at]!))) as [
+    number,
+    number,
+  ];
+  expect(long).toBeGreaterThan(10 * quick);
+  const ms = long / 2;
+  const bounded = new Run(handle.token, points, undefined, undefined, ms);
+  // Which is the second one, unless the first was held up.
+  expect(bounded.done).toBe(bounded.times[0]! > ms ? 1 : 2);
   expect(new Run(handle.token, points, undefined, undefined, 60_000).done).toBe(3);
 });
 
