@@ -110,10 +110,12 @@ it("does not wait at all with a timeout of 0", async () => {
 it("gives each statement of a script the whole timeout", async () => {
   // Where a COMMIT does not wait for readers.
   const { path, other } = await lockable("wal");
-  const db = await open(path, { isolationLevel: null, timeout: 300 });
+  // Each lock goes in time, and all three together do not.
+  const unit = 40 * timeFactor();
+  const db = await open(path, { isolationLevel: null, timeout: 5 * unit });
   await db.createFunction("lock", 0, () => {
     other.exec("BEGIN IMMEDIATE");
-    setTimeout(() => other.exec("COMMIT"), 120);
+    setTimeout(() => other.exec("COMMIT"), 2 * unit);
     return 1;
   });
   await db.executescript(
