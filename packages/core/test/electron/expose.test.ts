@@ -12,6 +12,7 @@ import * as columns from "drizzle-orm/sqlite-core";
 import knex from "knex";
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
 import { rejection, temporaryPath } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
 import { acrossContextBridge, FakeIpcMain, openPage, type Page } from "./fake-electron.ts";
 import { gate } from "../support/gate.ts";
 
@@ -681,7 +682,7 @@ describe("signals", () => {
     const reason = new Error("another letter was typed");
     controller.abort(reason);
     expect(await rejection(search)).toBe(reason);
-    await vi.waitFor(() => expect(given?.aborted).toBe(true));
+    await eventually(() => expect(given?.aborted).toBe(true));
   });
 
   it("give up a pool's statement", async () => {
@@ -742,7 +743,7 @@ describe("signals", () => {
     );
     const bridge = createBridge(page.ipcRenderer);
     const answer = bridge.call("wait", [{ "sqlite-aio:signal": "one" }]);
-    await vi.waitFor(() => expect(asked).toBe(true));
+    await eventually(() => expect(asked).toBe(true));
     const deep = Array.from({ length: 20_000 }).reduce<unknown[]>((inner) => [inner], []);
     for (const id of [{ toString: 1, valueOf: 1 }, null, ["one"]]) bridge.abort(id as never);
     // Too deep for the fake's structured clone, too.
@@ -801,7 +802,7 @@ describe("streams", () => {
     expect((await stream.next()).value).toEqual({ id: 1, text: "note 1" });
     expectTypeOf(stream.next).returns.resolves.toEqualTypeOf<IteratorResult<{ id: number; text: string }>>();
     await stream.return();
-    await vi.waitFor(() => expect(pool.stats().busy).toBe(0));
+    await eventually(() => expect(pool.stats().busy).toBe(0));
   });
 
   it("give items in order to steps that are taken without awaiting", async () => {
@@ -890,11 +891,11 @@ describe("streams", () => {
     expect(seen.asked).toBe(0);
     await stream.next();
     // One message is there, one more was asked for.
-    await vi.waitFor(() => expect(seen.asked).toBe(512));
+    await eventually(() => expect(seen.asked).toBe(512));
     for (let taken = 1; taken < 256; taken++) await stream.next();
     expect(seen.asked).toBe(512);
     await stream.next();
-    await vi.waitFor(() => expect(seen.asked).toBe(768));
+    await eventually(() => expect(seen.asked).toBe(768));
     await stream.return();
     await seen.returned.opened;
   });
@@ -911,7 +912,7 @@ describe("streams", () => {
     });
     const stream = await client.blobs();
     await stream.next();
-    await vi.waitFor(() => expect(given).toBe(6));
+    await eventually(() => expect(given).toBe(6));
     await stream.return();
   });
 
@@ -1013,12 +1014,12 @@ describe("streams", () => {
     // As a reload does.
     expect(page.ports).toHaveLength(1);
     page.ports[0]?.close();
-    await vi.waitFor(() => expect(pool.stats().threads.every(({ heldBy }) => heldBy === null)).toBe(true));
+    await eventually(() => expect(pool.stats().threads.every(({ heldBy }) => heldBy === null)).toBe(true));
 
     const second = await client.each();
     await second.next();
     page.webContents.emit("destroyed");
-    await vi.waitFor(() => expect(pool.stats().threads.every(({ heldBy }) => heldBy === null)).toBe(true));
+    await eventually(() => expect(pool.stats().threads.every(({ heldBy }) => heldBy === null)).toBe(true));
     const error = await remoteError(
       (async () => {
         for await (const _ of second);
@@ -1072,7 +1073,7 @@ describe("streams", () => {
     const other = createClient<{ numbers: () => AsyncIterable<number> }>(openPage(ipcMain).ipcRenderer);
     expect((await (await other.numbers()).next()).value).toBe(0);
     await first.return();
-    await vi.waitFor(async () => expect((await (await client.numbers()).next()).value).toBe(0));
+    await eventually(async () => expect((await (await client.numbers()).next()).value).toBe(0));
   });
 
   it("count until they have ended in the main process, however soon the page lets go of them", async () => {
@@ -1095,12 +1096,12 @@ describe("streams", () => {
     for (let i = 0; i < 2; i++) {
       const one = await client.slow();
       void one.next().catch(() => {});
-      await vi.waitFor(() => expect(running).toBe(i + 1));
+      await eventually(() => expect(running).toBe(i + 1));
       await one.return();
     }
     expect((await remoteError(client.slow())).code).toBe("SQLITE_AIO_IPC_STREAM");
     goOn.open();
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await (await client.slow()).next()).toEqual({ value: 1, done: false }),
     );
   });

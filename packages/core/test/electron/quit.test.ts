@@ -2,6 +2,7 @@ import { capabilities, createPool, ConnectionClosedError, type Pool, SqliteError
 import { closeOnQuit } from "@sqlite-aio/core/electron";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
 import { FakeApp, FakeEvent, FakeWindow } from "./fake-electron.ts";
 import { gate } from "../support/gate.ts";
 import { timeFactor } from "../support/time-factor.ts";
@@ -175,7 +176,7 @@ describe("closeOnQuit, when closing goes wrong", () => {
     await quit;
     expect(performance.now() - since).toBeGreaterThan(510);
     expect(performance.now() - since).toBeLessThan(3000 * timeFactor());
-    await vi.waitFor(() => expect(warnings.join()).toContain("longer than 20 ms"));
+    await eventually(() => expect(warnings.join()).toContain("longer than 20 ms"));
   });
 
   it("gives up a transaction that is still open at the deadline, and quits", async () => {
@@ -230,7 +231,7 @@ describe("closeOnQuit, when closing goes wrong", () => {
     const quit = gone(app);
     app.quit();
     await quit;
-    await vi.waitFor(() => expect(warnings.join()).toContain("disk on fire"));
+    await eventually(() => expect(warnings.join()).toContain("disk on fire"));
   });
 
   it("quits also where closing throws what has no text", async () => {
@@ -243,7 +244,7 @@ describe("closeOnQuit, when closing goes wrong", () => {
     const quit = gone(app);
     app.quit();
     await quit;
-    await vi.waitFor(() => expect(warnings.join()).toContain("[Object: null prototype] {}"));
+    await eventually(() => expect(warnings.join()).toContain("[Object: null prototype] {}"));
   });
 });
 

@@ -15,8 +15,9 @@ import {
 } from "@sqlite-aio/core";
 import { knexClient, type KnexPool } from "@sqlite-aio/core/knex";
 import knex, { type Knex } from "knex";
-import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
+import { describe, expect, expectTypeOf, it, onTestFinished } from "vitest";
 import { rejection, temporaryFolder, temporaryPath } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
 
 interface Person {
   id: number;
@@ -408,7 +409,7 @@ describe("transactions", () => {
       });
     }
     await db("person").insert({ name: "Ada" });
-    await vi.waitFor(() => expect(pool.stats()).toMatchObject({ waiting: 0, busy: 0 }));
+    await eventually(() => expect(pool.stats()).toMatchObject({ waiting: 0, busy: 0 }));
   });
 });
 
@@ -746,12 +747,12 @@ describe("the pool", () => {
     };
     expect(counters()).toEqual([0, 0, 0, 0]);
     const first = db.raw("SELECT 1").then((rows: unknown) => rows);
-    await vi.waitFor(() => expect(counters()).toEqual([0, 0, 0, 1]));
+    await eventually(() => expect(counters()).toEqual([0, 0, 0, 1]));
     opening.resolve();
     await first;
     const trx = await db.transaction();
     const waiting = db.transaction((inner) => inner.raw("SELECT 2"));
-    await vi.waitFor(() => expect(counters()).toEqual([1, 1, 1, 0]));
+    await eventually(() => expect(counters()).toEqual([1, 1, 1, 0]));
     await trx.commit();
     await waiting;
     expect(db.client.pool.numPendingValidations()).toBe(0);

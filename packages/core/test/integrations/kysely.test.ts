@@ -21,6 +21,7 @@ import { type Migration, Migrator } from "kysely/migration";
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
 import { endsWithTest } from "../support/child.ts";
 import { type Engine, openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
 
 interface Database {
   person: {
@@ -758,13 +759,15 @@ describe("one connection for several statements", () => {
       late = session;
       begin = sql`BEGIN`.execute(session);
       begin.catch(() => {});
-      await vi.waitFor(() => expect(pool.stats().waiting).toBe(1));
+      await eventually(() => expect(pool.stats().waiting).toBe(1));
     });
     expect(await rejection(begin)).toMatchObject({ code: "SQLITE_MISUSE" });
     expect(pool.stats().waiting).toBe(0);
     await lease.close();
     await db.insertInto("person").values(person("Ada")).execute();
-    expect(await rejection(late.selectFrom("person").selectAll().execute())).toBeDefined();
+    expect(await rejection(late.selectFrom("person").selectAll().execute())).toMatchObject({
+      code: "SQLITE_MISUSE",
+    });
     expect(await names(db)).toEqual(["Ada"]);
   });
 });
