@@ -180,6 +180,21 @@ print(json.dumps(out))`);
     expect(String((await file.get<[Buffer]>("SELECT b FROM t"))?.[0])).toBe("new!");
   });
 
+  it("that was open for writing before a transaction keeps that from committing, and the error says so", async () => {
+    const blob = await db.blobopen("t", "b", 1);
+    const sql = "INSERT INTO t VALUES ('in vain')";
+    const error = await rejection(db.transaction(async (tx) => await tx.run(sql)));
+    expect(error).toMatchObject({
+      code: "SQLITE_BUSY",
+      message: "cannot commit transaction - SQL statements in progress",
+    });
+    expect(db.inTransaction).toBe(false);
+    expect(await db.get("SELECT count(*) FROM t WHERE b = 'in vain'")).toEqual([0]);
+    await blob.close();
+    await db.transaction(async (tx) => await tx.run(sql));
+    expect(await db.get("SELECT count(*) FROM t WHERE b = 'in vain'")).toEqual([1]);
+  });
+
   it("that a transaction leaves open is closed with it, and does not keep it from committing", async () => {
     const left = await db.transaction(async (tx) => {
       const blob = await tx.blobopen("t", "b", 1);

@@ -18,6 +18,8 @@ export class LockWait {
    */
   #attempted = 0;
   #locked: { readonly progress: number; readonly since: number } | null = null;
+  /** It was said of the attempt that it is the last. */
+  #last = false;
 
   constructor(handle: DatabaseHandle, cursors: OpenCursors, control: Control) {
     this.#handle = handle;
@@ -39,6 +41,7 @@ export class LockWait {
   attempt(sequence: number, first: boolean, now: number): void {
     this.#sequence = sequence;
     this.#attempted = now;
+    this.#last = false;
     if (first) this.#locked = null;
   }
 
@@ -46,8 +49,14 @@ export class LockWait {
    * Whether `error` is a lock that is worth waiting for. SQLite answers BUSY at once if waiting could never end (two
    * readers that both want to write). So while this connection is reading, only a BUSY that came after a wait counts.
    * `progress` distinguishes the locks of one operation; each of them may take the whole timeout.
+   * No holds for the whole attempt: the transaction may be rolled back since, and the rest must not be tried alone.
    */
   mayRetry(error: unknown, progress = 0): boolean {
+    this.#last ||= !this.#worthWaiting(error, progress);
+    return !this.#last;
+  }
+
+  #worthWaiting(error: unknown, progress: number): boolean {
     if (this.interrupted) return false;
     const code = codeOf(error);
     const { inTransaction } = this.#handle;

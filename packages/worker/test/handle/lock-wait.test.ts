@@ -36,6 +36,18 @@ describe("a lock that is met", () => {
     expect(free.lockWait.mayRetry(busy)).toBe(true);
   });
 
+  it("is not worth another attempt once that was said, also when the transaction has been rolled back since", () => {
+    const handle = { inTransaction: true };
+    const lockWait = new LockWait(handle as never, { size: 0 } as never, openControl(createControl()));
+    lockWait.opening(1000);
+    lockWait.attempt(1, true, performance.now());
+    expect(lockWait.mayRetry(busy)).toBe(false);
+    handle.inTransaction = false;
+    expect(lockWait.mayRetry(busy)).toBe(false);
+    lockWait.attempt(1, false, performance.now());
+    expect(lockWait.mayRetry(busy)).toBe(true);
+  });
+
   it("is waited for until the timeout has passed, each lock of one operation by itself", () => {
     const { lockWait, attempt } = wait({ timeout: 3 * BUSY_SLICE_MS });
     attempt(BUSY_SLICE_MS, true);
@@ -45,6 +57,7 @@ describe("a lock that is met", () => {
     while (performance.now() < until);
     attempt(BUSY_SLICE_MS);
     expect(lockWait.mayRetry(busy)).toBe(false);
+    attempt(BUSY_SLICE_MS);
     expect(lockWait.mayRetry(busy, 1)).toBe(true);
     attempt(BUSY_SLICE_MS, true, 2);
     expect(lockWait.mayRetry(busy)).toBe(true);
