@@ -7,7 +7,7 @@ import {
   type Pool,
 } from "@sqlite-aio/core";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { open, rejection, temporaryPath } from "../support/database.ts";
+import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { python } from "../support/python.ts";
 
 const aggregates = new URL("../fixtures/aggregates.mjs", import.meta.url);
@@ -466,9 +466,46 @@ except sqlite3.Error as e: print(json.dumps([type(e).__name__, str(e)]))`);
         () => db.execute(`INSERT INTO t (x) ${sql} RETURNING x`),
       ])
         expect(await rejection(call)).toMatchObject(failed);
-      expect(await db.get("SELECT count(*) FROM t")).toEqual([8 - 1]);
+      expect(await db.get("SELECT count(*) FROM t")).toEqual([6]);
       await db.rollback();
     }
+  });
+
+  it("that throws leaves nothing of what was written, in a transaction or out of it", async () => {
+    const path = await temporaryPath();
+    const auto = await open(path, { isolationLevel: null });
+    await auto.executescript("CREATE TABLE u (x UNIQUE); INSERT INTO u VALUES ('a'), ('b')");
+    await auto.createCollation("mine", () => {
+      throw new Error("from the collation");
+    });
+    const failed = { message: expect.stringContaining("user-defined collation raised exception") as unknown };
+    const update = "UPDATE u SET x = x || 'z' WHERE x < 'zz' COLLATE mine";
+    const writes: (() => Promise<unknown>)[] = [
+      () => auto.execute(update),
+      () => auto.run(`${update} RETURNING x`),
+      () => auto.executeFetchall(`${update} RETURNING x`),
+      () => auto.executemany("INSERT INTO u SELECT ? WHERE 'a' < 'b' COLLATE mine", [["c"]]),
+      () => auto.executescript(`SELECT 1; ${update}`),
+      () => auto.execute("CREATE INDEX i ON u (x COLLATE mine)"),
+      () => auto.execute("CREATE TABLE v AS SELECT x FROM u ORDER BY x COLLATE mine"),
+    ];
+    const stored = (): unknown =>
+      openEngine(path)
+        .prepare("SELECT group_concat(x), (SELECT count(*) FROM sqlite_schema) FROM u")
+        .raw()
+        .get();
+    for (const write of writes) {
+      expect(await rejection(write)).toMatchObject(failed);
+      expect(auto.inTransaction).toBe(false);
+      expect(stored()).toEqual(["a,b", 2]);
+    }
+    await auto.execute("BEGIN");
+    await auto.execute("INSERT INTO u VALUES ('kept')");
+    for (const write of writes) expect(await rejection(write)).toMatchObject(failed);
+    // What another error leaves, it leaves with a collation too.
+    await rejection(auto.execute("INSERT OR FAIL INTO u VALUES ('d'), ('a'), ('e')"));
+    await auto.commit();
+    expect(stored()).toEqual(["a,b,kept,d", 2]);
   });
 
   it("that throws in the midst of a result leaves no lock and no half-read cursor", async () => {
@@ -496,7 +533,7 @@ except sqlite3.Error as e: print(json.dumps([type(e).__name__, str(e)]))`);
       ["c"],
     ]);
     expect(await rejection(insert)).toMatchObject({ parameterSet: 1 });
-    expect(await db.executeFetchall("SELECT g FROM t WHERE rowid > 6")).toEqual([["a"], ["b"]]);
+    expect(await db.executeFetchall("SELECT g FROM t WHERE rowid > 6")).toEqual([["a"]]);
   });
 
   it("that throws fails one of a pool's writes that are committed together, and leaves nothing of it", async () => {

@@ -1,4 +1,5 @@
 import type { NativeStatement } from "./native-statements.js";
+import { guardComparisons } from "./comparison-guard.js";
 import { type Operation, Step } from "./operation.js";
 import { splitScript } from "../sql/script.js";
 import type { SessionParts } from "./session-parts.js";
@@ -53,7 +54,7 @@ export function runScript(parts: BulkParts, transactions: TransactionControl, op
     state.check(facts, flags);
     trace.text(piece);
     if (facts.busyTimeout !== null) lockWait.busyTimeout(facts.busyTimeout, piece);
-    else changes.mutate(facts, () => handle.db.exec(piece));
+    else changes.mutate(facts, () => guardComparisons(parts, facts, () => handle.db.exec(piece)));
     counts.wrote();
     handle.noteTransaction();
     state.taintBy(facts.taint);
@@ -121,17 +122,16 @@ function isPacket(batch: Packet | SqlValue[][]): batch is Packet {
 }
 
 function runSets(parts: BulkParts, operation: Operation, statement: Statement): void {
-  const { handle, lockWait, counts, trace, comparisons } = parts;
+  const { handle, lockWait, counts, trace } = parts;
   const sets = operation.batch as SqlValue[][];
   const compiled = statement.handle(handle.db);
   while (operation.at < sets.length) {
     if (lockWait.interrupted) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
     const values = sets[operation.at]!;
     trace.statement(statement, values);
-    const info = compiled.run(...statement.bindings(values));
+    const info = guardComparisons(parts, statement.facts, () => compiled.run(...statement.bindings(values)));
     operation.changes += info.changes;
     counts.inserted(info.lastInsertRowid);
-    comparisons.check();
     operation.at++;
   }
 }

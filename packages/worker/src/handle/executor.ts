@@ -1,4 +1,5 @@
 import { type BulkParts, runMany, runScript } from "./bulk.js";
+import { guardComparisons } from "./comparison-guard.js";
 import {
   arraySource,
   lineSource,
@@ -80,8 +81,7 @@ export class Executor {
   }
 
   /**
-   * Runs one step of `operation`. If it throws, it has changed nothing, so the step may be retried. The error of a collation
-   * is the exception: the statement has run, and nobody retries it.
+   * Runs one step of `operation`. If it throws, it has changed nothing, so the step may be retried.
    */
   step(operation: Operation): number {
     const { comparisons } = this.#parts;
@@ -219,7 +219,9 @@ export class Executor {
   #returning(operation: Operation, statement: Statement, bindings: unknown[]): number {
     const { mode, flags } = operation;
     const { handle, out, state, schema, counts, changes: tracker } = this.#parts;
-    const rows = tracker.mutate(statement, () => statement.handle(handle.db).all(...bindings));
+    const rows = tracker.mutate(statement, () =>
+      guardComparisons(this.#parts, statement.facts, () => statement.handle(handle.db).all(...bindings)),
+    );
     counts.wrote();
     if (!statement.keepsSchema) schema.mayHaveChanged();
     state.wroteBy(statement);
@@ -236,7 +238,9 @@ export class Executor {
 
   #run(statement: Statement, bindings: unknown[]): void {
     const { handle, out, state, schema, counts, changes, attachedFiles } = this.#parts;
-    const info = changes.mutate(statement, () => statement.handle(handle.db).run(...bindings));
+    const info = changes.mutate(statement, () =>
+      guardComparisons(this.#parts, statement.facts, () => statement.handle(handle.db).run(...bindings)),
+    );
     if (!statement.readonly) counts.wrote();
     if (!statement.keepsSchema) schema.mayHaveChanged();
     if (statement.taint !== Taint.NONE) state.taintBy(statement.taint);

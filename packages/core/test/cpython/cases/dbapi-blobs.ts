@@ -99,6 +99,6 @@ export const blobs: readonly Case[] = [
       ["blob_do", "read"],
     ],
     differs:
-      "`close()` of a closed blob does nothing, and its `length` stays; a connection that is closed has a `ConnectionClosedError`",
+      "`close()` of a closed blob does nothing; a connection that is closed has a `ConnectionClosedError`",
   },
 ];

@@ -19,7 +19,7 @@ export const WORKER_HANDLE = mutantsOf("packages/worker/src", "packages/worker/t
   },
   {
     what: "a batch behind one that failed is run",
-    find: "    if (operation.code === Op.MANY) this.#failedJobs.add(operation.fields[3] as number);",
+    find: "    if (code === Op.MANY) this.#failedJobs.add(fields[3] as number);",
     replace: "",
     tests: [`${CORE}/connection/executemany-given-up`, `${CORE}/connection/executemany`],
   },

@@ -59,8 +59,8 @@ export const WORKER_LOOP = mutantsOf("packages/worker/src", "packages/worker/tes
   },
   {
     what: "what a failed operation has answered stays in the reply",
-    find: "      session.out.rewind(mark);\n      this.#timing = -1;",
-    replace: "      this.#timing = -1;",
+    find: "      const traced = session.out.rewind(mark);",
+    replace: "      const traced: string[] = [];",
     tests: [`${CORE}/connection/trace-callback`],
   },
   {
