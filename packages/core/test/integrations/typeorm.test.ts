@@ -321,6 +321,44 @@ describe("transactions", () => {
     expect(databaseOf(source).connection.inTransaction).toBe(false);
   });
 
+  it("are lost whole when SQLite rolls them back: nothing more of them is run, and the next one begins", async () => {
+    const path = await temporaryPath();
+    const source = await opened({ database: path });
+    await source.query(
+      "CREATE TRIGGER no BEFORE INSERT ON person WHEN new.name = 'no' BEGIN SELECT RAISE(ROLLBACK, 'not him'); END",
+    );
+    const stored = (): unknown =>
+      openEngine(path).prepare("SELECT name FROM person ORDER BY id").pluck().all();
+    const lost = { driverError: { code: "SQLITE_ABORT_ROLLBACK", rolledBack: true } };
+    const failed = source.transaction(async (manager) => {
+      await manager.insert(People, { name: "before" });
+      expect(await rejection(manager.insert(People, { name: "no" }))).toMatchObject({
+        driverError: { message: "not him", rolledBack: true },
+      });
+      expect(await rejection(manager.insert(People, { name: "after" }))).toMatchObject(lost);
+      expect(await rejection(manager.count(People))).toMatchObject(lost);
+    });
+    expect(await rejection(failed)).toMatchObject(lost);
+    expect(stored()).toEqual([]);
+
+    const nested = source.transaction(async (outer) => {
+      await outer.insert(People, { name: "outer" });
+      await rejection(
+        outer.transaction(async (inner) => {
+          await inner.insert(People, { name: "inner" });
+          await inner.insert(People, { name: "no" });
+        }),
+      );
+      await outer.insert(People, { name: "outer again" });
+    });
+    expect(await rejection(nested)).toMatchObject(lost);
+    expect(stored()).toEqual([]);
+
+    await source.transaction(async (manager) => await manager.insert(People, { name: "next" }));
+    await source.getRepository(People).insert({ name: "alone" });
+    expect(stored()).toEqual(["next", "alone"]);
+  });
+
   it("of a query runner are one for all callers of a data source, since TypeORM has one runner for each", async () => {
     const source = await opened();
     const [one, other] = [source.createQueryRunner(), source.createQueryRunner()];

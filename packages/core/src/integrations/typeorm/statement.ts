@@ -4,6 +4,7 @@ import type { Connection } from "../../connection/connection.js";
 import { DataError } from "../../errors/errors.js";
 import type { Parameters } from "../../values/bind.js";
 import { statementKind } from "../statement-kind.js";
+import type { LostTransaction } from "./lost-transaction.js";
 
 /** What became of a statement, as TypeORM reads it. */
 export interface TypeormResult {
@@ -18,18 +19,28 @@ export interface TypeormResult {
 /** A statement, which the thread compiles when it is executed, or finds among those it keeps. */
 export class TypeormStatement {
   readonly #connection: Connection;
+  readonly #lost: LostTransaction;
   readonly #sql: string;
 
   /** @internal Use `prepareAsync()`. */
-  constructor(connection: Connection, sql: string) {
+  constructor(connection: Connection, lost: LostTransaction, sql: string) {
     this.#connection = connection;
+    this.#lost = lost;
     this.#sql = sql;
   }
 
-  /** Runs it in one round trip. */
+  /**
+   * Runs it in one round trip. Rejects, without running it, in a transaction that SQLite has rolled back: it would be
+   * committed on its own.
+   */
   async executeAsync(parameters: readonly unknown[] = []): Promise<TypeormResult> {
-    const sql = this.#sql;
     const values = parameters.map(storable) as Parameters;
+    const done = await this.#lost.run(this.#sql, () => this.#execute(values));
+    return done ?? result(0, undefined, []);
+  }
+
+  async #execute(values: Parameters): Promise<TypeormResult> {
+    const sql = this.#sql;
     const kind = statementKind(sql);
     if (kind === "insert" || kind === "change") {
       const { changes, lastInsertRowid } = await this.#connection.run(sql, values);
