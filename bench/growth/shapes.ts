@@ -15,6 +15,8 @@ export const shapeSeries: readonly Series[] = [
     unit: "value",
     sizes: [1, 2, 5, 10, 20, 50, 100, 200, 500],
     quick: 500,
+    reason:
+      "Up to 20 columns the row costs more than its values; from 100 on a value costs more again, in better-sqlite3 too.",
     async measure({ driver, folder, size }) {
       const columns = Array.from({ length: size }, (_, at) =>
         at % 3 === 2 ? `'text ' || (n % 50) as c${at}` : `n + ${at} as c${at}`,
@@ -36,7 +38,8 @@ export const shapeSeries: readonly Series[] = [
     unit: "KB",
     sizes: powersOfTen(10, 10_000_000),
     quick: 10_000_000,
-    reason: "Below 1 KB the row costs more than its text.",
+    reason:
+      "Below 1 KB the row costs more than its text. Above 10 KB each text takes memory that the system has to map anew, in better-sqlite3 too, and here once more for its way.",
     async measure({ driver, folder, size }) {
       const count = Math.max(1, Math.min(10_000, BYTES / size));
       const session = await filled(
