@@ -8,6 +8,7 @@ import {
 } from "@sqlite-aio/core";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { until } from "../support/pool-support.ts";
 import { python } from "../support/python.ts";
 
 const aggregates = new URL("../fixtures/aggregates.mjs", import.meta.url);
@@ -506,6 +507,26 @@ except sqlite3.Error as e: print(json.dumps([type(e).__name__, str(e)]))`);
     await rejection(auto.execute("INSERT OR FAIL INTO u VALUES ('d'), ('a'), ('e')"));
     await auto.commit();
     expect(stored()).toEqual(["a,b,kept,d", 2]);
+  });
+
+  it.runIf(capabilities.changes)("that throws in a write of its own is told as no change", async () => {
+    await using pool = await createPool(await temporaryPath(), { groupCommit: false });
+    await pool.exec("CREATE TABLE u (x)");
+    await pool.createCollation("mine", () => {
+      throw new Error("from the collation");
+    });
+    const seen: unknown[] = [];
+    pool.on("change", ({ rowids }) => seen.push(rowids));
+    const write = "INSERT INTO u SELECT 'a' = 'b' COLLATE mine";
+    for (const call of [
+      () => pool.run(write),
+      () => pool.all(`${write} RETURNING x`),
+      () => pool.exec(write),
+    ])
+      expect(await rejection(call)).toBeInstanceOf(OperationalError);
+    await pool.run("INSERT INTO u VALUES (2)");
+    await until(() => seen.length > 0);
+    expect(seen).toEqual([{ u: [1] }]);
   });
 
   it("that throws in the midst of a result leaves no lock and no half-read cursor", async () => {

@@ -20,17 +20,26 @@ export function guardComparisons<T>(
   if (!comparisons.possible || !(facts.writes || COMPARES.has(facts.keyword))) return run();
   const exec = (sql: string): void =>
     void handle.privately(() => handle.besideCursors(() => handle.db.exec(sql)));
+  // Released, a savepoint that began the transaction would commit it, and be reported as a change.
+  const undo = handle.inTransaction ? UNDO : "ROLLBACK";
   exec(BEGIN);
   // What another error leaves, it leaves here too: OR FAIL keeps the rows before it.
   let end = KEEP;
   try {
     const result = run();
-    end = UNDO;
+    end = undo;
     comparisons.check();
     exec(KEEP);
     return result;
   } catch (error) {
-    if (handle.inTransaction) exec(end);
+    if (handle.inTransaction) {
+      try {
+        exec(end);
+      } catch {
+        // What cannot be committed must not stay open.
+        exec(undo);
+      }
+    }
     throw error;
   }
 }
