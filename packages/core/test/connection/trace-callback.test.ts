@@ -1,4 +1,5 @@
 import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
+import { type Connection, SqliteError } from "@sqlite-aio/core";
 import { expect, it, onTestFinished } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
 
@@ -54,22 +55,27 @@ it("has what failed, in its place, also of writes that were committed together",
   }
 });
 
-it("a script that waits for a lock in its midst is told of once, each of its statements", async () => {
-  const path = await temporaryPath();
-  const other = openEngine(path, 5000);
-  other.exec("CREATE TABLE t (x); BEGIN IMMEDIATE");
-  const db = await open(path, { isolationLevel: null });
+it("a script's statement that cannot be compiled is not told, as in CPython; one that fails later is", async () => {
+  const db = await open(":memory:", { isolationLevel: null });
+  await db.executescript("CREATE TABLE t (x UNIQUE); INSERT INTO t VALUES (1)");
   const seen: string[] = [];
   await db.setTraceCallback((sql) => seen.push(sql));
-  const written = db.executescript("SELECT 1; SELECT 2; INSERT INTO t VALUES (1); SELECT 3");
-  // Long enough for several attempts.
-  await delay(100);
-  other.exec("COMMIT");
-  await written;
-  expect(seen).toEqual(["SELECT 1;", "SELECT 2;", "INSERT INTO t VALUES (1);", "SELECT 3"]);
+  for (const [sql, told] of [
+    ["SELEC 2", []],
+    ["SELECT * FROM nowhere", []],
+    ["INSERT INTO t VALUES (1)", ["INSERT INTO t VALUES (1);"]],
+    ["SELECT abs(-9223372036854775808)", ["SELECT abs(-9223372036854775808);"]],
+  ] as const) {
+    seen.length = 0;
+    expect(await rejection(db.executescript(`SELECT 1; ${sql}; SELECT 3`))).toBeInstanceOf(SqliteError);
+    expect(seen).toEqual(["SELECT 1;", ...told]);
+  }
 });
 
-it("a statement that is tried again and again, since a lock is in its way, is told once", async () => {
+/** What a trace has of `run`, in the way of whose write there is a lock for long enough for several attempts. */
+async function toldBehindLock<T>(
+  run: (db: Connection) => Promise<T>,
+): Promise<{ result: T; seen: string[] }> {
   const path = await temporaryPath();
   // It waits: its COMMIT may meet an attempt of the one that is tested.
   const other = openEngine(path, 5000);
@@ -77,10 +83,20 @@ it("a statement that is tried again and again, since a lock is in its way, is to
   const db = await open(path, { isolationLevel: null });
   const seen: string[] = [];
   await db.setTraceCallback((sql) => seen.push(sql));
-  const written = db.execute("INSERT INTO t VALUES (1)");
-  // Long enough for several attempts.
+  const running = run(db);
   await delay(100);
   other.exec("COMMIT");
-  expect((await written).rowcount).toBe(1);
+  return { result: await running, seen };
+}
+
+it("a script that waits for a lock in its midst is told of once, each of its statements", async () => {
+  const script = "SELECT 1; SELECT 2; INSERT INTO t VALUES (1); SELECT 3";
+  const { seen } = await toldBehindLock((db) => db.executescript(script));
+  expect(seen).toEqual(["SELECT 1;", "SELECT 2;", "INSERT INTO t VALUES (1);", "SELECT 3"]);
+});
+
+it("a statement that is tried again and again, since a lock is in its way, is told once", async () => {
+  const { result, seen } = await toldBehindLock((db) => db.execute("INSERT INTO t VALUES (1)"));
+  expect(result.rowcount).toBe(1);
   expect(seen).toEqual(["INSERT INTO t VALUES (1)"]);
 });

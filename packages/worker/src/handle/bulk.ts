@@ -1,12 +1,13 @@
 import type { NativeStatement } from "./native-statements.js";
 import { guardComparisons } from "./comparison-guard.js";
+import type { DatabaseHandle } from "./database-handle.js";
 import { type Operation, Step } from "./operation.js";
 import { splitScript } from "../sql/script.js";
 import type { SessionParts } from "./session-parts.js";
 import type { Statement } from "./statement.js";
 import { Taint } from "../sql/taint.js";
 import { refuseEnding, type TransactionControl } from "./transaction-control.js";
-import { UsageError } from "../wire/fault.js";
+import { codeOf, UsageError } from "../wire/fault.js";
 import type { Packet } from "../wire/rows/row-encode.js";
 import { scanParameters } from "../sql/parameters.js";
 import { StatementFacts } from "../sql/statement-facts.js";
@@ -52,9 +53,17 @@ export function runScript(parts: BulkParts, transactions: TransactionControl, op
     const facts = new StatementFacts(piece);
     if (facts.endsTransaction) refuseEnding(flags);
     state.check(facts, flags);
+    const { mark } = out;
     trace.text(piece);
     if (facts.busyTimeout !== null) lockWait.busyTimeout(facts.busyTimeout, piece);
-    else changes.mutate(facts, () => guardComparisons(parts, facts, () => handle.db.exec(piece)));
+    else {
+      try {
+        changes.mutate(facts, () => guardComparisons(parts, facts, () => handle.db.exec(piece)));
+      } catch (error) {
+        if (trace.on && codeOf(error) === "SQLITE_ERROR" && !compiles(handle, piece)) out.rewind(mark);
+        throw error;
+      }
+    }
     counts.wrote();
     handle.noteTransaction();
     state.taintBy(facts.taint);
@@ -115,6 +124,16 @@ export function runMany(parts: BulkParts, transactions: TransactionControl, oper
   state.wroteBy(statement);
   out.done(statement.dml ? operation.changes : -1, counts.lastInsertRowid);
   return Step.DONE;
+}
+
+/** Whether SQLite began to run a statement that has failed: it traces no statement that it cannot compile. */
+function compiles(handle: DatabaseHandle, sql: string): boolean {
+  try {
+    handle.privately(() => handle.db.prepare(sql));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isPacket(batch: Packet | SqlValue[][]): batch is Packet {
