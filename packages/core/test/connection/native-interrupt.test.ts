@@ -2,7 +2,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promi
 import { capabilities, connect, createPool, OperationalError } from "@sqlite-aio/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
-import { until } from "../support/pool-support.ts";
+import { abortedWithin, until } from "../support/pool-support.ts";
 import { random } from "../support/random.ts";
 import { timeFactor } from "../support/time-factor.ts";
 
@@ -154,15 +154,9 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
   it("a signal's reason that is an OperationalError tells of the rollback, too", async () => {
     const db = await open();
     await db.executescript("CREATE TABLE t (x)");
-    const controller = new AbortController();
     const given = new OperationalError("given up");
-    await db.createFunction("give_up", 0, () => {
-      controller.abort(given);
-      return 1;
-    });
-    const filled = rejection(
-      db.execute(`${filling(1e9)} WHERE i > 1 OR give_up()`, [], { signal: controller.signal }),
-    );
+    const signal = await abortedWithin(db, given);
+    const filled = rejection(db.execute(`${filling(1e9)} WHERE i > 1 OR give_up()`, [], { signal }));
     expect(await filled).toBe(given);
     expect(given.rolledBack).toBe(true);
     expect(db.inTransaction).toBe(false);
@@ -172,12 +166,7 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
     const path = await temporaryPath();
     const db = await open(path);
     await db.executescript("CREATE TABLE t (x)");
-    const controller = new AbortController();
-    const { signal } = controller;
-    await db.createFunction("give_up", 0, () => {
-      controller.abort(reason);
-      return 1;
-    });
+    const signal = await abortedWithin(db, reason);
     const failed = rejection(
       db.transaction(async (tx) => {
         await tx.execute("INSERT INTO t VALUES (1)");

@@ -8,6 +8,7 @@ import {
 } from "@sqlite-aio/core";
 import { beforeEach, describe, expect, it } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { abortedWithin } from "../support/pool-support.ts";
 import { gate } from "../support/gate.ts";
 import { timeFactor } from "../support/time-factor.ts";
 
@@ -805,13 +806,8 @@ describe("a transaction that SQLite ends", () => {
     await db.executescript(
       "INSERT INTO t (x) WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT 2000) SELECT i FROM n",
     );
-    const controller = new AbortController();
-    const { signal } = controller;
     const given = new OperationalError("given up");
-    await db.createFunction("give_up", 0, () => {
-      controller.abort(given);
-      return 1;
-    });
+    const signal = await abortedWithin(db, given);
     const outcome = await db
       .transaction(async (tx) => {
         await insert(tx, 10_000);

@@ -99,6 +99,16 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
   while (!(await condition())) await sleep(1);
 }
 
+/** A signal that is aborted by the SQL function `give_up()`: while the statement that calls it runs. */
+export async function abortedWithin(db: Connection, reason: unknown): Promise<AbortSignal> {
+  const controller = new AbortController();
+  await db.createFunction("give_up", 0, () => {
+    controller.abort(reason);
+    return 1;
+  });
+  return controller.signal;
+}
+
 /** What became of each of the promises. */
 export async function outcomes(promises: readonly Promise<unknown>[]): Promise<unknown[]> {
   const settled = await Promise.allSettled(promises);
