@@ -244,6 +244,29 @@ print(json.dumps(out))`);
     await busy.close();
   });
 
+  it("outlives the interrupt of a statement beside it, and fails no statement after that", async () => {
+    const endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    await db.executescript("INSERT INTO t VALUES (x''), (x'0a0b')");
+    const expired = await db.blobopen("t", "b", 4, { readonly: true });
+    await db.execute("UPDATE t SET b = x'00' WHERE rowid = 4");
+    await db.commit();
+    const read = await db.blobopen("t", "b", 1, { readonly: true });
+    const written = await db.blobopen("t", "b", 6);
+    const empty = await db.blobopen("t", "b", 5);
+    expect([...(await read.read(4))]).toEqual([0, 1, 2, 3]);
+    await written.write(Buffer.of(1));
+    expect(await rejection(db.execute(endless, [], { timeout: 20 }))).toMatchObject({
+      code: "SQLITE_INTERRUPT",
+    });
+    expect(await db.executeFetchall("SELECT hex(b) FROM t WHERE rowid = 6")).toEqual([["010B"]]);
+    expect([...(await read.read(4))]).toEqual([4, 5, 6, 7]);
+    await written.write(Buffer.of(2));
+    expect((await empty.read()).length).toBe(0);
+    expect(await rejection(expired.read())).toMatchObject(ABORTED);
+    for (const blob of [read, written, empty]) await blob.close();
+    expect(await db.executeFetchall("SELECT hex(b) FROM t WHERE rowid = 6")).toEqual([["0102"]]);
+  });
+
   it("whose thread dies rejects", async () => {
     await db.createFunction("die", 0, new URL("../fixtures/deadly.mjs", import.meta.url), { export: "die" });
     const blob = await db.blobopen("t", "b", 1);

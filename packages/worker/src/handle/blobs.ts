@@ -1,12 +1,18 @@
 import { native, needsNative } from "../engine/native.js";
-import { UsageError } from "../wire/fault.js";
+import { codeOf, UsageError } from "../wire/fault.js";
+
+/** The database, the table and the column of a value. */
+type Place = readonly [string, string, string];
 
 interface OpenBlob {
   /** The native companion's number of the blob. */
-  readonly id: number;
-  readonly database: string;
-  readonly table: string;
+  id: number;
+  readonly place: Place;
+  readonly rowid: bigint;
+  readonly writable: boolean;
   written: boolean;
+  /** Why it could not be opened again; null if it is open. */
+  failure: { readonly error: unknown } | null;
 }
 
 /** Open blobs, by the numbers that the main side has given them. */
@@ -34,15 +40,10 @@ export class Blobs {
   }
 
   /** Opens the value of a column in a row. Returns its length in bytes. */
-  open(
-    number: number,
-    [database, table, column]: readonly [string, string, string],
-    rowid: bigint,
-    writable: boolean,
-  ): number {
+  open(number: number, place: Place, rowid: bigint, writable: boolean): number {
     if (native === null || this.#token === 0) throw needsNative("blobopen()");
-    const { id, bytes } = native.blobOpen(this.#token, database, table, column, rowid, writable);
-    this.#open.set(number, { id, database, table, written: false });
+    const { id, bytes } = native.blobOpen(this.#token, ...place, rowid, writable);
+    this.#open.set(number, { id, place, rowid, writable, written: false, failure: null });
     return bytes;
   }
 
@@ -57,15 +58,57 @@ export class Blobs {
     native!.blobWrite(this.#token, blob.id, bytes, offset);
     blob.written = true;
     // Outside a transaction the write is committed when the blob is closed.
-    if (this.#inTransaction()) this.#changed(blob.database, blob.table);
+    if (this.#inTransaction()) this.#tell(blob);
   }
 
   close(number: number): void {
     const blob = this.#open.get(number);
     if (blob === undefined) return;
     this.#open.delete(number);
+    if (blob.failure !== null) throw blob.failure.error;
+    this.#close(blob);
+  }
+
+  #close(blob: OpenBlob): void {
     native!.blobClose(this.#token, blob.id);
-    if (blob.written && !this.#inTransaction()) this.#changed(blob.database, blob.table);
+    if (blob.written && !this.#inTransaction()) this.#tell(blob);
+    blob.written = false;
+  }
+
+  #tell({ place: [database, table] }: OpenBlob): void {
+    this.#changed(database, table);
+  }
+
+  /**
+   * Closes all blobs and opens them again at their values: to SQLite, an open blob is a statement under way. A blob that
+   * cannot be opened again gives the error when it is used.
+   */
+  reopen(): void {
+    const live = [...this.#open.values()].filter((blob) => blob.failure === null && !this.#expired(blob));
+    const attempt = (blob: OpenBlob, work: () => void): void => {
+      try {
+        if (blob.failure === null) work();
+      } catch (error) {
+        blob.failure = { error };
+      }
+    };
+    for (const blob of live) attempt(blob, () => this.#close(blob));
+    for (const blob of live) {
+      attempt(blob, () => {
+        blob.id = native!.blobOpen(this.#token, ...blob.place, blob.rowid, blob.writable).id;
+      });
+    }
+  }
+
+  /** Its row was changed by other means, so it gives an error for ever, and is no statement under way. */
+  #expired({ id }: OpenBlob): boolean {
+    try {
+      native!.blobRead(this.#token, id, new Uint8Array(1), 0);
+      return false;
+    } catch (error) {
+      // An empty value has no first byte, which is another error.
+      return codeOf(error) === "SQLITE_ABORT";
+    }
   }
 
   /** {@link close} without errors, for a blob that nobody uses any more. */
@@ -85,6 +128,7 @@ export class Blobs {
     const blob = this.#open.get(number);
     if (blob === undefined)
       throw new UsageError("SQLITE_ABORT", "the blob was closed with its transaction or lease");
+    if (blob.failure !== null) throw blob.failure.error;
     return blob;
   }
 }

@@ -7,6 +7,7 @@ import { codeOf, UsageError } from "../wire/fault.js";
 export class DatabaseHandle {
   readonly #cursors: OpenCursors;
   readonly #limits: Limits;
+  readonly #clearInterrupt: () => void;
   #db: EngineDatabase | null = null;
   #token = 0;
   /** Above zero while one of the driver's own statements runs. */
@@ -16,9 +17,10 @@ export class DatabaseHandle {
   /** A transaction was open when the running operation began. */
   #wasInTransaction = false;
 
-  constructor(cursors: OpenCursors, limits: Limits) {
+  constructor(cursors: OpenCursors, limits: Limits, clearInterrupt: () => void) {
     this.#cursors = cursors;
     this.#limits = limits;
+    this.#clearInterrupt = clearInterrupt;
   }
 
   /** Throws if no handle is open. */
@@ -82,8 +84,8 @@ export class DatabaseHandle {
           return work();
         } catch (error) {
           if (codeOf(error) !== "SQLITE_INTERRUPT" || attempts === 2) throw error;
-          // The interrupt was meant for the previous statement. SQLite clears it once no cursor is half read.
-          this.#cursors.interrupt();
+          // The interrupt was meant for the previous statement.
+          this.#clearInterrupt();
         }
       }
     } finally {

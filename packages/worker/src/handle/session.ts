@@ -47,7 +47,7 @@ export class Session implements SessionParts {
   readonly out = new ReplyWriter();
   readonly cursors = new OpenCursors();
   readonly limits = new Limits();
-  readonly handle = new DatabaseHandle(this.cursors, this.limits);
+  readonly handle = new DatabaseHandle(this.cursors, this.limits, () => this.clearInterrupt());
   readonly schema = new SchemaWatch(this.handle);
   readonly counts = new ChangeCounts(this.handle);
   readonly state = new ConnectionState(this.handle, this.schema);
@@ -133,6 +133,16 @@ export class Session implements SessionParts {
     this.attachedFiles.mayHaveChanged(db);
     this.#definitions.installAuthorizer();
     return { sqliteVersion, serializes: db.serializes !== false };
+  }
+
+  /**
+   * Call it after a sqlite3_interrupt(). It stops every statement that is under way, half-read cursors included, and
+   * SQLite keeps it for all further statements until none is under way; an open blob counts as one, too. So half-read
+   * cursors end with an error, and blobs are opened again.
+   */
+  clearInterrupt(): void {
+    this.cursors.interrupt();
+    this.blobs.reopen();
   }
 
   close(): void {

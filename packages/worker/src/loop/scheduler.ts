@@ -150,15 +150,11 @@ export class Scheduler {
     }
   }
 
-  /**
-   * sqlite3_interrupt() stops every statement that is being stepped, including half-read cursors. While one of those
-   * stays open, the interrupt also hits the next statement. So an interrupt closes all half-read cursors here.
-   */
   #ended(): void {
     const interrupts = end(this.#control, this.#latest);
     if (interrupts === this.#interrupts) return;
     this.#interrupts = interrupts;
-    this.#session.cursors.interrupt();
+    this.#session.clearInterrupt();
   }
 
   #ran(operation: Operation, ms: number): void {
