@@ -22,7 +22,7 @@ const MOST_SPARE = 1024 * 1024;
 /** A blob that is garbage-collected must not keep its transaction open for ever. */
 const forgotten = new FinalizationRegistry<{ readonly handle: Handle; readonly number: number }>(
   ({ handle, number }) => {
-    if (handle.cursors.delete(number)) handle.release(number);
+    if (handle.cursors.has(number)) handle.cursors.close(number);
   },
 );
 
@@ -241,7 +241,7 @@ export async function openBlob(
   const method = handle.method("blobOpen", number, all, rowid(row), writable);
   const { value } = await handle.perform(method, { signal, timeout }, caller);
   // If the transaction has ended meanwhile, the thread has closed its blobs already.
-  if (handle.closed) handle.release(number);
+  if (handle.closed) handle.cursors.close(number);
   else handle.cursors.add(number);
   return new Blob(connection, handle, number, value as number);
 }

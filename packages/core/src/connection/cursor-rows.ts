@@ -3,19 +3,40 @@ import { Call } from "../thread/call.js";
 import { OperationalError } from "../errors/errors.js";
 import type { Deadline } from "../options/deadline.js";
 import type { Handle } from "./handle.js";
+import type { RowRequests } from "../thread/open-cursors.js";
 import type { Shape } from "../values/shape.js";
 
 /** A half-read cursor that is garbage-collected must not hold its snapshot, and so the write-ahead log, for ever. */
 const dropped = new FinalizationRegistry<{ readonly handle: Handle; readonly id: number }>(
   ({ handle, id }) => {
-    if (handle.cursors.delete(id)) handle.release(id);
+    if (handle.cursors.has(id)) handle.cursors.close(id);
   },
 );
 
 /** The chunk size grows up to this many rows, which is what the thread packs at a time. */
 const MAX_CHUNK = 2048;
 
-/** The rows of one result, as arrays of cells: the current chunk, and the request for the next one. */
+/** The requests for the next chunks, in order. */
+class ReadAhead implements RowRequests {
+  readonly calls: Call[] = [];
+  #waiting = 0;
+
+  get awaited(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** Waits for the answer to the first one. */
+  async settle(handle: Handle): Promise<void> {
+    this.#waiting++;
+    try {
+      await handle.settle(this.calls[0]!);
+    } finally {
+      this.#waiting--;
+    }
+  }
+}
+
+/** The rows of one result, as arrays of cells: the current chunk, and the requests for the next ones. */
 export class CursorRows {
   readonly shape: Shape | null;
   readonly #handle: Handle;
@@ -29,7 +50,9 @@ export class CursorRows {
   #rows: unknown[][];
   #at = 0;
   #more: boolean;
-  #ahead: Call | null = null;
+  readonly #ahead = new ReadAhead();
+  /** Chunks to request ahead. */
+  #depth: number;
   #closed = false;
 
   /** `query` is the answered call that opened the cursor. Later chunks have `chunk` rows at first. */
@@ -38,6 +61,8 @@ export class CursorRows {
     this.#handle = handle;
     this.#id = query.cursor;
     this.#chunk = chunk;
+    // Who reads one row at a time may want no second one, so nothing is requested ahead until it has been asked for.
+    this.#depth = chunk > 1 ? 1 : 0;
     this.#sql = query.sql;
     this.#interrupts = handle.settings.interrupts;
     this.#rows = query.rows as unknown[][];
@@ -46,7 +71,7 @@ export class CursorRows {
     dropped.register(this, { handle, id: this.#id }, this);
     // If the transaction has ended meanwhile, the thread has closed its cursors already.
     if (handle.closed) this.#release();
-    else handle.cursors.add(this.#id);
+    else handle.cursors.add(this.#id, this.#ahead);
   }
 
   /** A row can be taken without waiting. */
@@ -61,16 +86,8 @@ export class CursorRows {
 
   /** The next row of the current chunk. */
   take(): unknown[] {
-    if (this.#more && this.#ahead === null && this.#reads) this.#askAhead();
+    if (this.#ahead.calls.length < this.#depth && this.#more) this.#askAhead();
     return this.#rows[this.#at++]!;
-  }
-
-  /**
-   * Whether the reader will want the next chunk. Who reads one row at a time may want no second one, so nothing is
-   * requested ahead until the second row has been asked for.
-   */
-  get #reads(): boolean {
-    return this.#chunk > 1 || this.#waits > 0;
   }
 
   /** The remaining rows of the current chunk. */
@@ -82,25 +99,24 @@ export class CursorRows {
 
   /** Waits for the next chunk. False at the end. */
   async refill(deadline: Deadline | undefined): Promise<boolean> {
-    if (this.#ahead === null) {
+    const { calls } = this.#ahead;
+    if (calls.length === 0) {
       if (!this.#more) return false;
-      this.#ahead = this.#fetch(this.#chunk, deadline);
-    } else if (deadline !== undefined) this.#handle.watch(this.#ahead, deadline);
-    const call = this.#ahead;
+      calls.push(this.#fetch(this.#chunk, deadline));
+    } else if (deadline !== undefined) this.#handle.watch(calls[0]!, deadline);
+    const call = calls[0]!;
     const waited = !call.settled;
     try {
-      await this.#handle.settle(call);
+      await this.#ahead.settle(this.#handle);
     } catch (error) {
-      if (this.#ahead === call) {
-        this.#ahead = null;
-        this.#release();
-      }
+      if (this.#closed) return false;
+      if (calls[0] === call) this.#release();
       throw error;
     }
     if (this.#closed) return false;
     // If several fetches waited for this chunk, the first one makes it current.
-    if (this.#ahead === call) {
-      this.#ahead = null;
+    if (calls[0] === call) {
+      calls.shift();
       if (waited) this.#grow();
       if (!call.more) this.#ended();
       this.#rows = call.rows as unknown[][];
@@ -109,19 +125,26 @@ export class CursorRows {
     return true;
   }
 
-  /** A reader that waits repeatedly gets larger chunks, because each chunk wakes both threads. */
+  /**
+   * A reader that waits repeatedly gets larger chunks, because each chunk wakes both threads; and two of them ahead, so
+   * that the thread reads one while the other is on its way.
+   */
   #grow(): void {
-    if (++this.#waits > 1 && this.#chunk < MAX_CHUNK) this.#chunk = Math.min(this.#chunk * 2, MAX_CHUNK);
+    if (++this.#waits === 1) this.#depth = 1;
+    else {
+      this.#chunk = Math.min(this.#chunk * 2, MAX_CHUNK);
+      this.#depth = 2;
+    }
   }
 
-  /** Cancels the request for the next chunk. */
+  /** Cancels the requests for the next chunks. */
   giveUp(reason: unknown): void {
-    if (this.#ahead !== null) this.#handle.giveUp(this.#ahead, reason);
+    for (const call of this.#ahead.calls) this.#handle.giveUp(call, reason);
   }
 
   /** True if the next chunk is requested already: {@link refill} before calling {@link rest}. */
   get expecting(): boolean {
-    return this.#ahead !== null;
+    return this.#ahead.calls.length > 0;
   }
 
   /** Requests all rows that are still in the thread, as objects or arrays; null if there are none. */
@@ -132,12 +155,12 @@ export class CursorRows {
     try {
       return await this.#handle.settle(call);
     } catch (error) {
-      this.#handle.release(this.#id);
+      this.#handle.cursors.close(this.#id);
       throw error;
     }
   }
 
-  /** Drops the remaining rows. True if the thread held some. */
+  /** Drops the remaining rows, and stops the statement if it is computing some. True if the thread held rows. */
   close(): boolean {
     const halfRead = this.#more;
     this.#closed = true;
@@ -149,16 +172,17 @@ export class CursorRows {
   #askAhead(): void {
     // After interrupt(), the current chunk can still be read. The error comes with the request for the next one.
     if (this.#interrupts !== this.#handle.settings.interrupts) return;
+    let call: Call;
     try {
       // Checked first, so that diagnostics channels never see a call that was not made.
       this.#handle.lane.refuseDeadlock();
-      this.#ahead = this.#fetch(this.#chunk, undefined);
+      call = this.#fetch(this.#chunk, undefined);
     } catch {
       // The handle is leased to its own transaction. The request is made when the rows are needed.
-      this.#ahead = null;
       return;
     }
-    this.#ahead.promise.catch(() => {});
+    this.#ahead.calls.push(call);
+    call.promise.catch(() => {});
     this.#handle.postNow();
   }
 
@@ -174,12 +198,13 @@ export class CursorRows {
   }
 
   #release(): void {
+    this.#handle.cursors.close(this.#id);
     this.#ended();
-    this.#handle.release(this.#id);
   }
 
   #ended(): void {
     this.#more = false;
+    this.#ahead.calls.length = 0;
     this.#handle.cursors.delete(this.#id);
     dropped.unregister(this);
   }

@@ -277,7 +277,7 @@ export class Cursor {
     const result = this.#result;
     if (result === null) return [];
     const rows = this.#takeAll(result) as R[];
-    if (result.expecting) {
+    while (result.expecting) {
       await result.refill(deadline);
       for (const row of this.#takeAll(result)) rows.push(row as R);
     }
@@ -382,7 +382,7 @@ export class Cursor {
   #adopt(call: Call): void {
     if (call.cursor !== this.#id) {
       // Another execute() on this cursor was started meanwhile.
-      if (call.more) this.#handle.release(call.cursor);
+      if (call.more) this.#handle.cursors.close(call.cursor);
       return;
     }
     this.describe(call.shape);

@@ -13,6 +13,7 @@ import type { HookListeners } from "../functions/hook-listeners.js";
 import { type Autocommit, LEGACY_TRANSACTION_CONTROL } from "../options/autocommit.js";
 import { closedReason, type Lane } from "./lane.js";
 import type { RowFactory } from "./cursor.js";
+import { OpenCursors } from "../thread/open-cursors.js";
 import { buildsObjects, type TextFactory } from "../values/row-maker.js";
 import { type CachedStatement, checkSql } from "../thread/statement-cache.js";
 import { type SqlStatement, statementParts, textWithoutValues } from "../values/sql-statement.js";
@@ -75,23 +76,30 @@ export class Handle {
   readonly settings: Settings;
   /** The handle belongs to a `transaction()`, which begins and ends by itself. */
   readonly scoped: boolean;
-  /** Cursors that hold rows in the thread. */
-  readonly cursors = new Set<number>();
+  readonly cursors: OpenCursors;
   #closed = false;
   #leaseOver = false;
   #closedReason: () => Error = closedReason;
 
-  constructor(channel: WorkerThread, root: Lane, lane: Lane, settings: Settings, scoped = false) {
+  constructor(
+    channel: WorkerThread,
+    root: Lane,
+    lane: Lane,
+    settings: Settings,
+    scoped = false,
+    outer: OpenCursors | null = null,
+  ) {
     this.channel = channel;
     this.root = root;
     this.lane = lane;
     this.settings = settings;
     this.scoped = scoped;
+    this.cursors = new OpenCursors(this, outer);
   }
 
   /** A handle for a lease; `scoped` if the lease is a transaction's. */
   within(lane: Lane, scoped: boolean): Handle {
-    return new Handle(this.channel, this.root, lane, this.settings, scoped);
+    return new Handle(this.channel, this.root, lane, this.settings, scoped, this.cursors);
   }
 
   /** Takes no further calls. */
@@ -153,11 +161,6 @@ export class Handle {
   /** A number for a cursor, a job or a blob, unique in the thread. */
   nextNumber(): number {
     return this.channel.nextNumber();
-  }
-
-  /** Tells the thread to drop what it keeps under this number. */
-  release(number: number): void {
-    this.channel.release(number);
   }
 
   /** Posts the calls of this tick now, without waiting for the tick's end. */
@@ -315,6 +318,17 @@ export class Handle {
   giveUp(call: Call, reason: unknown): void {
     if (this.lane.withdraw(call)) call.reject(reason);
     else this.channel.cancel(call, reason);
+  }
+
+  /** Cancels a call, whether it waits in the lane or is in the thread, where it is stopped between two rows. */
+  discourage(call: Call, reason: unknown): void {
+    if (this.lane.withdraw(call)) call.reject(reason);
+    else this.channel.discourage(call);
+  }
+
+  /** Tells the thread to drop what it keeps under this number. */
+  release(number: number): void {
+    this.channel.release(number);
   }
 
   /** Waits for a call's answer. The error's stack names the caller. */

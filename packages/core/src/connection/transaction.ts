@@ -163,8 +163,7 @@ class Scope {
    */
   #close(): void {
     this.#inner.end();
-    for (const cursor of this.#inner.cursors) this.#inner.release(cursor);
-    this.#inner.cursors.clear();
+    this.#inner.cursors.closeAll();
   }
 
   #leave(): void {

@@ -248,6 +248,7 @@ export class Member {
       this.#takeBack(handle);
       return false;
     }
+    handle.cursors.closeAll();
     let stuck = false;
     const setAside = (): void => {
       stuck = true;

@@ -206,7 +206,17 @@ describe("rows", () => {
     expect(read).toBe(9000);
     expect(Math.max(...ahead.slice(0, 128))).toBeLessThanOrEqual(64 * 3);
     expect(Math.max(...ahead)).toBeGreaterThan(1024);
-    expect(Math.max(...ahead)).toBeLessThanOrEqual(2 * 2048 + 1);
+    expect(Math.max(...ahead)).toBeLessThanOrEqual(3 * 2048 + 1);
+  });
+
+  it("are read two chunks ahead, of twice the size, for a reader that has waited twice", async () => {
+    const db = await open(":memory:", { iterChunkSize: 10 });
+    const steps = await countSteps(db);
+    const cursor = await db.execute(numbers(1000, "step(i)"));
+    // The reader waits: each row is computed by this thread.
+    for (let i = 0; i < 22; i++) expect(await cursor.fetchone()).toEqual([i]);
+    await barrier(db);
+    expect(steps()).toBe(71);
   });
 
   it.each([1, 2, 63, 64, 65, 66, 128, 129, 130, 1000])("are all there when there are %d", async (count) => {

@@ -89,6 +89,92 @@ describe.runIf(capabilities.interrupt)("an iteration that is left while its firs
   });
 });
 
+/** A first chunk, the row that is read with it, and an endless one. */
+const endlessAfter = (chunk: number): string =>
+  `WITH RECURSIVE few (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM few LIMIT ${chunk + 1}),
+    n (i) AS (SELECT hold(?) UNION ALL SELECT 1 FROM n) SELECT i FROM few UNION ALL SELECT count(*) FROM n`;
+
+describe.runIf(capabilities.interrupt)("a result that is left while its next rows are computed ahead", () => {
+  it("stops the statement of a connection at a break", async () => {
+    const db = await open();
+    const { name, entered, release } = await holds(db);
+    await release(1);
+    for await (const row of db.execute(endlessAfter(64), [name(1)])) {
+      expect(row).toEqual([1]);
+      await entered(1);
+      break;
+    }
+    expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
+  });
+
+  it("ends no other cursor of the connection", async () => {
+    const db = await open();
+    const other = await db.execute(NUMBERS);
+    expect(await other.fetchone()).toEqual([1]);
+    const { name, entered, release } = await holds(db);
+    const left = await db.execute("SELECT value, iif(value < 66, 0, hold(?)) FROM json_each(?)", [
+      name(1),
+      JSON.stringify(Array.from({ length: 1000 }, (_, at) => at)),
+    ]);
+    expect(await left.fetchone()).toEqual([0, 0]);
+    await entered(1);
+    const closed = left.close();
+    await release(1);
+    await closed;
+    expect((await other.fetchall()).length).toBe(4999);
+  });
+
+  it("stops the statement of a pool at a break, and the connection is there for others", async () => {
+    const pool = await openPool({ readers: 1, readLeases: 1 });
+    const { name, entered, release } = await holds(pool);
+    await release(1);
+    for await (const row of pool.iterate(endlessAfter(2048), [name(1)])) {
+      expect(row).toEqual({ i: 1 });
+      await entered(1);
+      break;
+    }
+    expect(pool.stats()).toMatchObject({ busy: 0, pending: 0, waiting: 0, respawned: 0 });
+    expect(await pool.read((tx) => tx.get("SELECT 1 AS one"))).toEqual({ one: 1 });
+  });
+
+  it("stops it at the end of a lease and of a transaction, which commits", async () => {
+    const pool = await openPool({ readers: 1, readLeases: 1 });
+    const { name, entered, release } = await holds(pool);
+    for (const number of [1, 2]) await release(number);
+    await pool.exec("CREATE TABLE t (a)");
+    const lease = await pool.acquire();
+    expect(await (await lease.execute(endlessAfter(64), [name(1)])).fetchone()).toEqual([1]);
+    await entered(1);
+    await lease.close();
+    await pool.transaction(async (tx) => {
+      await tx.run("INSERT INTO t VALUES (1)");
+      for await (const row of tx.iterate(endlessAfter(2048), [name(2)])) {
+        expect(row).toEqual({ i: 1 });
+        await entered(2);
+        break;
+      }
+    });
+    expect(await pool.all("SELECT a FROM t")).toEqual([{ a: 1 }]);
+  });
+
+  it("stops it when the cursor is closed or used again, and who waits for a row gets none", async () => {
+    const db = await open();
+    const { name, entered, release } = await holds(db);
+    await release(1);
+    await release(2);
+    const cursor = await db.execute(endlessAfter(64), [name(1)]);
+    expect((await cursor.fetchmany(64)).length).toBe(64);
+    const waiting = cursor.fetchone();
+    await entered(1);
+    await cursor.execute(endlessAfter(64), [name(2)]);
+    expect(await waiting).toBeNull();
+    expect(await cursor.fetchone()).toEqual([1]);
+    await entered(2);
+    await cursor.close();
+    expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
+  });
+});
+
 describe("an iteration that is left while it waits for a connection", () => {
   it("leaves the line, and nothing is run for it", async () => {
     const pool = await openPool({ readers: 1, readLeases: 1 });

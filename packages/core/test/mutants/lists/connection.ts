@@ -137,7 +137,7 @@ export const CONNECTION = mutantsOf("packages/core/src", "packages/core/test/con
   },
   {
     what: "cursors that a transaction leaves half read are kept",
-    find: "    for (const cursor of this.#inner.cursors) this.#inner.release(cursor);\n",
+    find: "    this.#inner.cursors.closeAll();\n",
     replace: "",
     tests: ["transaction"],
   },
@@ -296,5 +296,31 @@ export const CONNECTION = mutantsOf("packages/core/src", "packages/core/test/con
     find: "++this.#sets >= MAX_SETS || this.#bytes >= MAX_BYTES",
     replace: "++this.#sets >= MAX_SETS",
     tests: ["executemany"],
+  },
+  {
+    file: "connection/cursor-rows.ts",
+    what: "only one chunk is requested ahead",
+    find: "      this.#depth = 2;\n",
+    replace: "",
+    tests: ["cursor"],
+  },
+  {
+    file: "thread/open-cursors.ts",
+    what: "a cursor that is closed lets the statement run on",
+    find: "    if (requests !== undefined) this.#stop(requests);\n",
+    replace: "",
+    tests: ["left-early"],
+  },
+  {
+    what: "a lease that ends lets its cursors' statements run on",
+    find: "      if (!requests.awaited) this.#stop(requests);\n",
+    replace: "",
+    tests: ["left-early"],
+  },
+  {
+    what: "a cursor that is closed interrupts the others",
+    find: "      if (this.empty) this.#host.giveUp(call, closed);\n      else this.#host.discourage(call, closed);\n",
+    replace: "      this.#host.giveUp(call, closed);\n",
+    tests: ["left-early"],
   },
 ]);

@@ -67,7 +67,20 @@ export const WORKER_HANDLE = mutantsOf("packages/worker/src", "packages/worker/t
   },
   {
     what: "a change by a blob outside a transaction is not told",
-    find: "    if (blob.written && !this.#inTransaction()) this.#changed(blob.database, blob.table);",
+    find: "    if (blob.written && !this.#inTransaction()) this.#tell(blob);",
+    replace: "",
+    tests: [`${CORE}/connection/blob`],
+  },
+  {
+    what: "blobs are opened again while another one is still open",
+    find: "    for (const blob of live) attempt(blob, () => this.#close(blob));\n    for (const blob of live) {\n",
+    replace: "    for (const blob of live) {\n      attempt(blob, () => this.#close(blob));\n",
+    tests: [`${CORE}/connection/blob`],
+  },
+  {
+    file: "handle/session.ts",
+    what: "an interrupt stays with an open blob",
+    find: "    this.blobs.reopen();\n",
     replace: "",
     tests: [`${CORE}/connection/blob`],
   },

@@ -1,0 +1,84 @@
+import { ErrorReason } from "../errors/rejection.js";
+import { OperationalError } from "../errors/errors.js";
+import type { Call } from "./call.js";
+
+/** Rejects requests for rows of a cursor that is closed. */
+const closed = new ErrorReason(
+  () => new OperationalError("interrupted: the cursor was closed", { code: "SQLITE_INTERRUPT" }),
+);
+
+/** The requests for a cursor's next rows. Does not refer to the cursor, which may be garbage-collected meanwhile. */
+export interface RowRequests {
+  readonly calls: readonly Call[];
+  /** A caller waits for one of them. */
+  readonly awaited: boolean;
+}
+
+const NONE: RowRequests = { calls: [], awaited: false };
+
+/** What open cursors need from their handle. */
+export interface CursorHost {
+  /** Cancels a call, and interrupts it if it runs. */
+  giveUp(call: Call, reason: unknown): void;
+  /** Cancels a call, and stops it between two rows if it runs. */
+  discourage(call: Call, reason: unknown): void;
+  /** Tells the thread to close the cursor of this number. */
+  release(number: number): void;
+}
+
+/** What a handle has open in the thread, by number: half-read cursors and blobs. */
+export class OpenCursors {
+  readonly #host: CursorHost;
+  readonly #outer: OpenCursors | null;
+  readonly #open = new Map<number, RowRequests>();
+
+  /** `outer` are those of the handle that this handle is a lease of. */
+  constructor(host: CursorHost, outer: OpenCursors | null) {
+    this.#host = host;
+    this.#outer = outer;
+  }
+
+  has(number: number): boolean {
+    return this.#open.has(number);
+  }
+
+  add(number: number, requests: RowRequests = NONE): void {
+    this.#open.set(number, requests);
+  }
+
+  /** Removes a cursor that the thread has closed. False if it was closed before. */
+  delete(number: number): boolean {
+    return this.#open.delete(number);
+  }
+
+  /** Closes a cursor, and stops the requests for its rows. */
+  close(number: number): void {
+    const requests = this.#open.get(number);
+    this.#open.delete(number);
+    if (requests !== undefined) this.#stop(requests);
+    this.#host.release(number);
+  }
+
+  /** Closes all cursors. Requests that a caller waits for are answered. */
+  closeAll(): void {
+    const open = [...this.#open];
+    this.#open.clear();
+    for (const [number, requests] of open) {
+      if (!requests.awaited) this.#stop(requests);
+      this.#host.release(number);
+    }
+  }
+
+  /** An interrupt would end other cursors, too. Beside those, requests are stopped between two rows. */
+  #stop({ calls }: RowRequests): void {
+    for (const call of calls) {
+      if (this.empty) this.#host.giveUp(call, closed);
+      else this.#host.discourage(call, closed);
+    }
+  }
+
+  /** Nothing is open, neither here nor in an outer handle. */
+  get empty(): boolean {
+    return this.#open.size === 0 && this.#outer?.empty !== false;
+  }
+}
