@@ -139,8 +139,9 @@ export class BuilderConnection {
   }
 
   /**
-   * Ends a builder's transaction by `work`. What is called meanwhile is refused: run behind the end, it would be committed by
-   * itself. What is called right after it waits until the builder had time to give the connection back.
+   * Ends a builder's transaction by `work`. Statements that are called during the end are refused: they would run after
+   * it and be committed by themselves. Statements right after the end wait until the builder had time to release the
+   * connection.
    */
   async end(work: () => Promise<void>): Promise<void> {
     this.#ending++;
@@ -156,7 +157,7 @@ export class BuilderConnection {
   }
 
   /**
-   * Releases the connection, also while it is still waited for. An open transaction is rolled back. Rejects if the last
+   * Releases the connection, even before it was granted. An open transaction is rolled back. Rejects if the last
    * statement was a `PRAGMA foreign_keys`, which is lost with the connection: a program that relies on it could lose
    * rows.
    */
@@ -168,7 +169,7 @@ export class BuilderConnection {
     this.#transaction?.abandon();
     this.#transaction = null;
     this.#over.abort();
-    // The pool cleans the connection before anybody else gets it. Nobody needs to wait for that here.
+    // The pool cleans the connection before the next caller gets it. Nothing here needs to wait for that.
     lease?.then(
       (connection) => void connection.stop(),
       () => {},
@@ -233,7 +234,7 @@ export class BuilderConnection {
   }
 
   /**
-   * What a statement has to wait for, or null. Throws if the statement came too late for its transaction, because it
+   * What a statement must wait for, or null. Throws if the statement came too late for its transaction, because it
    * would be committed by itself.
    */
   #before(): Promise<void> | null {
@@ -296,8 +297,9 @@ export class BuilderConnection {
       this.#transaction = null;
     } catch (error) {
       const told = this.#told(error);
-      // To SQLite a COMMIT that failed has ended nothing, and who sent it as a statement goes on in the transaction. It is
-      // rolled back by now: what comes before his ROLLBACK is refused, where it would be committed by itself.
+      // For SQLite, a COMMIT that failed has not ended the transaction. A caller that sent it as a statement goes on in
+      // the transaction, which is rolled back by now. Its statements before the ROLLBACK are refused: they would be
+      // committed by themselves.
       if (transaction.by === "builder" || isAborted(told)) this.#transaction = null;
       throw told;
     } finally {
@@ -418,7 +420,8 @@ async function foreignKeys(target: SessionStatements): Promise<string> {
 }
 
 /**
- * Marks what is called from here on as called inside a transaction of `owner`'s. To be called where `enterHolding` is to be.
+ * Marks all later calls of this async context as made inside a transaction of `owner`. Must be called where
+ * `enterHolding` must be.
  */
 export function enterTransaction(
   owner: object,
@@ -432,7 +435,7 @@ export function enterTransaction(
   });
 }
 
-/** A call from inside such a callback could wait for the very connection that the callback holds. */
+/** Throws inside a transaction of `owner`: the call could wait for the connection that this transaction holds. */
 export function refuseInsideTransaction(owner: object, what: string): void {
   refuseInside(
     owner,

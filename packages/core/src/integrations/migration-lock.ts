@@ -45,7 +45,7 @@ export class MigrationLock {
 
   /**
    * For a file: locks a small database beside it with SQLite's own lock. So the lock works between processes, ends with
-   * its process, and does not stop statements outside a transaction. `whose` is part of the file's name.
+   * its process, and does not stop statements outside a transaction. `whose` becomes part of the lock file's name.
    */
   static beside(file: string, whose: string): MigrationLock {
     const path = `${file}-${whose}-lock`;

@@ -11,7 +11,7 @@ export class OpenTransaction implements SessionStatements {
   readonly #tx: SessionStatements;
   readonly #done: Promise<void>;
   readonly #end: PromiseWithResolvers<void>;
-  /** It was to be committed: whether it could be is known, and there is nothing to roll back. */
+  /** COMMIT was tried: its result is known, and there is nothing to roll back. */
   #committing = false;
 
   private constructor(
@@ -40,7 +40,7 @@ export class OpenTransaction implements SessionStatements {
       },
       { mode },
     );
-    // Later failures go to whoever waits for its end.
+    // Later errors are reported by the call that ends the transaction.
     done.catch(begun.reject);
     return new OpenTransaction(by, await begun.promise, done, end);
   }

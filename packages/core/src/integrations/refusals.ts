@@ -1,10 +1,10 @@
 import { splitScript } from "@sqlite-aio/worker/sql";
 import { OperationalError, ProgrammingError } from "../errors/errors.js";
 
-/** Kysely knows by this symbol that there is nothing left to roll back. */
+/** This symbol tells Kysely that there is nothing left to roll back. */
 const ABORTED = Symbol.for("kysely.AbortedTransactionError");
 
-/** For what is called in a transaction that SQLite has rolled back, because of `cause`. */
+/** The error for statements in a transaction that SQLite has rolled back because of `cause`. */
 export function aborted(cause: unknown): OperationalError {
   const error = new OperationalError(
     "the transaction was rolled back after an earlier error, nothing more of it is run",
@@ -18,7 +18,7 @@ export function isAborted(error: unknown): boolean {
   return typeof error === "object" && error !== null && ABORTED in error;
 }
 
-/** SQLite would run the first one only, and whoever sent them hear nothing of the others. */
+/** Refuses several statements in one text: SQLite would run only the first, and the caller would not notice. */
 export function refuseSeveral(sql: string): void {
   const statements = splitScript(sql);
   statements.next();
@@ -30,7 +30,7 @@ export function refuseSeveral(sql: string): void {
   }
 }
 
-/** For a pragma that was all that was run. */
+/** The error for a `PRAGMA foreign_keys` that no statement followed. */
 export function switchedInVain(): ProgrammingError {
   return new ProgrammingError(
     "PRAGMA foreign_keys holds for its own connection, which was given back with nothing else run on it: run it together with the statements that need it, on one connection",
@@ -38,14 +38,14 @@ export function switchedInVain(): ProgrammingError {
   );
 }
 
-/** For what is called while its transaction ends. */
+/** The error for statements that are called while their transaction ends. */
 export function transactionOver(): ProgrammingError {
   return new ProgrammingError("the transaction is over, nothing more of it is run", {
     code: "SQLITE_MISUSE",
   });
 }
 
-/** For what is called on a connection that was given back. */
+/** The error for statements on a connection that was released. */
 export function released(): ProgrammingError {
   return new ProgrammingError("the connection was given back, nothing more is run on it", {
     code: "SQLITE_MISUSE",

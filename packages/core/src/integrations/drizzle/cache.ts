@@ -4,19 +4,19 @@ import { Cache, type MutationOption } from "drizzle-orm/cache/core";
 
 type Entry = Parameters<Cache["put"]>;
 
-/** What a query's execution has to do with a cache. */
+/** The cache of a session, for queries that run outside or inside a transaction. */
 export interface SessionCache extends Cache {
-  /** The cache for one execution of a query that has to do with `tables`. */
+  /** The cache for one execution of a query that reads or writes `tables`. */
   forExecution(tables: readonly string[]): ExecutionCache;
-  /** Tells it of a change that has been made. Never rejects: the change stands, and whoever made it must not repeat it. */
+  /** Reports a change to the cache. Never rejects: the change is made, so the caller must not repeat it. */
   changed(change: MutationOption): Promise<void>;
 }
 
-/** The cache that a database was given, and which of its tables were changed meanwhile. */
+/** The cache that the user gave. Counts the changes of each table, so that outdated rows are not stored. */
 export class DatabaseCache extends Cache implements SessionCache {
   static override readonly [entityKind]: string = "SqliteAioDatabaseCache";
   readonly #cache: Cache;
-  /** How often the tables were changed, by name; the cache may hold none of their rows from before. */
+  /** Number of changes by table. Rows that were read before the latest change must not be stored. */
   readonly #changes = new Map<string, number>();
 
   constructor(cache: Cache) {
@@ -64,8 +64,8 @@ export class DatabaseCache extends Cache implements SessionCache {
 }
 
 /**
- * The cache as a transaction sees it: empty, since what others may read is not what it reads, and told of changes only
- * when they are committed.
+ * The cache of a transaction. It gives no rows, because the transaction may see other rows than the cache has. It
+ * reports changes only after the COMMIT.
  */
 export class TransactionCache extends Cache implements SessionCache {
   static override readonly [entityKind]: string = "SqliteAioTransactionCache";
@@ -101,7 +101,7 @@ export class TransactionCache extends Cache implements SessionCache {
     return this.onMutate(change);
   }
 
-  /** Tells the cache outside what was changed. */
+  /** Reports all changes of the transaction to the outer cache. */
   async committed(): Promise<void> {
     if (this.#tables.size + this.#tags.size === 0) return;
     await this.#outer.changed({ tables: [...this.#tables], tags: [...this.#tags] });
@@ -109,9 +109,9 @@ export class TransactionCache extends Cache implements SessionCache {
 }
 
 /**
- * The cache as one execution of a query sees it. Drizzle tells of a change beside the query that makes it, when others
- * still read what was there before: here it is kept until the query is over. And what was read before a change is not put
- * there after it.
+ * The cache for one execution of a query. Drizzle reports a change while the query runs, when other callers still read
+ * the old rows. So the change is kept until the query has ended. Rows that were read before a change are not stored
+ * after it.
  */
 export class ExecutionCache extends Cache {
   static override readonly [entityKind]: string = "SqliteAioExecutionCache";
@@ -125,7 +125,7 @@ export class ExecutionCache extends Cache {
     this.#isCurrent = isCurrent;
   }
 
-  /** What the query changes, as far as Drizzle has told. */
+  /** The change that Drizzle has reported; null if there is none. */
   get change(): MutationOption | null {
     return this.#change;
   }

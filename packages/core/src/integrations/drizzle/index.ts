@@ -30,7 +30,7 @@ export class SqliteAioDatabase<
   TSchema extends Record<string, unknown> = Record<string, never>,
   TPool extends DrizzlePool = DrizzlePool,
 > extends BaseSQLiteDatabase<"async", RunResult, TSchema> {
-  /** What Drizzle's `is()` knows it by. */
+  /** The name by which Drizzle's `is()` recognizes the class. */
   static override readonly [entityKind]: string = "SqliteAioDatabase";
   /** The pool. */
   readonly $client: TPool;
@@ -50,12 +50,12 @@ export class SqliteAioDatabase<
     super("async", dialect, session, schema);
     this.$client = pool;
     this.#session = session;
-    // The whole cache, as in Drizzle's own drivers, although its types name only this method.
+    // Drizzle's types have only `invalidate`, but its own drivers give the whole cache here.
     this.$cache = cache ?? { invalidate: async () => {} };
   }
 
   /**
-   * Runs queries in one transaction, in order; one that fails undoes them all.
+   * Runs queries in order in one transaction. If one fails, all are rolled back.
    *
    * @example
    * const [inserted, users] = await db.batch([db.insert(user).values({ name: "Ada" }), db.select().from(user)]);
@@ -68,7 +68,7 @@ export class SqliteAioDatabase<
 }
 
 /**
- * Drizzle over a pool: reads side by side, writes on the writer, and transactions that may await anything.
+ * Drizzle over a pool: reads run in parallel, writes run on the writer, and a transaction may await anything.
  *
  * @example
  * const db = drizzle(await createPool("app.db"), { schema });

@@ -7,40 +7,40 @@ import { IntegrityError } from "../../errors/errors.js";
 import { isBusy } from "../../errors/is-busy.js";
 import { integer } from "../../options/connect-options.js";
 
-/** What the driver uses of a pool. */
+/** The part of a pool that the driver uses. */
 export interface DrizzlePool extends DrizzleExecutor {
-  /** A connection to oneself, until it is closed. */
+  /** Exclusive use of a connection until it is closed. */
   acquire(options: { mode: "write" }): Promise<DrizzleLease>;
 }
 
-/** What the migrator uses of a connection that the pool lends. */
+/** The part of a leased connection that the migrator uses. */
 export interface DrizzleLease {
   /** The migrator sets null: it begins transactions itself. */
   isolationLevel: "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE" | null;
   /** The migrator sets null: rows are arrays. */
   rowFactory: unknown;
-  /** Runs a statement and gives its rows. */
+  /** Runs a statement and returns its rows. */
   executeFetchall<R>(sql: string, parameters?: Parameters): Promise<R[]>;
   /** Runs several statements. */
   executescript(sql: string): Promise<unknown>;
   /** Commits when `fn` returns, rolls back when it throws. */
   transaction<T>(fn: (tx: DrizzleLease) => Promise<T>, options: { mode: "immediate" }): Promise<T>;
-  /** Gives the connection back. */
+  /** Ends the lease. */
   close(): Promise<void>;
 }
 
 /** Options of {@link migrate}. */
 export interface MigrateConfig extends MigrationConfig {
-  /** Milliseconds to wait for another process that migrates or writes. Default 3600000. */
+  /** Milliseconds to wait while another process migrates or writes. Default 3600000. */
   lockTimeout?: number | undefined;
 }
 
-/** Milliseconds between two attempts to get the lock of another process, beside SQLite's own waiting. */
+/** Milliseconds between two attempts, if another process still has the lock after SQLite's own wait. */
 const RETRY_MS = 50;
 
 /**
- * Runs the migrations of a folder that were not run yet, all in one transaction: a failing one undoes them all, and of
- * several processes one at a time migrates. Files that say `PRAGMA foreign_keys=OFF` get what they ask for.
+ * Runs the pending migrations of a folder in one transaction: if one fails, all are rolled back. If several processes
+ * migrate, they run one after the other. `PRAGMA foreign_keys=OFF` in a file has its effect.
  *
  * @example
  * await migrate(db, { migrationsFolder: "./drizzle" });
@@ -70,13 +70,13 @@ async function migrateOn(lease: DrizzleLease, table: string, migrations: Migrati
     CREATE TABLE IF NOT EXISTS ${table} (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)`);
   const waiting = pending(migrations, await lastOf(lease, table));
   if (waiting.length === 0) return;
-  // Inside a transaction the pragma does nothing, and DROP TABLE would then delete what refers to the table.
+  // Inside a transaction the pragma has no effect, and DROP TABLE would delete the rows that refer to the table.
   const unchecked = waiting.some(({ sql }) => sql.some(turnsForeignKeysOff));
   if (unchecked) await lease.executeFetchall("PRAGMA foreign_keys = OFF");
   await lease.transaction(
     async (tx) => {
       const before = unchecked ? await violations(tx) : new Set<string>();
-      // Another process may have run some meanwhile.
+      // Another process may have run some of them in the meantime.
       for (const { sql, hash, folderMillis } of pending(migrations, await lastOf(tx, table))) {
         for (const text of sql) await tx.executescript(withoutForeignKeys(text));
         await tx.executeFetchall(`INSERT INTO ${table} (hash, created_at) VALUES (?, ?)`, [
@@ -100,7 +100,7 @@ function turnsForeignKeysOff(script: string): boolean {
   );
 }
 
-/** Without the settings of the pragma, which are refused inside a transaction, where they have no effect. */
+/** The script without `PRAGMA foreign_keys = ...`. Inside a transaction the pragma has no effect and is refused. */
 function withoutForeignKeys(script: string): string {
   if (!/foreign_keys/i.test(script)) return script;
   return [...splitScript(script)].filter((sql) => !factsOf(sql).setsForeignKeys).join("\n");

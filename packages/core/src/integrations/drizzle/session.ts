@@ -24,21 +24,21 @@ import type { Parameters } from "../../values/bind.js";
 import { type SessionCache, TransactionCache } from "./cache.js";
 import type { RunResult } from "../../connection/run-result.js";
 
-/** What runs statements: a pool, or a transaction of one. */
+/** Runs statements: a pool or one of its transactions. */
 export interface DrizzleExecutor {
-  /** Writes. */
+  /** Runs a statement that writes. */
   run(sql: string, parameters?: Parameters): Promise<RunResult>;
   /** The first row, as an object. */
   get<R>(sql: string, parameters?: Parameters): Promise<R | undefined>;
   /** All rows, as objects. */
   all<R>(sql: string, parameters?: Parameters): Promise<R[]>;
-  /** Rows as arrays. */
+  /** Runs a statement and returns its rows as arrays. */
   execute(
     sql: string,
     parameters?: Parameters,
     options?: { firstRow?: boolean | undefined },
   ): Promise<{
-    /** Each in the order of the columns. */
+    /** The values of each row, in the order of the columns. */
     rows: unknown[][];
   }>;
   /** Commits when `fn` returns, rolls back when it throws. */
@@ -48,18 +48,18 @@ export interface DrizzleExecutor {
   ): Promise<T>;
 }
 
-/** What the queries of a session have in common. */
+/** Shared by all queries of a session. */
 export interface Surroundings {
   readonly executor: DrizzleExecutor;
   readonly logger: Logger;
-  /** Null where there is none. */
+  /** Null if the database has no cache. */
   readonly cache: SessionCache | null;
 }
 
 type Mapper = (rows: unknown[][]) => unknown;
 type Metadata = { type: "select" | "update" | "delete" | "insert"; tables: string[] };
 
-/** Parts of drizzle-orm that its drivers share and its types leave out. */
+/** Parts of drizzle-orm that its own drivers use, and that its types leave out. */
 interface Internals {
   readonly mapResultRow: (
     fields: SelectedFieldsOrdered,
@@ -77,7 +77,7 @@ interface AsyncConfig extends PreparedQueryConfig {
   run: RunResult;
 }
 
-/** One query with its way back to objects. */
+/** A query, and how its rows become objects. */
 export class SqliteAioPreparedQuery<T extends PreparedQueryConfig = AsyncConfig> extends SQLitePreparedQuery<{
   type: "async";
   run: RunResult;
@@ -87,7 +87,7 @@ export class SqliteAioPreparedQuery<T extends PreparedQueryConfig = AsyncConfig>
   execute: T["execute"];
 }> {
   static override readonly [entityKind]: string = "SqliteAioPreparedQuery";
-  /** The base class has both; its types leave them out. */
+  /** The base class has both, but its types leave them out. */
   declare joinsNotNullableMap: Record<string, boolean> | undefined;
   declare readonly queryWithCache: <R>(
     sql: string,
@@ -119,7 +119,7 @@ export class SqliteAioPreparedQuery<T extends PreparedQueryConfig = AsyncConfig>
     this.#cacheConfig = cacheConfig;
   }
 
-  /** The same query, run elsewhere. */
+  /** The same query for another session, such as a transaction. */
   within(surroundings: Surroundings): SqliteAioPreparedQuery<T> {
     const moved = new SqliteAioPreparedQuery<T>(
       surroundings,
@@ -187,13 +187,13 @@ export class SqliteAioPreparedQuery<T extends PreparedQueryConfig = AsyncConfig>
     try {
       return await query.queryWithCache(sql, values, work);
     } finally {
-      // Also where it failed: whether it wrote is not always known.
+      // Also after an error: the statement may have taken effect.
       if (execution.change !== null) await cache.changed(execution.change);
     }
   }
 }
 
-/** Makes the queries of a database or of one of its transactions. */
+/** Prepares the queries of a database or of one of its transactions. */
 export class SqliteAioSession<
   TFullSchema extends Record<string, unknown>,
   TSchema extends TablesRelationalConfig,
@@ -234,7 +234,7 @@ export class SqliteAioSession<
     );
   }
 
-  /** A transaction of the pool; a SAVEPOINT where this session is a transaction's. */
+  /** A transaction of the pool. Inside a transaction, a savepoint. */
   transaction<T>(
     fn: (tx: SQLiteTransaction<"async", RunResult, TFullSchema, TSchema>) => Promise<T>,
     config?: SQLiteTransactionConfig,
@@ -247,7 +247,7 @@ export class SqliteAioSession<
     }, config);
   }
 
-  /** Runs queries in one transaction. One that fails undoes them all. */
+  /** Runs queries in order in one transaction. If one fails, all are rolled back. */
   batch(queries: readonly BatchItem<"sqlite">[]): Promise<unknown[]> {
     return this.#within(async (session) => {
       const results: unknown[] = [];
@@ -287,7 +287,7 @@ export class SqliteAioSession<
         config?.behavior === undefined ? {} : { mode: config.behavior },
       );
     } finally {
-      // Also where the COMMIT failed: with a thread that dies nobody knows whether it wrote.
+      // Also if the COMMIT failed: if the thread died, it may have taken effect.
       if (worked) await cache?.committed();
     }
   }

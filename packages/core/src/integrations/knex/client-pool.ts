@@ -1,24 +1,26 @@
-/** What is read of a pool's `stats()`. */
+/** The part of a pool's `stats()` that is used here. */
 export interface PoolCounts {
-  /** Connections with something to do, or lent. */
+  /** Connections that run something or are leased. */
   readonly busy: number;
-  /** Connections with nothing to do. */
+  /** Open connections without work. */
   readonly idle: number;
   /** Calls that wait for a connection. */
   readonly waiting: number;
 }
 
-/** What is opened and closed, and counted where it counts. */
+/** The part of a pool that opening, closing and counting need. */
 export interface CountedPool {
-  /** Takes no further calls, and resolves when those that were made are over. */
+  /** Takes no further calls. Resolves when earlier ones have ended. */
   close(): Promise<void>;
-  /** What it is doing. */
+  /** Current counts. */
   stats?(): PoolCounts;
 }
 
-/** `client.pool`: opens the pool at the first query, and has the counters of Knex's own, which applications read. */
+/**
+ * Stands in for Knex's `client.pool`: opens the pool at the first query, and has the counters that applications read.
+ */
 export class ClientPool<P extends CountedPool> {
-  /** Of connections that are kept open. */
+  /** Minimum number of open connections. */
   readonly min = 0;
   readonly #make: () => Promise<P>;
   #opening: Promise<P> | null = null;
@@ -27,11 +29,11 @@ export class ClientPool<P extends CountedPool> {
 
   constructor(pool: P | (() => Promise<P>)) {
     this.#make = typeof pool === "function" ? pool : async () => pool;
-    // It is there already, and counted and closed also where nobody asks for it.
+    // A pool that was given is counted and closed even if no query runs.
     if (typeof pool !== "function") this.#pool = pool;
   }
 
-  /** Is closed, or about to be. */
+  /** Closed or closing. */
   get destroyed(): boolean {
     return this.#destroyed;
   }
@@ -42,19 +44,19 @@ export class ClientPool<P extends CountedPool> {
     return await this.#opening;
   }
 
-  /** Closes what is open or being opened. */
+  /** Closes the pool, even while it is being opened. */
   async destroy(): Promise<void> {
     this.#destroyed = true;
     const pool = this.#pool ?? (await this.#opening);
     await pool?.close();
   }
 
-  /** Connections that run something, or are lent. */
+  /** Connections that run something or are leased. */
   numUsed(): number {
     return this.#pool?.stats?.().busy ?? 0;
   }
 
-  /** Connections that have nothing to do. */
+  /** Open connections without work. */
   numFree(): number {
     return this.#pool?.stats?.().idle ?? 0;
   }
@@ -69,7 +71,7 @@ export class ClientPool<P extends CountedPool> {
     return this.#opening !== null && this.#pool === null ? 1 : 0;
   }
 
-  /** Connections are not validated: one whose thread has died is replaced. */
+  /** Always 0: the pool replaces a connection if its thread dies, so Knex has nothing to validate. */
   numPendingValidations(): number {
     return 0;
   }
@@ -79,7 +81,7 @@ export class ClientPool<P extends CountedPool> {
       this.#pool = await this.#make();
       return this.#pool;
     } finally {
-      // A query after one that failed tries again.
+      // The next query tries again.
       this.#opening = null;
     }
   }

@@ -21,26 +21,26 @@ import { insideTransaction, switchForeignKeys, type TableRebuild } from "./rebui
 
 export type { CountedPool, PoolCounts } from "./client-pool.js";
 
-/** What the client uses of a pool. */
+/** The part of a pool that the client uses. */
 export type KnexPool = SessionPool & CountedPool;
 
-/** What Knex hands to its client to run. */
+/** A query as Knex gives it to its client. */
 interface KnexQuery {
   readonly sql: string;
   readonly bindings?: readonly unknown[];
-  /** Which method of Knex's made it; undefined for what Knex sends by itself. */
+  /** The Knex method that made it; undefined for statements that Knex sends by itself. */
   readonly method?: string | undefined;
-  /** What was given to `options()`. */
+  /** The argument of `options()`. */
   readonly options?: { readonly safeIntegers?: unknown } | undefined;
   response?: unknown;
   context?: { lastID: number | bigint; changes: number };
 }
 
-/** Knex's SQLite client, as far as its types leave it out. */
+/** The parts of Knex's SQLite client that its types leave out. */
 interface SqliteClient extends Knex.Client {
   _escapeBinding(value: unknown, context?: unknown): string;
   emit(event: string, ...values: unknown[]): boolean;
-  /** It is a transaction's. */
+  /** This client belongs to a transaction. */
   readonly transacting?: boolean;
   ddl(...args: unknown[]): TableRebuild;
 }
@@ -49,16 +49,16 @@ interface SqliteClientClass {
   readonly prototype: SqliteClient;
 }
 
-/** Rows that a stream takes from the thread at a time. */
+/** Rows per chunk of a stream. */
 const STREAM_CHUNK = 256;
 
 let lastUid = 0;
 
-/** Knex's connection: a session of the pool that can be told to stop what it runs. */
+/** Knex's connection. Its running query can be cancelled. */
 class KnexConnection extends BuilderConnection {
-  /** Named as Knex names it in its events. */
+  /** Knex's events carry this id. */
   readonly __knexUid = `sqlite-aio-${++lastUid}`;
-  /** Whose transactions are not to be waited for inside of them. */
+  /** The owner for the check against waiting for its own transaction. */
   readonly owner: object;
   #running = new AbortController();
   #ledByTransaction = false;
@@ -68,7 +68,7 @@ class KnexConnection extends BuilderConnection {
     this.owner = owner;
   }
 
-  /** A transaction of Knex's has it, which sends nothing without need, and hears of nothing when it gives it back. */
+  /** A Knex transaction uses the connection. Knex does not await its release, so a rejection would be unhandled. */
   leadByTransaction(): void {
     this.#ledByTransaction = true;
   }
@@ -90,7 +90,8 @@ class KnexConnection extends BuilderConnection {
 }
 
 /**
- * A client class for Knex over a pool, or over what opens one at the first query. `destroy()` of Knex closes it.
+ * A client class for Knex over a pool, or a function that opens one at the first query. Knex's `destroy()` closes the
+ * pool.
  *
  * @example
  * const db = knex({ client: knexClient(() => createPool("app.db")) });
@@ -100,20 +101,20 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
   if (typeof pool !== "function" && (typeof pool !== "object" || pool === null)) {
     throw new TypeError("knexClient: the argument must be a pool or a function that opens one");
   }
-  // Without a connection Knex loads no driver; its class is all that is wanted of this instance.
+  // Without a connection Knex loads no driver. Only the class of this instance is needed.
   const Base = knex({ client: "sqlite3", useNullAsDefault: true }).client.constructor as SqliteClientClass;
 
-  // A transaction's client is made without the constructor, so that nothing here may be a field.
+  // Knex makes a transaction's client without the constructor, so this class must not have fields.
   class SqliteAioClient extends Base {
     constructor(config: Knex.Config) {
       super({ useNullAsDefault: true, ...config });
       this.initializePool();
     }
 
-    /** The pool is the driver. */
+    /** No driver is loaded: the pool is one. */
     override initializeDriver(): void {}
 
-    /** Also after `destroy()`: the next query opens the pool again. */
+    /** Knex also calls it after `destroy()`; the next query then opens the pool again. */
     override initializePool(): void {
       this.pool ??= new ClientPool(pool) as unknown as Knex.Client["pool"];
     }
@@ -129,7 +130,7 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
       await connection.release();
     }
 
-    /** What tables are rebuilt with, which SQLite cannot alter. */
+    /** Knex rebuilds a table for changes that ALTER TABLE cannot make. */
     override ddl(...args: unknown[]): TableRebuild {
       const rebuild = super.ddl(...args);
       return this.transacting === true ? insideTransaction(rebuild) : rebuild;
@@ -144,7 +145,7 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
     }
 
     async ["_stream"](connection: KnexConnection, query: KnexQuery, stream: Writable): Promise<void> {
-      // Also while the first row is being computed, which nobody waits for once the stream is destroyed.
+      // Destroying the stream stops the statement, even before the first row.
       const over = new AbortController();
       stream.once("close", () => over.abort());
       const { options, convert } = reading(connection, query, this.config);
@@ -208,7 +209,10 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
   return SqliteAioClient as unknown as typeof Knex.Client;
 }
 
-/** How the rows of a query are read: `safeIntegers` is better-sqlite3's, and a query's own goes before the client's. */
+/**
+ * How the rows of a query are read. The option `safeIntegers` is better-sqlite3's; a query's own value wins over the
+ * client's.
+ */
 function reading(
   { signal }: KnexConnection,
   { options }: KnexQuery,
@@ -221,7 +225,7 @@ function reading(
   return { options: { signal }, convert: safe === false ? withNumbers : (rows) => rows };
 }
 
-/** Rows whose integers are numbers, also where that is not exact. */
+/** Converts all integers to numbers, even if they lose digits. */
 function withNumbers(rows: unknown[]): unknown[] {
   for (const row of rows as Record<string, unknown>[]) {
     for (const [name, value] of Object.entries(row)) {
@@ -231,7 +235,7 @@ function withNumbers(rows: unknown[]): unknown[] {
   return rows;
 }
 
-/** How long a transaction may wait for its connection, as Knex reads its options: the smallest that is given. */
+/** How long a transaction may wait for its connection: the smallest of Knex's options. */
 function leaseLimit({ acquireConnectionTimeout, pool }: Knex.Config): LeaseLimit | undefined {
   const limits = [acquireConnectionTimeout, pool?.acquireTimeoutMillis].filter(
     (ms) => typeof ms === "number",
@@ -243,8 +247,8 @@ function leaseLimit({ acquireConnectionTimeout, pool }: Knex.Config): LeaseLimit
 }
 
 /**
- * What Knex itself sends to begin and end a transaction, without a method; the rest of it, savepoints too, are statements
- * as any other.
+ * Recognizes the statements by which Knex begins and ends a transaction; they have no method. Savepoints are ordinary
+ * statements.
  */
 function turnOf(connection: KnexConnection, { sql, method }: KnexQuery): (() => Promise<void>) | null {
   if (method !== undefined) return null;
@@ -261,17 +265,17 @@ function turnOf(connection: KnexConnection, { sql, method }: KnexQuery): (() => 
 }
 
 /**
- * How Knex turns foreign keys off and on: around the rebuilding of a table, also in a transaction, and by a raw statement
- * to put a connection back as it was, after it has given that back and the pool has done so already.
+ * How Knex turns foreign keys off and on to rebuild a table, even in a transaction. Knex also sends it after it has
+ * released the connection, to restore the setting; by then the pool has restored it.
  */
 const SETTING = /^PRAGMA foreign_keys = (?:ON|OFF)$/;
 
-/** As Knex's own SQLite clients store it: a date is its milliseconds. */
+/** As in Knex's own SQLite clients, a date is stored as milliseconds. */
 function bindingsOf({ bindings = [] }: KnexQuery): Parameters {
   return bindings.map((value) => (types.isDate(value) ? value.valueOf() : value)) as Parameters;
 }
 
-/** A value as text of a statement, for messages and `toString()`. Knex throws for some that SQLite stores. */
+/** A value as SQL text, for messages and `toString()`. Knex throws for some values that SQLite can store. */
 function escaped(Base: SqliteClientClass, value: unknown, context: unknown): string {
   if (typeof value === "bigint") return String(value);
   const known = ArrayBuffer.isView(value)
@@ -280,14 +284,14 @@ function escaped(Base: SqliteClientClass, value: unknown, context: unknown): str
   try {
     return Base.prototype["_escapeBinding"](known, context);
   } catch {
-    // No message of Knex's may take the place of the error that it is about.
+    // An error while a message is made must not replace the error that the message is about.
     return "?";
   }
 }
 
 const OWN_MESSAGE = Symbol.for("sqlite-aio:message");
 
-/** Keeps an error's message beside the one that Knex makes of it, with the statement and its values before it. */
+/** Keeps an error's own message: Knex will put the statement and its values in front of it. */
 function keepMessage(error: unknown): unknown {
   if (typeof error !== "object" || error === null || OWN_MESSAGE in error) return error;
   const { message: value } = error as { message?: unknown };
@@ -296,7 +300,7 @@ function keepMessage(error: unknown): unknown {
     : error;
 }
 
-/** Whether there is room again, or nobody wants more. */
+/** Resolves when the stream can take more or is closed. */
 async function drained(stream: Writable): Promise<void> {
   const over = new AbortController();
   try {

@@ -4,7 +4,7 @@ import { SQLITE_DBCONFIG_ENABLE_FKEY } from "../../dbconfig-codes.js";
 import { IntegrityError, NotSupportedError } from "../../errors/errors.js";
 import type { BuilderConnection } from "../builder-connection.js";
 
-/** What Knex rebuilds tables with, as far as it is used here. */
+/** The part of Knex's object for rebuilding tables that is used here. */
 export interface TableRebuild {
   readonly connection: BuilderConnection;
   tableName(): string;
@@ -12,7 +12,7 @@ export interface TableRebuild {
   generateAlterCommands(...args: unknown[]): Promise<RebuildCommands>;
 }
 
-/** The statements of a rebuild, and those around them. */
+/** The statements of a rebuild, and those before and after them. */
 interface RebuildCommands {
   readonly pre: readonly string[];
   readonly sql: readonly string[];
@@ -21,9 +21,9 @@ interface RebuildCommands {
 }
 
 /**
- * Lets a table be rebuilt inside a transaction. Knex copies it, drops it, and gives the copy its name; with foreign keys on
- * the drop would delete what refers to the table, and inside a transaction the pragma that turns them off has no effect.
- * Knex's own clients lose those rows.
+ * Lets a table be rebuilt inside a transaction. Knex copies the table, drops it, and renames the copy. With foreign
+ * keys on, the DROP would delete the rows that refer to the table, and inside a transaction the pragma that turns them
+ * off has no effect. Knex's own clients lose those rows.
  */
 export function insideTransaction(rebuild: TableRebuild): TableRebuild {
   const alter = rebuild.alter.bind(rebuild);
@@ -57,7 +57,7 @@ export function insideTransaction(rebuild: TableRebuild): TableRebuild {
   });
 }
 
-/** Does what `PRAGMA foreign_keys` does outside of a transaction, also inside one. */
+/** Does the same as `PRAGMA foreign_keys`, but also inside a transaction. */
 export async function switchForeignKeys(connection: BuilderConnection, on: boolean): Promise<void> {
   await connection.configure(SQLITE_DBCONFIG_ENABLE_FKEY, on);
 }
@@ -72,7 +72,7 @@ async function violations(connection: BuilderConnection): Promise<Set<string>> {
   return new Set(rows.map((row) => Object.values(row).map(String).join(" ")));
 }
 
-/** Throws where rows refer to those of the table. */
+/** Throws if rows of other tables refer to the table. */
 async function refuseLoss(connection: BuilderConnection, table: string): Promise<void> {
   const keys = await rowsOf<{ child: string; column: string }>(
     connection,

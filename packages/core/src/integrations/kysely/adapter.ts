@@ -3,7 +3,7 @@ import type { KyselyConnection } from "./connection.js";
 import { integer } from "../../options/connect-options.js";
 import { MigrationLock, type Release } from "../migration-lock.js";
 
-/** How Kysely is told what SQLite can do, and its migrations' lock. */
+/** Tells Kysely what SQLite can do, and locks its migrations. */
 export class SqliteAioAdapter extends SqliteAdapter {
   readonly #transactionalDdl: boolean;
   readonly #timeout: number;
@@ -37,7 +37,7 @@ export class SqliteAioAdapter extends SqliteAdapter {
       file: string;
     }>`SELECT file FROM pragma_database_list WHERE name = 'main'`.execute(db);
     const { file } = rows[0]!;
-    // Whoever has the lock may need the writer that this transaction holds.
+    // Inside a transaction it must not wait: the holder of the lock may need the writer that the transaction holds.
     const timeout = db.isTransaction ? 0 : this.#timeout;
     const lock = file === "" ? this.#inMemory : MigrationLock.beside(file, "kysely");
     this.#held.set(db, await lock.take(timeout));

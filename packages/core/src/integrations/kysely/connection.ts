@@ -11,11 +11,11 @@ import type { CallOptions } from "../../options/connect-options.js";
 import { chunks, BuilderConnection } from "../builder-connection.js";
 import type { SessionPool, SessionReader } from "../session-pool.js";
 
-/** What the dialect uses of a pool. */
+/** The part of a pool that the dialect uses. */
 export interface KyselyPool extends SessionPool {
   /** Keeps one snapshot for as long as `fn` runs. */
   read<T>(fn: (tx: SessionReader) => Promise<T>): Promise<T>;
-  /** Keeps the migrations of other machines out, where there are any. */
+  /** Keeps migrations of other machines out, if the pool is shared between machines. */
   lockMigrations?(timeout: number): Promise<() => Promise<void>>;
 }
 
@@ -25,12 +25,12 @@ interface Snapshot {
   end(): Promise<void>;
 }
 
-/** Kysely's connection: a session of the pool, or for a read-only transaction one of its snapshots. */
+/** Kysely's connection. In a read-only transaction it reads from a snapshot of the pool. */
 export class KyselyConnection implements DatabaseConnection {
   readonly #pool: KyselyPool;
   readonly #session: BuilderConnection;
   #snapshot: Snapshot | null = null;
-  /** What the queries stand for that begin and end a transaction. */
+  /** The queries that begin and end a transaction, and what they do. */
   readonly #turns = new WeakMap<CompiledQuery, () => Promise<void>>();
 
   constructor(pool: KyselyPool) {
@@ -38,7 +38,7 @@ export class KyselyConnection implements DatabaseConnection {
     this.#session = new BuilderConnection(pool);
   }
 
-  /** Whose statements it runs. */
+  /** The pool that runs its statements. */
   get pool(): KyselyPool {
     return this.#pool;
   }
@@ -48,7 +48,7 @@ export class KyselyConnection implements DatabaseConnection {
     return this.#snapshot !== null || this.#session.inTransaction;
   }
 
-  /** Was given back, and runs nothing more. */
+  /** It was released, and runs nothing more. */
   get released(): boolean {
     return this.#session.released;
   }
@@ -62,7 +62,7 @@ export class KyselyConnection implements DatabaseConnection {
     try {
       return await this.#execute<R>(query.sql, query.parameters as Parameters, callOptions(options));
     } catch (error) {
-      // Kysely has thrown the reason already, and prints what comes after it to the console.
+      // Kysely has already thrown the signal's reason. It would print a later error to the console.
       if (isReason(error, options)) return { rows: [] };
       throw error;
     }
@@ -89,7 +89,7 @@ export class KyselyConnection implements DatabaseConnection {
     }
   }
 
-  /** Every call was given the signal, which is what stops it. */
+  /** Does nothing: each call has the signal, which stops it. */
   async cancelQuery(): Promise<void> {}
 
   async begin({ accessMode, isolationLevel }: TransactionSettings): Promise<void> {
@@ -114,7 +114,7 @@ export class KyselyConnection implements DatabaseConnection {
     );
   }
 
-  /** Runs a statement of the transaction's own, about its savepoints. */
+  /** Runs a savepoint statement of the transaction. */
   async control(query: CompiledQuery): Promise<void> {
     if (this.#snapshot !== null) throw new NotSupportedError("a read-only transaction has no savepoints");
     await this.executeQuery(query);
@@ -136,7 +136,7 @@ export class KyselyConnection implements DatabaseConnection {
     return { rows: [], numAffectedRows, insertId: BigInt(result.lastInsertRowid) };
   }
 
-  /** Does `work` as a query, for Kysely puts what logs queries in the place of {@link executeQuery}. */
+  /** Runs `work` as a query, so that it is logged: Kysely replaces {@link executeQuery} by a function that logs. */
   async #turn(sql: string, work: () => Promise<void>): Promise<void> {
     const query = CompiledQuery.raw(sql);
     this.#turns.set(query, work);
@@ -170,7 +170,7 @@ export class KyselyConnection implements DatabaseConnection {
     try {
       await this.#snapshot?.end();
     } finally {
-      // Not before: what is called meanwhile would be no part of it, and might write.
+      // Only now: a call in the meantime would run outside the snapshot, and could write.
       this.#snapshot = null;
     }
   }

@@ -25,7 +25,7 @@ export class SqliteAioDriver implements Driver {
     this.#pool = typeof this.#source === "function" ? await this.#source() : this.#source;
   }
 
-  /** Takes nothing from the pool yet: single statements are the pool's own calls. */
+  /** Leases no connection yet: single statements are calls of the pool. */
   async acquireConnection(): Promise<KyselyConnection> {
     refuseInsideTransaction(this, "the Kysely instance");
     return new KyselyConnection(this.#pool!);
@@ -69,7 +69,7 @@ export class SqliteAioDriver implements Driver {
   }
 }
 
-/** A statement about a savepoint, by way of Kysely's compiler as any other. */
+/** A savepoint statement, made by Kysely's compiler so that plugins and the log see it. */
 function compiled(command: string, name: string, compile: CompileQuery): CompiledQuery {
   const parts = [RawNode.createWithSql(`${command} `), IdentifierNode.create(name)];
   return compile(RawNode.createWithChildren(parts), createQueryId());

@@ -16,21 +16,21 @@ import { SqliteAioDriver } from "./driver.js";
 
 export type { KyselyPool } from "./connection.js";
 
-/** What {@link SqliteAioDialect} is made of. */
+/** Options of {@link SqliteAioDialect}. */
 export interface SqliteAioDialectConfig {
-  /** The pool, or what opens it at the first query. `destroy()` of Kysely closes it. */
+  /** The pool, or a function that opens it at the first query. Kysely's `destroy()` closes it. */
   pool: KyselyPool | (() => Promise<KyselyPool>);
   /**
-   * Run all pending migrations in one transaction, so that a failing one undoes them all. Default false, as in Kysely's
-   * own SQLite dialect: `PRAGMA foreign_keys` does nothing inside a transaction.
+   * Run all pending migrations in one transaction: if one fails, all are rolled back. Default false, as in Kysely's own
+   * SQLite dialect, because `PRAGMA foreign_keys` has no effect inside a transaction.
    */
   transactionalDdl?: boolean | undefined;
-  /** Milliseconds that a migration waits for one of another process. Default 3600000. */
+  /** Milliseconds that a migration waits for the migration of another process. Default 3600000. */
   migrationLockTimeout?: number | undefined;
 }
 
 /**
- * Kysely over a pool: reads side by side, writes on the writer, a transaction alone on its connection.
+ * Kysely over a pool: reads run in parallel, writes run on the writer, and a transaction has a connection of its own.
  *
  * @example
  * const db = new Kysely<Database>({ dialect: new SqliteAioDialect({ pool: () => createPool("app.db") }) });
@@ -46,22 +46,22 @@ export class SqliteAioDialect implements Dialect {
     this.#config = { ...config };
   }
 
-  /** What gives Kysely its connections. */
+  /** Creates the driver, which provides the connections. */
   createDriver(): SqliteAioDriver {
     return new SqliteAioDriver(this.#config.pool);
   }
 
-  /** What tells Kysely of SQLite, and locks its migrations. */
+  /** Creates the adapter, which tells Kysely what SQLite can do and locks its migrations. */
   createAdapter(): SqliteAioAdapter {
     return new SqliteAioAdapter(this.#config);
   }
 
-  /** What makes SQL of queries: Kysely's own for SQLite. */
+  /** Creates Kysely's own query compiler for SQLite. */
   createQueryCompiler(): SqliteQueryCompiler {
     return new SqliteQueryCompiler();
   }
 
-  /** What tells of tables and columns: Kysely's own for SQLite. */
+  /** Creates Kysely's own introspector for SQLite. */
   // oxlint-disable-next-line typescript/no-explicit-any -- as Kysely declares it
   createIntrospector(db: Kysely<any>): DatabaseIntrospector {
     return new SqliteIntrospector(db);

@@ -1,2 +1,2 @@
-/** What Prisma calls the adapter in its messages. */
+/** The adapter's name in Prisma's messages. */
 export const ADAPTER = "@sqlite-aio/core/prisma";

@@ -4,7 +4,9 @@ import type { Parameters } from "../../values/bind.js";
 import { MigrationSession, type SessionSetting, sessionSetting } from "./migration-session.js";
 import type { PrismaExecutor, PrismaPool, PrismaResult } from "./prisma-pool.js";
 
-/** The pool of one adapter: a migration has a connection to itself, and only what the adapter has opened is closed. */
+/**
+ * The pool of one adapter. A migration has exclusive use of the writer. Only a pool that the adapter opened is closed.
+ */
 export class AdapterPool implements PrismaExecutor {
   readonly #pool: PrismaPool;
   readonly #owned: boolean;
@@ -22,7 +24,7 @@ export class AdapterPool implements PrismaExecutor {
 
   run(sql: string, parameters?: Parameters): Promise<RunResult> {
     const setting = sessionSetting(sql);
-    // Back to what it was, with nothing set before, it is a pragma as any other.
+    // The usual value with no migration running changes nothing, so it is an ordinary pragma.
     if (setting === null || (setting.usual && this.#session === null)) {
       return this.#on((target) => target.run(sql, parameters));
     }
@@ -45,7 +47,7 @@ export class AdapterPool implements PrismaExecutor {
     return this.#closed;
   }
 
-  /** At once where there is no migration, so that what is called before the pool is closed comes before that. */
+  /** Without a migration this runs synchronously, so that a later close() cannot overtake the call. */
   #on<T>(work: (target: PrismaPool | MigrationSession) => Promise<T>): Promise<T> {
     return this.#session === null ? work(this.#pool) : this.#session.then(work);
   }

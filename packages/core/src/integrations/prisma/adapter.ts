@@ -11,14 +11,14 @@ import type { PrismaPool } from "./prisma-pool.js";
 import { PrismaQueryable } from "./queryable.js";
 import { PrismaTransaction } from "./transaction.js";
 
-/** How a pool is used. */
+/** How an adapter uses its pool. */
 export interface AdapterSettings {
   readonly format: TimestampFormat;
-  /** The adapter has opened the pool, and closes it. */
+  /** The adapter opened the pool, so it closes it. */
   readonly owned: boolean;
 }
 
-/** What Prisma has for a connection: a pool. */
+/** Prisma's connection to a database: here, a pool. */
 export class PrismaAdapter extends PrismaQueryable implements SqlDriverAdapter {
   readonly #pool: AdapterPool;
   readonly #format: TimestampFormat;
@@ -61,7 +61,7 @@ export class PrismaAdapter extends PrismaQueryable implements SqlDriverAdapter {
   }
 }
 
-/** How many parameters the engine was built for; where it does not say, what every SQLite takes. */
+/** Maximum number of parameters of a statement. If the engine does not say, SQLite's old default of 999. */
 async function bindLimit(pool: AdapterPool): Promise<number> {
   const { rows } = await pool.execute("SELECT compile_options FROM pragma_compile_options");
   for (const [option] of rows) {

@@ -6,13 +6,13 @@ import type { Bindable } from "../../values/bind.js";
 /** How a DateTime is stored. */
 export type TimestampFormat = "iso8601" | "unixepoch-ms";
 
-/** A query as the pool takes it. */
+/** A query in the form that the pool takes. */
 export interface BoundQuery {
   readonly sql: string;
   readonly parameters: readonly Bindable[];
 }
 
-/** Prisma sends most values as JSON has them, beside their types. */
+/** Converts a query of Prisma's, which has most values in their JSON form with their types beside them. */
 export function boundQuery({ sql, args, argTypes }: SqlQuery, format: TimestampFormat): BoundQuery {
   const parameters = args.map((value, i) => argument(value, argTypes[i], format));
   const whole = parameters.some((value, i) => isReal(argTypes[i]) && Number.isSafeInteger(value));
@@ -40,7 +40,7 @@ function argument(value: unknown, type: ArgType | undefined, format: TimestampFo
 }
 
 function timestamp(date: Date, format: TimestampFormat): string | number {
-  // Prisma's own engine wrote the offset in this way, and text is compared as text.
+  // Prisma's own engine wrote the offset in this form, and SQLite compares text as text.
   return format === "unixepoch-ms" ? date.getTime() : date.toISOString().replace("Z", "+00:00");
 }
 
@@ -49,11 +49,12 @@ function isReal(type: ArgType | undefined): boolean {
 }
 
 /**
- * The pool binds a number without a fraction as INTEGER, and SQLite divides integers without a fraction: of a Decimal that is
- * 5, half would be 2. In what computes, such a parameter is made a REAL where it stands.
+ * The pool binds a number without a fraction as INTEGER, and SQLite divides integers without a fraction: half of the
+ * Decimal 5 would be 2. So such a parameter is made a REAL where the statement computes with it.
  */
 function withReals(sql: string, argTypes: readonly ArgType[]): string {
-  // A column makes a REAL of it by itself; many rows at once are not worth the reading.
+  // A plain INSERT needs no change, because the column converts the value. Reading the text of a long INSERT would cost
+  // too much.
   if (factsOf(sql).inserts && !sql.includes("/")) return sql;
   const names = new Map<string, number>();
   let text = "";

@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import { type ColumnType, ColumnTypeEnum, type SqlResultSet } from "@prisma/driver-adapter-utils";
 
-/** What Prisma's migrations declare for SQLite, and what else its introspection knows. */
+/** The types that Prisma's migrations declare for SQLite, and others that its introspection knows. */
 const BY_DECLARATION: Readonly<Record<string, ColumnType>> = {
   DECIMAL: ColumnTypeEnum.Numeric,
   FLOAT: ColumnTypeEnum.Float,
@@ -36,14 +36,14 @@ const BY_DECLARATION: Readonly<Record<string, ColumnType>> = {
   JSONB: ColumnTypeEnum.Json,
 };
 
-/** What a statement gave, with every INTEGER as a bigint, which is how a REAL without a fraction is told from one. */
+/** The result of a statement. Every INTEGER is a bigint: this tells it from a REAL without a fraction. */
 interface Result {
   readonly columns: readonly string[];
   readonly types: readonly (string | null)[];
   readonly rows: unknown[][];
 }
 
-/** A result as Prisma takes it. Its rows are those of `result`, their values changed where Prisma wants others. */
+/** The result in the form that Prisma takes. Changes the values of `rows` in place. */
 export function resultSet({ columns, types: declared, rows }: Result): SqlResultSet {
   const its = declaredTypes(declared);
   const columnTypes = columns.map((_, c) => its[c] ?? typeOfValues(rows, c));
@@ -54,7 +54,7 @@ export function resultSet({ columns, types: declared, rows }: Result): SqlResult
       if (typeof value === "number") row[c] = real(value, columnTypes[c]!);
       else if (typeof value === "bigint") {
         row[c] = integer(value, columnTypes[c]!);
-        // One that is no number in JavaScript: the column's values become bigints.
+        // An integer beyond the safe range makes the column one of bigints.
         if (typeof row[c] === "string" && columnTypes[c] === ColumnTypeEnum.Int32)
           columnTypes[c] = ColumnTypeEnum.Int64;
       }
@@ -63,7 +63,7 @@ export function resultSet({ columns, types: declared, rows }: Result): SqlResult
   return { columnNames: [...columns], columnTypes, rows };
 }
 
-/** By the list of a statement's declarations, which is the same for each of its results. */
+/** Column types by list of declared types. A statement has the same list object for each of its results. */
 const known = new WeakMap<Result["types"], readonly (ColumnType | undefined)[]>();
 
 function declaredTypes(declared: Result["types"]): readonly (ColumnType | undefined)[] {
@@ -76,11 +76,11 @@ function declaredTypes(declared: Result["types"]): readonly (ColumnType | undefi
 }
 
 function declaredType(declared: string | null): ColumnType | undefined {
-  // A length or precision says nothing in SQLite.
+  // SQLite ignores a length or precision.
   return declared === null ? undefined : BY_DECLARATION[declared.replace(/\s*\(.*$/, "").toUpperCase()];
 }
 
-/** Of an expression, or of a declaration that Prisma does not know: what its first value is. */
+/** The column type of an expression, or of a declaration that Prisma does not know: the type of the first value. */
 function typeOfValues(rows: readonly unknown[][], c: number): ColumnType {
   const value = rows.find((row) => row[c] !== null)?.[c] ?? null;
   switch (typeof value) {
@@ -103,6 +103,6 @@ function integer(value: bigint, type: ColumnType): unknown {
 
 function real(value: number, type: ColumnType): unknown {
   if (type === ColumnTypeEnum.DateTime) return new Date(value).toISOString();
-  // A column of integers that holds a REAL.
+  // A REAL in a column of integers.
   return type === ColumnTypeEnum.Int32 || type === ColumnTypeEnum.Int64 ? Math.trunc(value) : value;
 }

@@ -2,8 +2,8 @@ import { fileURLToPath } from "node:url";
 import { resolvePath } from "../../options/database-path.js";
 
 /**
- * The database of a URL as Prisma writes them: `file:` before a path that is relative to the working directory, a whole URL, or
- * a path alone. Throws TypeError.
+ * The database of a URL in Prisma's form: `file:` before a path that is relative to the working directory, a whole URL,
+ * or a path alone. Throws TypeError.
  */
 export function databaseOf(url: string | URL, name: string): string {
   if (typeof url === "object" && url !== null) return resolvePath(url);

@@ -17,37 +17,37 @@ import type { PrismaPool } from "./prisma-pool.js";
 export type { PrismaExecutor, PrismaPool, PrismaResult } from "./prisma-pool.js";
 export type { TimestampFormat } from "./arguments.js";
 
-/** A pool that the adapter opens and closes: where its database is, and {@link createPool}'s options. */
+/** Options for a pool that the adapter opens and closes: the database, and the options of {@link createPool}. */
 export interface PrismaDatabase extends PoolOptions {
-  /** A path, as it is or after `file:`, or `:memory:`. */
+  /** A path, with or without `file:` before it, or `:memory:`. */
   url: string | URL;
 }
 
-/** A pool that others use, too: `$disconnect()` leaves it open. */
+/** A pool that is used elsewhere too: `$disconnect()` leaves it open. */
 export interface PrismaGivenPool {
   /** The pool. */
   pool: PrismaPool;
 }
 
-/** Options of {@link PrismaSqliteAio}, as @prisma/adapter-better-sqlite3 has them. */
+/** Options of {@link PrismaSqliteAio}, as in @prisma/adapter-better-sqlite3. */
 export interface PrismaSqliteAioOptions {
   /** How a DateTime is stored: as text, such as `2026-01-31T12:00:00.000+00:00`, or as milliseconds since 1970. Default `"iso8601"`. */
   timestampFormat?: TimestampFormat | undefined;
-  /** The database that migrations are tried in; its contents are lost. Default `":memory:"`. */
+  /** The database in which migrations are tried. Its contents are lost. Default `":memory:"`. */
   shadowDatabaseUrl?: string | URL | undefined;
 }
 
 /**
- * Prisma over a pool: reads side by side, writes on the writer, transactions that others' reads do not wait for. Throws
- * TypeError for what it cannot be made of.
+ * Prisma over a pool: reads run in parallel, writes run on the writer, and reads do not wait for another caller's
+ * transaction. Throws TypeError for invalid options.
  *
  * @example
  * const prisma = new PrismaClient({ adapter: new PrismaSqliteAio({ url: "file:./app.db" }) });
  */
 export class PrismaSqliteAio implements SqlMigrationAwareDriverAdapterFactory {
-  /** Which SQL Prisma writes. */
+  /** The dialect in which Prisma writes SQL. */
   readonly provider = "sqlite";
-  /** What Prisma calls it in its messages. */
+  /** The adapter's name in Prisma's messages. */
   readonly adapterName = ADAPTER;
   readonly #open: () => Promise<PrismaPool>;
   readonly #openShadow: () => Promise<PrismaPool>;
@@ -78,12 +78,15 @@ export class PrismaSqliteAio implements SqlMigrationAwareDriverAdapterFactory {
     }
   }
 
-  /** Opens the database, or takes the pool that was given. Prisma calls it before the first query, and again after `$disconnect()`. */
+  /**
+   * Opens the database, or uses the pool that was given. Prisma calls it before the first query, and again after
+   * `$disconnect()`.
+   */
   async connect(): Promise<SqlDriverAdapter> {
     return await this.#adapter(this.#open, !this.#given);
   }
 
-  /** Opens the database that migrations are tried in. */
+  /** Opens the database in which migrations are tried. */
   async connectToShadowDb(): Promise<SqlDriverAdapter> {
     return await this.#adapter(this.#openShadow, true);
   }

@@ -1,18 +1,18 @@
 import { types } from "node:util";
 import { DriverAdapterError, isDriverAdapterError, type MappedError } from "@prisma/driver-adapter-utils";
 
-/** The parts of an error that say what it is. */
+/** The parts of an error that are mapped. */
 interface Told {
   readonly code: string;
   readonly message: string;
 }
 
-/** The error as Prisma's client tells it to the application, by one of its codes such as P2002. */
+/** The error from which Prisma's client makes one with a code such as P2002. */
 export function mapped(error: unknown): unknown {
   if (!types.isNativeError(error) || isDriverAdapterError(error)) return error;
   const { name, message } = error;
   const { code } = error as Partial<Told>;
-  // A value that does not fit, which is found before it is sent.
+  // A value that does not fit is found before it is sent.
   if (code === undefined && name === "RangeError") {
     return told({ kind: "ValueOutOfRange", cause: message }, undefined, error);
   }
@@ -24,12 +24,12 @@ export function mapped(error: unknown): unknown {
   return told(kindOf({ code, message }), code, error);
 }
 
-/** What a statement gets whose transaction is over, and the end of a transaction that is over already. */
+/** For a statement after its transaction has ended, and for a second end of a transaction. */
 export function transactionClosed(why: string, cause?: Error): Error {
   return new CodedError("P2028", `Transaction already closed: ${why}`, cause);
 }
 
-/** What the adapter's kinds of errors have no name for. An error that has a code keeps it on its way to the application. */
+/** For errors without a kind of their own in Prisma. An error with a code keeps it on its way to the application. */
 class CodedError extends Error {
   override readonly name = "PrismaSqliteAioError";
   readonly code: string;
@@ -54,7 +54,7 @@ function kindOf(error: Told): MappedError {
   );
 }
 
-/** By extended or primary result code; undefined where the message is all there is to say. */
+/** By extended or primary result code. Undefined if only the message tells the error. */
 const BY_CODE: Readonly<Record<string, (message: string) => MappedError | undefined>> = {
   SQLITE_CONSTRAINT_UNIQUE: unique,
   SQLITE_CONSTRAINT_PRIMARYKEY: unique,
@@ -64,7 +64,7 @@ const BY_CODE: Readonly<Record<string, (message: string) => MappedError | undefi
     ...constraintOf(columnsIn(message)),
   }),
   SQLITE_CONSTRAINT_FOREIGNKEY: foreignKey,
-  // ON DELETE RESTRICT is a trigger of SQLite's own; other triggers say what they like.
+  // For ON DELETE RESTRICT, SQLite uses a trigger of its own. Other triggers have messages of their own.
   SQLITE_CONSTRAINT_TRIGGER: (message) => (message.startsWith("FOREIGN KEY") ? foreignKey() : undefined),
   SQLITE_CONSTRAINT_DATATYPE: (message) => ({ kind: "InvalidInputValue", message }),
   SQLITE_MISMATCH: (message) => ({ kind: "InvalidInputValue", message }),
@@ -97,7 +97,7 @@ function foreignKey(): MappedError {
   return { kind: "ForeignKeyConstraintViolation", constraint: { foreignKey: {} } };
 }
 
-/** `table.column` of "UNIQUE constraint failed: table.column, table.other". */
+/** The columns in "UNIQUE constraint failed: table.column, table.other". */
 function columnsIn(message: string): string[] {
   return message.split("constraint failed: ")[1]?.split(", ") ?? [];
 }
@@ -107,11 +107,11 @@ function constraintOf(columns: readonly string[]): { constraint?: { fields: stri
   return { constraint: { fields: columns.map((column) => column.slice(column.lastIndexOf(".") + 1)) } };
 }
 
-/** A table or column that there is not, which SQLite tells in the message alone. */
+/** The missing table or column, which only SQLite's message names. */
 function missing(message: string): MappedError | undefined {
   const [, table] = /^no such table: (.+)$/.exec(message) ?? [];
   if (table !== undefined) return { kind: "TableDoesNotExist", table };
-  // Of a name in double quotes SQLite asks whether it was to be a string.
+  // After a name in double quotes, SQLite adds the question whether it should be a string.
   const [, column] =
     /^(?:no such column: |table .+ has no column named )"?(.+?)"?(?: - .*)?$/.exec(message) ?? [];
   return column === undefined ? undefined : { kind: "ColumnNotFound", column };
@@ -121,7 +121,7 @@ function primaryOf(code: string): string {
   return code.split("_", 2).join("_");
 }
 
-/** The number of a result code, see https://sqlite.org/rescode.html; the primary one where the extended is of no use to Prisma. */
+/** The number of a result code (https://sqlite.org/rescode.html): the primary one, except for constraints. */
 function numberOf(code: string): number {
   const primary = PRIMARY.indexOf(primaryOf(code).slice("SQLITE_".length));
   return CONSTRAINTS[code] ?? (primary < 0 ? 1 : primary);

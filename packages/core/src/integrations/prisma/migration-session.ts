@@ -11,21 +11,24 @@ import type {
   PrismaStatements,
 } from "./prisma-pool.js";
 
-/** A pragma by which a migration sets something for the statements after it. */
+/** A pragma by which a migration changes how later statements run. */
 export interface SessionSetting {
   readonly name: string;
-  /** It is what the connections of a pool have anyway. */
+  /** The value is the one that a pool's connections have anyway. */
   readonly usual: boolean;
 }
 
-/** Those that Prisma's schema engine sets. Other pragmas hold for one call in vain, which the pool refuses. */
+/**
+ * The pragmas that Prisma's schema engine sets, and which value is the usual one. The pool refuses other settings,
+ * which would be lost after the call.
+ */
 const USUAL: Readonly<Record<string, (value: string) => boolean>> = {
   foreign_keys: (value) => switchedTo(value) === true,
   defer_foreign_keys: (value) => switchedTo(value) === false,
   locking_mode: (value) => value === "normal",
 };
 
-/** What `sql` sets for a migration; null for other statements. */
+/** The setting that `sql` changes; null for other statements. */
 export function sessionSetting(sql: string): SessionSetting | null {
   const { keyword, pragma } = factsOf(sql);
   if (keyword !== "PRAGMA" || pragma === null || pragma.value === null) return null;
@@ -34,10 +37,10 @@ export function sessionSetting(sql: string): SessionSetting | null {
   return { name, usual: USUAL[name]!(value) };
 }
 
-/** Milliseconds that a migration waits for another one, as with Prisma's other databases. */
+/** Milliseconds that a migration waits for another one. Prisma's other databases have the same limit. */
 const LOCK_TIMEOUT = 10_000;
 
-/** The writer, which a migration has to itself for as long as something is set there. */
+/** The writer, leased to a migration for as long as a setting has another value than the usual one. */
 export class MigrationSession implements PrismaExecutor {
   readonly #lease: PrismaLease;
   readonly #set = new Set<string>();
@@ -53,7 +56,7 @@ export class MigrationSession implements PrismaExecutor {
     return new MigrationSession(lease);
   }
 
-  /** Something is set. */
+  /** A setting has another value than the usual one. */
   get needed(): boolean {
     return this.#set.size > 0;
   }
@@ -89,7 +92,7 @@ export class MigrationSession implements PrismaExecutor {
     return await this.#lease.transaction((tx) => fn(executorOn(tx)), options);
   }
 
-  /** Gives the writer back. */
+  /** Ends the lease of the writer. */
   async end(): Promise<void> {
     try {
       await this.#lease.close();
@@ -99,8 +102,8 @@ export class MigrationSession implements PrismaExecutor {
   }
 
   /**
-   * SQLite's own exclusive mode would need every reader of the pool to be closed. So migrations keep each other out by a lock
-   * beside the file.
+   * SQLite's own exclusive mode would need all readers of the pool to be closed. So a lock beside the file keeps
+   * migrations apart.
    */
   async #lock(wanted: boolean): Promise<void> {
     if (!wanted) {
@@ -112,13 +115,13 @@ export class MigrationSession implements PrismaExecutor {
     if (this.#unlock !== null) return;
     const { rows } = await this.execute("SELECT file FROM pragma_database_list WHERE name = 'main'");
     const file = rows[0]?.[0];
-    // Nobody else has a database in memory.
+    // Without a file, there is no other process to keep out.
     if (typeof file === "string" && file !== "")
       this.#unlock = await MigrationLock.beside(file, "prisma").take(LOCK_TIMEOUT);
   }
 }
 
-/** Runs statements as a pool does. */
+/** Gives a connection the calls of a pool. */
 function executorOn(statements: PrismaStatements): PrismaExecutor {
   return {
     async execute(sql, parameters, options) {

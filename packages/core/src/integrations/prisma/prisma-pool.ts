@@ -2,40 +2,40 @@ import type { RunResult } from "../../connection/run-result.js";
 import type { CallOptions } from "../../options/connect-options.js";
 import type { Parameters } from "../../values/bind.js";
 
-/** What became of a statement. */
+/** The result of a statement. */
 export interface PrismaResult {
   /** Names of the columns, in order. */
   columns: readonly string[];
-  /** Their types as declared, null for an expression. */
+  /** Declared types of the columns; null for an expression. */
   types: readonly (string | null)[];
-  /** Each in the order of the columns. */
+  /** The values of each row, in the order of the columns. */
   rows: unknown[][];
 }
 
-/** What runs statements: a pool, or a transaction of one. */
+/** Runs statements: a pool or one of its transactions. */
 export interface PrismaExecutor {
-  /** Rows as arrays, with the declared types of their columns. */
+  /** Runs a statement. Returns rows as arrays, with the declared types of the columns. */
   execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<PrismaResult>;
-  /** Writes. */
+  /** Runs a statement that writes. */
   run(sql: string, parameters?: Parameters): Promise<RunResult>;
 }
 
-/** What the adapter uses of a pool. */
+/** The part of a pool that the adapter uses. */
 export interface PrismaPool extends PrismaExecutor {
   /** Runs the statements of a script. */
   exec(script: string): Promise<void>;
-  /** Commits when `fn` returns; rolls back when it throws, or when `signal` is aborted. */
+  /** Commits when `fn` returns. Rolls back when it throws or `signal` is aborted. */
   transaction<T>(
     fn: (tx: PrismaExecutor) => Promise<T>,
     options: { mode: "immediate"; signal: AbortSignal },
   ): Promise<T>;
-  /** A connection to oneself, for migrations. */
+  /** Exclusive use of a connection, for migrations. */
   acquire(options: { mode: "write" }): Promise<PrismaLease>;
-  /** Takes no further calls, and resolves when those that were made are over. */
+  /** Takes no further calls. Resolves when earlier ones have ended. */
   close(): Promise<void>;
 }
 
-/** What the adapter uses of a cursor. */
+/** The part of a cursor that the adapter uses. */
 export interface PrismaCursor {
   readonly rowcount: number;
   readonly lastrowid: number | bigint | null;
@@ -43,12 +43,12 @@ export interface PrismaCursor {
   fetchall(): Promise<unknown[]>;
 }
 
-/** What the adapter uses of a transaction on a connection. */
+/** The part of a connection's transaction that the adapter uses. */
 export interface PrismaStatements {
   execute(sql: string, parameters?: Parameters, options?: CallOptions): Promise<PrismaCursor>;
 }
 
-/** What the adapter uses of a connection that the pool lends. */
+/** The part of a leased connection that the adapter uses. */
 export interface PrismaLease extends PrismaStatements {
   isolationLevel: "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE" | null;
   readonly inTransaction: boolean;

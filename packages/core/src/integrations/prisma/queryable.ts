@@ -5,7 +5,7 @@ import { resultSet } from "./column-types.js";
 import { mapped } from "./mapped-error.js";
 import type { PrismaExecutor } from "./prisma-pool.js";
 
-/** Runs Prisma's queries, on a pool or in a transaction. */
+/** Runs Prisma's queries on a pool or in a transaction. */
 export abstract class PrismaQueryable implements SqlQueryable {
   readonly provider = "sqlite";
   readonly adapterName = ADAPTER;
@@ -31,7 +31,7 @@ export abstract class PrismaQueryable implements SqlQueryable {
     });
   }
 
-  /** Does `work`, and throws its errors as Prisma knows them. */
+  /** Runs `work`, and throws its errors in the form that Prisma knows. */
   protected async told<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();

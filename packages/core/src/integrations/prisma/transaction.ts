@@ -6,19 +6,19 @@ import type { AdapterPool } from "./adapter-pool.js";
 import type { PrismaExecutor } from "./prisma-pool.js";
 import { PrismaQueryable } from "./queryable.js";
 
-/** How a transaction of the pool is ended from outside of its callback. */
+/** How to end a transaction of the pool from outside its callback. */
 interface Ends {
-  /** What the pool's `transaction()` gave. */
+  /** The promise of the pool's `transaction()`. */
   readonly done: Promise<void>;
-  /** What its callback waits for. */
+  /** The promise that the callback returns. */
   readonly work: PromiseWithResolvers<void>;
-  /** Stops the statement that runs. */
+  /** Stops the running statement. */
   readonly stop: AbortController;
 }
 
-/** An interactive transaction: the writer, from BEGIN IMMEDIATE until Prisma ends it. */
+/** An interactive transaction: has the writer from BEGIN IMMEDIATE until Prisma ends it. */
 export class PrismaTransaction extends PrismaQueryable implements Transaction {
-  /** The pool itself commits and rolls back, so that Prisma only logs that it is done. */
+  /** The pool commits and rolls back; Prisma only logs these statements. */
   readonly options: TransactionOptions = { usePhantomQuery: true };
   readonly #tx: PrismaExecutor;
   readonly #ends: Ends;
@@ -35,13 +35,13 @@ export class PrismaTransaction extends PrismaQueryable implements Transaction {
     const begun = Promise.withResolvers<PrismaExecutor>();
     const work = Promise.withResolvers<void>();
     const stop = new AbortController();
-    // One that turned from reading to writing could meet a lock that no waiting ends.
+    // A deferred transaction that starts to write can meet a lock that no waiting resolves.
     const options = { mode: "immediate", signal: stop.signal } as const;
     const done = pool.transaction((tx) => {
       begun.resolve(tx);
       return work.promise;
     }, options);
-    // Later failures are for those who end it.
+    // Later errors are reported by commit() and rollback().
     done.catch(begun.reject);
     return new PrismaTransaction(await begun.promise, format, { done, work, stop });
   }
@@ -52,7 +52,7 @@ export class PrismaTransaction extends PrismaQueryable implements Transaction {
     await super.told(() => this.#ends.done);
   }
 
-  /** Also stops what still runs: Prisma does not wait for that when a transaction has taken too long. */
+  /** Also stops a running statement: Prisma does not wait for it if a transaction has taken too long. */
   async rollback(): Promise<void> {
     this.#over = true;
     const undone = transactionClosed("it was rolled back before the statement was done");

@@ -3,9 +3,12 @@ import type { Parameters } from "../../values/bind.js";
 import { LostTransaction } from "./lost-transaction.js";
 import { TypeormStatement } from "./statement.js";
 
-/** A database as TypeORM's type `expo` uses it: `dataSource.driver.databaseConnection`. */
+/** A database in the form of TypeORM's type `expo`: `dataSource.driver.databaseConnection`. */
 export class TypeormDatabase {
-  /** What runs the statements, with `Row` as its row factory: for backups, blobs, functions and whatever else TypeORM has no call for. */
+  /**
+   * The connection, with `Row` as its row factory. Use it for what TypeORM has no call for, such as backups, blobs and
+   * functions.
+   */
   readonly connection: Connection;
   readonly #lost = new LostTransaction();
 
@@ -14,17 +17,17 @@ export class TypeormDatabase {
     this.connection = connection;
   }
 
-  /** Runs a statement of TypeORM's own, a PRAGMA. */
+  /** Runs a PRAGMA of TypeORM's. */
   async runAsync(sql: string, parameters?: Parameters): Promise<void> {
     await this.#lost.run(sql, () => this.connection.executeFetchall(sql, parameters));
   }
 
-  /** Never rejects: TypeORM makes a `QueryFailedError` only of what a statement rejects with when it is executed. */
+  /** Never rejects: TypeORM makes a `QueryFailedError` only from a rejection of `executeAsync()`. */
   async prepareAsync(sql: string): Promise<TypeormStatement> {
     return new TypeormStatement(this.connection, this.#lost, sql);
   }
 
-  /** Runs what was called before, rolls back an open transaction, and ends the thread. */
+  /** Waits for earlier calls, rolls back an open transaction, and ends the thread. */
   async closeAsync(): Promise<void> {
     await this.connection.close();
   }

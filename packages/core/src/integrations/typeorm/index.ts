@@ -1,5 +1,5 @@
 /**
- * The `driver` of TypeORM's type `expo`, whose calls are all promises, over a connection.
+ * The `driver` for TypeORM's type `expo`, over a connection. All calls of this type return promises.
  *
  * @module @sqlite-aio/core/typeorm
  */
@@ -15,24 +15,29 @@ import { TypeormDatabase } from "./database.js";
 export type { TypeormDatabase } from "./database.js";
 export type { TypeormResult, TypeormStatement } from "./statement.js";
 
-/** Options of {@link createDriver}: those of `connect()`, but for who begins and ends transactions, which is TypeORM. */
+/**
+ * Options of {@link createDriver}: those of `connect()`, except those for transactions, which TypeORM begins and ends.
+ */
 export interface TypeormDriverOptions
   extends Omit<ConnectOptions, "autocommit" | "isolationLevel" | "signal"> {
-  /** Called with each connection before TypeORM uses it, for functions, ATTACH and the like; named as in TypeORM's better-sqlite3 type. */
+  /**
+   * Called with each connection before TypeORM uses it, for functions, ATTACH and the like. Has the name it has in
+   * TypeORM's better-sqlite3 type.
+   */
   prepareDatabase?: ((connection: Connection) => unknown) | undefined;
 }
 
-/** What the option `driver` of TypeORM's type `expo` takes. */
+/** A value for the option `driver` of TypeORM's type `expo`. */
 export interface TypeormDriver {
-  /** Opens a database, and makes the folder that it is in. Rejects as `connect()` does. */
+  /** Opens a database, and creates its folder if needed. Rejects as `connect()` does. */
   openDatabaseAsync(database: string): Promise<TypeormDatabase>;
 }
 
-/** Taken by TypeORM, which sends BEGIN, COMMIT and ROLLBACK itself, or of one call only. */
+/** Refused options: TypeORM sends BEGIN, COMMIT and ROLLBACK itself, and a signal is for one call. */
 const NOT_TAKEN = ["autocommit", "isolationLevel", "signal"] as const;
 
 /**
- * A driver that opens its connections with these options. Throws TypeError.
+ * Makes a driver that opens its connections with these options. Throws TypeError.
  *
  * @example
  * const driver = createDriver({ pragmas: { journal_mode: "wal" } });

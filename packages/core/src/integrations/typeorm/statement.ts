@@ -6,17 +6,17 @@ import type { Parameters } from "../../values/bind.js";
 import { statementKind } from "../statement-kind.js";
 import type { LostTransaction } from "./lost-transaction.js";
 
-/** What became of a statement, as TypeORM reads it. */
+/** The result of a statement in the form that TypeORM reads. */
 export interface TypeormResult {
-  /** Rows that were changed; undefined for a statement that only reads. */
+  /** Number of changed rows; undefined for a statement that only reads. */
   readonly changes: number | undefined;
-  /** What TypeORM hands on as the raw result of a text that begins with `INSERT INTO`. */
+  /** TypeORM's raw result for a text that begins with `INSERT INTO`. */
   readonly lastInsertRowId: unknown;
-  /** What TypeORM hands on as the raw result of any other text. */
+  /** TypeORM's raw result for any other text. */
   getAllAsync(): Promise<unknown>;
 }
 
-/** A statement, which the thread compiles when it is executed, or finds among those it keeps. */
+/** A statement. The thread compiles it when it is executed, unless its cache has it. */
 export class TypeormStatement {
   readonly #connection: Connection;
   readonly #lost: LostTransaction;
@@ -30,8 +30,8 @@ export class TypeormStatement {
   }
 
   /**
-   * Runs it in one round trip. Rejects, without running it, in a transaction that SQLite has rolled back: it would be
-   * committed on its own.
+   * Runs the statement in one round trip. In a transaction that SQLite has rolled back it rejects without running: the
+   * statement would be committed on its own.
    */
   async executeAsync(parameters: readonly unknown[] = []): Promise<TypeormResult> {
     const values = parameters.map(storable) as Parameters;
@@ -52,15 +52,15 @@ export class TypeormStatement {
     }
     const rows = await this.#connection.executeFetchall(sql, values);
     if (kind !== "rows") return result(0, undefined, rows);
-    // With RETURNING there is a row for each that was changed.
+    // With RETURNING, each changed row gives one row.
     return result(factsOf(sql).returns ? rows.length : undefined, rows, rows);
   }
 
-  /** The thread keeps or drops compiled statements by itself. */
+  /** Does nothing: the thread decides itself how long it caches a compiled statement. */
   async finalizeAsync(): Promise<void> {}
 }
 
-/** By this TypeORM tells which of the two raw results it hands on. */
+/** TypeORM uses this rule to choose between the two raw results. */
 function isPlainInsert(sql: string): boolean {
   return sql.startsWith("INSERT INTO");
 }
@@ -69,7 +69,7 @@ function result(changes: number | undefined, lastInsertRowId: unknown, all: unkn
   return { changes, lastInsertRowId, getAllAsync: async () => all };
 }
 
-/** A Date in a raw query as TypeORM stores one in a column: UTC, with a blank between date and time. */
+/** A Date of a raw query, in the form that TypeORM stores in a column: UTC, with a blank between date and time. */
 function storable(value: unknown, index: number): unknown {
   if (!types.isDate(value)) return value;
   if (Number.isNaN(value.getTime()))
