@@ -67,7 +67,7 @@ function refusePage(
   const gone = "the page that called is gone";
   if (frame === null || frame === undefined) return gone;
   try {
-    // Some frame in the page may hold anything.
+    // An inner frame may show a foreign page.
     if (frame.parent !== null && frame.parent !== undefined) return "only the main frame of a page may call";
     const origin = originOf(frame.url);
     if (origin !== null && allowed.has(origin)) return null;
@@ -78,10 +78,10 @@ function refusePage(
   }
 }
 
-/** Nobody is let in by a check that fails; it may be asked where nothing could catch what it throws. */
+/** If `allow` throws, the event is refused. This function never throws, because some callers cannot catch. */
 function allows(allow: (event: SenderEvent) => boolean, event: SenderEvent): boolean {
   try {
-    // A promise of false, say, would be true.
+    // A promise would count as true, even a promise of false.
     const answer: unknown = allow(event);
     return answer === true;
   } catch (error) {
@@ -90,11 +90,11 @@ function allows(allow: (event: SenderEvent) => boolean, event: SenderEvent): boo
   }
 }
 
-/** A URL's scheme and host. `URL.origin` is "null" for the schemes that an app gives itself. */
+/** A URL's scheme and host. `URL.origin` is "null" for an app's own schemes. */
 function originOf(url: string): string | null {
   if (!URL.canParse(url)) return null;
   const { protocol, host } = new URL(url);
-  // Of these the rest of the URL is no host, and says little about who made them.
+  // In these schemes the rest of the URL is not a host, and does not tell which page made them.
   return ["data:", "blob:", "about:", "javascript:"].includes(protocol) ? null : `${protocol}//${host}`;
 }
 

@@ -5,39 +5,39 @@ import { textOf } from "./remote-fault.js";
 
 /** The part of Electron's `MessagePortMain` that is used here. */
 export interface PortLike {
-  /** Something was sent from the other side. */
+  /** The other side sent a message. */
   on(event: "message", listener: (event: { readonly data: unknown }) => void): unknown;
-  /** The other side has closed, or is gone. */
+  /** The other side closed the port or is gone. */
   on(event: "close", listener: () => void): unknown;
   /** Sends to the other side. */
   postMessage(message: unknown): void;
-  /** Messages come from now on. */
+  /** Starts to deliver messages. */
   start(): void;
-  /** Ends both sides. */
+  /** Closes both sides of the port. */
   close(): void;
 }
 
-/** Most items, and most bytes, of one message. */
+/** Maximum number of items and bytes in one message. */
 const MAX_ITEMS = 256;
 const MAX_BYTES = 256 * 1024;
 
 const LATE = Symbol("not there yet");
 
 /**
- * Sends what an iterator gives over a port, as much at a time as is there, and only when the other side asks. Ends the
- * iterator when the other side does, or is gone.
+ * Sends the items of an iterator over a port, as many at a time as are ready, and only on request. Ends the iterator
+ * when the other side ends the stream or is gone.
  */
 export class StreamRelay {
   readonly #iterator: AsyncIterator<unknown>;
   readonly #describe: (error: unknown) => RemoteFault;
   readonly #told: { stopped(): void; ended(): void };
   #port: PortLike | null = null;
-  /** A step that was asked for and is not sent. */
+  /** A step of the iterator whose result was not sent yet. */
   #next: Promise<IteratorResult<unknown>> | null = null;
   #busy = false;
   #over = false;
 
-  /** `stopped` is called once, when nothing more will be sent, and `ended` when the iterator has ended, too. */
+  /** `stopped` is called once, when nothing more will be sent. `ended` is called when the iterator has ended too. */
   constructor(
     iterator: AsyncIterator<unknown>,
     describe: (error: unknown) => RemoteFault,
@@ -48,7 +48,7 @@ export class StreamRelay {
     this.#told = told;
   }
 
-  /** Begins to answer the port. */
+  /** Starts to answer requests of the port. */
   serve(port: PortLike): void {
     this.#port = port;
     port.on("message", ({ data }) => {
@@ -59,11 +59,11 @@ export class StreamRelay {
     port.start();
   }
 
-  /** Ends the iterator, and tells the other side by closing the port. */
+  /** Ends the iterator, and closes the port, which tells the other side. */
   end(): void {
     if (this.#over) return;
     this.#stop();
-    // A generator that waits for something ends when it has it, and counts until then.
+    // A generator that is awaiting something ends only after that. Until then it counts as open.
     const left = (async () => this.#iterator.return?.())();
     left
       .catch((error: unknown) => process.emitWarning(`a stream did not end well: ${textOf(error)}`))
@@ -95,8 +95,8 @@ export class StreamRelay {
   }
 
   /**
-   * Takes what is there within this turn of the loop. Where nothing is, waits for one item and sends it by itself: what
-   * makes one wait is asked for no more than the page wants, so that a live result is read when it is to be shown.
+   * Takes the items that are ready within this turn of the event loop. If none is, waits for one item and sends it
+   * alone: requesting more ahead would make a live result outdated when the page shows it.
    */
   async #gather(): Promise<{ items: unknown[]; done: boolean }> {
     const items: unknown[] = [];
@@ -117,7 +117,7 @@ export class StreamRelay {
         items.push(cloner.copy(result.value));
       } catch (error) {
         if (items.length === 0) throw error;
-        // What came before the error goes before it.
+        // The items before the error are sent first.
         this.#next = Promise.reject(error);
         this.#next.catch(() => {});
         break;
