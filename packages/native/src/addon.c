@@ -36,7 +36,8 @@ static napi_value interrupt(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
   double token;
   if (!read_arguments(env, info, 1, arguments, &token)) return NULL;
-  /* Under the mutex, so that the handle cannot close meanwhile; sqlite3_interrupt() sets a flag and takes no lock. */
+  /* With the mutex held, the handle cannot close in the meantime. sqlite3_interrupt() only sets a flag and takes no
+     lock. */
   lock();
   Handle *h = find_handle(token);
   if (h) {
@@ -47,7 +48,7 @@ static napi_value interrupt(napi_env env, napi_callback_info info) {
   return js_boolean(env, h != NULL);
 }
 
-/* The environment of a thread ends, in any order with the handles it opened. */
+/* Called when the environment of a thread ends: before or after its handles are closed. */
 static void forget_environment(napi_env env, void *data, void *hint) {
   (void)data;
   (void)hint;

@@ -16,7 +16,7 @@ napi_value pairs_of(napi_env env, const Table *t) {
   return list;
 }
 
-/* Adds to `found` what `sql` selects for each of the tables, given its name and its database. */
+/* Runs `sql` for the name and the database of each table, and adds the tables that it selects to `found`. */
 static int look_up(Handle *h, const char *sql, const Table *t, Table **found) {
   ENGINE_OF(h);
   sqlite3_stmt *statement = NULL;
@@ -38,13 +38,14 @@ static int look_up(Handle *h, const char *sql, const Table *t, Table **found) {
   return status == SQLITE_OK;
 }
 
-/* The schema table is listed under its new name and found under its old one, which is also the authorizer's. */
+/* The schema table is listed under its new name, but is looked up under its old one. The authorizer gets the old name
+   too. */
 static const char named_tables[] =
   "SELECT schema, CASE name WHEN 'sqlite_schema' THEN 'sqlite_master' ELSE name END"
   " FROM pragma_table_list(CASE lower(?1) WHEN 'sqlite_schema' THEN 'sqlite_master' ELSE ?1 END)"
   " WHERE ?2 = '' OR schema = ?2 COLLATE NOCASE";
 
-/* The update hook is called for neither. */
+/* SQLite does not call the update hook for these tables. */
 static const char untracked_tables[] =
   "SELECT schema, name FROM pragma_table_list(?1) WHERE schema = ?2 AND (wr OR type = 'virtual')";
 
@@ -72,7 +73,7 @@ napi_value analyze(napi_env env, napi_callback_info info) {
   if (!sql) return fail(env, "ERR_SQLITE_AIO_NATIVE_MEMORY", "There is no memory for the SQL text");
   if (!h->analyzed) {
     h->analyzed = 1;
-    /* It stays, since taking it out again would make every statement of the handle be prepared anew. */
+    /* The authorizer stays: removing it would make SQLite prepare every statement of the handle again. */
     if (!h->authorizing && !watches_rows(h)) install_authorizer(h);
   }
 

@@ -1,4 +1,4 @@
-/* Which tables a statement would touch. */
+/* Finds the tables that a statement would read or write. */
 #ifndef SQLITE_AIO_ANALYZE_H
 #define SQLITE_AIO_ANALYZE_H
 #include "handles.h"
@@ -6,7 +6,7 @@
 /* The tables as `[database, table]`. */
 napi_value pairs_of(napi_env env, const Table *t);
 
-/* For JavaScript. */
+/* Called from JavaScript. */
 napi_value analyze(napi_env env, napi_callback_info info);
 
 #endif

@@ -2,8 +2,8 @@
 #include "hooks.h"
 #include "js.h"
 
-/* Runs inside sqlite3_prepare(), inside a call of another addon, on the JavaScript thread. No exception may stay
-   pending behind it: the other addon would take it for its own. */
+/* Runs on the JavaScript thread, in sqlite3_prepare(), which another addon may have called. No exception may stay
+   pending: that addon would take it for its own. */
 static int ask(Handle *h, int action, const char *a, const char *b, const char *database, const char *trigger) {
   napi_env env = h->env;
   napi_handle_scope scope;
@@ -55,7 +55,7 @@ static void look_at(Analysis *analysis, int action, const char *name, const char
     case SQLITE_SAVEPOINT:
     case SQLITE_RECURSIVE:
       break;
-    default: /* every CREATE, DROP, ALTER, REINDEX, ANALYZE, ATTACH and DETACH */
+    default: /* all CREATE, DROP, ALTER, REINDEX, ANALYZE, ATTACH and DETACH */
       analysis->schema = 1;
   }
 }
@@ -70,9 +70,9 @@ static int authorize(void *pointer, int action, const char *a, const char *b, co
     return SQLITE_OK;
   }
   if (h->authorizing) answer = ask(h, action, a, b, database, trigger);
-  /* A DELETE without WHERE empties the table at once and tells the update hook nothing, unless SQLITE_IGNORE answers
-     for its SQLITE_DELETE: then each row is deleted by itself (https://sqlite.org/c3ref/set_authorizer.html). The
-     SQLITE_DELETE of a DROP is another matter, IGNORE would skip the DROP; it follows its SQLITE_DROP_* at once. */
+  /* SQLite runs a DELETE without WHERE at once, without calling the update hook. If the answer to its SQLITE_DELETE is
+     SQLITE_IGNORE, SQLite deletes the rows one by one instead (https://sqlite.org/c3ref/set_authorizer.html). Not for
+     the SQLITE_DELETE that directly follows a SQLITE_DROP_*: IGNORE would skip the DROP. */
   if (watches_rows(h) && action == SQLITE_DELETE && answer == SQLITE_OK && !h->dropping && a &&
       strncmp(a, "sqlite_", 7) != 0) {
     answer = SQLITE_IGNORE;
@@ -83,7 +83,7 @@ static int authorize(void *pointer, int action, const char *a, const char *b, co
   return answer;
 }
 
-/* Also makes SQLite prepare every statement again at its next use, under the rules of now. */
+/* SQLite also prepares every statement again at its next use, by the new rules. */
 void install_authorizer(Handle *h) {
   ENGINE_OF(h);
   int wanted = h->authorizing || h->analyzed || watches_rows(h);

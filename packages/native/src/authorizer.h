@@ -1,12 +1,12 @@
-/* What statements may do, asked when they are prepared. */
+/* Asks an authorizer what a statement may do, when it is prepared. */
 #ifndef SQLITE_AIO_AUTHORIZER_H
 #define SQLITE_AIO_AUTHORIZER_H
 #include "handles.h"
 
-/* Also makes SQLite prepare every statement again at its next use, under the rules of now. */
+/* Installs or removes the authorizer as needed. SQLite then prepares every statement again at its next use. */
 void install_authorizer(Handle *h);
 
-/* For JavaScript. */
+/* Called from JavaScript. */
 napi_value set_authorizer(napi_env env, napi_callback_info info);
 
 #endif

@@ -15,7 +15,7 @@ int bind_number(const Handle *h, sqlite3_stmt *stmt, int index, double value) {
 char *utf8_of(napi_env env, napi_value value, size_t *length) {
   size_t units = 0;
   if (N(napi_get_value_string_utf16)(env, value, NULL, 0, &units) != napi_ok) return NULL;
-  /* Three bytes a unit at the most: counting them first would take a second pass. */
+  /* At most three bytes per unit. Counting the bytes first would be a second pass. */
   char *text = malloc(units * 3 + 1);
   if (text && N(napi_get_value_string_utf8)(env, value, text, units * 3 + 1, length) != napi_ok) {
     free(text);
@@ -24,7 +24,7 @@ char *utf8_of(napi_env env, napi_value value, size_t *length) {
   return text;
 }
 
-/* SQLite's result code, or -1 if it has thrown. */
+/* Returns SQLite's result code, or -1 after throwing. */
 static int bind_value(napi_env env, const Handle *h, Statement *s, int index, napi_value value) {
   ENGINE_OF(h);
   napi_valuetype type;
@@ -80,7 +80,7 @@ napi_value bind_values(napi_env env, napi_callback_info info) {
   end_run(h, s);
   drop_failure(h, &s->failure);
   int code = SQLITE_OK;
-  /* An element may be a getter, which must not finalize what is being bound. */
+  /* An element may be a getter, and the getter must not finalize the statement. */
   h->working = 1;
   for (uint32_t i = 0; i < count && code == SQLITE_OK; i++) {
     napi_handle_scope scope;

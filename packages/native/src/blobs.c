@@ -7,7 +7,7 @@ struct Blob {
   Blob *next;
   double id;
   sqlite3_blob *blob;
-  int told; /* the error that was met last */
+  int told; /* the latest error */
 };
 
 static void close_blob(const Handle *h, Blob *b) {
@@ -24,7 +24,7 @@ void close_blobs(Handle *h) {
   }
 }
 
-/* The place of a blob of this handle; NULL if it has thrown. */
+/* The place of a blob of this handle; NULL after throwing. */
 static Blob **place_of_blob(napi_env env, Handle *h, napi_value id) {
   double number = -1;
   if (N(napi_get_value_double)(env, id, &number) != napi_ok) {
@@ -38,7 +38,7 @@ static Blob **place_of_blob(napi_env env, Handle *h, napi_value id) {
   return NULL;
 }
 
-/* The bytes of a piece, and where in the blob it begins; NULL if it has thrown. */
+/* The bytes of a piece, and its offset in the blob; NULL after throwing. */
 static void *piece_of(napi_env env, napi_value bytes, napi_value offset, size_t *length, double *from) {
   void *data = typed_array(env, bytes, napi_uint8_array, length);
   if (!data) wrong_type(env, "The bytes must be a Uint8Array");
@@ -126,7 +126,7 @@ napi_value blob_close(napi_env env, napi_callback_info info) {
   ENGINE_OF(h);
   Blob *b = *place;
   *place = b->next;
-  /* Of what was written outside a transaction this is the commit. An error that was told is told again by SQLite. */
+  /* Outside a transaction, closing commits what was written. SQLite reports an error of an earlier call once more. */
   int status = sqlite3_blob_close(b->blob), told = b->told;
   free(b);
   if (status != SQLITE_OK && status != told) throw_sqlite(env, h, status, sqlite3_errmsg(h->db));

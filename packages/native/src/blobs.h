@@ -3,10 +3,10 @@
 #define SQLITE_AIO_BLOBS_H
 #include "handles.h"
 
-/* Of a handle that is about to be closed: one with blobs would stay open for ever. */
+/* Called before a handle is closed: with open blobs it would never be closed. */
 void close_blobs(Handle *h);
 
-/* For JavaScript. */
+/* Called from JavaScript. */
 napi_value blob_open(napi_env env, napi_callback_info info);
 napi_value blob_read(napi_env env, napi_callback_info info);
 napi_value blob_write(napi_env env, napi_callback_info info);

@@ -3,7 +3,7 @@
 #include "control.h"
 #include "js.h"
 
-/* The kinds of columns of a packet of the worker's (wire/packet.ts), in which parameter sets come. */
+/* The kinds of columns in a packet of parameter sets: `Kind` in the worker's wire/rows/row-encode.ts. */
 enum { SET_MIXED = 0, SET_NUMBER = 1, SET_INT64 = 2, SET_TEXT = 3, SET_BLOB = 4, SET_NULL = 5, SET_TERMS = 6 };
 enum { VALUE_NULL, VALUE_NUMBER, VALUE_INT64, VALUE_TEXT, VALUE_BLOB };
 
@@ -11,15 +11,15 @@ typedef struct {
   int kind;
   const double *numbers;
   const int64_t *integers;
-  const uint8_t *nulls;    /* a byte a set, NULL if there is no NULL */
-  const uint16_t *terms;   /* of each set, an index into `values` */
-  const uint8_t *bytes;    /* of texts or blobs */
-  const uint32_t *ends;    /* where each of them ends */
+  const uint8_t *nulls;    /* a byte per set; NULL if no value is NULL */
+  const uint16_t *terms;   /* an index into `values` per set */
+  const uint8_t *bytes;    /* texts or blobs */
+  const uint32_t *ends;    /* the end of each text or blob */
   uint8_t *own_bytes;
   uint32_t *own_ends;
-  uint8_t *tags;           /* MIXED, TERMS: a VALUE_* each */
+  uint8_t *tags;           /* MIXED, TERMS: a VALUE_* per value */
   int64_t *values;         /* MIXED: a double or an int64 */
-  size_t count;            /* of `tags` */
+  size_t count;            /* number of `tags` */
 } Parameter;
 
 typedef struct {
@@ -51,7 +51,7 @@ static napi_value element(napi_env env, napi_value array, uint32_t index) {
   return value;
 }
 
-/* Where the texts end in UTF-8 that end in UTF-16 at `ends`. False if they do not end with the whole. */
+/* Converts the `ends` of texts from UTF-16 units to UTF-8 bytes. False if the last text does not end with the bytes. */
 static int utf8_ends(Parameter *p, size_t length, uint32_t sets) {
   size_t at = 0, units = 0;
   for (uint32_t r = 0; r < sets; r++) {
@@ -109,7 +109,7 @@ static int read_blobs(napi_env env, napi_value column, Parameter *p, uint32_t se
   return read_nulls(env, element(env, column, 3), p, sets);
 }
 
-/* Keeps one value of an array behind those that are there: its bytes go to `own_bytes`, which `room` is the room of. */
+/* Adds a value of an array. Appends its bytes to `own_bytes`, for which there are `room` bytes. */
 static int read_value(napi_env env, napi_value value, Parameter *p, size_t i, size_t *used, size_t *room) {
   napi_valuetype type;
   size_t length = 0;
@@ -230,11 +230,11 @@ static int read_parameter(napi_env env, napi_value column, Parameter *p, uint32_
 
 static int bind_bytes(const Handle *h, sqlite3_stmt *stmt, int index, const Parameter *p, size_t i, int text) {
   ENGINE_OF(h);
-  /* An empty blob needs an address, or it would be NULL. */
+  /* An empty blob needs an address: without one, SQLite binds NULL. */
   static const uint8_t nothing;
   uint32_t from = i ? p->ends[i - 1] : 0;
   const uint8_t *bytes = p->bytes ? p->bytes + from : &nothing;
-  /* They stay where they are until the bindings are cleared, behind the last set. */
+  /* The bytes stay in place until the bindings are cleared, after the last set. */
   if (text) return sqlite3_bind_text64(stmt, index, (const char *)bytes, p->ends[i] - from, SQLITE_STATIC, SQLITE_UTF8);
   return sqlite3_bind_blob64(stmt, index, bytes, p->ends[i] - from, SQLITE_STATIC);
 }
@@ -300,7 +300,8 @@ static void tell_bad(napi_env env, int outcome) {
   else wrong_type(env, "The parameter sets must be a packet with a column for each parameter");
 }
 
-/* (token, statement, packet, from, Float64Array for the next set and the rows changed, control block, sequence) */
+/* (token, statement, packet, from, Float64Array for the next set and the number of changed rows, control block,
+   sequence) */
 napi_value run_many(napi_env env, napi_callback_info info) {
   napi_value arguments[7], result = NULL;
   double token, sets, from, sequence = 0;
@@ -324,7 +325,7 @@ napi_value run_many(napi_env env, napi_callback_info info) {
   uint32_t count = (uint32_t)s->parameters;
   Parameter *parameters = calloc((size_t)count + 1, sizeof *parameters);
   int outcome = parameters ? READ : NO_MEMORY;
-  /* An element may be a getter, which must not finalize the statement. */
+  /* An element may be a getter, and the getter must not finalize the statement. */
   h->working = 1;
   for (uint32_t i = 0; i < count && outcome == READ; i++)
     outcome = read_parameter(env, element(env, arguments[2], i + 1), &parameters[i], (uint32_t)sets);

@@ -8,8 +8,8 @@ static int read_version(Handle *h, const char *database, unsigned *version) {
   return sqlite3_file_control(h->db, database, SQLITE_FCNTL_DATA_VERSION, version) == SQLITE_OK;
 }
 
-/* The commit hook runs before the commit, which can still fail (SQLITE_BUSY leaves the transaction open). What became
-   of it is told later by the version of the content, which grows with a commit and not with a rollback. */
+/* The commit hook runs before the commit, which can still fail (SQLITE_BUSY leaves the transaction open). Later the
+   version of the content shows the outcome: a commit increases it, a rollback does not. */
 static void settle(Handle *h) {
   if (!h->committing) return;
   h->committing = 0;

@@ -29,7 +29,8 @@ int is_cancelled(const Control *control, uint32_t sequence) {
 int begin_operation(const Control *control, uint32_t sequence) {
   if (!control->words) return 1;
   int32_t before = load(&control->words[CONTROL_RUNNING]);
-  /* The store comes before the loads, and the other side does the reverse, so one of the two sees the other. */
+  /* The store comes before the loads. The other side has the reverse order, so at least one side sees the other's
+     store. */
   __atomic_store_n(&control->words[CONTROL_RUNNING], (int32_t)sequence, __ATOMIC_SEQ_CST);
   if (load(&control->words[CONTROL_INTERRUPTING]) == 0 && !is_cancelled(control, sequence)) return 1;
   __atomic_store_n(&control->words[CONTROL_RUNNING], before, __ATOMIC_SEQ_CST);

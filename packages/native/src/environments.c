@@ -2,11 +2,11 @@
 #include "js.h"
 #include "loop.h"
 
-/* Node ends the nested threads of a Worker one after the other, and waits for each, before it runs any cleanup hook of the
-   Worker's own environment: a statement that one of them is in holds up worker.terminate(). JavaScript has ended by then.
-   What still runs is the rest of the turn of the event loop in which Node has marked the environment as stopping. Node does
-   so before the last step of a turn, the timers, so there it is looked for; from then on a thread interrupts the statements,
-   for as long as Node waits. */
+/* When a Worker ends, Node ends its nested threads one after the other, and waits for each. Only then it runs the
+   cleanup hooks of the Worker's environment, so a running statement of a nested thread delays worker.terminate().
+   JavaScript has ended by then. Only the rest of the current turn of the event loop still runs, in which Node has
+   marked the environment as stopping. Node sets this mark before the last phase of a turn, the timers, so a timer
+   checks it. From then on, for as long as Node waits, a thread interrupts the statements. */
 
 enum { STRIKE_MS = 5 };
 
@@ -14,11 +14,11 @@ typedef struct Environment {
   napi_env env;
   double number;
   void *check, *timer;
-  int open; /* of the two */
+  int open; /* number of open handles of the two */
   napi_async_cleanup_hook_handle cleanup;
   SystemThread striker;
   int stopping;
-  int over; /* written and read under the mutex, as is what follows */
+  int over; /* protected by the mutex, as are the fields below */
   struct Environment *next;
 } Environment;
 
@@ -33,7 +33,7 @@ static void interrupt_those_of(double number) {
   }
 }
 
-/* Again and again: a thread goes on with its next statement until it is its turn to be ended. */
+/* Interrupts repeatedly, because a thread goes on with its next statement until Node ends it. */
 static void strike(void *pointer) {
   Environment *e = pointer;
   for (int over = 0; !over;) {
@@ -47,7 +47,7 @@ static void strike(void *pointer) {
 
 static int is_stopping(napi_env env) {
   bool pending = false;
-  /* Says that its arguments are missing, where JavaScript may be called. */
+  /* While JavaScript may run, this call fails because its arguments are missing. */
   if (N(napi_call_function)(env, NULL, NULL, 0, NULL, NULL) == napi_invalid_arg) return 0;
   return N(napi_is_exception_pending)(env, &pending) == napi_ok && !pending;
 }
@@ -64,7 +64,7 @@ static void at_end_of_turn(void *timer) {
 
 static void on_turn(void *check) {
   Environment *e = loop.uv_handle_get_data(check);
-  /* Due in this turn, so that the loop never waits for it. */
+  /* The timer is due in this turn, so it never keeps the loop waiting. */
   loop.uv_timer_start(e->timer, at_end_of_turn, 0, 0);
 }
 
@@ -81,7 +81,7 @@ static void on_closed(void *handle) {
   free(e);
 }
 
-/* The nested threads have ended. */
+/* Called when the nested threads have ended. */
 static void on_end(napi_async_cleanup_hook_handle cleanup, void *pointer) {
   Environment *e = pointer;
   (void)cleanup;
@@ -93,7 +93,7 @@ static void on_end(napi_async_cleanup_hook_handle cleanup, void *pointer) {
   loop.uv_close(e->timer, on_closed);
 }
 
-/* NULL where it cannot be watched. */
+/* NULL if the environment cannot be watched. */
 static Environment *watch(napi_env env) {
   struct uv_loop_s *turns = NULL;
   lock();
@@ -118,7 +118,7 @@ static Environment *watch(napi_env env) {
   loop.uv_handle_set_data(check, e);
   loop.uv_handle_set_data(timer, e);
   loop.uv_check_start(check, on_turn);
-  /* They keep nothing alive. */
+  /* They do not keep the event loop alive. */
   loop.uv_unref(check);
   loop.uv_unref(timer);
   lock();

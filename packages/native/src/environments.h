@@ -1,4 +1,5 @@
-/* The environments of Workers whose nested threads run statements: when one is ended, its statements are stopped. */
+/* Watches the environments of Workers that have nested threads: when a Worker is ended, the statements of these threads
+   are stopped. */
 #ifndef SQLITE_AIO_ENVIRONMENTS_H
 #define SQLITE_AIO_ENVIRONMENTS_H
 #include "handles.h"

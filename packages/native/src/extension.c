@@ -5,8 +5,8 @@
 #include "packing.h"
 #include "statements.h"
 
-/* The destructor of the client data, which SQLite runs early in sqlite3_close(): the handle is still whole, so the
-   hooks can be taken out before anything (the rollback of an open transaction) would call them. */
+/* The destructor of the client data. SQLite runs it early in sqlite3_close(), while the handle is still whole. So the
+   hooks are removed before the rollback of an open transaction could call them. */
 static void drop_handle(void *pointer) {
   Handle *h = pointer;
   ENGINE_OF(h);
@@ -23,8 +23,9 @@ static void drop_handle(void *pointer) {
   free(h);
 }
 
-/* sqlite3_close() refuses a handle with statements before it runs any destructor, and the engine's addon takes no
-   answer: the handle would be leaked, with its files open. This comes first of all. */
+/* SQLite calls this first in sqlite3_close(). The statements must be finalized now: sqlite3_close() checks for them
+   before it runs any destructor, and refuses. The engine's addon ignores that, so the handle would leak, with its files
+   open. */
 static int on_close(unsigned what, void *pointer, void *db, void *nothing) {
   (void)db;
   (void)nothing;
@@ -34,7 +35,7 @@ static int on_close(unsigned what, void *pointer, void *db, void *nothing) {
   return 0;
 }
 
-/* Two copies of this binary in one process have two tables, so each needs a name of its own for its client data: the
+/* Each copy of this binary in a process has a table of its own, so each needs another name for its client data: the
    address of its table in letters (printf would double the size of the Windows binary). */
 #define KEY "sqlite-aio "
 static const char *client_key(char key[sizeof KEY + sizeof(uintptr_t) * 2]) {
@@ -68,10 +69,10 @@ EXPORT int sqlite3_extension_init(sqlite3 *db, char **message, const sqlite3_api
     free(h);
     return fail_to_load(sqlite3_api, message, "too many handles");
   }
-  /* If it fails it has called the destructor. */
+  /* If this fails, it has called the destructor. */
   if (sqlite3_set_clientdata(db, key, h, drop_handle) != SQLITE_OK) return SQLITE_NOMEM;
   sqlite3_trace_v2(db, SQLITE_TRACE_CLOSE, on_close, h);
   if (define_guard_function(h) != SQLITE_OK) return SQLITE_NOMEM;
-  /* Unloading would reset the generations, and an old token could come to mean a new handle. */
+  /* Unloading would reset the generations, and an old token could then name a new handle. */
   return SQLITE_OK_LOAD_PERMANENTLY;
 }

@@ -5,23 +5,23 @@
 
 #define MAX_SAFE 9007199254740991
 
-/* It outlives the handle's own structure, since SQLite destroys functions last of all. */
+/* It outlives the Handle, because SQLite destroys functions last. */
 typedef struct Definition Definition;
 struct Definition {
   Definition *next;
   const sqlite3_api_routines *api;
   Thread owner;
   napi_env env;
-  napi_ref function; /* NULL when its environment is gone */
-  int mode;          /* of reading integers */
-  uint32_t group;    /* the number of the group that was begun last */
+  napi_ref function; /* NULL after its environment has ended */
+  int mode;          /* how integers are read */
+  uint32_t group;    /* number of the latest group */
 };
 
-/* All there are, under the mutex. */
+/* All definitions; protected by the mutex. */
 static Definition *definitions;
 
 enum { CALL, STEP, INVERSE, VALUE, FINALIZE };
-/* Whether a definition is one of a function, of an aggregate, or of one that can be a window function. */
+/* The kind of a definition: a function, an aggregate, or an aggregate that can be a window function. */
 enum { SCALAR, AGGREGATE, WINDOW };
 
 static const char *const failed[] = {
@@ -54,7 +54,7 @@ static void drop_definition(void *pointer) {
   while (*place && *place != d) place = &(*place)->next;
   if (*place) *place = d->next;
   unlock();
-  /* A reference belongs to one thread. An engine that closes on another leaks it rather than corrupt it. */
+  /* Only its own thread may delete a reference. If an engine closes on another thread, the reference is leaked. */
   if (d->function && same_thread(d->owner, this_thread())) N(napi_delete_reference)(d->env, d->function);
   free(d);
 }
@@ -102,8 +102,8 @@ static napi_status argument_of(const Definition *d, sqlite3_value *value, napi_v
   }
 }
 
-/* What the function gives; false if it could not be called, or has thrown: no exception may stay pending behind it, the
-   engine's addon would take it for its own. */
+/* Calls the function. False if it could not be called or has thrown. No exception may stay pending: the engine's addon
+   would take it for its own. */
 static int call_function(const Definition *d, size_t count, const napi_value *arguments, napi_value *result) {
   napi_value function, receiver;
   bool pending = false;
@@ -117,7 +117,7 @@ static int call_function(const Definition *d, size_t count, const napi_value *ar
   return called && !pending;
 }
 
-/* False for what is no value of SQLite's: `undefined` says that the function has thrown. */
+/* Sets the result. False if the value has no SQLite type. `undefined` means that the function has thrown. */
 static int give_result(const Definition *d, sqlite3_context *context, napi_value value) {
   ENGINE_OF(d);
   napi_valuetype type;
@@ -159,7 +159,8 @@ static int give_result(const Definition *d, sqlite3_context *context, napi_value
   }
 }
 
-/* Calls the function for a value, or for a step of a group, whose number then comes after what is to be done. */
+/* Calls the function for a value or for a step of a group. For a group, its arguments begin with `what` and the number.
+   */
 static void invoke(sqlite3_context *context, const Definition *d, int what, uint32_t group, int count,
                    sqlite3_value **values) {
   ENGINE_OF(d);
@@ -205,14 +206,14 @@ static void on_row(const sqlite3_api_routines *sqlite3_api, sqlite3_context *con
   invoke(context, d, what, *group, count, values);
 }
 
-/* No row: NULL, as in CPython. */
+/* For a group without rows the result is NULL, as in CPython. */
 static void on_result(const sqlite3_api_routines *sqlite3_api, sqlite3_context *context, int what) {
   const uint32_t *group = sqlite3_aggregate_context(context, 0);
   if (group && *group) invoke(context, sqlite3_user_data(context), what, *group, 0, NULL);
 }
 
-/* A callback is not told of which engine it is, and so cannot ask for its definition: each engine of the process has
-   callbacks of its own. */
+/* SQLite does not tell a callback which engine calls it, so it cannot ask for its definition. Each engine of the
+   process gets callbacks of its own. */
 enum { ENGINES = 4 };
 static const sqlite3_api_routines *engines[ENGINES];
 
@@ -237,7 +238,7 @@ CALLBACKS_OF(3)
 #define THOSE_OF(n) {call_##n, step_##n, inverse_##n, value_##n, finalize_##n}
 static const Callbacks callbacks[ENGINES] = {THOSE_OF(0), THOSE_OF(1), THOSE_OF(2), THOSE_OF(3)};
 
-/* Under the mutex: whether anything of this engine's is left that could call. */
+/* Whether a definition of this engine is left that could be called. Call with the mutex held. */
 static int has_definitions(const sqlite3_api_routines *api) {
   for (const Definition *d = definitions; d; d = d->next) {
     if (d->api == api) return 1;
@@ -245,7 +246,8 @@ static int has_definitions(const sqlite3_api_routines *api) {
   return 0;
 }
 
-/* The place of an engine that is gone, or has no functions, is another's: one that was unloaded may come back elsewhere. */
+/* The callbacks of an engine without definitions can be given to another engine. An engine that was unloaded and loaded
+   again may have another address. */
 static const Callbacks *callbacks_of(const sqlite3_api_routines *api) {
   const Callbacks *found = NULL;
   lock();
@@ -300,7 +302,7 @@ napi_value define_function(napi_env env, napi_callback_info info) {
   char *name = utf8_of(env, arguments[1], &length);
   Definition *d = name && given ? new_definition(env, h, arguments[6], (int)mode) : NULL;
   int status = SQLITE_NOMEM;
-  /* Where it fails it has called the destructor. */
+  /* If this fails, it has called the destructor. */
   if (d) status = register_function(h, name, parameters, flags | SQLITE_UTF8, (int)kind, d);
   else if (name && !given) {
     status = sqlite3_create_function_v2(h->db, name, parameters, SQLITE_UTF8, NULL, NULL, NULL, NULL, NULL);
@@ -341,7 +343,7 @@ napi_value define_collation(napi_env env, napi_callback_info info) {
   int status = SQLITE_NOMEM;
   if (name && (d || !given)) {
     status = sqlite3_create_collation_v2(h->db, name, SQLITE_UTF8, d, d ? compare : NULL, d ? drop_definition : NULL);
-    /* Unlike a function's, its destructor is not called then. */
+    /* Unlike for functions, SQLite does not call the destructor after an error. */
     if (status != SQLITE_OK && d) drop_definition(d);
   }
   if (status != SQLITE_OK) throw_sqlite(env, h, status, status == SQLITE_NOMEM ? NULL : sqlite3_errmsg(h->db));

@@ -5,7 +5,7 @@ typedef struct {
   uint32_t generation;
 } Slot;
 
-/* The only state that outlives a handle; everything in it is read and written under the mutex. */
+/* The only state that outlives a handle. Protected by the mutex. */
 static struct {
   Slot *slots;
   uint32_t count;
@@ -92,7 +92,7 @@ Handle *handle_of(napi_env env) {
 
 void replace_reference(Handle *h, napi_env env, napi_ref *field, napi_ref reference) {
   napi_ref before = *field;
-  /* A reference belongs to one thread. An engine that closes on another leaks it rather than corrupt it. */
+  /* Only its own thread may delete a reference. If an engine closes on another thread, the reference is leaked. */
   if (before && same_thread(h->owner, this_thread())) N(napi_delete_reference)(h->env, before);
   lock();
   *field = reference;

@@ -4,13 +4,13 @@
 #include "changes.h"
 #include "js.h"
 
-/* What is recorded. */
+/* Which events are recorded. */
 enum { UPDATES = 1, COMMITS = 2, ROLLBACKS = 4, EVERYTHING = 7 };
-/* Stand in the place of an action. */
+/* In an event, these stand in place of the action. */
 enum { COMMITTED = 0, ROLLED_BACK = 1 };
 
 typedef struct {
-  int32_t what; /* the action, and above it the number of the table << 8 */
+  int32_t what; /* the action, plus the number of the table << 8 */
   sqlite3_int64 rowid;
 } Event;
 
@@ -19,7 +19,7 @@ struct EventLog {
   Table *tables; /* by number */
   Event *events;
   size_t count, room;
-  /* A commit that has begun and may fail, and the version of each database's content when it did. */
+  /* A commit has begun and may still fail; and the version of each database's content at that time. */
   int committing;
   unsigned *versions;
   int version_count;
@@ -68,8 +68,8 @@ static void begin_commit(const Handle *h, EventLog *log) {
   log->committing = 1;
 }
 
-/* The commit hook runs before the commit, which can still fail. What became of it is told later by the versions, one of
-   which grows with a commit and none with a rollback. */
+/* The commit hook runs before the commit, which can still fail. Later the versions show the outcome: a commit increases
+   one of them, a rollback none. */
 static void end_commit(const Handle *h, EventLog *log) {
   ENGINE_OF(h);
   if (!log->committing) return;
@@ -151,7 +151,7 @@ napi_value record_events(napi_env env, napi_callback_info info) {
     h->events->wanted = (int)wanted;
   }
   install_hooks(h);
-  /* Not without need: every statement is prepared again. */
+  /* Only if needed, because SQLite then prepares every statement again. */
   if (watches_rows(h) != watched) install_authorizer(h);
   return NULL;
 }

@@ -1,16 +1,16 @@
-/* SQLite's update, commit and rollback hooks, of which a handle has one each: change tracking and the log of events
-   share them. */
+/* SQLite's update, commit and rollback hooks. A handle has only one of each, so change tracking and the event log share
+   them. */
 #ifndef SQLITE_AIO_HOOKS_H
 #define SQLITE_AIO_HOOKS_H
 #include "handles.h"
 
-/* As the handle's tracking and log want them. */
+/* Installs or removes the hooks, as the handle's tracking and log need them. */
 void install_hooks(Handle *h);
-/* Whether anybody wants to hear of each row, also where SQLite would empty a table without a word. */
+/* Whether each changed row must be reported, even by a DELETE without WHERE. */
 int watches_rows(const Handle *h);
 void free_events(Handle *h);
 
-/* For JavaScript. */
+/* Called from JavaScript. */
 napi_value record_events(napi_env env, napi_callback_info info);
 napi_value take_events(napi_env env, napi_callback_info info);
 

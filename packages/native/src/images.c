@@ -20,7 +20,7 @@ napi_value deserialize(napi_env env, napi_callback_info info) {
     return out_of_memory(env);
   }
   memcpy(copy, bytes, length);
-  /* Where it fails it has freed the copy. */
+  /* If this fails, it has freed the copy. */
   int status = sqlite3_deserialize(h->db, name, copy, (sqlite3_int64)length, (sqlite3_int64)length,
                                    SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE);
   free(name);
@@ -40,7 +40,7 @@ napi_value copy_into(napi_env env, napi_callback_info info) {
   ENGINE_OF(target);
   sqlite3_backup *backup = sqlite3_backup_init(target->db, "main", source->db, "main");
   int status = backup ? sqlite3_backup_step(backup, -1) : sqlite3_errcode(target->db);
-  /* That a step met a lock is not among what this tells. */
+  /* sqlite3_backup_finish() does not report that a step met a lock. */
   int finished = backup ? sqlite3_backup_finish(backup) : status;
   if (status == SQLITE_DONE) status = finished;
   if (status != SQLITE_OK) throw_sqlite(env, target, status, NULL);

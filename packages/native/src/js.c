@@ -31,7 +31,7 @@ int read_arguments(napi_env env, napi_callback_info info, size_t count, napi_val
   return 0;
 }
 
-/* Only the thread that owns a handle can close it, so what this returns lives until we return to JavaScript. */
+/* Only its owning thread can close a handle, so the handle stays valid until this call returns to JavaScript. */
 Handle *own_handle(napi_env env, double token) {
   lock();
   Handle *h = find_handle(token);
@@ -83,7 +83,7 @@ int read_count(napi_env env, napi_value value, double most, const char *what, do
 }
 
 void *typed_array(napi_env env, napi_value value, napi_typedarray_type wanted, size_t *length) {
-  /* The memory of an empty array may be NULL, which must not be taken for no array. */
+  /* The memory of an empty array may be NULL. That must not be taken for a missing array. */
   static uint64_t nothing;
   napi_typedarray_type type;
   void *data = NULL;

@@ -1,7 +1,7 @@
 #include "limits.h"
 #include "js.h"
 
-/* The switches, which take a number and a pointer to one; the codes before and behind them may take anything else. */
+/* The switches, which take a number and a pointer to a number. Codes outside this range may take other arguments. */
 enum { FIRST_SWITCH = SQLITE_DBCONFIG_ENABLE_FKEY, LAST_SWITCH = 1022 };
 
 napi_value limit(napi_env env, napi_callback_info info) {

@@ -3,7 +3,7 @@
 #define SQLITE_AIO_LIMITS_H
 #include "handles.h"
 
-/* For JavaScript. */
+/* Called from JavaScript. */
 napi_value limit(napi_env env, napi_callback_info info);
 napi_value config(napi_env env, napi_callback_info info);
 

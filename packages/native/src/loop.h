@@ -1,9 +1,9 @@
-/* The functions of libuv's that are used. A program that loads the extension need not have them. */
+/* The libuv functions that are used. A program that loads the extension need not have them. */
 #ifndef SQLITE_AIO_LOOP_H
 #define SQLITE_AIO_LOOP_H
 #include "platform.h"
 
-/* As in uv.h, whose numbers of kinds are part of its ABI. Handles are opaque here. */
+/* As in uv.h: these numbers are part of its ABI. Handles are opaque here. */
 enum { UV_CHECK = 2, UV_TIMER = 13 };
 typedef void (*LoopCallback)(void *handle);
 
@@ -22,7 +22,7 @@ typedef void (*LoopCallback)(void *handle);
 extern struct LoopFunctions { LOOP_FUNCTIONS(FIELD) } loop;
 #undef FIELD
 
-/* False where the program does not have them. Call it with the mutex held. */
+/* False if the program does not have them. Call with the mutex held. */
 int find_loop(void);
 
 #endif

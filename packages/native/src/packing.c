@@ -2,16 +2,16 @@
 #include "js.h"
 
 #define MAX_SAFE INT64_C(9007199254740991)
-/* A column's memory beyond this is given back when its packet is. */
+/* More memory of a column than this is freed together with its packet. */
 #define KEPT_BYTES (1 << 20)
-/* A dictionary pays from so many rows on. */
+/* A dictionary pays off from this number of rows on. */
 #define TERMS_ROWS 256
 
 typedef struct PackedColumn {
   uint8_t kind, nullable, wide, varied;
-  uint32_t room;   /* rows that there is memory for */
-  uint8_t *cells;  /* 8 bytes a row, also for kinds that need fewer */
-  uint8_t *tags;   /* a byte a row */
+  uint32_t room;   /* number of rows that fit */
+  uint8_t *cells;  /* 8 bytes per row, even if the kind needs fewer */
+  uint8_t *tags;   /* a byte per row */
   Bytes text, blobs;
   Terms *terms;
 } PackedColumn;
@@ -31,7 +31,7 @@ static void set_nulls(PackedColumn *c, uint32_t rows) {
   }
 }
 
-/* The first value that is not NULL says what the column is. */
+/* The first value that is not NULL sets the kind of the column. */
 static int leave_null(PackedColumn *c, int type, int mode, uint32_t rows, uint32_t most) {
   if (type == SQLITE_INTEGER) c->kind = mode == MODE_BIGINT ? KIND_INT64 : KIND_INT32;
   else if (type == SQLITE_FLOAT) c->kind = KIND_FLOAT;
@@ -50,7 +50,7 @@ static int leave_null(PackedColumn *c, int type, int mode, uint32_t rows, uint32
 static void int32_to_float(PackedColumn *c, uint32_t rows) {
   const int32_t *from = (const int32_t *)c->cells;
   double *to = (double *)c->cells;
-  /* From the end on: the cells become wider. */
+  /* From the end, because the cells become wider. */
   for (uint32_t r = rows; r-- > 0;) {
     int32_t value = from[r];
     to[r] = c->nullable && value == INT32_MIN ? (double)NAN : value;
@@ -70,7 +70,8 @@ static int terms_to_text(PackedColumn *c, uint32_t rows) {
     uint32_t term = from[r];
     if (term && append_term(&c->text, &c->wide, terms, term - 1) < 0) return 0;
   }
-  /* The lengths in units, from the end on: one unit is at most as many bytes as its UTF-8, so they are counted anew. */
+  /* Recounts the lengths in units, from the end, because the cells become wider. A unit has at most as many bytes as
+     its UTF-8. */
   for (uint32_t r = rows; r-- > 0;) {
     uint32_t term = from[r];
     int32_t length = -1;
@@ -86,7 +87,7 @@ static int terms_to_text(PackedColumn *c, uint32_t rows) {
   return 1;
 }
 
-/* All kinds of values in one column. */
+/* Makes it a column for all kinds of values. */
 static int to_mixed(PackedColumn *c, uint32_t rows) {
   int64_t *cells = (int64_t *)c->cells;
   if (c->kind == KIND_TERMS && !terms_to_text(c, rows)) return 0;
@@ -115,7 +116,7 @@ static int to_mixed(PackedColumn *c, uint32_t rows) {
   return 1;
 }
 
-/* SQLite has no address for an empty blob, nor for one that it has no memory for. */
+/* SQLite gives no address for an empty blob, and none when it runs out of memory. */
 static int add_blob(PackedColumn *c, const void *bytes, int64_t length) {
   return (bytes || length == 0) && append_bytes(&c->blobs, bytes, (size_t)length);
 }
@@ -157,8 +158,8 @@ static int64_t take_mixed(const Handle *h, PackedColumn *c, sqlite3_value *value
   }
 }
 
-/* Puts a value into row `r`. Gives roughly its bytes, -1 without memory, -2 if the column must first be of another
-   kind. */
+/* Stores a value in row `r`. Returns its approximate size in bytes, -1 if there is no memory, or -2 if the column must
+   first change its kind. */
 static inline int64_t take(const Handle *h, PackedColumn *c, sqlite3_value *value, int type, uint32_t r, int mode) {
   ENGINE_OF(h);
   switch (c->kind) {
@@ -238,7 +239,7 @@ static inline int64_t take(const Handle *h, PackedColumn *c, sqlite3_value *valu
   }
 }
 
-/* Makes the column of a kind that can take the value. False without memory. */
+/* Changes the column to a kind that can take the value. False if there is no memory. */
 static int change_kind(PackedColumn *c, int type, int mode, uint32_t r, uint32_t most) {
   if (c->kind == KIND_NULL) return leave_null(c, type, mode, r, most);
   if (c->kind == KIND_TERMS && type == SQLITE_TEXT) return terms_to_text(c, r);
@@ -290,7 +291,7 @@ int begin_packet(Handle *h, Statement *s, uint32_t rows, int mode) {
     c->varied = habit->varied;
     c->wide = 0;
     c->text.count = c->blobs.count = 0;
-    /* Said by the first value anew: whether a dictionary pays depends on the number of rows. */
+    /* The first value chooses the kind again, because whether a dictionary pays off depends on the number of rows. */
     if (c->kind == KIND_TERMS || c->kind == KIND_TEXT || c->kind == KIND_MIXED) c->kind = KIND_NULL;
   }
   return 1;
@@ -304,7 +305,7 @@ int64_t pack_row(const Handle *h, Statement *s, int mode) {
   int64_t bytes = 0;
   for (int i = 0; i < count; i++) {
     PackedColumn *c = &scratch->columns[i];
-    /* Not "protected" in SQLite's sense, which is about threads: the handle has one. */
+    /* In SQLite's sense this value is not "protected". That matters between threads, and a handle has only one. */
     sqlite3_value *value = sqlite3_column_value(s->stmt, i);
     int type = sqlite3_value_type(value);
     int64_t size = take(h, c, value, type, r, mode);
@@ -331,7 +332,7 @@ static size_t cell_bytes(const PackedColumn *c) {
 
 static int has_tags(const PackedColumn *c) { return c->kind == KIND_MIXED || (c->kind == KIND_INT64 && c->nullable); }
 
-/* The terms become the column's text, and their lengths its blobs. */
+/* Writes the terms as the column's text, and their lengths as its blobs. */
 static int write_terms(PackedColumn *c) {
   const Terms *terms = c->terms;
   for (uint32_t t = 0; t < terms->count; t++) {

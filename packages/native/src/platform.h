@@ -1,4 +1,4 @@
-/* What the operating systems disagree about, and the names of Node-API. Include it before anything else. */
+/* Hides the differences of the operating systems, and declares Node-API. Include it before anything else. */
 #ifndef SQLITE_AIO_PLATFORM_H
 #define SQLITE_AIO_PLATFORM_H
 
@@ -31,21 +31,21 @@ typedef pthread_t SystemThread;
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 
-/* One mutex for all that outlives a handle. */
+/* One mutex for all state that outlives a handle. */
 void lock(void);
 void unlock(void);
 Thread this_thread(void);
 int same_thread(Thread a, Thread b);
-/* A thread of our own; false if there is none to be had. */
+/* Starts a thread. False if there cannot be another one. */
 int start_thread(SystemThread *thread, void (*run)(void *), void *argument);
 void join_thread(SystemThread thread);
 void sleep_ms(int ms);
-/* Milliseconds since some moment. */
+/* Milliseconds of a monotonic clock. */
 double milliseconds(void);
 
 #ifdef _WIN32
-/* The host is node.exe, electron.exe or an application renamed from it, so an import library would name the wrong
-   module: the functions are looked up in whatever program this is. */
+/* The program is node.exe, electron.exe or a renamed one, so an import library would name the wrong module. The
+   functions are looked up in the running program. */
 #define NODE_API(X) \
   X(napi_add_async_cleanup_hook) X(napi_add_env_cleanup_hook) X(napi_call_function) X(napi_close_handle_scope) X(napi_create_array_with_length) \
   X(napi_create_arraybuffer) X(napi_create_bigint_int64) X(napi_create_buffer_copy) X(napi_create_double) X(napi_create_error) \
@@ -61,13 +61,13 @@ double milliseconds(void);
 extern struct NodeApi { NODE_API(FIELD) } node;
 #undef FIELD
 #define N(name) node.name
-/* The module that Node is in, NULL if there is none. */
+/* The module that contains Node; NULL if there is none. */
 HMODULE find_host(void);
 #else
 #define N(name) name
 #endif
 
-/* False where the program has no Node-API. Call it with the mutex held. */
+/* False if the program has no Node-API. Call with the mutex held. */
 int find_node(void);
 
 #endif

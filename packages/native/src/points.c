@@ -6,7 +6,7 @@
 #include "result-codes.h"
 
 #define MAX_SAFE INT64_C(9007199254740991)
-/* A text that has a character beyond Latin-1, as UTF-8. */
+/* A text in UTF-8, because it has a character outside Latin-1. */
 #define TAG_UTF8 5
 
 typedef struct {
@@ -19,14 +19,14 @@ typedef struct {
   size_t bytes_length;
   double *cells;
   uint8_t *tags;
-  size_t room; /* of `cells` and `tags` */
+  size_t room; /* number of places in `cells` and `tags` */
   uint8_t *text;
   size_t text_room;
-  size_t at, byte_at;   /* in the input */
-  size_t cell, text_at; /* in the output */
+  size_t at, byte_at;   /* position in the input */
+  size_t cell, text_at; /* position in the output */
   int full;             /* the result of the next operation does not fit */
-  int stepped;          /* it writes, and has been run */
-  int heavy;            /* it has texts or blobs */
+  int stepped;          /* the operation writes, and has been run */
+  int heavy;            /* the operation has texts or blobs */
   double now, until;    /* milliseconds */
   uint32_t done, count;
 } Points;
@@ -55,7 +55,7 @@ static int bind_input(const Handle *h, Points *p, Statement *s, size_t count, in
         *code = sqlite3_bind_int64(s->stmt, index, integer);
         break;
       }
-      /* They stay where they are until the call is over; the statement is reset by then. */
+      /* The bytes stay in place until the call returns, and the statement is reset by then. */
       case TAG_TEXT:
         *code = sqlite3_bind_text64(s->stmt, index, (const char *)bytes, length, SQLITE_STATIC, SQLITE_UTF8);
         break;
@@ -66,7 +66,7 @@ static int bind_input(const Handle *h, Points *p, Statement *s, size_t count, in
   return 1;
 }
 
-/* An integer as a number where the mode and its size let it be one. */
+/* Writes an integer as a number if the mode and its size allow it. */
 static void put_integer(Points *p, size_t at, sqlite3_int64 integer, int mode) {
   if (mode == MODE_BIGINT || (mode == MODE_AUTO && (integer > MAX_SAFE || integer < -MAX_SAFE))) {
     memcpy(&p->cells[at], &integer, 8);
@@ -77,7 +77,7 @@ static void put_integer(Points *p, size_t at, sqlite3_int64 integer, int mode) {
   }
 }
 
-/* One cell of the row that the statement is at. False where it does not fit. */
+/* Writes one cell of the current row. False if it does not fit. */
 static int take_cell(const Handle *h, Points *p, sqlite3_value *value, int mode) {
   ENGINE_OF(h);
   double *cell = &p->cells[p->cell];
@@ -117,7 +117,7 @@ static int take_cell(const Handle *h, Points *p, sqlite3_value *value, int mode)
   return 1;
 }
 
-/* The first cells of an operation that is done. */
+/* Writes the first cells of an operation that is done. */
 static void head(Points *p, size_t at, int status, double first) {
   double began = p->now;
   p->now = milliseconds();
@@ -163,7 +163,7 @@ static void run_read(Handle *h, Points *p, Statement *s, uint32_t limit, int mod
   if (!fits || *code != SQLITE_OK) {
     p->cell = cell;
     p->text_at = text_at;
-    /* The names are to be looked at by whoever runs it. */
+    /* The next run of the statement reports the new names. */
     if (renamed) s->reprepares = -1;
     p->full = !fits;
     return;
@@ -172,7 +172,7 @@ static void run_read(Handle *h, Points *p, Statement *s, uint32_t limit, int mod
   p->cells[cell + POINT_SECOND] = s->columns;
 }
 
-/* One operation. False if it has failed, or is to be run in another way. */
+/* Runs one operation. False if it failed or must be run in another way. */
 static int run_point(Handle *h, Points *p) {
   ENGINE_OF(h);
   int code = SQLITE_OK;
@@ -199,7 +199,7 @@ static int run_point(Handle *h, Points *p) {
   if (code != SQLITE_OK) note_failure(h, &p->work.failure, code);
   else if (limit > 0) run_read(h, p, s, (uint32_t)limit, mode, &code);
   else run_write(h, p, s, mode, &code);
-  /* They are bound by their address in the input. */
+  /* Texts and blobs are bound by their address in the input. */
   if (p->heavy) sqlite3_clear_bindings(s->stmt);
   return code == SQLITE_OK && !p->full;
 }
@@ -225,8 +225,8 @@ static void run_all(Handle *h, Work *work) {
   }
 }
 
-/* Puts what the operation failed with behind the texts of the others: an error of JavaScript's, which takes the stack, costs
-   ten times what the operation does. False where it does not fit. */
+/* Appends the error of the operation to the texts. A JavaScript error, which captures the stack, would cost ten times
+   as much as the operation. False if it does not fit. */
 static int put_failure(const Handle *h, Points *p) {
   ENGINE_OF(h);
   char room[UNKNOWN_CODE_ROOM];

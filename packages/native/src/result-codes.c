@@ -21,7 +21,7 @@
   X(CONSTRAINT_UNIQUE) X(CONSTRAINT_VTAB) X(CONSTRAINT_ROWID) X(CONSTRAINT_PINNED) X(CONSTRAINT_DATATYPE) \
   X(NOTICE_RECOVER_WAL) X(NOTICE_RECOVER_ROLLBACK) X(NOTICE_RBU) X(WARNING_AUTOINDEX) X(AUTH_USER)
 
-/* The names in one piece, so that the table needs no addresses to be filled in when the binary is loaded. */
+/* The names are one string. A table of pointers would need relocations when the binary is loaded. */
 #define NAME(name) "SQLITE_" #name "\0"
 static const char names[] = CODES(NAME);
 

@@ -4,7 +4,7 @@
 
 #define UNKNOWN_CODE_ROOM 40
 
-/* `room` holds the name of a code that is newer than this file. */
+/* `room` is for the name of a code that is newer than this file. */
 const char *name_of_code(int code, char room[UNKNOWN_CODE_ROOM]);
 
 #endif

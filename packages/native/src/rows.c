@@ -14,7 +14,7 @@ typedef struct {
   Control control;
   uint32_t sequence;
   int flags;
-  uint8_t *into; /* memory that the packet may be written to, or NULL */
+  uint8_t *into; /* memory for the packet, or NULL */
   size_t room;
 } Reading;
 
@@ -27,7 +27,7 @@ static void run_rows(Handle *h, Work *work) {
   for (;;) {
     if (begun && (h->scratch->rows >= h->scratch->row_room || bytes >= reading->bytes)) {
       if (reading->only) break;
-      /* One ahead, so that the last packet says that it is the last. */
+      /* Steps one row ahead, so that the last packet can say that it is the last. */
       code = sqlite3_step(s->stmt);
       s->ahead = code == SQLITE_ROW;
       break;
@@ -37,7 +37,7 @@ static void run_rows(Handle *h, Work *work) {
     if (!begun) {
       begun = 1;
       if (recount_columns(h, s)) reading->flags |= FLAG_REPREPARED;
-      /* A column takes four bytes a row at least, so no more rows fit. */
+      /* A column takes at least four bytes per row, so more rows cannot fit. */
       double fit = reading->bytes / (4.0 * (s->columns > 0 ? s->columns : 1));
       uint32_t room = fit < 1 ? 1 : fit < reading->limit ? (uint32_t)fit : reading->limit;
       if (!begin_packet(h, s, room, reading->mode)) {
@@ -51,7 +51,8 @@ static void run_rows(Handle *h, Work *work) {
       return;
     }
     bytes += (double)size;
-    /* Two loads: where a row takes its time, a function of JavaScript's for example, the next is one too many. */
+    /* Costs two loads per row. If a row takes long, because of a JavaScript function for example, one more row would be
+       too many. */
     if (is_cancelled(&reading->control, reading->sequence)) {
       note_own_failure(&work->failure, SQLITE_INTERRUPT, "interrupted");
       h->scratch->rows = 0;
@@ -69,7 +70,7 @@ static void run_rows(Handle *h, Work *work) {
 static napi_value answer(napi_env env, Handle *h, Reading *reading, int done) {
   Statement *s = reading->statement;
   if (!done) {
-    /* What was packed before a step failed is handed out first, and the failure next. */
+    /* The rows before a failed step are returned first, and the error with the next call. */
     int packed = reading->work.failure.code != SQLITE_NOMEM && h->scratch && h->scratch->rows > 0;
     /* The parameters stay bound, so that a read that met a lock can be tried again. */
     stop_run(h, s);

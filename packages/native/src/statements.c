@@ -57,9 +57,9 @@ void finalize_statements(Handle *h) {
   h->statement_count = 0;
 }
 
-/* A thread that ends closes the handles that are left, which it cannot while they have statements; SQLITE_TRACE_CLOSE
-   does not come where an extension has taken the trace. Hooks run in reverse order, so that of a handle, which is set
-   when its engine is there, comes before that of its engine's addon. */
+/* When a thread ends, the engine's addon closes the handles that are left. It cannot close one that has statements, and
+   SQLITE_TRACE_CLOSE is missing if an extension has replaced the trace. So this cleanup hook finalizes the statements.
+   Such hooks run in reverse order: this one is added after the one of the engine's addon, so it runs before. */
 struct EndOfThread {
   napi_env env;
   double token;
@@ -94,7 +94,7 @@ int expect_end(napi_env env, Handle *h, double token) {
 void forget_end(Handle *h) {
   EndOfThread *end = h->end;
   h->end = NULL;
-  /* Where another thread closes the handle, its own finds at its end that there is none. */
+  /* If another thread closes the handle, the hook of the owning thread finds no handle. */
   if (!end || !same_thread(h->owner, this_thread())) return;
   if (N(napi_remove_env_cleanup_hook)(end->env, on_end_of_thread, end) == napi_ok) free(end);
 }
@@ -129,7 +129,7 @@ int end_run(const Handle *h, Statement *s) {
 
 /* ---- for JavaScript ---- */
 
-/* Only space, comments and semicolons follow. */
+/* Whether only space, comments and semicolons follow. */
 static int is_over(const char *sql) {
   for (;;) {
     while (*sql == ' ' || (*sql >= '\t' && *sql <= '\r') || *sql == ';') sql++;
@@ -187,7 +187,7 @@ napi_value prepare(napi_env env, napi_callback_info info) {
   }
   Preparing p = {{run_prepare, {0, NULL, NULL, NULL}}, sql, NULL, NULL};
   if (!perform(env, h, &p.work)) {
-    /* A guard that threw after it had prepared. */
+    /* The guard threw after the statement was prepared. */
     sqlite3_finalize(p.stmt);
     throw_failure(env, h, &p.work.failure);
   } else if (!p.stmt) {

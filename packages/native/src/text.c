@@ -18,7 +18,7 @@ int append_bytes(Bytes *b, const void *bytes, size_t count) {
   return 1;
 }
 
-/* Copies, and says whether all of it was ASCII. */
+/* Copies bytes. True if all of them are ASCII. */
 static int copy_ascii(uint8_t *to, const uint8_t *from, size_t length) {
   uint64_t all = 0;
   uint8_t rest = 0;
@@ -33,7 +33,7 @@ static int copy_ascii(uint8_t *to, const uint8_t *from, size_t length) {
   return !((all & UINT64_C(0x8080808080808080)) | (rest & 0x80));
 }
 
-/* The next character, by the tables of https://encoding.spec.whatwg.org/#utf-8-decoder. */
+/* The next character, decoded by https://encoding.spec.whatwg.org/#utf-8-decoder. */
 static uint32_t next_character(const uint8_t **at, const uint8_t *end) {
   const uint8_t *s = *at;
   uint8_t first = *s++, low = 0x80, high = 0xBF;
@@ -145,7 +145,7 @@ static uint64_t hash_of(const uint8_t *s, size_t length) {
   return hash ^ hash >> 29;
 }
 
-/* After so many texts of which more than half are new there shall be no dictionary. */
+/* If more than half of this number of texts were new, there is no dictionary. */
 #define SAMPLE 48
 
 uint32_t term_of(Terms *terms, const uint8_t *utf8, size_t length) {

@@ -1,23 +1,24 @@
 #include "vfs.h"
 #include "js.h"
 
-/* What a path begins with that is to be opened in another way than by the engine's default VFS. There is no such folder,
-   so an engine that does not know the prefix can never make a file of that name. */
+/* Prefixes of paths that the engine's default VFS does not open as ordinary files. No such folder exists, so an engine
+   that does not know a prefix cannot create a file of that name. */
 #define MEMORY "file:sqlite-aio-memory/"
 #define IMMUTABLE "file:sqlite-aio-immutable/"
 #define LENGTH(prefix) ((int)sizeof prefix - 1)
 
-/* A VFS in front of the engine's own. It is the default while somebody opens such a path, and does nothing for others.
-   Another copy of this binary finds it by its name, and uses it too: with another layout it must have another name. */
+/* A VFS in front of the engine's own. It is the default while any thread opens a path with a prefix, and passes other
+   paths on. Other copies of this binary find it by its name and use it too, so a new layout needs a new name. */
 #define NAME "sqlite-aio-1"
 typedef struct {
   sqlite3_vfs vfs;
-  sqlite3_vfs *base, *memory; /* `memory` keeps files in the memory of the process, for all that use one name */
-  sqlite3_vfs *before;        /* the default, while this is it */
+  sqlite3_vfs *base, *memory; /* `memory` keeps files in memory; all users of a name share one */
+  sqlite3_vfs *before;        /* the default before this one */
   int users;
 } Prefixes;
 
-/* Behind the engine's own structure of an immutable file, which begins with a pointer to its methods. */
+/* Follows the engine's structure for an immutable file. It begins with the methods, to which `pMethods` of that
+   structure points. */
 typedef struct {
   sqlite3_io_methods methods;
   const sqlite3_io_methods *original;
@@ -39,7 +40,7 @@ static int is_immutable(const char *path) {
   return path && strncmp(path, IMMUTABLE, LENGTH(IMMUTABLE)) == 0;
 }
 
-/* The path as the engine knows it. */
+/* The path that the engine's VFS gets. */
 static const char *without_prefix(const char *path) {
   return is_immutable(path) ? path + LENGTH(IMMUTABLE) : path;
 }
@@ -49,7 +50,7 @@ static int immutable_characteristics(sqlite3_file *file) {
   return methods->original->xDeviceCharacteristics(file) | SQLITE_IOCAP_IMMUTABLE;
 }
 
-/* Where the engine's own structure ends. */
+/* Size of the engine's structure, with padding. */
 static size_t size_of_file(const sqlite3_vfs *base) {
   return ((size_t)base->szOsFile + 15) & ~(size_t)15;
 }
@@ -69,7 +70,7 @@ static int open_file(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int
   sqlite3_vfs *base = base_of(vfs), *memory = prefixes_of(vfs)->memory;
   if (is_memory(path)) {
     file->pMethods = NULL;
-    /* Its journal is in memory as well, and no file. A name with a slash in front is one that several can share. */
+    /* The journal is in memory as well, and not a file. A name that begins with a slash can be shared. */
     if (!(flags & SQLITE_OPEN_MAIN_DB)) return SQLITE_CANTOPEN;
     return memory->xOpen(memory, path + LENGTH(MEMORY) - 1, file, flags, flags_out);
   }
@@ -135,7 +136,7 @@ static int current_time_64(sqlite3_vfs *vfs, sqlite3_int64 *milliseconds) {
   return base_of(vfs)->xCurrentTimeInt64(base_of(vfs), milliseconds);
 }
 
-/* The VFS of this engine, which is never taken away again: open handles use it. */
+/* The VFS of this engine. It stays registered, because open handles use it. */
 static Prefixes *find_prefixes(const sqlite3_api_routines *sqlite3_api) {
   sqlite3_vfs *found = sqlite3_vfs_find(NAME);
   if (found) return prefixes_of(found);
@@ -178,16 +179,17 @@ napi_value use_prefixes(napi_env env, napi_callback_info info) {
   Handle *h = own_handle(env, token);
   if (!h) return NULL;
   ENGINE_OF(h);
-  /* The engine's own mutex: another copy of this binary has others. */
+  /* The engine's mutex, because other copies of this binary do not share ours. */
   sqlite3_mutex *mutex = sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1);
   sqlite3_mutex_enter(mutex);
   Prefixes *p = find_prefixes(sqlite3_api);
-  /* Threads that open at the same time share it. One that is ended meanwhile leaves it the default, which harms nobody. */
+  /* Threads that open at the same time share it. If a thread ends in the meantime, the VFS stays the default, which
+     does no harm. */
   if (p && on && p->users++ == 0) {
     p->before = sqlite3_vfs_find(NULL);
     sqlite3_vfs_register(&p->vfs, 1);
   }
-  /* Somebody may have registered another one meanwhile, which stays. */
+  /* Another default that was registered in the meantime stays. */
   if (p && !on && p->users > 0 && --p->users == 0 && sqlite3_vfs_find(NULL) == &p->vfs && p->before != &p->vfs)
     sqlite3_vfs_register(p->before, 1);
   sqlite3_mutex_leave(mutex);

@@ -1,13 +1,13 @@
 #include "work.h"
 #include "js.h"
 
-/* A function of JavaScript's that throws inside of a statement leaves its exception pending in the environment of the
-   addon that defined it, and that addon's next call would abort the process; one that closes the handle would free it
-   under our feet. Inside of a call of that addon neither can happen: it is busy then, and takes the exception for its
-   own. So where such functions may run the handle has a guard, a function that lets the engine's addon run
-   `SELECT sqlite_aio_guard()`, in which the work is done. */
+/* If a JavaScript function throws inside a statement, its exception stays pending in the environment of the addon that
+   defined it, and the next call of that addon aborts the process. If it closes the handle, the handle is freed while we
+   use it. Inside a call of that addon neither can happen: the addon then counts as busy and handles the exception
+   itself. So a handle on which such functions may run has a guard: a JavaScript function that makes the engine's addon
+   run `SELECT sqlite_aio_guard()`, and this SQL function does the work. */
 
-/* A SQL function is not told of which engine it is, so it asks which handle of this thread has work for it. */
+/* SQLite does not tell a SQL function which engine calls it, so it looks for a handle of this thread with work. */
 static Handle *handle_with_work(void) {
   Handle *found = NULL;
   lock();
@@ -22,7 +22,7 @@ static void run_guarded(sqlite3_context *context, int count, sqlite3_value **val
   Handle *h = handle_with_work();
   (void)count;
   (void)values;
-  /* Somebody else's call of the function: NULL, as it had set nothing. */
+  /* Not called by the guard: the result is NULL. */
   if (!h) return;
   ENGINE_OF(h);
   Work *work = h->work;
@@ -97,13 +97,13 @@ void throw_failure(napi_env env, const Handle *h, Failure *failure) {
 void keep_failure(napi_env env, Failure *failure, Failure *kept) {
   *kept = *failure;
   kept->thrown = NULL;
-  /* What is no object has no reference; SQLite's error stands for it. */
+  /* Only objects can have references. For other values SQLite's own error is thrown. */
   if (failure->thrown && N(napi_create_reference)(env, failure->thrown, 1, &kept->kept) != napi_ok) kept->kept = NULL;
   *failure = (Failure){SQLITE_OK, NULL, NULL, NULL};
 }
 
 void drop_failure(const Handle *h, Failure *failure) {
-  /* A reference belongs to one thread. An engine that closes on another leaks it rather than corrupt it. */
+  /* Only its own thread may delete a reference. If an engine closes on another thread, the reference is leaked. */
   if (failure->kept && h->env && same_thread(h->owner, this_thread())) N(napi_delete_reference)(h->env, failure->kept);
   free(failure->message);
   *failure = (Failure){SQLITE_OK, NULL, NULL, NULL};
