@@ -16,7 +16,7 @@ const capabilities = Object.freeze({
   prefixes: true,
 });
 
-/** What starts Node names the C library in the first bytes of it, on all systems that Node itself is built for. */
+/** The first bytes of Node's binary name the loader of its C library, on all systems for which Node is built. */
 function isMusl() {
   const head = headOf(process.execPath);
   if (head.includes("/ld-musl-")) return true;
@@ -33,16 +33,16 @@ function headOf(file) {
       closeSync(opened);
     }
   } catch {
-    // It may be gone, or not for us to read.
+    // The file may be gone or unreadable.
   }
   return head;
 }
 
-/** The same, in some ten times the time. */
+/** The same by Node's report, which takes some ten times as long. */
 function isMuslByReport() {
   const { report } = process;
   const before = report.excludeNetwork;
-  // Without it the report looks up the name of every peer, which may take seconds.
+  // Otherwise the report looks up the host names of all peers, which may take seconds.
   report.excludeNetwork = true;
   try {
     return report.getReport().header.glibcVersionRuntime === undefined;
@@ -51,7 +51,7 @@ function isMuslByReport() {
   }
 }
 
-/** As `prebuilds/` has them in what is published. */
+/** The folders in `prebuilds/` of the published package. */
 const PUBLISHED = ["linux", "darwin", "win32"].flatMap((platform) => [
   `${platform}-x64`,
   `${platform}-arm64`,
@@ -75,8 +75,8 @@ function find() {
       : `it is published for ${PUBLISHED.join(", ")}; its sources compile with \`pnpm build\` in a clone of the repository`;
     throw missing(`there is no ${candidates[1]} for ${target}: ${fix}`);
   }
-  // SQLite opens the file itself and knows nothing of archives. Both sides must name the same file, or there would
-  // be two tables of handles.
+  // SQLite opens the file itself and cannot read archives. Both sides must name the same file, or there would be two
+  // tables of handles.
   return found.replace(/\bapp\.asar(?=[\\/])/, "app.asar.unpacked");
 }
 
@@ -133,7 +133,7 @@ function attach(database) {
   return token;
 }
 
-/** The statements of guards, by the database that they hold and must not outlive. */
+/** The guards' statements by database. A statement keeps its database alive, so it must not outlive it. */
 const guards = new WeakMap();
 
 function guard(database, token, on) {
@@ -142,7 +142,7 @@ function guard(database, token, on) {
     return;
   }
   guards.set(database, database.prepare("SELECT sqlite_aio_guard()").pluck());
-  // The handle keeps the function, and must not keep the database from being collected, which closes it.
+  // The handle keeps this function. The function must not keep the database, which is closed by garbage collection.
   const reference = new WeakRef(database);
   setGuard(token, () => guards.get(reference.deref()).get());
 }

@@ -1,7 +1,7 @@
-/** A number that means one open SQLite handle, in every thread, and after its close none. */
+/** A number that identifies one open SQLite handle in all threads. After its close the number is never used again. */
 export type Token = number;
 
-/** What this package adds. */
+/** Features that this package adds. */
 export interface Capabilities {
   readonly interrupt: true;
   readonly authorizer: true;
@@ -16,9 +16,9 @@ export interface Capabilities {
 }
 
 /**
- * Says whether a statement being prepared may do something: `0` (SQLITE_OK), `1` (SQLITE_DENY) or `2`
- * (SQLITE_IGNORE); a throw or anything else denies. The arguments are those of
- * https://sqlite.org/c3ref/set_authorizer.html. It must not use the handle it is asked about.
+ * Decides whether a statement that is being prepared may do something. Returns `0` (SQLITE_OK), `1` (SQLITE_DENY) or
+ * `2` (SQLITE_IGNORE); a throw or any other value denies. The arguments are those of
+ * https://sqlite.org/c3ref/set_authorizer.html. It must not use the handle about which it is asked.
  */
 export type Authorizer = (
   action: number,
@@ -34,20 +34,26 @@ export interface TableChange {
   readonly database: string;
   readonly table: string;
   /**
-   * The rows inserted, updated or deleted, each once; `null` when there were too many or it is not known. Missing are
-   * rows that ON CONFLICT REPLACE removed and the former rowid of an UPDATE that changed it
+   * The inserted, updated and deleted rows, each once; `null` if there were too many or it is not known. Rows that ON
+   * CONFLICT REPLACE removed are missing, and so is the old rowid after an UPDATE that changed it
    * (https://sqlite.org/c3ref/update_hook.html).
    */
   readonly rowids: bigint[] | null;
 }
 
-/** What one statement touches, triggers and foreign key actions included, each table once as `[database, table]`. */
+/**
+ * What one statement reads and writes, including its triggers and foreign key actions. Each table is listed once as
+ * `[database, table]`.
+ */
 export interface StatementAnalysis {
-  /** Tables it reads; the views and table-valued functions it names may be among them. */
+  /** Tables that it reads; may include the views and table-valued functions that it names. */
   readonly reads: [database: string, table: string][];
-  /** Tables it may change, and views that a trigger writes through. */
+  /** Tables that it may change, and views with INSTEAD OF triggers through which it writes. */
   readonly writes: [database: string, table: string][];
-  /** Those of `writes` that change tracking cannot see: virtual tables and those WITHOUT ROWID. See {@link markChanged}. */
+  /**
+   * The tables in `writes` whose changes tracking cannot see: virtual tables and WITHOUT ROWID tables. See {@link
+   * markChanged}.
+   */
   readonly untracked: [database: string, table: string][];
   /** As https://sqlite.org/c3ref/stmt_readonly.html. */
   readonly readonly: boolean;
@@ -55,90 +61,92 @@ export interface StatementAnalysis {
   readonly schema: boolean;
 }
 
-/** The binary, for `db.loadExtension()`; in Electron the file outside of the asar archive. */
+/** Path of the binary, for `db.loadExtension()`; in Electron the file outside the asar archive. */
 export const path: string;
 
-/** The version of this package that the binary was built from. */
+/** The package version from which the binary was built. */
 export const version: string;
 
 export const capabilities: Capabilities;
 
 /**
- * Loads the extension into a better-sqlite3 handle and gives its token; again for the same handle, the same token.
+ * Loads the extension into a better-sqlite3 handle and returns its token; for the same handle, always the same token.
  * Errors of `loadExtension()` pass through.
  */
 export function attach(database: { loadExtension(path: string): unknown }): Token;
 
-/** The token of the open handle into which this thread loaded the extension last, `null` if there is none. */
+/** The token of the open handle into which this thread last loaded the extension; `null` if there is none. */
 export function lastToken(): Token | null;
 
 /**
- * Stops what the handle is running (https://sqlite.org/c3ref/interrupt.html), from any thread; `false`, and nothing
- * else, when the handle is closed. With nothing running it has no effect.
+ * Stops the running statements of the handle (https://sqlite.org/c3ref/interrupt.html). May be called from any thread.
+ * Returns `false` without doing anything if the handle is closed. Has no effect if nothing runs.
  */
 export function interrupt(token: Token): boolean;
 
 /**
- * The number of this thread's environment, 0 where the program does not let its event loop be watched. From the first call
- * on, when a Worker's environment is ended (`terminate()`, `process.exit()`, the end of its parent), what the handles that
- * {@link stopWith} named are running is interrupted until its nested threads have ended.
+ * The number of this thread's environment; 0 if the program does not let its event loop be watched. After the first
+ * call: when a Worker's environment is ended (`terminate()`, `process.exit()`, the end of its parent), the running
+ * statements of the handles that {@link stopWith} named are interrupted until the Worker's nested threads have ended.
  */
 export function environment(): number;
 
 /**
- * Lets statements of the handle end with an environment, as {@link environment} gave its number in the thread that started
- * this one; 0: with none. Errors as {@link setAuthorizer}.
+ * Makes the handle's statements end with an environment. {@link environment} returns its number in the thread that
+ * started this one; 0 means none. Errors as {@link setAuthorizer}.
  */
 export function stopWith(token: Token, environment: number): void;
 
 /**
- * Asks `authorizer` about every statement prepared from now on; `null` removes it. Statements prepared earlier are
- * prepared again at their next use. Only in the thread that opened the handle (`ERR_SQLITE_AIO_NATIVE_THREAD`) while
- * it is open (`ERR_SQLITE_AIO_NATIVE_CLOSED`) and not inside an authorizer (`ERR_SQLITE_AIO_NATIVE_BUSY`).
+ * Asks `authorizer` about every statement that is prepared from now on; `null` removes it. Earlier statements are
+ * prepared again at their next use. May only be called in the thread that opened the handle
+ * (`ERR_SQLITE_AIO_NATIVE_THREAD`), while it is open (`ERR_SQLITE_AIO_NATIVE_CLOSED`), and not inside an authorizer
+ * (`ERR_SQLITE_AIO_NATIVE_BUSY`).
  */
 export function setAuthorizer(token: Token, authorizer: Authorizer | null): void;
 
 /**
- * Starts or stops collecting changed tables, at most `rowidLimit` (default 1000) rowids of each. A change made before
- * it was started is not seen. Replaces the update, commit and rollback hooks of the handle. Errors as
- * {@link setAuthorizer}.
+ * Starts or stops collecting changed tables, with at most `rowidLimit` (default 1000) rowids per table. Earlier changes
+ * are not included. Replaces the handle's update, commit and rollback hooks. Errors as {@link setAuthorizer}.
  */
 export function trackChanges(token: Token, on: boolean, rowidLimit?: number): void;
 
 /**
- * What transactions committed since the last call changed, `null` if nothing. Changes undone by ROLLBACK TO are
- * included. Errors as {@link setAuthorizer}; `ERR_SQLITE_AIO_NATIVE_MEMORY` means that any table may have changed.
+ * The changes of transactions that committed since the last call; `null` if there are none. Changes undone by ROLLBACK
+ * TO are included. Errors as {@link setAuthorizer}; after `ERR_SQLITE_AIO_NATIVE_MEMORY` any table may have changed.
  */
 export function takeChanges(token: Token): TableChange[] | null;
 
 /**
- * Notes a change that tracking cannot see. In a transaction it is reported after COMMIT and dropped by ROLLBACK,
- * outside of one reported by the next {@link takeChanges}: call it after the statement has run. Does nothing unless
+ * Adds a change that tracking cannot see. Inside a transaction it is reported after COMMIT and dropped by ROLLBACK;
+ * outside, the next {@link takeChanges} reports it, so call this after the statement has run. Does nothing unless
  * tracking is on. Errors as {@link setAuthorizer}.
  */
 export function markChanged(token: Token, database: string, table: string): void;
 
 /**
- * Prepares the first statement of `sql`, never runs it, and tells what it would touch, by the schema as the handle has
- * read it last. The handle's authorizer is not asked. An error of SQLite's has the code `ERR_SQLITE_AIO_NATIVE_SQL` and its extended result code as `errcode`;
- * other errors as {@link setAuthorizer}.
+ * Prepares the first statement of `sql` without running it, and returns what it would read and write according to the
+ * schema that the handle last read. Does not ask the handle's authorizer. An SQLite error has the code
+ * `ERR_SQLITE_AIO_NATIVE_SQL` and its extended result code as `errcode`; other errors as {@link setAuthorizer}.
  */
 export function analyze(token: Token, sql: string): StatementAnalysis;
 
-/** A number that means one prepared statement of one handle, and none once it is finalized. */
+/**
+ * A number that identifies one prepared statement of a handle. After it is finalized the number is never used again.
+ */
 export type StatementId = number;
 
 export interface PreparedStatement {
   readonly id: StatementId;
-  /** 0 for a statement that gives no rows. As of now: another connection may alter a table. */
+  /** Number of columns; 0 for a statement without rows. May change if another connection alters a table. */
   readonly columns: number;
-  /** The highest index of a parameter. */
+  /** The highest parameter index. */
   readonly parameters: number;
   /** As https://sqlite.org/c3ref/stmt_readonly.html. */
   readonly readonly: boolean;
 }
 
-/** A column of a result; `database`, `table` and `column` say where it comes from, `null` for an expression. */
+/** A column of a result. `database`, `table` and `column` name its source, `null` for an expression. */
 export interface ColumnDescription {
   readonly name: string;
   /** The declared type, `null` for an expression. */
@@ -148,41 +156,44 @@ export interface ColumnDescription {
   readonly column: string | null;
 }
 
-/** What binds: a safe integer is stored as INTEGER, but for `-0`; other numbers as REAL, `NaN` as NULL. */
+/** A value to bind. A safe integer other than `-0` is stored as INTEGER, other numbers as REAL, `NaN` as NULL. */
 export type Value = null | number | bigint | string | Uint8Array;
 
-/** How INTEGER values are read: 0: a number where it is safe, else a bigint; 1: always a bigint; 2: always a number. */
+/**
+ * How INTEGER values are read: 0: as a number if it is safe, else as a bigint; 1: always as a bigint; 2: always as a
+ * number.
+ */
 export type IntegerMode = 0 | 1 | 2;
 
 /**
- * Compiles one statement on the engine's own handle; `null` for a text without any. Its errors, and those of the
- * functions below, have SQLite's code (such as `SQLITE_CONSTRAINT_UNIQUE`) and its number as `errcode`;
- * `ERR_SQLITE_AIO_NATIVE_MULTIPLE` where more than one statement is in the text, `ERR_SQLITE_AIO_NATIVE_FINALIZED`
- * for a statement that is finalized, `ERR_SQLITE_AIO_NATIVE_BUSY` inside of a function that a statement of the handle calls;
- * others as {@link setAuthorizer}.
+ * Compiles one statement on the engine's own handle; `null` for a text without a statement. Errors of this function and
+ * the ones below have SQLite's code (such as `SQLITE_CONSTRAINT_UNIQUE`) and its number as `errcode`. Further codes:
+ * `ERR_SQLITE_AIO_NATIVE_MULTIPLE` if the text has more than one statement, `ERR_SQLITE_AIO_NATIVE_FINALIZED` for a
+ * finalized statement, `ERR_SQLITE_AIO_NATIVE_BUSY` inside a function that a statement of the handle calls; others as
+ * {@link setAuthorizer}.
  *
- * A handle on which functions of JavaScript may run needs {@link guard}.
+ * A handle on which JavaScript functions may run needs {@link guard}.
  */
 export function prepare(token: Token, sql: string): PreparedStatement | null;
 
-/** Frees a statement, or all of the handle. Closing the handle does so first. */
+/** Frees a statement, or all statements of the handle. Closing the handle does so first. */
 export function finalize(token: Token, statement?: StatementId): void;
 
-/** The columns of a result, as the statement was compiled last. */
+/** The columns of a result, as of the latest compilation of the statement. */
 export function columns(token: Token, statement: StatementId): ColumnDescription[];
 
-/** Ends a run of the statement: its locks are let go of. */
+/** Ends a run of the statement and releases its locks. */
 export function reset(token: Token, statement: StatementId): void;
 
-/** Begins a new run with these values, in the order of their indexes. Texts and blobs are copied. */
+/** Begins a new run with these values, in the order of the parameter indexes. Texts and blobs are copied. */
 export function bind(token: Token, statement: StatementId, values: readonly Value[]): void;
 
 /**
- * Steps, and packs up to `limit` rows, fewer where they have about `bytes` bytes, at least one. The layout of the block
- * is described in `src/packing.h`. `only` ends the run behind them. What a step throws behind rows is thrown by the next
- * call; where it throws at once, with a lock for example, the parameters stay bound and the next call begins anew. Between
- * two rows it looks for the mark of operation `sequence` in the worker's `control` block, and throws SQLITE_INTERRUPT. A block
- * that fits into `into`, which begins at a multiple of 8 bytes, is written there, and null is given.
+ * Steps, and packs up to `limit` rows, but at least one; fewer if they reach about `bytes` bytes. `src/packing.h`
+ * describes the block. `only` ends the run after them. If a step fails after some rows, the next call throws its error.
+ * If it fails at once, at a lock for example, the parameters stay bound and the next call begins again. Between rows it
+ * checks the mark of operation `sequence` in the worker's `control` block, and throws SQLITE_INTERRUPT if it is set. A
+ * block that fits into `into`, which must begin at a multiple of 8 bytes, is written there, and `null` is returned.
  */
 export function rows<Into extends Uint8Array | undefined = undefined>(
   token: Token,
@@ -197,9 +208,9 @@ export function rows<Into extends Uint8Array | undefined = undefined>(
 ): ArrayBuffer | (Into extends Uint8Array ? null : never);
 
 /**
- * Runs the statement for each parameter set of `packet` (`[sets, ...columns]` as in the worker's wire/rows/row-encode.ts) from set `from` on.
- * Gives the last rowid. Whatever happens, `progress` tells the next set, which is the one that failed if it throws, and how many
- * rows were changed.
+ * Runs the statement for each parameter set of `packet` (`[sets, ...columns]` as in the worker's
+ * wire/rows/row-encode.ts), beginning with set `from`. Returns the last rowid. In any case `progress` receives the next
+ * set, which after an error is the failed one, and the number of changed rows.
  */
 export function runMany(
   token: Token,
@@ -212,10 +223,10 @@ export function runMany(
 ): bigint;
 
 /**
- * Runs `count` small statements one after the other, as `src/points.h` describes them and their results. It ends before
- * one that is cancelled, or whose rows are more than its limit or find no room, after one that was interrupted, and after
- * one at whose end `ms` milliseconds are over: the first of `cells` tell how many are done, and where in `input` and `bytes`
- * the next begins; behind a write that has failed, `text` tells with what. What a read fails with is thrown.
+ * Runs `count` small statements in order. `src/points.h` describes how they and their results are passed. Ends before a
+ * statement that is cancelled, or whose rows exceed its limit or do not fit; after one that was interrupted; and after
+ * one if `ms` milliseconds are over then. The first of `cells` are the number of statements done, and where the next
+ * begins in `input` and `bytes`. After a failed write, `text` has its error. The error of a read is thrown.
  */
 export function runPoints(
   token: Token,
@@ -233,56 +244,57 @@ export function runPoints(
 ): void;
 
 /**
- * While on, {@link prepare}, {@link rows}, {@link runMany} and {@link runPoints} work inside of a statement of `database`, so that
- * better-sqlite3 knows that it is busy: a function that throws, uses or closes the database meanwhile would end the process
- * otherwise. It costs 2 us a call. Needed where functions, aggregates, virtual tables or an authorizer of JavaScript's may run.
+ * While on, {@link prepare}, {@link rows}, {@link runMany} and {@link runPoints} work inside a statement of `database`,
+ * so better-sqlite3 knows that it is busy. Otherwise a function that throws, or that uses or closes the database, would
+ * end the process. Costs 2 us per call. Needed if JavaScript functions, aggregates, virtual tables or an authorizer may
+ * run.
  */
 export function guard(
   database: { prepare(sql: string): { pluck(): { get(): unknown } } },
   token: Token,
   on: boolean,
 ): void;
-/** Rows, commits and rollbacks in the order in which they were; see {@link recordEvents}. */
+/** Changed rows, commits and rollbacks in the order in which they happened; see {@link recordEvents}. */
 export interface EventLog {
   readonly tables: [database: string, table: string][];
   /**
-   * Int32: an action (`18` SQLITE_INSERT, `9` SQLITE_DELETE, `23` SQLITE_UPDATE) and above it the number of the table
-   * among `tables`, times 256; or `0` for a commit, `1` for a rollback.
+   * Int32: an action (`18` SQLITE_INSERT, `9` SQLITE_DELETE, `23` SQLITE_UPDATE) plus 256 times the table's index in
+   * `tables`; or `0` for a commit, `1` for a rollback.
    */
   readonly events: ArrayBuffer;
-  /** Int64, one for each event; 0 for a commit and a rollback. */
+  /** Int64, one per event; 0 for a commit or a rollback. */
   readonly rowids: ArrayBuffer;
 }
 
 /**
- * Records what SQLite's hooks tell: a sum of 1 (https://sqlite.org/c3ref/update_hook.html), 2 (commits, which are told
- * when they have succeeded) and 4 (rollbacks); 0 ends that. A DELETE without WHERE is told row by row. Errors as
- * {@link setAuthorizer}.
+ * Records the events of SQLite's hooks. `what` is a sum of 1 (changed rows, https://sqlite.org/c3ref/update_hook.html),
+ * 2 (commits, after they have succeeded) and 4 (rollbacks); 0 stops recording. A DELETE without WHERE is recorded row
+ * by row. Errors as {@link setAuthorizer}.
  */
 export function recordEvents(token: Token, what: number): void;
 
-/** What was recorded since the last call, `null` if nothing. Errors as {@link takeChanges}. */
+/** The events since the last call; `null` if there are none. Errors as {@link takeChanges}. */
 export function takeEvents(token: Token): EventLog | null;
 
 /**
- * Sets a limit (https://sqlite.org/c3ref/limit.html), unless it is below zero, and gives the one before; -1 where there
- * is no such category. Errors as {@link setAuthorizer}.
+ * Sets a limit (https://sqlite.org/c3ref/limit.html) if `limit` is not negative, and returns the previous one; -1 if
+ * there is no such category. Errors as {@link setAuthorizer}.
  */
 export function limit(token: Token, category: number, limit: number): number;
 
 /**
  * Turns a switch of the handle on or off (https://sqlite.org/c3ref/c_dbconfig_defensive.html) if `enable` is given, and
- * tells how it is then. An `op` that is no switch throws with the code `SQLITE_ERROR`; other errors as
- * {@link setAuthorizer}.
+ * returns its state. An `op` that is not a switch throws with the code `SQLITE_ERROR`; other errors as {@link
+ * setAuthorizer}.
  */
 export function config(token: Token, op: number, enable?: boolean): boolean;
 
 /**
- * Registers a function of JavaScript's, `null` takes it away: 0, one of a row's values; 1, an aggregate; 2, one that can be
- * a window function as well. `flags` are those of https://sqlite.org/c3ref/create_function.html but for the encoding.
- * A function of kind 0 is given the values. One of the other kinds is given what is to be done (1: step, 2: inverse,
- * 3: value, 4: finalize), the number of the group, and for the first two the values of a row, for which it gives `null`;
- * a group without rows is never begun. `undefined`, or a throw, fails the statement. Errors as {@link prepare}.
+ * Registers a JavaScript function; `null` removes it. Kind 0: a scalar function; 1: an aggregate; 2: an aggregate that
+ * can also be a window function. `flags` are those of https://sqlite.org/c3ref/create_function.html without the
+ * encoding. A scalar function gets the values. The other kinds get what to do (1: step, 2: inverse, 3: value, 4:
+ * finalize), the number of the group, and for step and inverse the values of a row; they return `null` for these two. A
+ * group without rows is never begun. `undefined`, or a throw, fails the statement. Errors as {@link prepare}.
  */
 export function defineFunction(
   token: Token,
@@ -295,8 +307,8 @@ export function defineFunction(
 ): void;
 
 /**
- * Registers a collation, `null` takes it away. `compare` gives a number below zero, zero, or above; a throw, or anything
- * else, counts as zero. Errors as {@link prepare}.
+ * Registers a collation; `null` removes it. `compare` returns a number below zero, zero, or above zero; a throw or
+ * another value counts as zero. Errors as {@link prepare}.
  */
 export function defineCollation(
   token: Token,
@@ -304,12 +316,13 @@ export function defineCollation(
   compare: ((left: string, right: string) => number) | null,
 ): void;
 
-/** A number that means one open blob of one handle, and none once it is closed. */
+/** A number that identifies one open blob of a handle. After it is closed the number is never used again. */
 export type BlobId = number;
 
 /**
- * Opens the value of one column in one row for reading, and writing if `writable` (https://sqlite.org/c3ref/blob_open.html); gives its
- * number and its length in bytes. Closing the handle closes it first. Errors as {@link prepare}.
+ * Opens the value of one column in one row for reading, and for writing if `writable`
+ * (https://sqlite.org/c3ref/blob_open.html). Returns its number and its length in bytes. Closing the handle closes the
+ * blob first. Errors as {@link prepare}.
  */
 export function blobOpen(
   token: Token,
@@ -320,32 +333,35 @@ export function blobOpen(
   writable: boolean,
 ): { id: BlobId; bytes: number };
 
-/** Fills `bytes` with what is in the blob from `offset` on. Errors as {@link prepare}; SQLITE_ABORT where the row has changed since. */
+/**
+ * Fills `bytes` from the blob, beginning at `offset`. Errors as {@link prepare}; SQLITE_ABORT if the row has changed
+ * since.
+ */
 export function blobRead(token: Token, blob: BlobId, bytes: Uint8Array, offset: number): void;
 
-/** Puts `bytes` into the blob, whose length stays, from `offset` on. Errors as {@link blobRead}. */
+/** Writes `bytes` into the blob, beginning at `offset`. The blob's length cannot change. Errors as {@link blobRead}. */
 export function blobWrite(token: Token, blob: BlobId, bytes: Uint8Array, offset: number): void;
 
-/** Closes a blob; one that was written outside a transaction is committed by that. Errors as {@link blobRead}. */
+/** Closes a blob. Outside a transaction this commits what was written. Errors as {@link blobRead}. */
 export function blobClose(token: Token, blob: BlobId): void;
 
 /**
- * Lets a database of the handle be one in memory with these contents (https://sqlite.org/c3ref/deserialize.html); what it was
- * before is closed. No statement may be half read. Errors as {@link prepare}.
+ * Replaces a database of the handle by one in memory with these contents (https://sqlite.org/c3ref/deserialize.html),
+ * and closes the previous one. No statement may be half read. Errors as {@link prepare}.
  */
 export function deserialize(token: Token, database: string, image: Uint8Array): void;
 
 /**
- * Puts the contents of the main database of one handle in the place of those of another's, both of this thread
- * (https://sqlite.org/c3ref/backup_finish.html): all at once, in a transaction of its own. Errors as {@link prepare}; `SQLITE_BUSY`
- * where another connection has one of them locked.
+ * Replaces the contents of the target's main database by those of the source's
+ * (https://sqlite.org/c3ref/backup_finish.html), all at once in a transaction of its own. Both handles belong to this
+ * thread. Errors as {@link prepare}; `SQLITE_BUSY` if another connection has one of them locked.
  */
 export function copyInto(source: Token, target: Token): void;
 
 /**
- * While on, the engine of the handle opens a path that begins with `file:sqlite-aio-memory/` as a database in the memory of the process,
- * which all that use one name share, and one that begins with `file:sqlite-aio-immutable/` as a file that does not change
- * (https://sqlite.org/c3ref/c_iocap_atomic.html), which is the path behind that. It counts how often it was turned on, for the whole process. `false`
- * where the engine has no databases in memory that can be shared. Errors as {@link setAuthorizer}.
+ * While on, the handle's engine opens a path that begins with `file:sqlite-aio-memory/` as a database in the memory of
+ * the process, which all users of that name share, and a path that begins with `file:sqlite-aio-immutable/` as a file
+ * that does not change (https://sqlite.org/c3ref/c_iocap_atomic.html): the rest of the path. Calls are counted for the
+ * whole process. Returns `false` if the engine cannot share databases in memory. Errors as {@link setAuthorizer}.
  */
 export function usePrefixes(token: Token, on: boolean): boolean;

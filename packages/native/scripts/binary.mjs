@@ -40,7 +40,7 @@ function readElf(bytes) {
   return { format: "elf", machine, exports, imports, libraries, versions, debug: section(2) !== undefined };
 }
 
-/** The versions of symbols that the libraries must have, such as `GLIBC_2.17`. */
+/** The symbol versions that the libraries must have, such as `GLIBC_2.17`. */
 function readVersions(bytes, section, strings) {
   const versions = [];
   for (let at = section.offset, more = true; more; ) {
@@ -114,7 +114,7 @@ function readPe(bytes) {
   return { format: "pe", machine, exports, imports, libraries };
 }
 
-/** What `file` exports, needs and is made for. */
+/** The exports, the dependencies and the target of `file`. */
 export function readBinary(file) {
   const bytes = readFileSync(file);
   const magic = bytes.readUInt32BE(0);

@@ -1,4 +1,5 @@
-// Builds build/sqlite-aio.node for this machine. Without a compiler it says so and ends well: the package is optional.
+// Builds build/sqlite-aio.node for this machine. Without a compiler it prints that and succeeds, because the package is
+// optional.
 import { compileForHost, hostBinary, hostCompiler } from "./compile.mjs";
 
 const compiler = hostCompiler();

@@ -1,5 +1,5 @@
-// Looks into the binaries in prebuilds/, all of them or those of the targets that are named, or with --host into the one of
-// this machine, and fails if one is unfit.
+// Checks the binaries in prebuilds/: all, or those of the named targets, or with --host the one of this machine. Fails
+// if one is unfit.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readBinary } from "./binary.mjs";
@@ -12,16 +12,19 @@ const exported = new Set([
   "node_api_module_get_api_version_v1",
 ]);
 const formats = { linux: "elf", darwin: "macho", win32: "pe" };
-// The system's own, so nothing has to be installed beside the binary.
+// Only libraries of the system, so nothing has to be installed beside the binary.
 const libraries = {
   linux: /^(libc|libpthread|ld-linux-(x86-64|aarch64))\.so\.\d+$/,
-  // Whatever the file of musl is called, its loader takes this name for itself.
+  // musl's loader knows itself by this name, whatever its file is called.
   musl: /^libc\.so$/,
   darwin: /^\/usr\/lib\/libSystem\.B\.dylib$/,
   win32: /^(KERNEL32\.dll|api-ms-win-crt-[a-z0-9-]+\.dll|msvcrt\.dll|ucrtbase\.dll)$/i,
 };
 
-/** Of glibc, in the binaries that are published: that of CentOS 7, which is older than any on which Node 22 runs. */
+/**
+ * The glibc version that the published binaries may need: that of CentOS 7, which is older than any on which Node 22
+ * runs.
+ */
 const OLDEST_GLIBC = "2.17";
 
 /** Whether version `a` of glibc, such as 2.9, is newer than `b`. */
@@ -31,7 +34,7 @@ function isNewer(a, b) {
   return major > otherMajor || (major === otherMajor && minor > otherMinor);
 }
 
-/** What a binary for Linux needs of the C library, as a word for the table. */
+/** The C library that a Linux binary needs, for the table. */
 function checkLibc(target, { versions }, isPublished) {
   if (target.endsWith("-musl")) {
     assert.deepEqual(versions, [], `${target}: musl's symbols have no versions`);
@@ -49,7 +52,7 @@ function check(target, file, isPublished) {
   const binary = readBinary(file);
   assert.equal(binary.format, formats[platform], `${target}: format`);
   assert.equal(binary.machine, arch, `${target}: machine`);
-  // musl's start files leave their two symbols visible.
+  // musl's start files export two symbols of their own.
   const visible = binary.exports.filter((name) => name !== "_init" && name !== "_fini");
   assert.deepEqual(new Set(visible), exported, `${target}: exports`);
   assert.ok(binary.size < 120_000, `${target}: ${binary.size} bytes`);

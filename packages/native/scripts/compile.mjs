@@ -1,4 +1,4 @@
-// What every build of the C files has in common.
+// Shared by all builds of the C files.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -19,7 +19,9 @@ export const engineSource = join(dirname(require.resolve("better-sqlite3/package
 const nodeApi = join(dirname(require.resolve("node-api-headers/package.json")), "include");
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
-/** Runs a compiler: silent when it succeeds, since the libc that zig builds along the way has warnings of its own. */
+/**
+ * Runs a compiler. Prints nothing if it succeeds, because zig builds a libc along the way that has warnings of its own.
+ */
 export function run(command, args) {
   const cache = join(toolchain, "cache");
   const env = { ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache, ...process.env };
@@ -37,20 +39,20 @@ export function commonFlags() {
     "-Wextra",
     "-Werror",
     `-DSQLITE_AIO_VERSION="${version}"`,
-    // Their warnings are not ours.
+    // System folders: their warnings are not ours to fix.
     ...[nodeApi, engineSource].flatMap((folder) => ["-isystem", folder]),
   ];
 }
 
-/** `cc`, or the `zig` that the cross-build installed or the PATH has; `undefined` without any. */
+/** `cc`, or the `zig` of the cross-build or of the PATH; `undefined` if there is none. */
 export function hostCompiler() {
   const candidates = [[process.env.CC ?? "cc"], [zig, "cc"], ["zig", "cc"]];
   return candidates.find(([command, ...first]) => spawnSync(command, [...first, "--version"]).status === 0);
 }
 
-/** Builds for this machine, with `compiler` as `hostCompiler()` gives it; `more` files are compiled with ours. */
+/** Builds for this machine with the compiler of `hostCompiler()`; `more` are additional files. */
 export function compileForHost([command, ...first], flags, output, more = []) {
-  // Under another name first: a process that is loading the old binary must not see half of the new one.
+  // Renamed at the end: a process that loads the old binary must not see half of the new one.
   const unfinished = `${output}.${process.pid}`;
   mkdirSync(dirname(output), { recursive: true });
   const link = process.platform === "darwin" ? ["-shared", "-undefined", "dynamic_lookup"] : ["-shared"];

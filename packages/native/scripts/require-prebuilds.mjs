@@ -1,4 +1,4 @@
-// Before packing: a package without its binaries would install without a word and do nothing.
+// Runs before packing: a package without its binaries would install without an error and do nothing.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./compile.mjs";

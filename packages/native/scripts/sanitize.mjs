@@ -1,6 +1,6 @@
-// Builds the C files with gcc's sanitizers and puts them under stress inside Node: once for their memory (addresses,
-// undefined behaviour, leaks), once for their threads. Linux only; Node and the engine are not instrumented, so the
-// runtime has to be loaded before them and sees of them no more than malloc and free.
+// Builds the C files with gcc's sanitizers and stresses them inside Node: once for memory (addresses, undefined
+// behaviour, leaks), once for threads. Linux only. Node and the engine are not instrumented, so the runtime has to be
+// preloaded, and sees only their malloc and free.
 import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -15,7 +15,7 @@ function sanitize(kinds, runtimes, options, starter = []) {
   const folder = join(root, "build", `sanitize-${kinds.replace(",", "-")}`);
   mkdirSync(folder, { recursive: true });
   copyFileSync(join(root, "index.cjs"), join(folder, "index.cjs"));
-  // OpenSSL keeps what it loads at its start.
+  // OpenSSL never frees what it allocates at its start.
   writeFileSync(join(folder, "leaks"), "leak:CRYPTO_malloc\n");
   const flags = ["-O1", "-g", "-fno-omit-frame-pointer", `-fsanitize=${kinds}`, "-fno-sanitize-recover=all"];
   compileForHost([compiler], flags, join(folder, "build", "sqlite-aio.node"));
@@ -38,5 +38,5 @@ function sanitize(kinds, runtimes, options, starter = []) {
 }
 
 sanitize("address,undefined", ["libasan.so", "libubsan.so"], { ASAN_OPTIONS: "detect_leaks=1" });
-// Its shadow memory does not fit around randomized addresses.
+// ThreadSanitizer's shadow memory does not fit around randomized addresses.
 sanitize("thread", ["libtsan.so"], { TSAN_OPTIONS: "ignore_noninstrumented_modules=1" }, ["setarch", "-R"]);

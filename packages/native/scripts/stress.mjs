@@ -1,5 +1,5 @@
-// Runs everything the C files do, in several threads at once, until something breaks or it is done. Started by
-// sanitize.mjs on a binary that watches its own memory: `node stress.mjs <index.cjs> <rounds>`.
+// Runs all calls of the C files in several threads at once, until something breaks or all rounds are done. sanitize.mjs
+// starts it on a binary that checks its own memory: `node stress.mjs <index.cjs> <rounds>`.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
@@ -17,7 +17,8 @@ const { index, rounds, words } = isMainThread
 const native = require(index);
 const owners = 2;
 
-// Any step may be interrupted, and the next may miss what it made: what counts is that SQLite says so.
+// Any step may be interrupted, and the next may then miss what that one creates. It only matters that SQLite reports
+// it.
 function attempt(fn) {
   try {
     fn();
@@ -37,7 +38,7 @@ const cells = new Float64Array(2000);
 const tags = new Uint8Array(2000);
 const text = new Uint8Array(20_000);
 
-/** Every kind of column, written and read back, by the row, and in a run of small statements. */
+/** Writes every kind of column and reads it back: row by row, and in a run of small statements. */
 function statements(db, token, number) {
   attempt(() => db.exec("create table s (id integer primary key, a, b, c, d)"));
   const rows = 300 + (number % 300);
@@ -77,7 +78,7 @@ function statements(db, token, number) {
     native.runPoints(token, 20, input, 0, new Uint8Array(), 0, cells, tags, text, control, 1);
   });
   attempt(() => {
-    // A third of them fails, behind which the next run goes on.
+    // A third of them fails; the next run goes on after the failed one.
     ({ id } = native.prepare(token, "insert into s (id, a) values (?, ?)"));
     const count = 30;
     const input = Float64Array.from(
@@ -144,7 +145,7 @@ function round(slot, number) {
   attempt(() => db.exec("rollback"));
   statements(db, token, number);
   if (number % 7 === 0) guarded(db, token);
-  // The last one is left to the end of the thread.
+  // The last handle stays open until the thread ends.
   if (number < rounds) db.close();
 }
 

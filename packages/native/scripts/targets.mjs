@@ -1,4 +1,4 @@
-// The systems that prebuilt binaries are made for: the folder in prebuilds/ and what zig calls them.
+// The systems for which there are prebuilt binaries: the folder in prebuilds/ and zig's name.
 export const targets = {
   "linux-x64": "x86_64-linux-gnu.2.17",
   "linux-arm64": "aarch64-linux-gnu.2.17",
@@ -10,7 +10,7 @@ export const targets = {
   "win32-arm64": "aarch64-windows-gnu",
 };
 
-/** The targets that a command line names; all, if it names none. Throws for a name that is none. */
+/** The targets named on a command line; all if there are none. Throws for an unknown name. */
 export function namedTargets(names) {
   const all = Object.keys(targets);
   const unknown = names.find((name) => !all.includes(name));

@@ -110,7 +110,7 @@ test("an authorizer that nothing else refers to survives the garbage collector u
     return new WeakRef(authorizer);
   };
   const installed = install();
-  // A WeakRef keeps its target until the job that made it is over.
+  // A WeakRef keeps its target until the current job has ended.
   await new Promise(setImmediate);
   collect();
   expect(handle.db.prepare("select a from t").pluck().get()).toBeNull();

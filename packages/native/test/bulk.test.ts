@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { codeOf, Database, native, open } from "./engine.ts";
 import { packet, readAll, wire } from "./reading.ts";
 
-/** Runs `sql` for the sets; what it gives, and where it came to. */
+/** Runs `sql` for the sets. Returns the result and the progress. */
 function run(
   token: number,
   sql: string,

@@ -94,7 +94,7 @@ test("a commit that fails with SQLITE_BUSY is reported when it is retried, and n
   expect(handle.take()).toEqual([change("u", [7n])]);
 });
 
-// By `ulimit`, which Windows has nothing like.
+// The limit is set with `ulimit`, which Windows does not have.
 test.skipIf(process.platform === "win32").for(["wal", "delete"])(
   "a commit that fails on the disk is not reported, the ones around it are, in %s mode",
   (mode) => {
@@ -269,7 +269,7 @@ test("a handle may close in a transaction with changes collected", () => {
   expect(again.db.prepare("select a from t").raw().all()).toEqual([[1]]);
 });
 
-/** A generator of the same numbers in every run (Park and Miller). */
+/** A seeded random generator (Park and Miller). */
 function random(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {

@@ -1,4 +1,4 @@
-// Lets go of a database with a half-read statement and a guard, and tells what is open when it has been collected.
+// Drops a database with a half-read statement and a guard, and reports which files are open after it was collected.
 import { readdirSync, readlinkSync } from "node:fs";
 import { codeOf, native, open } from "./engine.ts";
 

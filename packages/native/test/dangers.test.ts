@@ -23,7 +23,7 @@ function folder(): string {
   return path;
 }
 
-/** How many files below `path` this process has open; on Linux. */
+/** Number of files below `path` that this process has open. Linux only. */
 function openFiles(path: string): number {
   return readdirSync("/proc/self/fd").filter((fd) => {
     try {
@@ -34,7 +34,7 @@ function openFiles(path: string): number {
   }).length;
 }
 
-/** Engines that are there for the tests of core. */
+/** Engines that the tests of core have installed. */
 const requireOfCore = createRequire(new URL("../../core/package.json", import.meta.url));
 
 const onLinux = process.platform === "linux";
@@ -46,7 +46,7 @@ function guarded(path?: string): ReturnType<typeof open> {
   return handle;
 }
 
-/** An error that can be told from any other. */
+/** An error that differs from all others. */
 class Own extends Error {}
 
 describe("a function that throws inside of a statement", () => {
@@ -59,7 +59,7 @@ describe("a function that throws inside of a statement", () => {
     });
     return { ...handle, thrown };
   };
-  /** What is thrown, and that the engine is none the worse for it. */
+  /** Returns what is thrown, and checks that the engine still works. */
   const outcome = (handle: ReturnType<typeof open>, work: () => unknown): unknown => {
     let thrown: unknown;
     try {
@@ -291,7 +291,7 @@ test("a thread is terminated at once inside of a step when it is interrupted", a
   const [token] = (await once(worker, "message")) as [number];
   const asked = performance.now();
   const ended = worker.terminate();
-  // Until it is inside of the step, there is nothing to interrupt.
+  // Interrupts until there is nothing left to interrupt: an interrupt before the step has no effect.
   while (native.interrupt(token)) await new Promise((resolve) => setTimeout(resolve, 1));
   await ended;
   expect(performance.now() - asked).toBeLessThan(5_000 * timeFactor());
@@ -326,7 +326,7 @@ test.each(["better-sqlite3-multiple-ciphers", "libsql"])("%s is read by its own 
   db.close();
 });
 
-/** A thread that has read one row of two and is terminated. */
+/** Terminates a thread that has read one of two rows. */
 async function halfRead(path: string, extension: string): Promise<void> {
   const worker = new Worker(new URL("half-read.ts", import.meta.url), {
     workerData: { path: join(path, "test.db"), extension, endless: false },
@@ -335,7 +335,7 @@ async function halfRead(path: string, extension: string): Promise<void> {
   await worker.terminate();
 }
 
-/** An extension that sets a trace of its own when it is loaded. */
+/** An extension that sets its own trace when it is loaded. */
 function traceExtension(path: string): string {
   const source = join(path, "trace.c");
   const binary = join(path, "trace.so");

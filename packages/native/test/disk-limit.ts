@@ -1,4 +1,4 @@
-// Run under a limit on the size of files, so that a commit of 3 MB fails after SQLite has called the commit hook.
+// Runs under a limit on the size of files, so that a commit of 3 MB fails after SQLite has called the commit hook.
 import { codeOf, native, open } from "./engine.ts";
 
 const [path = "", mode = ""] = process.argv.slice(2);

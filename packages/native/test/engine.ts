@@ -9,7 +9,7 @@ const require = createRequire(import.meta.url);
 const binary = fileURLToPath(new URL("../build/sqlite-aio.node", import.meta.url));
 const sources = fileURLToPath(new URL("../src/", import.meta.url));
 
-// Once per process: a thread must load the file that the main thread has loaded.
+// Built once per process: a thread must load the same file as the main thread.
 if (isMainThread && (!existsSync(binary) || isOlder(binary))) {
   execFileSync(process.execPath, [fileURLToPath(new URL("../scripts/build-host.mjs", import.meta.url))]);
 }
@@ -49,16 +49,16 @@ export const Database = require("better-sqlite3") as new (
   path: string,
   options?: { timeout?: number; nativeBinding?: string },
 ) => Engine;
-// Without a compiler there is none, and the tests are skipped.
+// Without a compiler there is no binary, and the tests are skipped.
 export const native = (existsSync(binary) ? require("../index.cjs") : {}) as typeof Native;
 
-/** A database of its own in memory, or in `path`, with the extension in it. */
+/** Opens a new database in memory, or the one at `path`, and loads the extension. */
 export function open(path = ":memory:"): { db: Engine; token: number } & Disposable {
   const db = new Database(path, { timeout: 0 });
   return { db, token: native.attach(db), [Symbol.dispose]: () => db.close() };
 }
 
-/** The code of what `fn` throws. */
+/** The code of the error that `fn` throws. */
 export function codeOf(fn: () => unknown): unknown {
   try {
     fn();
@@ -68,7 +68,7 @@ export function codeOf(fn: () => unknown): unknown {
   return undefined;
 }
 
-/** Removes a folder with binaries in it; Windows keeps those that this process has loaded, until it ends. */
+/** Removes a folder with binaries. On Windows, loaded ones stay until the process ends. */
 export function removeUnlessLoaded(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-/* SQLITE_AIO_ALLOCATIONS says how many allocations succeed, all if it is not set. */
+/* SQLITE_AIO_ALLOCATIONS is the number of allocations that succeed; all if it is not set. */
 #undef malloc
 #undef calloc
 #undef realloc

@@ -1,4 +1,4 @@
-/* Included before each of the files: their allocations fail when SQLITE_AIO_ALLOCATIONS says so. */
+/* Included before each C file. Allocations fail as SQLITE_AIO_ALLOCATIONS says. */
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif

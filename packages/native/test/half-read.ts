@@ -1,10 +1,10 @@
-// A thread that ends with statements of its own, one of them half read, or inside of a step.
+// A thread that ends with open statements: one is half read, or in the middle of a step.
 import { parentPort, workerData } from "node:worker_threads";
 import { native, open } from "./engine.ts";
 
 const { path, extension, endless } = workerData as { path: string; extension?: string; endless: boolean };
 const handle = open(path);
-// Not to be collected.
+// Protects the handle from garbage collection.
 Object.assign(globalThis, { handle });
 if (endless) {
   const { id } = native.prepare(

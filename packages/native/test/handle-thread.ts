@@ -1,15 +1,20 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { codeOf, type Engine, native, open } from "./engine.ts";
 
-/** What a thread is told; it answers each with one message. */
+/** Orders for a thread. It answers each with one message. */
 export type Order =
   /** Opens a handle and answers its token. */
   | { kind: "open" }
-  /** Runs a statement, tells so in the shared words (0: running), answers its value or `{ code }`. */
+  /** Runs a statement, and sets word 0 when it runs. Answers its value or `{ code }`. */
   | { kind: "count"; steps: number }
-  /** Opens, runs and closes `rounds` handles, with the token of the open one in word 1; answers how each round ended. */
+  /**
+   * Opens, runs and closes `rounds` handles, with the token of the open one in word 1. Answers how each round ended.
+   */
   | { kind: "churn"; rounds: number }
-  /** Interrupts whatever word 1 names until it is -1, and says so in word 0; answers how often that was a living handle and how often not. */
+  /**
+   * Sets word 0, then interrupts the handle in word 1 until that word is -1. Answers how often the handle was open and
+   * how often not.
+   */
   | { kind: "storm" }
   /** Installs an authorizer and answers what it was asked for `select a from t`. */
   | { kind: "authorize" }

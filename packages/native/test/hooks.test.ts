@@ -6,7 +6,7 @@ const COMMITS = 2;
 const COMMITTED = 0;
 const SQLITE_INSERT = 18;
 
-/** The actions that were recorded since the last time. */
+/** The actions recorded since the last call. */
 function actions(token: number): number[] {
   const taken = native.takeEvents(token);
   return taken === null ? [] : Array.from(new Int32Array(taken.events), (what) => what & 0xff);

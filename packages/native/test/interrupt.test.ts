@@ -96,7 +96,7 @@ test("1,000 handles are opened and closed while another thread interrupts them w
   await using owner = new Thread();
   await using other = new Thread(owner.words);
   const storm = other.order({ kind: "storm" }) as Promise<{ alive: number; dead: number }>;
-  // Its thread may take longer to start than all the rounds take.
+  // The thread may take longer to start than all rounds take.
   await Atomics.waitAsync(owner.words, 0, 0n).value;
   const churn = (await owner.order({ kind: "churn", rounds: 1_000 })) as Record<string, number>;
   const { alive, dead } = await storm;

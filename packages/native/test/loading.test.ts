@@ -10,7 +10,7 @@ import { codeOf, Database, native, open, removeUnlessLoaded } from "./engine.ts"
 const root = fileURLToPath(new URL("..", import.meta.url));
 const require = createRequire(import.meta.url);
 
-/** A copy of the package without any binary, in `name` below a temporary folder. */
+/** A copy of the package without binaries, in `name` below a temporary folder. */
 function packageCopy(name = "native"): string {
   const folder = mkdtempSync(join(tmpdir(), "sqlite-aio-native-"));
   onTestFinished(() => removeUnlessLoaded(folder));
@@ -113,7 +113,7 @@ test("which C library there is is read from Node's own file, without a report of
   expect(() => load(copy)).toThrow(process.platform);
   expect(getReport).not.toHaveBeenCalled();
 
-  // Where the file tells nothing, the report does.
+  // If Node's binary cannot be read, the report is used.
   process.execPath = join(copy, "missing");
   expect(() => load(packageCopy())).toThrow(process.platform);
   expect(getReport).toHaveBeenCalledTimes(process.platform === "linux" ? 1 : 0);

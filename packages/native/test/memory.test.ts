@@ -15,12 +15,12 @@ const scripts = new URL("../scripts/compile.mjs", import.meta.url).href;
 const { compileForHost, hostCompiler } = (await import(scripts)) as Build;
 
 const MEMORY = "ERR_SQLITE_AIO_NATIVE_MEMORY";
-/** More than any of the calls makes. */
+/** More allocations than any of the calls needs. */
 const ENOUGH = 200;
 
 const compiler = hostCompiler();
 
-/** The companion, built so that its allocations fail when they are told to. */
+/** The companion in a build whose allocations can be made to fail. */
 describe.runIf(compiler !== undefined)("where there is no memory", () => {
   let folder: string;
   let native: typeof Native;
@@ -44,7 +44,7 @@ describe.runIf(compiler !== undefined)("where there is no memory", () => {
     delete process.env["SQLITE_AIO_ALLOCATIONS"];
   });
 
-  /** What `work` gives, or the code or message of what it throws, with so many allocations that succeed. */
+  /** The result of `work`, or the code or message of its error, if only so many allocations succeed. */
   function limited(allocations: number, work: () => unknown): unknown {
     process.env["SQLITE_AIO_ALLOCATIONS"] = String(allocations);
     try {
@@ -137,7 +137,7 @@ describe.runIf(compiler !== undefined)("where there is no memory", () => {
       .all();
     const outcomes = new Set<unknown>();
     for (let allocations = 0; allocations < 80; allocations++) {
-      // A handle of its own: what it keeps would be there the next time.
+      // Each run has its own handle: memory that a handle keeps would be there in the next run.
       const own = new Database(":memory:");
       const handle = native.attach(own);
       const { id } = native.prepare(handle, numbers + columns)!;

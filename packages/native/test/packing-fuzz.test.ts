@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { native, open } from "./engine.ts";
 import { packet, readAll } from "./reading.ts";
 
-/** Numbers from 0 to 1, the same in every run. */
+/** A seeded random generator for numbers from 0 to 1. */
 function seeded(seed: number): () => number {
   let state = seed;
   return () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
@@ -43,7 +43,7 @@ const MAKERS: readonly Maker[] = [
   (random) => Buffer.alloc(pick(random, [0, 1, 5000]), 7),
 ];
 
-/** What a column holds, and now and then something else. */
+/** Makes values of one kind, and now and then one of another kind. */
 function column(random: () => number): Maker {
   const usual = pick(random, MAKERS);
   const other = pick(random, MAKERS);
@@ -76,7 +76,7 @@ test.each(Array.from({ length: 40 }, (_, seed) => seed + 1))(
     expect(readAll(handle.token, `select ${names} from t order by id`, { limit, bytes }).rows).toStrictEqual(
       rows,
     );
-    // Integers come as bigint, whatever else is beside them.
+    // Integers are read as bigint, whatever other values the column has.
     const big = readAll(handle.token, `select ${names} from t order by id`, { limit, bytes, mode: 1 }).rows;
     expect(
       big.map((row) =>
@@ -106,7 +106,7 @@ test.each(Array.from({ length: 20 }, (_, seed) => seed + 1))(
     handle.db.exec("create table t (id integer primary key, a)");
     const insert = handle.db.prepare("insert into t (a) values (cast(? as text))");
     for (const text of texts) insert.run(text);
-    // Not only what is only in Latin-1, and not only what begins with it.
+    // The text may need UTF-16 only after it has begun in Latin-1, and the other way round.
     for (const order of ["id", "-id"]) {
       const want = order === "id" ? texts : texts.toReversed();
       expect(readAll(handle.token, `select a from t order by ${order}`).rows).toEqual(

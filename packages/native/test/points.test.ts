@@ -6,7 +6,7 @@ import { wire } from "./reading.ts";
 type Value = null | number | bigint | string | Uint8Array;
 interface Point {
   readonly id: number;
-  /** 0: it writes. */
+  /** 0 for a statement that writes. */
   readonly limit: number;
   readonly mode?: number;
   readonly values?: readonly Value[];
@@ -16,13 +16,13 @@ type Outcome = { rows: unknown[][]; renamed: boolean } | { changes: number; rowi
 const ROOM = 4096;
 const HEAD = 6;
 
-/** Runs the points as the worker does, and reads what they gave. */
+/** Runs the points as the worker does, and reads their results. */
 class Run {
   readonly outcomes: Outcome[] = [];
   readonly code: unknown;
   readonly message: string = "";
   readonly done: number;
-  /** The next one writes, has been run, and has failed. */
+  /** The operation that failed writes and was begun. */
   readonly stepped: boolean;
   readonly times: number[] = [];
   readonly #cells = new Float64Array(ROOM);
@@ -204,7 +204,7 @@ test("the run ends before a result that is larger than it may be, or than there 
   ]) {
     const { outcomes, done, code } = new Run(handle.token, [fits, large, fits]);
     expect([done, code]).toEqual([1, undefined]);
-    // Such a text is compiled anew for other parameters, of which the names of columns may be another.
+    // Such a text is compiled again for other parameters, and the columns may then have other names.
     const renamed = expect.any(Boolean) as boolean;
     expect(outcomes).toEqual([{ rows: [[1], [2], [3], [4], [5]], renamed }]);
   }
@@ -280,7 +280,7 @@ test("the run ends behind an operation at whose end the time is over, and tells 
     "with recursive n(i) as (select 1 union all select i + 1 from n limit ?) select max(i) from n",
   )!.id;
   const points = [10, 300_000, 10].map((value) => ({ id: slow, limit: 1, values: [value] }));
-  // A busy machine may hold up a thread anywhere: of several runs, the one in which it did so least.
+  // A busy machine may delay a thread anywhere, so the fastest of several runs counts.
   const runs = Array.from({ length: 5 }, () => new Run(handle.token, points));
   expect(runs.map(({ done }) => done)).toEqual([3, 3, 3, 3, 3]);
   const [quick, long] = [0, 1].map((at) => Math.min(...runs.map(({ times }) => times[at]!))) as [
@@ -290,7 +290,7 @@ test("the run ends behind an operation at whose end the time is over, and tells 
   expect(long).toBeGreaterThan(10 * quick);
   const ms = long / 2;
   const bounded = new Run(handle.token, points, undefined, undefined, ms);
-  // Which is the second one, unless the first was held up.
+  // The run ends after the second operation, unless the first was delayed.
   expect(bounded.done).toBe(bounded.times[0]! > ms ? 1 : 2);
   expect(new Run(handle.token, points, undefined, undefined, 60_000).done).toBe(3);
 });

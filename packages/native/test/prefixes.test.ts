@@ -6,7 +6,7 @@ import { codeOf, Database, type Engine, native, open } from "./engine.ts";
 
 const MEMORY = "file:sqlite-aio-memory/";
 
-/** The engine, while the prefixes mean something. */
+/** Opens a database while the prefixes are on. */
 function prefixed(token: number, path: string): Engine {
   expect(native.usePrefixes(token, true)).toBe(true);
   try {
@@ -30,7 +30,7 @@ test("a prefix means something as often as it is turned on, until it is turned o
   expect(cannotOpen(path)).toBeUndefined();
   native.usePrefixes(handle.token, false);
   expect(cannotOpen(path)).toBe("SQLITE_CANTOPEN");
-  // Once too often changes nothing.
+  // One call too many changes nothing.
   native.usePrefixes(handle.token, false);
   native.usePrefixes(handle.token, true);
   expect(cannotOpen(path)).toBeUndefined();
@@ -47,7 +47,7 @@ test("handles that were opened meanwhile go on, and share what has their name", 
   two.exec("begin immediate");
   expect(codeOf(() => one.exec("insert into t values (2)"))).toBe("SQLITE_BUSY");
   two.exec("rollback");
-  // Temporary files, and a vacuum's own database, are the engine's.
+  // Temporary files, and the database of a VACUUM, use the engine's own VFS.
   one.exec("create temp table s as select a from t order by a; vacuum");
   expect(one.pragma("integrity_check")).toEqual([{ integrity_check: "ok" }]);
 });
@@ -71,7 +71,7 @@ test("a thread that ends meanwhile harms no other", async () => {
   db.exec("create table t (a)");
   using plain = open();
   expect(plain.db.prepare("select 1").pluck().get()).toBe(1);
-  // What it has left on.
+  // Turns off what the ended thread left on.
   native.usePrefixes(handle.token, false);
   expect(cannotOpen(`${MEMORY}after`)).toBe("SQLITE_CANTOPEN");
 });

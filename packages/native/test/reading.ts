@@ -11,7 +11,7 @@ interface Wire {
   encodePacket(rows: unknown[][], columns: number, mode: string, transfer: ArrayBuffer[]): unknown[];
 }
 
-/** The JavaScript that reads what the companion packs. */
+/** The worker's code for reading packets. */
 export const wire = (await import(new URL("../../worker/dist/wire/index.js", import.meta.url).href)) as Wire;
 
 export interface Reading {
@@ -21,7 +21,7 @@ export interface Reading {
   readonly bytes?: number;
 }
 
-/** Every row of the result as an array, and how many blocks they came in. */
+/** All rows of the result as arrays, and the number of blocks. */
 export function readAll(
   token: number,
   sql: string,
@@ -36,7 +36,7 @@ export function readAll(
   }
 }
 
-/** What is left of a run. */
+/** The remaining rows of a run. */
 export function rest(
   token: number,
   statement: number,
@@ -50,7 +50,7 @@ export function rest(
   }
 }
 
-/** Parameter sets as they cross to the thread. */
+/** Parameter sets in the form in which they cross to the thread. */
 export function packet(sets: unknown[][]): unknown[] {
   return wire.encodePacket(sets, sets[0]?.length ?? 0, "auto", []);
 }

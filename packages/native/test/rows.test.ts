@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { codeOf, Database, type Engine, native, open } from "./engine.ts";
 import { readAll, rest, wire } from "./reading.ts";
 
-/** As better-sqlite3 reads it with exact integers, numbers where they are safe. */
+/** The rows as better-sqlite3 reads them with safe integers, converted to numbers if they are safe. */
 function expected(db: Engine, sql: string): unknown[][] {
   const isSafe = (value: bigint): boolean =>
     BigInt(Number(value)) === value && Number.isSafeInteger(Number(value));

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { Order } from "./handle-thread.ts";
 
-/** A thread that owns a handle, and two words it shares with the test. */
+/** A thread that owns a handle, and two words that it shares with the test. */
 export class Thread {
   readonly words: BigInt64Array;
   readonly #worker: Worker;
@@ -12,7 +12,7 @@ export class Thread {
     this.#worker = new Worker(new URL("handle-thread.ts", import.meta.url), { workerData: this.words });
   }
 
-  /** Resolves with the thread's answer, rejects with what it died of. */
+  /** Resolves with the thread's answer, or rejects with the error that ended the thread. */
   async order(order: Order): Promise<unknown> {
     const answer = once(this.#worker, "message");
     this.#worker.postMessage(order);
@@ -20,7 +20,10 @@ export class Thread {
     return value;
   }
 
-  /** Orders a count of `steps` and waits until it runs; its result comes in a box, since waiting is not for that. */
+  /**
+   * Orders a count of `steps` and waits until it runs. The result's promise is in an object, so that awaiting this call
+   * does not await the result.
+   */
   async begin(steps: number): Promise<{ result: Promise<unknown> }> {
     Atomics.store(this.words, 0, 0n);
     const result = this.order({ kind: "count", steps });
