@@ -1,6 +1,6 @@
-// Bundles the compiled modules of a package into what Node and TypeScript load: for each entry a CommonJS file, which is
-// the one implementation, an ESM file that hands on its exports, and the types of both. Bundlers take the modules
-// themselves (the condition "module"), so that they can leave out what a program does not use.
+// Bundles the compiled modules of a package for Node and TypeScript. Each entry becomes a CommonJS file with the code,
+// an ESM file that exports the same, and the types of both. Bundlers take the modules themselves (the condition
+// "module"), so that they can leave out what a program does not use.
 import { execFileSync } from "node:child_process";
 import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -14,10 +14,10 @@ const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.m
  * @param {string} folder of the package
  * @param {Record<string, string>} entries module below `dist` by the name of the entry
  * @param {{ inline?: RegExp, live?: Record<string, { names: readonly string[], follow: string }>, both?: string[],
- *   esmOnly?: string[], stripInternal?: boolean }} [options] `inline`:
- *   packages that become part of the bundle; `live`: for an entry, what it exports that changes while the program runs; `both`: entries that are bundled for ESM, too;
- *   `esmOnly`: packages whose types TypeScript lets a CommonJS file name only if that is said;
- *   `stripInternal`: the types name nothing that is internal
+ *   esmOnly?: string[], stripInternal?: boolean }} [options] `inline`: packages that become part of the bundle; `live`:
+ *   per entry, exports that change while the program runs; `both`: entries that are also bundled for ESM; `esmOnly`:
+ *   packages whose types a CommonJS file may import only with a resolution mode; `stripInternal`: leaves internal names
+ *   out of the types
  */
 export async function bundlePackage(
   folder,
@@ -25,7 +25,7 @@ export async function bundlePackage(
   { inline, live = {}, both = [], esmOnly = [], stripInternal = false } = {},
 ) {
   const dist = join(folder, "dist");
-  // Not beside the code: Turbopack would take them for a part of the program, and fail.
+  // Not beside the code: Turbopack would take the types for a part of the program, and fail.
   const types = join(dist, "types");
   const external = (id) => !/^[./]/.test(id) && inline?.test(id) !== true;
   for (const made of ["chunks", "types"]) await rm(join(dist, made), { recursive: true, force: true });
@@ -48,22 +48,22 @@ export async function bundlePackage(
     }
     await writeFile(join(dist, `${name}.mjs`), wrapper(name, exported, live[name]));
     const text = await readFile(join(types, `${name}.d.cts`), "utf8");
-    // What a query builder declares for ESM is not what it declares for CommonJS; all else is declared once.
+    // Query builders have different declarations for ESM and for CommonJS. Everything else is declared once.
     const ofOthers = /from "(?!\.|node:|@sqlite-aio\/)/.test(text);
     await writeFile(join(types, `${name}.d.mts`), ofOthers ? text : `export * from "./${name}.cjs";\n`);
     if (ofOthers) await writeFile(join(types, `${name}.d.cts`), asImported(text, esmOnly));
   }
 }
 
-/** Declarations for CommonJS that take those of the given packages as `import` would. */
+/** Changes declarations for CommonJS so that they take the types of the given packages as `import` would. */
 function asImported(types, names) {
   const imports = new RegExp(`^import (\\{.*\\}) from "(${names.join("|")})";$`, "gm");
   return types.replace(imports, 'import type $1 from "$2" with { "resolution-mode": "import" };');
 }
 
 /**
- * Entries over a package that is not the same for `import` and `require`, whose classes they meet: of those there is one of
- * each. Of the errors there is one still.
+ * Bundles entries for ESM that extend classes of a package with two copies, one for `import` and one for `require`. The
+ * error classes still exist once.
  */
 async function bundleForEsm(dist, entries, both, external) {
   if (both.length === 0) return;
@@ -87,7 +87,7 @@ async function bundleForEsm(dist, entries, both, external) {
   await code.close();
 }
 
-/** One file of declarations for each entry. */
+/** Writes one file of declarations per entry. */
 async function writeTypes(folder, { dist, types }, entries, external, stripInternal) {
   const compiled = stripInternal ? await mkdtemp(join(dist, ".types-")) : dist;
   try {
@@ -122,7 +122,7 @@ function modules(base, entries, ending) {
   );
 }
 
-/** An ESM file of what the CommonJS file exports. Names that are written out can be seen by every tool. */
+/** An ESM file that exports what the CommonJS file exports. All tools can see names that are written out. */
 function wrapper(name, exported, live = { names: [], follow: "" }) {
   const { names, follow } = live;
   const constant = exported.filter((one) => !names.includes(one) && one !== follow).toSorted();

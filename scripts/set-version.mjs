@@ -1,5 +1,5 @@
-// Gives the packages, which have one version together, the next one: `node scripts/set-version.mjs 0.2.0`. With --check it fails
-// where one of them has another, which is what a release asks first.
+// Sets the version of all packages, which always have the same one: `node scripts/set-version.mjs 0.2.0`. With --check
+// it fails if a package has another version; a release runs this first.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 const root = new URL("../", import.meta.url);

@@ -1,4 +1,4 @@
-// Runs a command, unless SQLITE_AIO_BUILT says that everything is built: `.ci/run` builds once for all of its steps.
+// Runs a command unless SQLITE_AIO_BUILT says that everything is built: `.ci/run` builds once for all its steps.
 import { spawnSync } from "node:child_process";
 
 if (process.env.SQLITE_AIO_BUILT === undefined) {

@@ -14,7 +14,7 @@ await bundlePackage(
     electron: "electron/index",
     "electron-preload": "electron/preload",
   },
-  // What both sides of the wire speak is no package that anybody else loads.
+  // The wire between the two sides is bundled: nothing else loads it.
   {
     inline: /^@sqlite-aio\/worker\/(wire|sql)$/,
     live: { index: { names: ["sqliteVersion", "sqliteVersionInfo"], follow: "followSqliteVersion" } },

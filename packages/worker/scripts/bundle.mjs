@@ -1,5 +1,5 @@
-// One CommonJS file of all that runs in a thread, but for what holds native code: a thread starts in two thirds of the
-// time that the separate files take, and programs that are bundled or packed into an archive can bring it along.
+// Makes one CommonJS file of the thread's code, without the parts that load native code. A thread starts in two thirds
+// of the time that separate files take, and programs that are bundled or packed into an archive can include it.
 import { appendFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
@@ -19,12 +19,14 @@ await bundle.write({
 });
 await bundle.close();
 
-// What a thread starts with. A bundled program looks for it beside its own files: under a name that none of those has,
-// or the thread would run the program again. `--separate` is for who wants to see the files themselves.
+// The file with which a thread starts. A bundled program looks for it beside its own files, so its name must be one
+// that no program has: otherwise the thread would run the program again. `--separate` starts it with
+// the separate files, for the coverage of each of them.
 const code = process.argv.includes("--separate") ? "./entry.js" : "./entry.cjs";
 const direct = new URL("sqlite-aio-thread.cjs", dist);
 await rm(direct, { force: true });
-// The same for Node alone, whose threads start in nine tenths of the time where no module for `import` is in it.
+// The same file for programs that are not bundled: without a module for `import` in it, threads start in nine tenths of
+// the time.
 if (code === "./entry.cjs") await writeFile(direct, `"use strict";\n\nrequire("${code}");\n`);
 await writeFile(
   new URL("sqlite-aio-thread.js", dist),
@@ -44,7 +46,7 @@ await bundlePackage(fileURLToPath(new URL("..", import.meta.url)), {
   sql: "sql/index",
 });
 await writeFile(new URL("types/entry.d.cts", dist), "export {};\n");
-// Its URL says the same to @vercel/nft; Turbopack follows nothing but this.
+// @vercel/nft finds the file by its URL; Turbopack finds it only by this line.
 await appendFile(
   new URL("index.cjs", dist),
   '\n// Never called: tools that copy what a program needs read it.\nvoid (() => require("./sqlite-aio-thread.js"));\n',
