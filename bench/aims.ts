@@ -1,6 +1,9 @@
 import { medianOf, type Results } from "./results.ts";
 
-/** A bound on a figure of sqlite-aio: on its ratio to another driver's in the same run, or on the figure itself. */
+/**
+ * A limit for a figure of sqlite-aio: for its ratio to another driver's figure in the same run, or for the figure
+ * itself.
+ */
 export interface Aim {
   readonly subject: string;
   readonly trial: string;
@@ -9,14 +12,14 @@ export interface Aim {
   readonly atMost?: number;
   readonly against?: Reference;
   readonly unit?: string;
-  /** Whom the bound is meant for; without it, both ways to use the library. */
+  /** The driver that the limit is for; by default both ways to use the library. */
   readonly only?: string;
 }
 
 interface Reference {
-  /** Without it, the same driver's figure in the other trial. */
+  /** By default the same driver, in the other trial. */
   readonly driver?: string;
-  /** Where it is another trial's figure that counts. */
+  /** The trial of the other figure, if it is not the same. */
   readonly trial?: string;
 }
 
@@ -119,7 +122,10 @@ export const AIMS: readonly Aim[] = [
   }),
 ];
 
-/** No figure is worse than that of what it takes the place of, and the longest stall of large results is a fifth. */
+/**
+ * Aims for a package that replaces another one: no figure is worse, and the longest stall of large results is at most a
+ * fifth.
+ */
 function inPlaceOf(
   only: string,
   driver: string,
@@ -134,7 +140,7 @@ function inPlaceOf(
   });
 }
 
-/** The aims this run has figures for, a verdict for each of those that the aim is meant for. */
+/** The aims for which this run has figures, with a verdict for each driver of the aim. */
 export function judge(results: Results): readonly Verdict[] {
   return AIMS.map((aim) => ({
     aim,

@@ -6,11 +6,11 @@ export interface Load<Answer> {
   readonly callers: number;
   readonly blocks: boolean;
   readonly ask: (caller: number) => Eventually<Answer>;
-  /** Throws when the answer is not the one to the question of this caller. */
+  /** Throws if the answer does not fit the caller's question. */
   readonly check: (answer: Answer, caller: number) => void;
 }
 
-/** A blocking driver gives the loop a turn once a tick's callers are answered and this much time has gone by. */
+/** A blocking driver gives the event loop a turn when a tick's callers are answered and this much time has passed. */
 const TURN_AFTER_MS = 1;
 
 export class Latencies {
@@ -36,7 +36,7 @@ export class Latencies {
   }
 }
 
-/** Keeps `callers` calls waiting for `durationMs`, each caller asking again as soon as it is answered. */
+/** Keeps `callers` calls waiting for `durationMs`: each caller asks again as soon as it is answered. */
 export function drive<Answer>(
   load: Load<Answer>,
   durationMs: number,
@@ -64,8 +64,8 @@ async function closedLoop<Answer>(
 }
 
 /**
- * Callers that ask in the same tick are answered one after another, and each has waited since the tick began.
- * Without the turns between, the loop would stand still for the whole trial, which no server would do.
+ * Callers that ask in the same tick are answered one after the other, and each has waited since the tick began. Without
+ * turns in between, the loop would stand still for the whole trial, which no server would do.
  */
 async function inTurns<Answer>(
   { callers, ask, check }: Load<Answer>,

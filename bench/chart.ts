@@ -7,7 +7,7 @@ export interface ChartPlan {
   readonly file: string;
   readonly title: string;
   readonly panels: readonly Panel[];
-  /** Bars of a thousandth beside bars of one need it. */
+  /** For bars whose lengths differ by a factor of a thousand. */
   readonly logarithmic?: boolean;
 }
 
@@ -43,7 +43,7 @@ export const CHARTS: readonly ChartPlan[] = [
   },
 ];
 
-/** What is used of the package. */
+/** The part of the package that is used here. */
 export interface ECharts {
   init(
     element: null,
@@ -76,7 +76,7 @@ const PEER_COLOR = "#8c96a3";
 const BLOCKING_COLOR = "#d0d7de";
 const INK = "#24292f";
 
-/** Draws what the run has figures for; a chart without any is left out. */
+/** Draws the charts for which the run has figures; the others are left out. */
 export async function drawCharts(results: Results): Promise<ReadonlyMap<string, string>> {
   const echarts = await loadPackage<ECharts>("echarts");
   const drawn = new Map<string, string>();
@@ -169,7 +169,7 @@ function barsOf({ bars }: DrawnPanel, index: number, logarithmic: boolean): obje
     xAxisIndex: index,
     yAxisIndex: index,
     barWidth: BAR_HEIGHT - 7,
-    // A logarithmic axis begins at 1: a shorter bar would be drawn backwards.
+    // A logarithmic axis begins at 1; a shorter bar would be drawn backwards.
     data: bars.map(({ value, color }) => ({
       value: logarithmic ? Math.max(AXIS_START, value) : value,
       itemStyle: { color },
@@ -182,7 +182,7 @@ interface CustomApi {
   coord(point: readonly number[]): readonly [number, number];
 }
 
-/** A line from the lowest round to the highest, with the median written past its end. */
+/** A line from the lowest to the highest round, with the median written past its end. */
 function whiskersOf({ bars }: DrawnPanel, index: number): object {
   return {
     type: "custom",

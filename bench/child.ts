@@ -9,7 +9,7 @@ import { type Effort, type Metrics, stallsOf } from "./measure.ts";
 import { versionOf } from "./packages.ts";
 import { TRIALS } from "./trials.ts";
 
-/** Runs one job in a process of its own and answers over the channel it was started with. */
+/** Runs one job in its own process and answers over the process's channel. */
 async function main(): Promise<void> {
   const answer = await answerTo(JSON.parse(process.argv[2] ?? "") as Job).catch(failed);
   process.send?.(answer, () => process.exit(0));
@@ -24,7 +24,7 @@ async function answerTo(job: Job): Promise<Answer> {
   };
 }
 
-/** What the recorders see of a loop that has nothing to do: the machine's own part in every stall. */
+/** What the recorders measure on an idle loop: the machine's own share of every stall. */
 function doNothing({ timedMs, turnsMs }: Effort): Promise<Metrics> {
   return stallsOf({ timed: () => delay(timedMs), again: () => delay(turnsMs) });
 }

@@ -1,6 +1,6 @@
 import { PerformanceObserver, type PerformanceObserverEntryList } from "node:perf_hooks";
 
-/** How long the main thread's garbage collector has held it at a time: part of a stall, and no driver's to avoid. */
+/** Records how long garbage collections block the main thread. They are a part of a stall that no driver can avoid. */
 export class CollectorWatch {
   readonly #observer = new PerformanceObserver((list) => this.#take(list.getEntries()));
   longestMs = 0;

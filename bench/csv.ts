@@ -3,14 +3,14 @@ import type { Parameters, Row } from "./driver.ts";
 
 const CHUNK = 1 << 16;
 
-/** The rows of a file, one at a time: an empty field is NULL, `numeric` are the columns that hold numbers. */
+/** The rows of a file, one at a time. An empty field is NULL; `numeric` are the columns with numbers. */
 export function* readCsv(file: string, numeric: ReadonlySet<number>): Generator<Parameters> {
   const input = openSync(file, "r");
   const buffer = Buffer.alloc(CHUNK);
   try {
     let rest = "";
     for (let bytes = readSync(input, buffer); bytes > 0; bytes = readSync(input, buffer)) {
-      // The file is ASCII: no character is split.
+      // The file is ASCII, so no character is split.
       const lines = (rest + buffer.toString("latin1", 0, bytes)).split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines)

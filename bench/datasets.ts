@@ -3,7 +3,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import type { Value } from "./driver.ts";
 
-/** Raise it when the contents change: the old files are then left alone and new ones are written. */
+/** Raise it when the contents change: new files are then written, and the old ones are not used. */
 const GENERATION = 2;
 const DIRECTORY = fileURLToPath(new URL("./.data/", import.meta.url));
 
@@ -11,7 +11,7 @@ export const ITEM_COUNT = 100_000;
 export const ORDER_COUNT = 1_000_000;
 export const BATCH_TABLES = 20;
 export const USER_COUNT = 20_000;
-/** The one code that there is already. */
+/** The one code that exists already. */
 export const TAKEN_CODE = "taken";
 
 export const ITEM_BY_KEY = "select id, name, price, stock from items where id = ?";
@@ -48,12 +48,12 @@ export function datasetFile(name: DatasetName): string {
   return `${DIRECTORY}${name}-${GENERATION}.db`;
 }
 
-/** A file of another name beside them. */
+/** The path of another file in the same folder. */
 export function datasetFolderFile(name: string): string {
   return `${DIRECTORY}${name}`;
 }
 
-/** A copy of its own for a trial that writes. */
+/** A copy for a trial that writes. */
 export function copyDataset(name: DatasetName, label: string): string {
   const copy = `${DIRECTORY}${label}.db`;
   removeDatabase(copy);
@@ -106,7 +106,7 @@ function writeCodes(database: DatabaseSync): void {
   database.prepare("insert into codes (code, stock) values (?, 0)").run(TAKEN_CODE);
 }
 
-/** As Prisma's migrations write the table of prisma/schema.prisma. */
+/** Creates the table of prisma/schema.prisma as Prisma's migrations do. */
 function writeUsers(database: DatabaseSync): void {
   database.exec(
     `CREATE TABLE "User" (

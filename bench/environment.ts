@@ -8,7 +8,7 @@ export interface Environment {
   readonly node: string;
   readonly v8: string;
   readonly date: string;
-  /** Processes that wanted a core in the minute before the run, this one not among them. */
+  /** Load average of the minute before the run, without this process. */
   readonly loadBefore: number;
 }
 

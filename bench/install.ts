@@ -1,8 +1,8 @@
 import { installOnce } from "../docs/install-once.ts";
 
 /**
- * Installs the peers into this folder as package-lock.json names them, once for each state of package.json. A package that does not install is left to the
- * drivers' probes, which name what is missing.
+ * Installs the peers into this folder as package-lock.json names them, once for each state of package.json. If a
+ * package does not install, the drivers' probes report it.
  */
 export function installPeers(say: (line: string) => void): void {
   const failure = installOnce(import.meta.dirname, "package.json", ["ci"], () =>

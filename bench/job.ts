@@ -1,6 +1,6 @@
 import type { Effort, Metrics } from "./measure.ts";
 
-/** What the command asks of a child process, and what it is answered: plain data, sent over the child's channel. */
+/** Messages between the command and a child process: plain data, sent over the child's channel. */
 export type Job =
   | { readonly kind: "probe"; readonly driver: string }
   | { readonly kind: "baseline"; readonly effort: Effort }
@@ -12,7 +12,7 @@ export type Answer =
   | { readonly kind: "probe"; readonly probe: Probe }
   | { readonly kind: "failed"; readonly message: string };
 
-/** What a driver says of itself once it is open, as evidence that the settings are the ones stated. */
+/** What an open driver reports about itself, to prove that the stated settings are in effect. */
 export interface Probe {
   readonly packages: Readonly<Record<string, string>>;
   readonly sqlite: string;

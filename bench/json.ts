@@ -1,7 +1,7 @@
 const WIDTH = 110;
 const DIGITS = 6;
 
-/** JSON as the repository formats it: lists that fit on a line stand on one, figures carry no digits that mean nothing. */
+/** JSON in the repository's format: lists that fit on a line stay on one, and figures have no meaningless digits. */
 export function toJson(value: unknown): string {
   return `${written(value, 0, 0)}\n`;
 }

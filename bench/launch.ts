@@ -5,7 +5,7 @@ import type { Answer, Job } from "./job.ts";
 const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 const LAST_WORDS = 600;
 
-/** Runs a job in a fresh process; a crash, a silence past the limit and a thrown error all come back as "failed". */
+/** Runs a job in a new process. A crash, no answer within the limit, and a thrown error all give "failed". */
 export function launch(job: Job, limitMs: number, nodeOptions: readonly string[] = []): Promise<Answer> {
   return new Promise((resolve) => {
     const options = ["--expose-gc", "--no-warnings", ...nodeOptions];
@@ -18,7 +18,7 @@ export function launch(job: Job, limitMs: number, nodeOptions: readonly string[]
     const limit = setTimeout(() => {
       timedOut = true;
       child.kill("SIGKILL");
-      // What it started itself may hold the other end.
+      // A process that it started may still hold the other end.
       child.stderr?.destroy();
     }, limitMs);
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {

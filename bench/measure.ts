@@ -7,14 +7,14 @@ const CALIBRATION_MS = 60;
 
 export type Metrics = Readonly<Record<string, number>>;
 
-/** How long each part of a trial lasts in one process. */
+/** Duration of each part of a trial in one process. */
 export interface Effort {
   readonly warmUpMs: number;
   readonly timedMs: number;
   readonly turnsMs: number;
   readonly repeats: number;
   readonly idleMs: number;
-  /** How many databases there are, where there are many. */
+  /** Number of databases, in trials with many. */
   readonly databases: number;
 }
 
@@ -23,7 +23,7 @@ export interface Cost {
   readonly cpuMs: number;
 }
 
-/** Processor time is of the whole process: every thread of the driver counts, whoever started it. */
+/** Measures the processor time of the whole process, including all threads of the driver. */
 export async function costOf(work: () => Promise<void>): Promise<Cost> {
   const cpu = process.cpuUsage();
   const start = performance.now();
@@ -34,19 +34,19 @@ export async function costOf(work: () => Promise<void>): Promise<Cost> {
 }
 
 export interface Passes {
-  /** The pass whose speed is reported, under the 1 ms ticker, as often as it is to be timed. */
+  /** The pass whose speed is reported, under the 1 ms ticker. Called `repeats` times. */
   readonly timed: () => Promise<void>;
   readonly repeats?: number;
-  /** The same work once more, only to time the turns of the loop. */
+  /** The same work again, only to time the turns of the loop. */
   readonly again: () => Promise<void>;
-  /** Drops what the last pass left behind, so that no pass is charged for another's rubbish. */
+  /** Drops the data of the last pass, so that no pass pays for the garbage of another. */
   readonly reset?: () => void;
 }
 
 /**
- * Runs the work under both recorders, one after the other. The ticker's figures are the reported ones: it is what an
- * application would feel, if by up to a millisecond too kind. The turns are exact, but recording them keeps a core busy that the
- * driver's threads may want: they are written down as the second witness.
+ * Runs the work under each recorder in turn. The ticker's figures are the reported ones: they are what an application
+ * would notice, up to a millisecond too low. The turns are exact, but recording them keeps a core busy that the
+ * driver's threads may need, so they only confirm the ticker's figures.
  */
 export async function stallsOf({ timed, repeats = 1, again, reset = () => {} }: Passes): Promise<Metrics> {
   const settle = (): void => {
@@ -86,7 +86,7 @@ export async function stallsOf({ timed, repeats = 1, again, reset = () => {} }: 
   };
 }
 
-/** The children run with --expose-gc, so that one phase does not pay for the rubbish of another. */
+/** The children run with --expose-gc, so that no phase pays for the garbage of another. */
 export function collectGarbage(): void {
   globalThis.gc?.();
 }

@@ -1,4 +1,4 @@
-/** How a figure is called and written. */
+/** Name and format of a figure. */
 export interface MetricStyle {
   readonly label: string;
   readonly format: (value: number) => string;
@@ -43,7 +43,7 @@ export function styleOf(metric: string): MetricStyle {
   return STYLES[metric] ?? { label: metric, format: short };
 }
 
-/** Three figures: the machine's noise is wider than that. */
+/** Rounds to three digits: the noise of the machine is larger than the rest. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return "-";
   if (Math.abs(value) >= 100) return whole.format(value);

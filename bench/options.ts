@@ -9,13 +9,13 @@ export interface Options {
   readonly trials: readonly string[];
   readonly drivers: readonly string[];
   readonly rounds: number;
-  /** When this much time is over, no further round is begun. */
+  /** After this time no further round begins. */
   readonly minutes: number;
   readonly effort: Effort;
-  /** Whether every trial and driver is run: only such results may go into the documents. */
+  /** Whether all trials and drivers run. Only such results may go into the documents. */
   readonly complete: boolean;
   readonly publish: boolean;
-  /** Measure how costs grow, and nothing else. */
+  /** Measure only how costs grow. */
   readonly growth: boolean;
   readonly series: readonly string[];
   readonly help: boolean;

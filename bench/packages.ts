@@ -2,22 +2,22 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
-/** The workspace's own, by the file of `packages` that each is loaded from. */
+/** Packages of the workspace, by the file in `packages` from which each is loaded. */
 const WORKSPACE: Readonly<Record<string, string>> = {
   "@sqlite-aio/core": "core/dist/index.mjs",
   "@sqlite-aio/core/prisma": "core/dist/prisma.mjs",
   "@sqlite-aio/sqlite3": "sqlite3/dist/index.js",
   "@sqlite-aio/worker": "worker/dist/index.mjs",
 };
-/** Installed in a folder of its own: Prisma's command is a hundred packages. */
+/** Installed in a folder of their own, because Prisma's command has a hundred packages. */
 const PRISMA = new Set(["@prisma/client", "@prisma/adapter-better-sqlite3"]);
-/** Taken from the library's own dependencies, so that every driver built on them runs the very same binary. */
+/** Taken from the library's dependencies, so that every driver that is built on them runs the same binary. */
 const SHARED_WITH_LIBRARY = new Set(["better-sqlite3", "comlink", "comlink/dist/umd/node-adapter.js"]);
 
 const fromWorker = createRequire(new URL("../packages/worker/package.json", import.meta.url));
 const fromPrisma = createRequire(new URL("./prisma/package.json", import.meta.url));
 
-/** Loads a driver's module when it is asked for, so that a peer that is not installed fails alone. */
+/** Loads a driver's module on demand, so that a missing peer fails alone. */
 export async function loadPackage<T>(specifier: string): Promise<T> {
   const loaded = (await import(entryOf(specifier))) as { default?: unknown };
   return ("default" in loaded && !specifier.startsWith("@tursodatabase/") ? loaded.default : loaded) as T;

@@ -17,7 +17,7 @@ const DOCUMENTS: readonly { readonly path: string; readonly content: (results: R
   { path: "docs/performance.md", content: (results) => fullReport(results, "../bench/results") },
 ];
 
-/** Writes the figures alone. */
+/** Writes only the figures. */
 export function writeFigures(results: Results, options: Options): void {
   mkdirSync(folderOf(options), { recursive: true });
   writeFileSync(new URL("results.json", folderOf(options)), toJson(results));
@@ -33,7 +33,7 @@ export async function writeResults(
   writeFigures(results, options);
   writeFileSync(new URL("report.md", folder), `${fullReport(results, ".")}\n`);
   const charts = await drawCharts(results).catch((error: unknown) => {
-    // Its package is one of the peers that may not have been installed.
+    // The charts' package is one of the peers, which may be missing.
     say(`!!! no charts: ${String(error)}`);
     return new Map<string, string>();
   });
@@ -45,13 +45,13 @@ export async function writeResults(
     .map((name) => relative(process.cwd(), fileURLToPath(new URL(name, folder))));
 }
 
-/** Only a run that is published, or a full one, replaces the committed ones. */
+/** Only a published or a full run replaces the committed files. */
 function folderOf({ mode, complete, publish: published }: Options): URL {
   const name = !complete ? "results/partial" : mode === "quick" && !published ? "results/quick" : "results";
   return new URL(`./${name}/`, import.meta.url);
 }
 
-/** Puts the tables into the documents that show them. */
+/** Writes the tables into the documents that show them. */
 export function publish(results: Results): readonly string[] {
   for (const { path, content } of DOCUMENTS) writeMeasured(path, "bench", content(results));
   return DOCUMENTS.map(({ path }) => path);

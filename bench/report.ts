@@ -6,7 +6,7 @@ import { type DriverResult, medianOf, type Results, type TrialEntry, type TrialR
 import type { Summary } from "./statistics.ts";
 import { type Cells, table } from "./table.ts";
 
-/** Everything: settings, aims, a table for each trial. `charts` leads from the document to the folder of the charts. */
+/** The full report: settings, aims, and a table per trial. `charts` is the path from the document to the charts. */
 export function fullReport(results: Results, charts: string): string {
   return [
     provenance(results),
@@ -23,7 +23,7 @@ export function fullReport(results: Results, charts: string): string {
   ].join("\n\n");
 }
 
-/** For the front page: the charts and the two figures that decide, speed and stall. */
+/** For the front page: the charts, and the two figures that matter most, speed and stall. */
 export function shortReport(results: Results, charts: string): string {
   return [
     ...CHARTS.slice(0, 2).map(({ file, title }) => `![${title}](${charts}/${file})`),
@@ -32,7 +32,9 @@ export function shortReport(results: Results, charts: string): string {
   ].join("\n\n");
 }
 
-/** For a package that takes the place of another: what both need for the calls that it is to be no slower in, and their stalls. */
+/**
+ * For a package that replaces another: the time of both for the calls in which it must not be slower, and their stalls.
+ */
 export function besideReport(results: Results, ours: string, other: string): string {
   const drivers = [ours, other];
   const compared = AIMS.filter(
@@ -64,7 +66,7 @@ function formatted(metric: string, figure: number | undefined): string {
   return figure === undefined ? "" : styleOf(metric).format(figure);
 }
 
-/** Plain lines for the terminal. */
+/** The report for the terminal. */
 export function terminalReport(results: Results): string {
   const tables = results.trials.map((trial) => `\n${trial.title}\n${trialTable(results, trial)}`);
   return [...tables, "\nAims", aimsTable(results)].join("\n");
@@ -110,7 +112,7 @@ function absence({ title, skipped }: DriverResult): readonly string[] {
   return skipped === undefined ? [] : [`**${title} was left out: it did not load (${firstLine(skipped)}).**`];
 }
 
-/** A trial that takes long goes through fewer rounds, and says so. */
+/** A long trial has fewer rounds, and says so. */
 function describe({ rounds }: Results, { description, drivers }: TrialResult): string {
   const counts = drivers.flatMap(({ metrics }) =>
     Object.values(metrics).map((summary) => summary.rounds.length),
@@ -126,7 +128,9 @@ function trialTable(results: Results, { columns, drivers }: TrialResult): string
   return table(["driver", ...columns.map((metric) => styleOf(metric).label)], rows);
 }
 
-/** Only the first column carries its spread: the table would be unreadable with all of them, and results.json has the rest. */
+/**
+ * Only the first column shows its spread. With all of them the table would be unreadable; results.json has the rest.
+ */
 function cellsOf({ metrics, failures }: TrialEntry, columns: readonly string[]): Cells {
   if (Object.keys(metrics).length === 0)
     return columns.map((_, index) => (index === 0 ? `failed: ${firstLine(failures[0] ?? "")}` : ""));

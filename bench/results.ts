@@ -3,7 +3,7 @@ import type { Probe } from "./job.ts";
 import type { Effort, Metrics } from "./measure.ts";
 import { type Summary, summarize } from "./statistics.ts";
 
-/** Everything a run found out, as it is written to results.json. */
+/** All results of a run, as written to results.json. */
 export interface Results {
   readonly mode: "full" | "quick";
   readonly rounds: number;
@@ -11,7 +11,7 @@ export interface Results {
   readonly seconds: number;
   readonly environment: Environment;
   readonly drivers: readonly DriverResult[];
-  /** The recorders' figures for a process that does nothing. */
+  /** The recorders' figures for an idle process. */
   readonly baseline: Readonly<Record<string, Summary>>;
   readonly trials: readonly TrialResult[];
 }
@@ -20,7 +20,7 @@ export interface DriverResult {
   readonly name: string;
   readonly title: string;
   readonly usage: string;
-  /** Whether its queries run on the thread that calls. */
+  /** Whether its queries run on the calling thread. */
   readonly blocks: boolean;
   readonly probe?: Probe;
   /** Why the driver was left out. */
@@ -41,7 +41,7 @@ export interface TrialEntry {
   readonly failures: readonly string[];
 }
 
-/** One driver's rounds of one trial, metric by metric. */
+/** Summarizes one driver's rounds of one trial, metric by metric. */
 export function combine(rounds: readonly Metrics[]): Readonly<Record<string, Summary>> {
   const names = Object.keys(rounds[0] ?? {});
   return Object.fromEntries(

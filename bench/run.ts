@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   } else await bench(options);
 }
 
-/** A mistyped option wants a line that names it, not a stack. */
+/** For a mistyped option it prints a line that names it, instead of a stack. */
 function understood(): Options | undefined {
   try {
     return readOptions();
@@ -79,7 +79,7 @@ interface Probed {
   readonly reports: readonly DriverResult[];
 }
 
-/** Opens each driver once before anything is timed: what does not load is named here and left out, never passed over. */
+/** Opens each driver once before anything is timed. A driver that does not load is reported and left out. */
 async function probeAll(drivers: readonly Driver[]): Promise<Probed> {
   const loaded: Driver[] = [];
   const reports: DriverResult[] = [];

@@ -11,18 +11,18 @@ interface Plan {
   readonly drivers: readonly Driver[];
   readonly rounds: number;
   readonly effort: Effort;
-  /** As of `performance.now()`: what a trial took before must fit in, or its further rounds are left out. */
+  /** A time of `performance.now()`. A trial's further rounds are left out if its previous duration no longer fits. */
   readonly deadline: number;
   readonly say: (line: string) => void;
-  /** Is given what there is so far after each trial, so that a run that ends early leaves its figures. */
+  /** Gets the figures so far after each trial, so that a run that ends early leaves its figures. */
   readonly keep: (measured: Measured) => void;
 }
 
 export type Measured = Pick<Results, "baseline" | "trials">;
 
 /**
- * Goes through all trials and drivers once a round, one process at a time: whatever else the machine does meanwhile falls on
- * every driver alike, and no driver has its rounds side by side. Every other round takes the drivers backwards.
+ * Goes through all trials and drivers once per round, one process at a time. So a disturbance of the machine affects
+ * all drivers alike, and no driver has its rounds back to back. Every other round takes the drivers in reverse order.
  */
 export async function runAll({
   trials,

@@ -19,7 +19,7 @@ export function sorted(values: Iterable<number>): Float64Array {
   return Float64Array.from(values).toSorted();
 }
 
-/** The nearest-rank quantile of values already in order; 0 of none. */
+/** The nearest-rank quantile of sorted values; 0 if there are none. */
 export function quantile(ordered: Float64Array, share: number): number {
   return ordered[Math.min(ordered.length - 1, Math.ceil(ordered.length * share) - 1)] ?? 0;
 }

@@ -1,6 +1,6 @@
 export type Cells = readonly string[];
 
-/** The first `texts` columns are words and lean left, the rest are figures and lean right. */
+/** The first `texts` columns are words and aligned left; the others are figures and aligned right. */
 export function table(head: Cells, rows: readonly Cells[], texts = 1): string {
   const width = head.map((cell, column) =>
     Math.max(cell.length, 3, ...rows.map((row) => (row[column] ?? "").length)),

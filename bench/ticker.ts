@@ -6,18 +6,18 @@ const PERIOD_MS = 1;
 const SETTLE_MS = 5;
 
 export interface TickerReport {
-  /** The longest time between two ticks, less what two ticks are apart on an idle loop. */
+  /** The longest time between two ticks, minus the time between two ticks of an idle loop. */
   readonly longestMs: number;
-  /** How late the 99th of 100 ticks came, counting each tick that was due while the loop stood. */
+  /** 99th percentile of the delay of ticks, including the ticks that were due while the loop was blocked. */
   readonly latenessP99Ms: number;
-  /** The longest delay Node's own histogram saw, as a second witness. */
+  /** The longest delay in Node's own histogram, as a second measurement. */
   readonly histogramMaxMs: number;
   readonly idleP99Ms: number;
 }
 
 /**
- * A 1 ms timer on the main loop: what an application's own timers see while queries run.
- * A recorder that stayed busy would keep the loop awake and so speed up the drivers it is to judge.
+ * A 1 ms timer on the main loop: it shows what an application's timers experience while queries run. A recorder that
+ * stayed busy would keep the loop awake and speed up the drivers that it judges.
  */
 export class Ticker {
   #gaps: number[] = [];
@@ -27,7 +27,7 @@ export class Ticker {
   #idleGapMs = PERIOD_MS;
   #idleP99Ms = 0;
 
-  /** Watches the idle loop first: a timer is late by itself, by an amount that differs between machines. */
+  /** Measures the idle loop first: a timer is always a little late, and the delay differs between machines. */
   async calibrate(durationMs: number): Promise<void> {
     this.#resume();
     await delay(durationMs);
@@ -42,13 +42,14 @@ export class Ticker {
     this.#histogram.enable();
     await delay(SETTLE_MS);
     this.#histogram.reset();
-    // The histogram measures from its last tick, and resetting it forgets that: without a tick more it would miss a first stall.
+    // The histogram measures from its last tick, and a reset forgets that tick. Without one more tick it would miss a
+    // first stall.
     await delay(SETTLE_MS);
     this.#gaps = [];
   }
 
   async stop(): Promise<TickerReport> {
-    // A stretch that ends with the measured work is recorded by the first tick after it.
+    // A stall at the end of the measured work is recorded by the first tick after it.
     await delay(SETTLE_MS);
     this.#pause();
     this.#histogram?.disable();
@@ -82,7 +83,7 @@ function longest(gaps: readonly number[]): number {
   return gaps.reduce((most, gap) => Math.max(most, gap), 0);
 }
 
-/** A stall of 80 ms makes 80 ticks late, not one: the ticks that never ran are put back before the quantile is taken. */
+/** A stall of 80 ms delays 80 ticks, not one: the ticks that never ran are added before the quantile is taken. */
 function latenessP99(gaps: readonly number[]): number {
   const lateness: number[] = [];
   for (const gap of gaps) {

@@ -6,7 +6,7 @@ export interface TrialContext {
   readonly driver: Driver;
   readonly file: string;
   readonly effort: Effort;
-  /** Opens one more session on the trial's database; the child closes it when the trial is over. */
+  /** Opens another session on the trial's database. The child closes it after the trial. */
   readonly open: () => Promise<Session>;
 }
 
@@ -20,14 +20,14 @@ export interface Trial {
   readonly writes: boolean;
   readonly settings: Settings;
   readonly needs: readonly Capability[];
-  /** Runs these drivers only. */
+  /** Runs only these drivers. */
   readonly drivers?: readonly string[];
-  /** Runs these drivers besides all others. */
+  /** Also runs these drivers. */
   readonly alsoDrivers?: readonly string[];
   readonly maxRounds?: number;
   /** Options of Node for the process, the same for all drivers. */
   readonly nodeOptions?: readonly string[];
-  /** The metrics of the trial's table, the one its chart shows first. */
+  /** The metrics of the trial's table; the chart shows the first. */
   readonly columns: readonly string[];
   run(context: TrialContext): Promise<Metrics>;
 }

@@ -4,13 +4,13 @@ const WORTH_KEEPING_MS = 0.05;
 
 export interface TurnReport {
   readonly longestMs: number;
-  /** What a callback that falls due at a random moment waits for its turn, at most, 99 times of 100. */
+  /** 99th percentile of the time that a callback, due at a random moment, waits for its turn. */
   readonly waitP99Ms: number;
 }
 
 /**
- * Times every turn of the main loop by asking for the next one each time. Exact where the 1 ms ticker is a sample,
- * but it keeps the loop awake: it runs in a pass of its own, whose speed is not reported.
+ * Times every turn of the main loop by requesting the next one each time. It is exact, while the 1 ms ticker samples.
+ * But it keeps the loop awake, so it runs in a pass of its own whose speed is not reported.
  */
 export class TurnRecorder {
   #turns: number[] = [];
@@ -46,8 +46,8 @@ export class TurnRecorder {
 }
 
 /**
- * A moment picked at random falls into a turn in proportion to the turn's length, and then waits for the rest of it.
- * Turns too short to keep count as no wait.
+ * A random moment falls into a turn with a probability proportional to the turn's length, and then waits for the rest
+ * of the turn. Turns that are too short to be kept count as no wait.
  */
 function waitQuantile(turns: readonly number[], totalMs: number, share: number): number {
   let low = 0;

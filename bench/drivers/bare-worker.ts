@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { type Driver, pragmas, type Row } from "../driver.ts";
 
-/** The least a connection in a thread can cost: a Worker that loads better-sqlite3, opens the file and answers. */
+/** The minimum cost of a connection in a thread: a Worker that loads better-sqlite3, opens the file and answers. */
 export const bareWorker: Driver = {
   name: "bare-worker",
   title: "Bare Worker that loads better-sqlite3",

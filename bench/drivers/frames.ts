@@ -19,9 +19,10 @@ interface Waiting {
 }
 
 /**
- * The limit of the idea: the queries of a tick in one flat array over a bare `postMessage` and in one read transaction, with
- * both sides kept awake for a moment and told of messages by shared memory. No Comlink, no errors, no cancelling, no types beyond what structured clone carries, reads only: nothing to use, but
- * no library that answers from a thread can be expected to beat it.
+ * The limit of the approach: the queries of a tick are sent as one flat array over a bare `postMessage` and run in one
+ * read transaction. Both sides stay awake for a moment and see messages announced in shared memory. It has no Comlink,
+ * no errors, no cancelling, only the types of structured clone, and only reads. So it is not usable, but no library
+ * that answers from a thread can be expected to be faster.
  */
 export const frames: Driver = {
   name: "frames-without-comlink",
@@ -84,7 +85,7 @@ class FrameLine {
     });
   }
 
-  /** Only while no frame is on its way: the reply is told from a frame's by nothing but the moment it comes. */
+  /** Only while no frame is on its way: only its timing tells this reply from the reply to a frame. */
   #prepare(sql: string): Promise<void> {
     let preparing = this.#preparing.get(sql);
     if (!preparing) this.#preparing.set(sql, (preparing = this.#describe(sql)));

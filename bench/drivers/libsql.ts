@@ -21,7 +21,10 @@ interface Database {
   close(): void;
 }
 
-/** Only preparing and collecting leave the calling thread in this package's promise API: the statement's calls run on it. */
+/**
+ * In this package's promise API only preparing and collecting leave the calling thread; the calls of a statement run on
+ * it.
+ */
 export const libsql: Driver = {
   name: "libsql",
   title: "libsql, promise API",

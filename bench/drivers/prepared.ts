@@ -1,4 +1,4 @@
-/** Keeps one statement per SQL text, for drivers that leave statement reuse to their users. */
+/** Keeps one statement per SQL text, for drivers that leave reuse to their users. */
 export function preparedOnce<Statement>(prepare: (sql: string) => Statement): (sql: string) => Statement {
   const statements = new Map<string, Statement>();
   return (sql) => {
@@ -11,8 +11,8 @@ export function preparedOnce<Statement>(prepare: (sql: string) => Statement): (s
 }
 
 /**
- * Lends a statement to one call at a time, and prepares another when all are out: for drivers whose statements cannot serve
- * two calls at once.
+ * Lends a statement to one call at a time, and prepares another if none is free: for drivers whose statements cannot
+ * serve two calls at once.
  */
 export class StatementShelf<Statement> {
   readonly #shelves = new Map<string, Statement[]>();

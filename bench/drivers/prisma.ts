@@ -57,7 +57,8 @@ function prismaOn({
   const connect = async (file: string): Promise<Client> => {
     const { PrismaClient } = await loadPackage<Prisma>("@prisma/client");
     const client = new PrismaClient({ adapter: new (await adapter())({ url: `file:${file}` }) });
-    // A pool's commits are on the disk when they are answered: in WAL mode the engine alone leaves that open.
+    // The pool's commits are on the disk when they are answered. In WAL mode the engine's default does not guarantee
+    // that.
     if (driver.blocks)
       for (const pragma of pragmas(SETTINGS)) await client.$queryRawUnsafe(`pragma ${pragma}`);
     return client;

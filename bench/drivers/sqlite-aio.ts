@@ -108,7 +108,7 @@ export const sqliteAioPool: Driver = {
   },
 };
 
-/** The pragmas of every other driver, in the form of the library's option. */
+/** The pragmas of all other drivers, in the form of the library's option. */
 function pragmaOptions(settings: Settings): Readonly<Record<string, string>> {
   return Object.fromEntries(pragmas(settings).map((pragma) => pragma.split(" = ") as [string, string]));
 }

@@ -51,7 +51,7 @@ export const sqlite3: Driver = {
   open: (file, settings) => openFrom("sqlite3", file, settings),
 };
 
-/** The same calls on the package that takes its place. */
+/** The same calls on the package that replaces it. */
 export const sqliteAioSqlite3: Driver = {
   name: "sqlite-aio-sqlite3",
   title: "@sqlite-aio/sqlite3",
@@ -63,7 +63,10 @@ export const sqliteAioSqlite3: Driver = {
   open: (file, settings) => openFrom("@sqlite-aio/sqlite3", file, settings),
 };
 
-/** Not in the package's documentation, and the best that can be made of it: as many statements of one text as there are callers. */
+/**
+ * The best that can be made of the package, although its documentation does not show it: one prepared statement of the
+ * same text per caller.
+ */
 export const sqlite3Pooled: Driver = {
   name: "sqlite3-pooled",
   title: "sqlite3 (a statement per caller, by hand)",
@@ -87,7 +90,10 @@ export const sqlite3Pooled: Driver = {
   },
 };
 
-/** With one caller a kept statement is the fastest documented use, with many the calls on the database: one statement serves one call at a time. */
+/**
+ * A statement serves one call at a time. With one caller, the fastest documented use is a kept statement; with many
+ * callers, calls on the database.
+ */
 async function openFrom(name: Package, file: string, settings: Settings): Promise<Session> {
   const database = await openDatabase(name, file, pragmas(settings));
   const base = commonCalls(database);

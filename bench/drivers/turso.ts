@@ -26,7 +26,10 @@ interface Turso {
   connect(file: string): Promise<Database>;
 }
 
-/** Two calls on one statement overwrite each other's parameters before they run: each call is lent a statement of its own. */
+/**
+ * Two calls on one statement overwrite each other's parameters before they run, so each call gets a statement of its
+ * own.
+ */
 export const turso: Driver = {
   name: "turso",
   title: "@tursodatabase/database",

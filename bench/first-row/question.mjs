@@ -3,7 +3,7 @@ import { writeSync } from "node:fs";
 export const [, , file] = process.argv;
 export const SQL = "select id, name, price, stock from items where id = ?";
 
-/** Tells whoever started the process at once. */
+/** Reports the row to the parent process at once. */
 export function said(name) {
   writeSync(1, `${name}\n`);
 }

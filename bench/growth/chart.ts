@@ -14,7 +14,9 @@ const COLORS = ["#1f6feb", "#79b8ff", "#8c96a3"];
 const INK = "#24292f";
 const FAINT = "#57606a";
 
-/** A panel for each line: what one unit costs at each size. A level line is a cost that grows with the size and no faster. */
+/**
+ * Draws a panel per line: the cost of one unit at each size. A level line is a cost that grows no faster than the size.
+ */
 export async function drawGrowth({ series }: Growth): Promise<string> {
   const echarts = await loadPackage<ECharts>("echarts");
   const height = MARGIN.top + Math.ceil(series.length / COLUMNS) * STEP.y;

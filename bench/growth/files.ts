@@ -63,7 +63,7 @@ export const fileSeries: readonly Series[] = [
   },
 ];
 
-/** A file with a row a page, written once in a run. Throws where the disk has not twice as much to spare. */
+/** A file with one row per page, written once per run. Throws if the disk has less than twice that space free. */
 function pagesOf(megabytes: number): { file: string; rows: number } {
   const file = datasetFolderFile(`pages-${megabytes}.db`);
   const rows = Math.floor((megabytes * 1e6) / 4_096);
@@ -85,12 +85,12 @@ function pagesOf(megabytes: number): { file: string; rows: number } {
   return { file, rows };
 }
 
-/** Gives the disk back. */
+/** Frees the disk space. */
 export function removePages(): void {
   for (const megabytes of common.sizes) removeDatabase(datasetFolderFile(`pages-${megabytes}.db`));
 }
 
-/** Has the system give up what it has cached of a file; false where it has no way to be asked. */
+/** Makes the system drop its cache of a file; false if that is not possible. */
 async function forget(file: string): Promise<boolean> {
   if (process.platform !== "linux") return false;
   const { status } = spawnSync("dd", [`of=${file}`, "oflag=nocache", "conv=notrunc,fdatasync", "count=0"], {

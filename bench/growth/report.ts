@@ -4,10 +4,10 @@ import { table } from "../table.ts";
 import type { Growth, Line, Point } from "./run.ts";
 import { type Series, seriesNamed } from "./series.ts";
 
-/** A unit that costs at most so many times what it cost at the smallest size still makes a straight line. */
+/** The line counts as straight if a unit costs at most this many times its cost at the smallest size. */
 const STRAIGHT = 1.5;
 
-/** A table for each line, and whether it is straight. */
+/** A table per line, and whether the line is straight. */
 export function growthReport({ environment, mode, series }: Growth): string {
   const { cpu, cores, memoryGb, node, date, loadBefore } = environment;
   return [

@@ -9,11 +9,11 @@ const common = {
   unit: "row",
   sizes: powersOfTen(1_000, 10_000_000),
   quick: 100_000,
-  // Ten million rows as objects are more than V8 takes by itself.
+  // Ten million rows as objects exceed V8's default heap.
   nodeOptions: ["--max-old-space-size=12000"],
 };
 
-/** The orders, ten times over if so many are wanted. */
+/** Selects the orders, ten times over for the largest size. */
 function select(size: number): string {
   const from = size > ORDER_COUNT ? `${COPIES} cross join orders` : "orders";
   return `select ${ORDER_COLUMNS} from ${from} limit ${size}`;

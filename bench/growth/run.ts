@@ -11,7 +11,7 @@ import { removePages } from "./files.ts";
 import { growthReport } from "./report.ts";
 import { GROWTH_DRIVERS, SERIES, type Series } from "./series.ts";
 
-/** What a driver needed at one size; nothing where it failed. */
+/** The figures of a driver at one size; none if it failed. */
 export interface Point {
   readonly size: number;
   readonly metrics: Metrics | null;
@@ -32,7 +32,7 @@ export interface Growth {
 const LIMIT_MS = 600_000;
 const CHART = "growth.svg";
 
-/** Measures how costs grow, draws it and, if it is to be published, puts the tables into docs/performance.md. */
+/** Measures how costs grow and draws it. If the run is published, also writes the tables into docs/performance.md. */
 export async function growth(
   { mode, publish, complete, series: chosen }: Options,
   say: (line: string) => void,
@@ -46,7 +46,7 @@ export async function growth(
   try {
     for (const series of SERIES.filter(({ name }) => chosen.includes(name))) {
       done.push({ name: series.name, lines: await linesOf(series, mode, say) });
-      // Kept as it goes: the largest sizes take minutes.
+      // Saved after each step, because the largest sizes take minutes.
       writeFileSync(new URL("growth.json", folder), toJson(results));
     }
   } finally {
@@ -69,7 +69,7 @@ async function linesOf(
   say: (line: string) => void,
 ): Promise<readonly Line[]> {
   const lines = GROWTH_DRIVERS.map((driver) => ({ driver, points: [] as Point[] }));
-  // All drivers at one size, then at the next: what the machine does meanwhile falls on all of them.
+  // All drivers at one size, then all at the next, so that a disturbance of the machine affects all of them.
   for (const size of series.sizes.filter((each) => mode === "full" || each <= series.quick)) {
     for (const { driver, points } of lines) {
       const point = await measured(series, driver, size);

@@ -8,28 +8,28 @@ import { statementSeries } from "./statements.ts";
 
 export interface GrowthContext {
   readonly driver: Driver;
-  /** A folder of its own, which is removed afterwards. */
+  /** A folder for this measurement, removed afterwards. */
   readonly folder: string;
   readonly size: number;
 }
 
-/** How a cost grows with a size. Each point is measured in a process of its own, by each driver. */
+/** How a cost grows with a size. Each point of each driver is measured in a process of its own. */
 export interface Series {
   readonly name: string;
   readonly title: string;
-  /** One sentence that lets a reader repeat it. */
+  /** One sentence that lets a reader repeat the measurement. */
   readonly description: string;
   /** What the sizes count. */
   readonly counts: string;
-  /** What is done per unit: a row, a call. It should cost the same at each size. */
+  /** The unit of the work: a row, a call. Its cost should be the same at each size. */
   readonly unit: string;
   readonly sizes: readonly number[];
   /** The largest size of a quick run. */
   readonly quick: number;
-  /** Why the line is not straight, where it is known not to be. */
+  /** Why the line is not straight, if that is known. */
   readonly reason?: string;
   readonly nodeOptions?: readonly string[];
-  /** Gives `unitUs`, and `peakRssMb` where memory counts; `coldUs` is of a file that no cache has. */
+  /** Returns `unitUs`, `peakRssMb` if memory matters, and `coldUs` for a file that is in no cache. */
   measure(context: GrowthContext): Promise<Metrics>;
 }
 

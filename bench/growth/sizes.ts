@@ -1,11 +1,11 @@
-/** 10, 100, 1,000: from the one to the other. */
+/** Powers of ten (10, 100, 1,000) from `from` to `to`. */
 export function powersOfTen(from: number, to: number): readonly number[] {
   const sizes: number[] = [];
   for (let size = from; size <= to; size *= 10) sizes.push(size);
   return sizes;
 }
 
-/** The time of one unit, and the most memory that the process has had. */
+/** Measures the time of one unit and the process's peak memory. */
 export async function timed(
   units: number,
   work: () => Promise<void>,

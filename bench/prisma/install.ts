@@ -2,7 +2,9 @@ import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { installOnce } from "../../docs/install-once.ts";
 
-/** Installs Prisma into this folder and has it write its client there. What does not install is named by the drivers' probes. */
+/**
+ * Installs Prisma into this folder and generates its client there. The drivers' probes report what does not install.
+ */
 export function installPrisma(say: (line: string) => void): void {
   let fresh = false;
   const failure = installOnce(import.meta.dirname, "package.json", ["ci"], () => {
@@ -17,7 +19,7 @@ function generate(say: (line: string) => void): void {
   const prisma = createRequire(import.meta.url).resolve("prisma/build/index.js");
   const { status, stderr } = spawnSync(process.execPath, [prisma, "generate", "--schema", "schema.prisma"], {
     cwd: import.meta.dirname,
-    // The schema engine is a binary that would be fetched, and that nothing here uses.
+    // Otherwise Prisma would download the binary of its schema engine, which is not used here.
     env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: "1" },
     stdio: ["ignore", "ignore", "pipe"],
     encoding: "utf8",

@@ -2,21 +2,21 @@ import { costOf, type Metrics, stallsOf } from "../measure.ts";
 import { quantile, sorted } from "../statistics.ts";
 
 export interface BulkWork {
-  /** One long call; numbered from 0, the one that warms up included. */
+  /** One long call. Its numbers start at 0 and include the warm-up. */
   readonly work: (number: number) => Promise<void>;
   readonly repeats: number;
   readonly warmUp?: boolean;
-  /** It warms up for so long, and once at least: the compiler and the heap take several rounds to settle. */
+  /** Duration of the warm-up, at least one call: the compiler and the heap need several rounds to settle. */
   readonly warmUpMs?: number;
-  /** In so many calls at the most. */
+  /** Maximum number of warm-up calls. */
   readonly most?: number;
   readonly reset?: () => void;
 }
 
-/** A call that takes longer than this is timed once a process: its spread comes from the rounds. */
+/** A longer call is timed once per process. Its spread comes from the rounds. */
 const LONG_MS = 1_000;
 
-/** Times one long call by itself, `repeats` times if it is short enough. */
+/** Times one long call alone, `repeats` times if it is short enough. */
 export async function timeBulk({
   work,
   repeats,

@@ -21,7 +21,7 @@ export const csvFiles: readonly Trial[] = [
     writes: true,
     settings: { synchronous: "FULL", callers: 1 },
     needs: ["insertMany", "get"],
-    // sqlite3 takes a call a row, and would keep a million of them.
+    // sqlite3 needs a call per row, and would keep a million of them waiting.
     drivers: DRIVERS.filter((name) => name !== "sqlite3"),
     maxRounds: 2,
     columns: COLUMNS,
@@ -77,7 +77,7 @@ export const csvFiles: readonly Trial[] = [
   },
 ];
 
-/** All orders, written once. */
+/** The file with all orders, written once. */
 function ordersFile(): string {
   const file = `${datasetFile("orders")}.csv`;
   if (existsSync(file)) return file;

@@ -34,7 +34,7 @@ export const fetch: Trial = {
   },
 };
 
-/** Reads every value once the clocks have stopped, so that a driver that puts work off has not won by it. */
+/** Reads every value after the clocks have stopped, so that a driver gains nothing by postponing work. */
 function verify(rows: readonly Row[]): void {
   if (rows.length !== COUNT) throw new Error(`${rows.length} rows instead of ${COUNT}`);
   rows.forEach((row, index) => {

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { quantile, sorted } from "../statistics.ts";
 import type { Trial } from "../trial.ts";
 
-/** A program of its own for each: the drivers of the other trials load what a program would not. */
+/** Each has a program of its own, because the drivers of the other trials load more than a program would. */
 const PROGRAMS: Readonly<Record<string, string>> = {
   "sqlite-aio-connection": "sqlite-aio-connection",
   "sqlite-aio-pool": "sqlite-aio-pool",
@@ -28,7 +28,7 @@ export const firstRow: Trial = {
   async run({ driver, file, effort }) {
     const program = PROGRAMS[driver.name] ?? "";
     const runs = { row: [] as number[], exit: [] as number[], nothing: [] as number[] };
-    // The first of them reads the files from the disk.
+    // The first start reads the files from the disk.
     await start(program, file);
     for (let at = 0; at < PROCESSES_PER_REPEAT * effort.repeats; at++) {
       const { rowMs, exitMs } = await start(program, file);
@@ -43,7 +43,7 @@ export const firstRow: Trial = {
   },
 };
 
-/** Times from the call of `spawn`: until the row is told, and until the process has ended. */
+/** Times from the call of `spawn` until the row is reported and until the process has ended. */
 function start(program: string, file: string): Promise<{ rowMs: number; exitMs: number }> {
   return new Promise((resolve, reject) => {
     const path = fileURLToPath(new URL(`../first-row/${program}.mjs`, import.meta.url));

@@ -4,7 +4,7 @@ import { type Questions, timeCalls } from "./point-read.ts";
 
 const SQL = "insert into log (name, price, stock) values (?, ?, ?)";
 const COUNT = "select count(*) as inserted from log";
-/** One commit per call costs nearly the same in every driver; these show it without spending minutes. */
+/** One commit per call costs nearly the same in every driver. These drivers show it without taking minutes. */
 const SEQUENTIAL = ["sqlite-aio-connection", "sqlite-aio-pool", "better-sqlite3", "comlink"];
 
 export const inserts: readonly Trial[] = [

@@ -40,7 +40,7 @@ export const million: Trial = {
 
 interface Footprint {
   readonly rss: number;
-  /** What is still in use after a collection: grows with a leak, not with V8's arena. */
+  /** Memory in use after a collection: a leak makes it grow, V8's arena does not. */
   readonly heap: number;
   readonly handles: number;
 }

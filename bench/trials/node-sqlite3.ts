@@ -8,7 +8,7 @@ const INSERT = "insert into log (name, price, stock) values (?, ?, ?)";
 const COUNT = "select count(*) as inserted from log";
 const RUNS = 5_000;
 
-/** What programs on the sqlite3 package do besides the trials of everybody. */
+/** Trials only for the sqlite3 package: calls that its programs make and that the common trials do not cover. */
 export const nodeSqlite3: readonly Trial[] = [
   {
     name: "runs",

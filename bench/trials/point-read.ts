@@ -46,12 +46,12 @@ export function readByKey(session: Session, callers: number): Questions<Row | un
   };
 }
 
-/** Visits every key once before any comes back, in an order that no cache can follow. */
+/** Visits every key once before any key is repeated, in an order that no cache can predict. */
 export function nextKey(key: number): number {
   return (key * 16_821 + 12_347) % ITEM_COUNT;
 }
 
-/** Times calls one by one, and the loop's stalls while they run. */
+/** Times each call, and the loop's stalls while the calls run. */
 export async function timeCalls<Answer>(
   { driver, effort, open }: TrialContext,
   callers: number,

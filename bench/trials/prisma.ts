@@ -72,7 +72,7 @@ function questions<Answer>(users: PrismaUsers, callers: number, work: Work<Answe
       const id = 1 + ((count++ * 7_919) % (USER_COUNT - MANY));
       ids[caller] = id;
       const answer = await work.ask(users, id, count);
-      // As in a server, whose next request comes from outside.
+      // As in a server, where the next request comes from outside.
       await turn();
       return answer;
     },

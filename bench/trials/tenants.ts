@@ -7,7 +7,7 @@ import type { Trial } from "../trial.ts";
 
 const OPEN = 64;
 const CALLERS = 16;
-/** Of so many calls one writes. */
+/** One in this many calls writes. */
 const WRITES = 5;
 
 const INSERT = "insert into log (name, price, stock) values (?, ?, ?)";
@@ -33,7 +33,7 @@ export const tenants: Trial = {
         copyFileSync(datasetFile("scratch"), `${folder}/${key}.db`);
       const many = await driver.openMany!((key) => `${folder}/${key}.db`, this.settings, OPEN);
       const { load, threads } = loadOf(many, driver.blocks, effort.databases);
-      // As many as may be open, so that threads are started before anything is timed.
+      // Opens as many as may be open, so that the threads are started before anything is timed.
       for (let key = 0; key < OPEN; key++) await many.ask(key, null, COUNT);
       await drive(load, effort.warmUpMs);
       const latencies = new Latencies();
@@ -88,7 +88,7 @@ function threadsNow(): number {
   return process.platform === "linux" ? readdirSync("/proc/self/task").length : Number.NaN;
 }
 
-/** Numbers below `count`, the n-th with a probability in proportion to 1 / n; the same ones each time. */
+/** Numbers below `count`; the n-th has a probability proportional to 1 / n. The same numbers each time. */
 function zipf(count: number): () => number {
   const sums = new Float64Array(count);
   let sum = 0;

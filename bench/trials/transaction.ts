@@ -3,7 +3,10 @@ import type { Trial } from "../trial.ts";
 import { BULK_COLUMNS, timeBulk } from "./bulk.ts";
 
 const COUNT = 100_000;
-/** At a round trip a row these would take most of the run: they get a part of the rows and their time is multiplied. */
+/**
+ * With one round trip per row these drivers would take most of the run. They get a part of the rows, and their time is
+ * multiplied.
+ */
 const PARTS: Readonly<Record<string, number>> = { "better-sqlite3-pool": 20, sqlite3: 5 };
 
 export const transaction: Trial = {
@@ -22,7 +25,7 @@ export const transaction: Trial = {
     const rows = [...orders(COUNT / parts)];
     const metrics = await timeBulk({
       repeats: effort.repeats,
-      // Half of the empty tables are left to be timed, and to the second recorder.
+      // Leaves half of the empty tables for the timed calls and for the second recorder.
       warmUpMs: effort.warmUpMs,
       most: BATCH_TABLES / 2,
       work: async (number) => {

@@ -7,7 +7,7 @@ import { type Questions, timeCalls } from "./point-read.ts";
 const SQL = "insert into codes (code, stock) values (?, ?)";
 const COUNT = "select count(*) as inserted from codes";
 const CALLERS = 64;
-/** Of so many inserts one has a code that there is already. */
+/** One in this many inserts has a code that exists already. */
 const ONE_IN = 20;
 
 export const uniqueInserts: readonly Trial[] = [
