@@ -1,7 +1,9 @@
 import { defineConfig } from "electron-vite";
 import type { Plugin } from "vite";
 
-/** Nothing but what the app brings along. Not while developing: Vite's own client adds styles, and opens a socket. */
+/**
+ * The page may load only files of the app. Not during development: Vite's own client adds styles and opens a socket.
+ */
 const contentSecurityPolicy: Plugin = {
   name: "content-security-policy",
   apply: "build",
@@ -19,11 +21,11 @@ const contentSecurityPolicy: Plugin = {
 };
 
 export default defineConfig({
-  // Its dependencies stay in node_modules, which is the default.
+  // By default its dependencies stay in node_modules.
   main: {},
   preload: {
     build: {
-      // A sandboxed preload script is one CommonJS file that can require nothing but Electron.
+      // A sandboxed preload script is one CommonJS file. It can require only Electron.
       externalizeDeps: false,
       rolldownOptions: { output: { format: "cjs", entryFileNames: "[name].cjs" } },
     },

@@ -8,12 +8,12 @@ import { addPackages, pack } from "../../packages/core/test/support/packed.ts";
 
 const folder = import.meta.dirname;
 
-/** Everything but Electron's binary, which is not needed to build and pack. */
+/** Installs everything except Electron's binary, which building and packing do not need. */
 export async function install(): Promise<void> {
   const tarballs = await mkdtemp(join(tmpdir(), "sqlite-aio-electron-"));
   try {
     const packages = await Promise.all(["core", "worker", "native"].map((name) => pack(name, tarballs)));
-    // What is installed has the same version, so that npm would leave it.
+    // npm would keep an installed package of the same version.
     await rm(join(folder, "node_modules/@sqlite-aio"), { recursive: true, force: true });
     await rm(join(folder, "node_modules/.package-lock.json"), { force: true });
     await addPackages(folder, packages, "--no-save");

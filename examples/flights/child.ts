@@ -2,9 +2,9 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import type { Outcome, Task } from "./outcome.ts";
 
-/** Does the task with better-sqlite3 in a process of its own, so that neither run finds the other's heap or caches. */
+/** Runs the task with better-sqlite3 in its own process, so that no run finds the heap or the caches of another. */
 export async function runInChild(task: Task): Promise<Outcome> {
-  // Advanced: as JSON, a limit of Infinity would arrive as null.
+  // In JSON, a limit of Infinity would arrive as null.
   const child = fork(new URL("./with-better-sqlite3.ts", import.meta.url), { serialization: "advanced" });
   let outcome: Outcome | undefined;
   child.once("message", (message) => {

@@ -17,16 +17,16 @@ export const schema = `
 
 export const insertFlight = "INSERT INTO flights (delay, distance, time) VALUES (?, ?, ?)";
 
-/** What a visitor of the server asks for. */
+/** The query of a visitor. */
 export const findFlight = "SELECT delay, distance, time FROM flights WHERE rowid = ?";
 
 const file = fileURLToPath(import.meta.resolve("vega-datasets/data/flights-200k.json"));
 
-// Parsing happens on the main loop of both programs. Small chunks with a turn of the loop after each keep it from
-// being what stalls.
+// Both programs parse on the main loop. Small chunks, with a turn of the loop after each, keep the parsing from being
+// the stall.
 const chunkBytes = 8 * 1024;
 
-/** Reads the flights in batches, as many as a chunk of the file holds, and draws a progress bar of the file's bytes. */
+/** Reads the flights in batches, one per chunk of the file, and draws a progress bar. */
 export async function* readFlights(limit: number, label: string): AsyncGenerator<Flight[]> {
   const { size } = await stat(file);
   const bar = new SingleBar({

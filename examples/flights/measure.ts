@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { setTimeout as wait } from "node:timers/promises";
 
-/** How long a piece of work took, and the longest time in which the main loop could do nothing else. */
+/** How long a piece of work took, and the longest time for which it blocked the main loop. */
 export interface Phase {
   readonly rows: number;
   readonly seconds: number;
@@ -9,13 +9,13 @@ export interface Phase {
 }
 
 /**
- * Runs `work` and watches the main loop with a timer of 1 ms, so an idle loop shows as a stall of a little over 1 ms.
- * `work` resolves to the number of rows it went through.
+ * Runs `work` and measures the main loop with a timer of 1 ms, so an idle loop shows a stall of a little over 1 ms.
+ * `work` resolves to the number of rows it processed.
  */
 export async function measure(work: () => Promise<number>): Promise<Phase> {
   const delays = monitorEventLoopDelay({ resolution: 1 });
   delays.enable();
-  // The histogram counts from its timer's first tick on, and sees a stall at the tick after it.
+  // The histogram counts from its timer's first tick, and sees a stall at the tick after it.
   await wait(10);
   const start = performance.now();
   const rows = await work();

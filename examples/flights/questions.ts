@@ -1,11 +1,11 @@
-/** A question a person would ask of the flights, and the SQL that answers it. */
+/** A question about the flights, and the SQL that answers it. */
 export interface Question {
   readonly text: string;
   readonly sql: string;
   readonly columns: readonly string[];
 }
 
-/** The values of one row of an answer, as both drivers give them. */
+/** The rows of an answer, as both drivers return them. */
 export type Answer = unknown[][];
 
 export const questions: readonly Question[] = [
@@ -45,10 +45,10 @@ export const questions: readonly Question[] = [
   },
 ];
 
-/** Every flight in the order of the file: what the cursor walks over. */
+/** All flights in the order of the file, for the cursor. */
 export const everyFlight = "SELECT delay, distance, time FROM flights ORDER BY rowid";
 
-/** Looks for the longest run of flights that were at most 15 minutes late: something that needs each row in turn. */
+/** Finds the longest run of flights that were at most 15 minutes late, which needs each row in turn. */
 export class Streak {
   rows = 0;
   longest = 0;

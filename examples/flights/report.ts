@@ -16,7 +16,7 @@ export function answersText(outcome: Outcome): string {
   return `${parts.join("\n\n")}\n\n${streak}`;
 }
 
-/** Outcomes by the names of who had them. */
+/** Outcomes by driver. */
 type Outcomes = Readonly<Record<string, Outcome>>;
 
 /** Rows, seconds and longest stall of the main loop, side by side. */
@@ -42,7 +42,7 @@ load: with reading and parsing the file, which all do on the main loop`;
 const RIGHT = "right" as const;
 const COLUMNS = ["rows", "seconds", "stall, ms"];
 
-/** What a visitor of a server noticed of the five questions. */
+/** What a visitor of the server noticed during the five questions. */
 export function servedText(outcomes: Outcomes): string {
   const table = new Table({
     style: plain,
@@ -58,7 +58,7 @@ ${table.toString()}
 connect(): the loop is free, and each request waits behind the question that has the connection; the pool has other readers for them`;
 }
 
-/** Whether two found the same. */
+/** Whether two drivers have the same answers. */
 export function agree(ours: Outcome, theirs: Outcome): boolean {
   return found(ours) === found(theirs);
 }
@@ -67,7 +67,7 @@ function found({ load, ask, iterate, answers, longestStreak }: Outcome): string 
   return JSON.stringify([load.rows, ask.rows, iterate.rows, answers, longestStreak]);
 }
 
-/** The whole time and the worst stall; rows of different phases have no sum worth printing. */
+/** The total time and the worst stall. A sum of the rows of different phases would mean nothing. */
 function total({ load, ask, iterate }: Outcome): string[] {
   const phases = [load, ask, iterate];
   const seconds = phases.reduce((sum, phase) => sum + phase.seconds, 0);

@@ -1,4 +1,4 @@
-// A visitor of the server, in a thread of its own, so that it notices what the main loop does not do.
+// A visitor of the server, in its own thread, so that it is not blocked with the main loop.
 import { once } from "node:events";
 import { Agent, get } from "node:http";
 import { parentPort, workerData } from "node:worker_threads";
@@ -7,7 +7,7 @@ import type { Visit } from "./visits.ts";
 const { port, flights } = workerData as { port: number; flights: number };
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 
-/** Asks for one flight, and resolves when it has come. */
+/** Requests one flight. Resolves when it has arrived. */
 async function ask(id: number): Promise<void> {
   const [response] = await once(get({ host: "127.0.0.1", port, path: `/${id}`, agent }), "response");
   let flight = "";
@@ -15,7 +15,7 @@ async function ask(id: number): Promise<void> {
   if (response.statusCode !== 200) throw new Error(`the server answered ${response.statusCode}: ${flight}`);
 }
 
-// What is slow only once, such as the connection, is over before it counts.
+// One-time costs, such as the connection, are not counted.
 await ask(1);
 const over = new AbortController();
 parentPort?.once("message", () => over.abort());

@@ -3,22 +3,22 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { Worker } from "node:worker_threads";
 
-/** What somebody noticed who asked a server for one flight after another. */
+/** What a visitor noticed who requested one flight after another. */
 export interface Visit {
-  /** Requests that were answered. */
+  /** Number of answered requests. */
   answered: number;
-  /** The longest that one of them took. */
+  /** The longest time of a request. */
   longestMs: number;
 }
 
-/** What a visitor notices of a piece of work, and how long that took. */
+/** What a visitor notices during a piece of work, and its duration. */
 export interface Served extends Visit {
   readonly seconds: number;
 }
 
 /**
- * Runs `work` in a server that a visitor asks for one flight after another, `flights` of them and over again, as `find` finds
- * them by their number.
+ * Runs `work` in a server from which a visitor requests one flight after another: `flights` of them, then again from
+ * the first. `find` finds a flight by its number.
  */
 export async function serveDuring(
   flights: number,

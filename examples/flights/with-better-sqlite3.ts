@@ -6,7 +6,7 @@ import type { Outcome, Task } from "./outcome.ts";
 import { type Answer, everyFlight, questions, Streak } from "./questions.ts";
 import { serveDuring } from "./visits.ts";
 
-/** The same work with better-sqlite3 where it is usually run: on the main thread. */
+/** The same work with better-sqlite3 on the main thread, as it is usually run. */
 async function runWithBetterSqlite3({ database, limit }: Task): Promise<Outcome> {
   const db = new Database(database);
   try {
@@ -31,7 +31,8 @@ async function runWithBetterSqlite3({ database, limit }: Task): Promise<Outcome>
       const answers: Answer[] = [];
       for (const { sql } of questions) {
         answers.push(db.prepare(sql).raw().all() as Answer);
-        // As a server would between two requests: the stall is that of the longest question, not of all of them.
+        // A server would also give the loop a turn between two requests. So the stall is that of the longest question,
+        // not of all of them.
         await nextTurn();
       }
       return answers;

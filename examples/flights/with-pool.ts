@@ -5,7 +5,7 @@ import type { Outcome, Task } from "./outcome.ts";
 import { type Answer, everyFlight, questions, Streak } from "./questions.ts";
 import { serveDuring } from "./visits.ts";
 
-/** The work through a pool with its defaults: a thread that writes, and others that read beside it. */
+/** The work through a pool with its defaults: one thread writes, and others read in parallel. */
 export async function runWithPool({ database, limit }: Task): Promise<Outcome> {
   await using pool = await createPool(database);
   await pool.exec(schema);

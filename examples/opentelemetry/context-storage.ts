@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { type Context, type ContextManager, ROOT_CONTEXT } from "@opentelemetry/api";
 
 /**
- * OpenTelemetry's context in an AsyncLocalStorage that others can bind to. The SDK's own manager keeps its storage to
- * itself, and a tracing channel needs it to make what runs inside of a call a part of the call's span.
+ * Keeps OpenTelemetry's context in an AsyncLocalStorage that other code can use. The SDK's own manager does not give
+ * out its storage. A tracing channel needs it, so that spans inside a call become children of the call's span.
  */
 export class ContextStorage implements ContextManager {
   readonly storage = new AsyncLocalStorage<Context>();

@@ -18,7 +18,7 @@ import {
 
 const tracer = trace.getTracer("@sqlite-aio/core");
 
-/** A span for everything that the channel publishes; `finish` completes it. */
+/** Makes a span for each event of the channel; `finish` completes it. */
 function instrument<E extends { readonly error?: unknown }>(
   channel: TracingChannel<unknown, E>,
   storage: AsyncLocalStorage<Context>,
@@ -26,7 +26,7 @@ function instrument<E extends { readonly error?: unknown }>(
   finish: (event: E, span: Span, startedAt: number) => void,
 ): void {
   const open = new WeakMap<E, { readonly span: Span; readonly startedAt: number }>();
-  // What runs inside of the call, such as the callback of a transaction, has the call's span around it.
+  // Spans inside the call, such as those in a transaction's callback, become children of the call's span.
   channel.start.bindStore(storage, (event) => {
     const startedAt = now();
     const span = tracer.startSpan(nameOf(event), { kind: SpanKind.CLIENT, startTime: startedAt });
@@ -42,7 +42,7 @@ function instrument<E extends { readonly error?: unknown }>(
       span.setStatus({ code: SpanStatusCode.ERROR, message: event.error.message });
     }
     finish(event, span, startedAt);
-    // The SDK would take the wall clock, which is coarser, beside a start of ours.
+    // The SDK would end the span by the wall clock, which is coarser than the clock of our start.
     span.end(now());
   });
 }
@@ -51,7 +51,7 @@ function now(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** The names are those of https://opentelemetry.io/docs/specs/semconv/database/. */
+/** The attributes, with names from https://opentelemetry.io/docs/specs/semconv/database/. */
 function queryAttributes(event: QueryEvent): Attributes {
   return {
     "db.system.name": "sqlite",
@@ -64,7 +64,7 @@ function queryAttributes(event: QueryEvent): Attributes {
   };
 }
 
-/** Turns what the channels publish into spans. `storage` is where the context manager keeps the active context. */
+/** Turns the events of the channels into spans. `storage` is where the context manager keeps the active context. */
 export function instrumentSqlite(storage: AsyncLocalStorage<Context>): void {
   instrument(
     queryChannel,
@@ -74,7 +74,7 @@ export function instrumentSqlite(storage: AsyncLocalStorage<Context>): void {
       span.setAttributes(queryAttributes(event));
       const { queueMs, execMs } = event;
       if (queueMs === undefined || execMs === undefined) return;
-      // The thread has told when it began, so the wait and the run are spans of their own.
+      // The thread reports when it began, so the wait and the run become separate spans.
       const inside = trace.setSpan(context.active(), span);
       const begunAt = startedAt + queueMs;
       tracer.startSpan("queue", { startTime: startedAt }, inside).end(begunAt);

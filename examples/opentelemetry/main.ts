@@ -25,7 +25,7 @@ const count =
 const folder = await mkdtemp(join(tmpdir(), "opentelemetry-"));
 try {
   await using pool = await createPool(join(folder, "app.db"), { readers: 1 });
-  // Opens the reader, which would count as a wait of the first statement that needs it.
+  // Opens the reader now. Otherwise the first statement that needs it would wait for that.
   await pool.get("SELECT 1");
   instrumentSqlite(contextManager.storage);
   await trace.getTracer("app").startActiveSpan("a request", async (span) => {
@@ -34,7 +34,7 @@ try {
       await tx.run("INSERT INTO visit VALUES (datetime('now'), ?)", ["/"]);
       await tx.run("INSERT INTO visit VALUES (datetime('now'), ?)", ["/about"]);
     });
-    // There is one reader: the second statement waits while the first one runs.
+    // There is only one reader, so the second statement waits while the first one runs.
     await Promise.all([pool.get(count), pool.all("SELECT at, page FROM visit")]);
     await pool.get("SELECT missing").catch(() => {});
     span.end();

@@ -1,4 +1,5 @@
-// How long point reads take while others download or compute, with the pool's defaults: `pnpm exercise:beside`.
+// Measures how long point reads take while other callers download or compute, with the pool's defaults: `pnpm
+// exercise:beside`.
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as wait } from "node:timers/promises";
@@ -14,10 +15,10 @@ const size = values.quick
   : { flights: Number.POSITIVE_INFINITY, rounds: 5, windowMs: 2500, aggregateMs: 1000 };
 const CALLERS = 8;
 
-/** Somebody beside the point reads: says once that it goes on, and does until `over` is true. */
+/** Another caller of the pool: calls `goesOn` once when it is under way, and continues until `over` is true. */
 type Companion = (pool: Pool, over: () => boolean, goesOn: () => void) => Promise<void>;
 
-/** Somebody who takes 100 rows of the whole table every 10 ms, over and over, as a client behind a slow line does. */
+/** Takes 100 rows of the whole table every 10 ms, over and over, like a client with a slow connection. */
 const download: Companion = async (pool, over, goesOn) => {
   while (!over()) {
     const flights = pool.iterate("SELECT delay, distance, time FROM flights");
@@ -29,7 +30,7 @@ const download: Companion = async (pool, over, goesOn) => {
   }
 };
 
-/** As many steps as take about the time that is wanted here. */
+/** Number of steps that take about the time wanted here. */
 let steps = 10_000;
 const AGGREGATE = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?)
   SELECT count(*) FROM n JOIN flights ON flights.rowid = 1 + n.i % 1000`;
@@ -41,7 +42,7 @@ const aggregate: Companion = async (pool, over, goesOn) => {
   }
 };
 
-/** The situations, each with the ratio of its p99 to that of nothing beside it which it must not exceed. */
+/** The situations, each with a limit for its p99 as a ratio to the p99 without other callers. */
 const SITUATIONS: readonly (readonly [name: string, company: readonly Companion[], atMost: number])[] = [
   ["nothing", [], 1],
   ["1 slow download", [download], 3],
@@ -49,14 +50,14 @@ const SITUATIONS: readonly (readonly [name: string, company: readonly Companion[
   ["an aggregate of 1 s, over and over", [aggregate], 5],
 ];
 
-/** The latencies of point reads of 8 callers, in ms, in order. */
+/** The latencies of point reads by 8 callers, in ms, sorted. */
 async function pointReads(file: string, flights: number, company: readonly Companion[]): Promise<number[]> {
   await using pool = await createPool(file);
   const latencies: number[] = [];
   let state: "warm up" | "count" | "over" = "warm up";
   const over = (): boolean => state === "over";
   const others: Promise<void>[] = [];
-  // What is there only once, such as the start of a thread, is not counted.
+  // One-time costs, such as the start of a thread, are not counted.
   const going = company.map(
     (companion) => new Promise<void>((resolve) => void others.push(companion(pool, over, resolve))),
   );

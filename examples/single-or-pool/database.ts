@@ -4,17 +4,17 @@ import { join } from "node:path";
 import { connect } from "@sqlite-aio/core";
 import { type Flight, insertFlight, readFlights, schema } from "../flights/flights.ts";
 
-/** Linux's number for a file system that is memory, where waiting for the disk takes no time. */
+/** Linux's number for a file system in memory, where writes do not wait for a disk. */
 const TMPFS = 0x01021994;
 
-/** A temporary directory on a disk: the system's, or one beside this file where that one is in memory. */
+/** A temporary directory on a disk: the system's, or one beside this file if the system's is in memory. */
 export async function diskDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
   const { type } = await statfs(tmpdir());
   const parent = type === TMPFS ? import.meta.dirname : tmpdir();
   return await mkdtempDisposable(join(parent, "single-or-pool-"));
 }
 
-/** Makes a database in WAL mode of the first `limit` flights; gives their number. */
+/** Makes a database in WAL mode with the first `limit` flights. Returns their number. */
 export async function loadFlights(file: string, limit: number): Promise<number> {
   await using db = await connect(file, { pragmas: { journal_mode: "WAL" } });
   await db.execute(schema);

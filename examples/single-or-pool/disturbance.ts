@@ -2,29 +2,29 @@ import { cpus } from "node:os";
 import { performance } from "node:perf_hooks";
 import { setTimeout as wait } from "node:timers/promises";
 
-/** Watches how much of the machine other processes use, since a core that is not there cannot be measured. */
+/** Measures how many cores other processes use, because these cores are missing in a measurement. */
 export class Disturbance {
   readonly #began = performance.now();
   readonly #all = busyMs();
   readonly #own = process.cpuUsage();
 
-  /** How many cores others have kept busy until now, on average. */
+  /** Average number of cores that other processes have used so far. */
   get cores(): number {
     const { user, system } = process.cpuUsage(this.#own);
     const others = busyMs() - this.#all - (user + system) / 1000;
-    // The two are not counted by the same clock.
+    // Never below zero: the two times come from different clocks.
     return Math.max(0, others / (performance.now() - this.#began));
   }
 }
 
-/** So many cores others may use in a moment that counts as quiet. */
+/** Cores that other processes may use in a quiet moment. */
 const QUIET = 0.15;
 
 const PROBE_MS = 100;
 
 /**
- * Gives the one of several results that others disturbed least: waits for a quiet moment before it takes one, and takes
- * it again until it was quiet to the end, for `patienceMs` in all.
+ * Takes a result several times and returns the one that other processes disturbed least. Waits for a quiet moment
+ * before each, and repeats until one was quiet to the end, for `patienceMs` in all.
  */
 export async function leastDisturbed<T extends { readonly disturbedBy: number }>(
   patienceMs: number,

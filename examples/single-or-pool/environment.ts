@@ -1,7 +1,7 @@
 import { availableParallelism, cpus, type } from "node:os";
 import { sqliteVersion } from "@sqlite-aio/core";
 
-/** Where a run took place. */
+/** Describes the machine of a run. */
 export function environment(): string {
   const cpu = cpus()[0]?.model.trim() ?? "unknown CPU";
   const day = new Date().toISOString().slice(0, 10);

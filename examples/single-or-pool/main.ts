@@ -17,11 +17,11 @@ import { works } from "./work.ts";
 const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
-    // Seconds to wait, for each point of the chart, until other processes leave the machine alone.
+    // Seconds to wait, per point of the chart, for a quiet moment.
     patience: { type: "string", default: "1" },
-    // Seconds to leave the machine to others after each point.
+    // Seconds of rest after each point.
     rest: { type: "string", default: "0" },
-    // What else is to be known of the run.
+    // A remark about the run.
     note: { type: "string" },
     chart: { type: "string", default: join(import.meta.dirname, "results", "chart.svg") },
     publish: { type: "boolean", default: false },
@@ -62,7 +62,7 @@ for (let round = 0; round < size.rounds; round++) {
   for (const work of works) {
     for (const mode of synchronousModes) {
       for (const callers of size.callers) {
-        // Those that are compared run within seconds of each other, and none of them always first.
+        // Setups that are compared run within seconds of each other, and none is always the first.
         const turn = (round + size.callers.indexOf(callers)) % setups.length;
         for (const setup of [...setups.slice(turn), ...setups.slice(0, turn)]) {
           const plan = { file, flights, ...size.times };

@@ -5,14 +5,14 @@ import { Disturbance } from "./disturbance.ts";
 import type { Setup, Synchronous } from "./setups.ts";
 import { Calls, type Work } from "./work.ts";
 
-/** One measurement: so many callers, each with one call under way at any time. */
+/** One measurement: a number of callers, each with one call under way at any time. */
 export interface Sample {
   readonly callsPerSecond: number;
-  /** What 99 of 100 of the work's watched calls kept below. */
+  /** 99th percentile of the watched calls of the work. */
   readonly p99Ms: number;
-  /** How many connections the pool had open at the end. */
+  /** Number of open connections at the end. */
   readonly connections: number;
-  /** How many cores other processes kept busy meanwhile. */
+  /** Number of cores that other processes used during it. */
   readonly disturbedBy: number;
 }
 
@@ -23,7 +23,7 @@ export interface Plan {
   readonly windowMs: number;
 }
 
-/** Opens the database afresh, lets `callers` run until they are warm, and counts the calls answered in the window. */
+/** Opens the database, lets `callers` run until they are warm, and counts the answered calls in the window. */
 export async function measure(
   { file, flights, warmUpMs, windowMs }: Plan,
   { options }: Setup,
@@ -32,7 +32,8 @@ export async function measure(
   synchronous: Synchronous,
 ): Promise<Sample> {
   await using pool = await createPool(file, { ...options, pragmas: { synchronous } });
-  // The default pool opens its first reader for the first read, which work that seldom reads would meet in the window.
+  // The default pool opens its first reader for the first read. Work that seldom reads would otherwise open it inside
+  // the window.
   await pool.get("SELECT 1");
   const latencies: number[] = [];
   let counting = false;
@@ -60,7 +61,7 @@ export async function measure(
   counting = true;
   const disturbance = new Disturbance();
   const began = performance.now();
-  // A window without an answer would say nothing.
+  // At least one call must be answered in a window.
   do await Promise.race([failed, wait(windowMs)]);
   while (latencies.length === 0);
   const seconds = (performance.now() - began) / 1000;
@@ -79,7 +80,7 @@ export async function measure(
   };
 }
 
-/** Waits until every caller had an answer, and until the pool has opened what it opens for so many. */
+/** Waits until every caller has had an answer and the pool has opened all connections for this load. */
 async function warmUp(pool: Pool, ms: number, everyCallerAnswered: () => boolean): Promise<void> {
   const began = performance.now();
   let open = 0;

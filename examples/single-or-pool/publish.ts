@@ -5,7 +5,7 @@ import { latency, markdown, throughput, verdicts } from "./tables.ts";
 
 const picture = new URL("../../docs/single-or-pool.svg", import.meta.url);
 
-/** Puts the tables between the markers of the page, and the chart beside it. */
+/** Writes the tables between the markers of the page, and the chart beside the page. */
 export async function publish(results: Results, about: readonly string[], svg: string): Promise<void> {
   const parts = [
     "![Calls per second over the number of callers](single-or-pool.svg)",

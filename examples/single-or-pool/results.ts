@@ -2,7 +2,7 @@ import type { Sample } from "./measure.ts";
 import type { Setup, Synchronous } from "./setups.ts";
 import type { Work } from "./work.ts";
 
-/** The rounds of one combination, and what stands for them. */
+/** The rounds of one combination, and their summary. */
 export interface Cell {
   readonly work: Work;
   readonly synchronous: Synchronous;
@@ -11,7 +11,7 @@ export interface Cell {
   readonly samples: Sample[];
 }
 
-/** How many times the single connection's calls count as a win, in every round: what noise does not give. */
+/** A win has at least this many times the single connection's calls, in every round. Noise alone does not reach it. */
 export const MARGIN = 1.1;
 
 export class Results {
@@ -39,13 +39,13 @@ export class Results {
     return cell;
   }
 
-  /** In words: how many cores other processes took from the samples. */
+  /** In words: how many cores other processes used during the samples. */
   get disturbance(): string {
     const cores = this.cells.flatMap(({ samples }) => samples.map(({ disturbedBy }) => disturbedBy));
     return `${median(cores).toFixed(2)} (median) to ${Math.max(...cores).toFixed(2)} (worst moment)`;
   }
 
-  /** In words: at how many callers a setup wins over `base`, and by how much at best. */
+  /** In words: from how many callers on a setup wins over `base`, and by how much at best. */
   verdict(work: Work, synchronous: Synchronous, setup: Setup, base: Setup): string {
     const all = this.callers.map((callers) => this.#ratios(work, synchronous, setup, base, callers));
     const medians = all.map(median);
@@ -58,7 +58,7 @@ export class Results {
     return `${where} (at best ${best.toFixed(1)} x, at ${this.callers[medians.indexOf(best)]})`;
   }
 
-  /** How many times the calls of `base` a setup answered, each round compared with its own. */
+  /** Calls of a setup divided by the calls of `base`, for each round. */
   #ratios(work: Work, synchronous: Synchronous, setup: Setup, base: Setup, callers: number): number[] {
     const theirs = this.of(work, synchronous, base, callers).samples;
     return this.of(work, synchronous, setup, callers).samples.map(

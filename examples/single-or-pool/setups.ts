@@ -1,12 +1,12 @@
 import type { PoolOptions } from "@sqlite-aio/core";
 
-/** A way to open the database; `plain` pools are of equal connections that read and write. */
+/** A way to open the database. `plain` pools have equal connections that read and write. */
 export interface Setup {
   readonly title: string;
   readonly options: PoolOptions;
 }
 
-/** What the others are compared with. */
+/** The setup with which the others are compared. */
 export const single: Setup = { title: "single connection", options: { readers: 0, writers: 1 } };
 
 export const pools: readonly Setup[] = [

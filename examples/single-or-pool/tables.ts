@@ -3,7 +3,7 @@ import { type Cell, callsPerSecond, MARGIN, p99Ms, type Results } from "./result
 import { pools, setups, single, synchronousModes } from "./setups.ts";
 import { kinds, works } from "./work.ts";
 
-/** A table before it is drawn: the first `words` columns are text, the others numbers. */
+/** A table that is not drawn yet: the first `words` columns are text, the others numbers. */
 export interface Grid {
   readonly title: string;
   readonly head: readonly string[];
@@ -61,7 +61,7 @@ function byCallers(results: Results, title: string, format: (cell: Cell) => stri
   };
 }
 
-/** For a terminal. */
+/** The table for a terminal. */
 export function drawn({ title, head, rows, words }: Grid): string {
   const table = new Table({
     head: [...head],
@@ -72,7 +72,7 @@ export function drawn({ title, head, rows, words }: Grid): string {
   return `${title}\n${table.toString()}`;
 }
 
-/** For a document. */
+/** The table for a document. */
 export function markdown({ head, rows, words }: Grid): string {
   const rule = head.map((_, column) => (column < words ? "---" : "---:"));
   return [head, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");

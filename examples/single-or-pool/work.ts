@@ -1,13 +1,13 @@
 import type { Pool } from "@sqlite-aio/core";
 
-/** What a caller asks for: one flight by its key, a figure over many flights, or a change to one flight. */
+/** A kind of call: one flight by its key, a figure over many flights, or a change to one flight. */
 export type Kind = "short" | "long" | "write";
 
-/** A mixture of calls, in parts of twenty. */
+/** A mixture of calls, in twentieths. */
 export interface Work {
   readonly title: string;
   readonly parts: Readonly<Record<Kind, number>>;
-  /** Whose latency is worth knowing here. */
+  /** The kind whose latency matters here. */
   readonly watched: Kind;
 }
 
@@ -18,7 +18,7 @@ export const works: readonly Work[] = [
   { title: "writes", parts: { short: 1, long: 0, write: 19 }, watched: "write" },
 ];
 
-/** What each kind is, for a reader. */
+/** Describes each kind to the reader. */
 export const kinds: Readonly<Record<Kind, { readonly noun: string; readonly sql: string }>> = {
   short: { noun: "short read", sql: "SELECT delay, distance, time FROM flights WHERE rowid = ?" },
   long: {
@@ -28,10 +28,10 @@ export const kinds: Readonly<Record<Kind, { readonly noun: string; readonly sql:
   write: { noun: "write", sql: "UPDATE flights SET delay = ? WHERE rowid = ?" },
 };
 
-/** Flights that a long read goes over, at the most. */
+/** Maximum number of flights in a long read. */
 const LONG_SPAN = 60_000;
 
-/** One caller's calls: a sequence that depends on `seed` alone, so that every setup is asked the same. */
+/** One caller's calls: a sequence that depends only on `seed`, so that all setups get the same calls. */
 export class Calls {
   readonly #pool: Pool;
   readonly #flights: number;
@@ -47,7 +47,7 @@ export class Calls {
     this.#state = seed;
   }
 
-  /** Makes the next call, and gives its kind when it is answered as it should be. */
+  /** Makes the next call, checks its answer, and returns its kind. */
   async next(): Promise<Kind> {
     const kind = this.#kinds[this.#below(this.#kinds.length)]!;
     const { sql } = kinds[kind];
@@ -73,7 +73,7 @@ export class Calls {
     return kind;
   }
 
-  /** A whole number below `limit`; Mulberry32. */
+  /** A random integer below `limit` (Mulberry32). */
   #below(limit: number): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);

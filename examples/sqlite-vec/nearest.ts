@@ -8,7 +8,7 @@ export interface Neighbour {
   readonly distance: number;
 }
 
-/** A pool whose every connection, reader or writer, has the extension. */
+/** A pool that loads the extension into every connection, the readers and the writer. */
 export async function openColors(path: string, readers: number): Promise<Pool> {
   const pool = await createPool(path, { readers, extensions: [{ path: getLoadablePath() }] });
   await pool.transaction(async (tx) => {
@@ -20,7 +20,7 @@ export async function openColors(path: string, readers: number): Promise<Pool> {
   return pool;
 }
 
-/** The colours that have a name and are closest to `hex`, the closest first. */
+/** The named colours closest to `hex`, the closest first. */
 export async function nearest(pool: Pool, hex: string, count: number): Promise<Neighbour[]> {
   return await pool.all<Neighbour>(
     "SELECT name, hex, distance FROM color WHERE rgb MATCH ? AND k = ? ORDER BY distance",

@@ -34,7 +34,7 @@ function cellsOf(output: string, name: string): string[] {
     .map((cell) => cell.trim());
 }
 
-/** Of a phase: those of `connect()`, of the pool, and of better-sqlite3. */
+/** The figures of a phase: of `connect()`, of the pool, and of better-sqlite3. */
 function figures(output: string, phase: string): { rows: string[]; seconds: string[]; stalls: string[] } {
   const cells = cellsOf(output, phase);
   const each = (column: number): string[] => cells.filter((_, index) => index % 3 === column);
@@ -93,7 +93,7 @@ describe("the flights demo, when no limit is given", () => {
     expect(output).toContain("All found the same.");
     const pool = served(output, "createPool()");
     const theirs = served(output, "better-sqlite3, main thread");
-    // There it is answered between two questions; a reader of the pool is there all the time.
+    // better-sqlite3 answers it only between two questions; the pool always has a reader for it.
     expect(pool.answered).toBeGreaterThan(2 * theirs.answered);
     expect(pool.longestMs).toBeLessThan(theirs.longestMs);
     expect(served(output, "connect()").answered).toBeGreaterThan(0);

@@ -58,7 +58,7 @@ describe("an extension of a pool", () => {
       await using two = await pool.acquire({ mode: "read" });
       for (const lease of [writer, one, two]) expect(await lease.executeFetchall(question)).toEqual([[5]]);
       expect(pool.stats()).toMatchObject({ readers: 2, writers: 1 });
-      // What it leaves behind makes the pool open the connection afresh.
+      // The temporary table makes the pool open the connection again.
       await writer.execute("CREATE TEMP TABLE left_behind (a)");
     }
     await using writer = await pool.acquire();

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** The path of a Chromium; where there is none, Debian's is installed. */
+/** The path of Chromium; if there is none, installs Debian's. */
 export async function findChromium(): Promise<string> {
   const named = process.env["CHROMIUM_BIN"];
   if (named !== undefined) return named;

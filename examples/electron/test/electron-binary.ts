@@ -1,4 +1,4 @@
-/** The Electron that the whole app is run by. */
+/** The Electron that runs the whole app. */
 export function findElectron(): string {
   const binary = process.env["ELECTRON_BIN"];
   if (binary === undefined || binary === "") {

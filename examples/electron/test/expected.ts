@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-// What the page has to show, found out without SQL.
+// Computes without SQL what the page must show.
 
 const require = createRequire(import.meta.url);
 const data = (name: string): string => readFileSync(require.resolve(`vega-datasets/data/${name}`), "utf8");
@@ -30,7 +30,7 @@ function airport(iata: string): { readonly city: string; readonly state: string 
   return found;
 }
 
-/** The rows that a search shows, as the cells of the table read, and how many flights there are in all. */
+/** The table cells that a search must show, and the total number of flights found. */
 export function searched(...words: readonly string[]): { readonly found: number; readonly rows: string[][] } {
   const all = flights.filter(({ origin, destination }) => {
     const places = [origin, destination].map(
@@ -38,7 +38,7 @@ export function searched(...words: readonly string[]): { readonly found: number;
     );
     return words.every((word) => places.join(" ").toLowerCase().includes(word));
   });
-  // A stable sort: those that are equally late stay as they are in the file.
+  // The sort is stable: flights that are equally late keep their order in the file.
   const rows = all
     .toSorted((a, b) => b.delay - a.delay)
     .slice(0, 100)
@@ -52,7 +52,7 @@ export function searched(...words: readonly string[]): { readonly found: number;
   return { found: all.length, rows };
 }
 
-/** The airports that most flights leave from, as the list reads. */
+/** The text of the list of the airports with the most departures. */
 export function departures(): string[] {
   const counts = Map.groupBy(flights, ({ origin }) => origin);
   return [...counts]

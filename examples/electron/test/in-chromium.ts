@@ -5,7 +5,7 @@ import { type Ending, MainProcess } from "./main-process.ts";
 import type { ToApp, ToPage } from "./stand-in/messages.ts";
 import { beElectron } from "./stand-in/renderer.ts";
 
-/** The app, and its page. */
+/** The running app and its page. */
 export interface RunningApp {
   readonly page: Page;
   /** Closes the window, so that the app quits. */
@@ -13,7 +13,7 @@ export interface RunningApp {
 }
 
 export function launchChromium(): Promise<Browser> {
-  // Chromium's sandbox is not to be had by root. Modules from files are what Electron allows, too.
+  // Chromium has no sandbox for root. Electron allows modules from files, so Chromium must too.
   const root = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
   return puppeteer.launch({
     executablePath: inject("binary"),
@@ -22,7 +22,10 @@ export function launchChromium(): Promise<Browser> {
   });
 }
 
-/** Runs the built main process by Node and the built preload script and page by Chromium, with Electron's part between. */
+/**
+ * Runs the built main process in Node, and the built preload script and page in Chromium. A stand-in for Electron
+ * connects them.
+ */
 export async function startInChromium(
   browser: Browser,
   profile: string,
@@ -30,7 +33,7 @@ export async function startInChromium(
   const main = new MainProcess(profile);
   const { url, preload } = await main.next("window");
   const page = await browser.newPage();
-  // Chromium draws nothing, and calls back no animation frame, in a page that is behind another one.
+  // Chromium draws nothing and runs no animation frames in a page that is behind another one.
   await page.bringToFront();
   let over = false;
   onTestFinished(() => {

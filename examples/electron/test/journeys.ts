@@ -8,7 +8,7 @@ import { screenshot } from "./screenshot.ts";
 
 const soon = { timeout: 30_000 };
 
-/** The rows of the table as they read, without the stars. */
+/** The text of the table's rows, without the stars. */
 export function rowsOf(page: Page): Promise<string[][]> {
   return page.$$eval("#results tr", (rows) =>
     rows.map((row) => [...row.cells].slice(0, -1).map((cell) => cell.innerText)),
@@ -27,7 +27,7 @@ function progressOf(page: Page): Promise<number> {
   return page.$eval("#progress", (bar) => (bar as HTMLProgressElement).value);
 }
 
-/** Waits until the search is done, and has found as many. */
+/** Waits until a search is done and has found this many flights. */
 export async function found(page: Page, count: number): Promise<void> {
   const read = () =>
     page.evaluate(() => {
@@ -38,7 +38,7 @@ export async function found(page: Page, count: number): Promise<void> {
   await expect.poll(read, soon).toEqual({ text, busy: "false" });
 }
 
-/** Notes what an element shows, each time that this changes. */
+/** Records what an element shows, each time it changes. */
 async function record(page: Page, selector: string): Promise<() => Promise<(string | number)[]>> {
   const handle = await page.$eval(selector, (element) => {
     const values: (string | number)[] = [];
@@ -52,7 +52,7 @@ async function record(page: Page, selector: string): Promise<() => Promise<(stri
   return () => page.evaluate((name) => (globalThis as never)[name], handle);
 }
 
-/** What a user does, in whatever runs the app. */
+/** What a user does. Runs in Electron and in Chromium. */
 export function journeys(start: (profile: string) => Promise<RunningApp>): void {
   describe("the search box", () => {
     it("finds the flights whose airports have all of the words, the latest first", async () => {
@@ -97,7 +97,7 @@ export function journeys(start: (profile: string) => Promise<RunningApp>): void 
       expect(new Set(counts).size).toBeGreaterThan(5);
       expect(counts).toEqual(counts.toSorted((a, b) => a - b));
       await expect.poll(() => listOf(page, "#departures"), soon).toEqual(departures());
-      // What is in the box is asked again: nothing, which all flights have.
+      // Searches again for the text in the box: it is empty, which matches all flights.
       await found(page, flights.length);
     });
 

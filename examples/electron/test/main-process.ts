@@ -4,18 +4,18 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { FromApp, ToApp } from "./stand-in/messages.ts";
 
-/** The app as it was built. */
+/** The built app. */
 export const builtMain = join(import.meta.dirname, "../out/main/index.js");
 
-/** How a main process ended, and what it complained of. */
+/** How a main process ended, and what it wrote to stderr. */
 export interface Ending {
   readonly code: number | null;
   readonly stderr: string;
 }
 
-/** A built main process, run by Node in a process of its own, with a stand-in for Electron. */
+/** A built main process, run by Node in its own process with a stand-in for Electron. */
 export class MainProcess extends EventEmitter<{ message: [FromApp] }> {
-  /** What was said, by both sides. */
+  /** All messages of both sides. */
   readonly log: (ToApp | FromApp)[] = [];
   readonly ended: Promise<Ending>;
   readonly #child: ChildProcess;
@@ -40,7 +40,7 @@ export class MainProcess extends EventEmitter<{ message: [FromApp] }> {
 
   send(message: ToApp): void {
     this.log.push(message);
-    // The page may go on for a moment after the app has ended.
+    // The page may send for a moment after the app has ended.
     if (this.#child.connected) this.#child.send(message);
   }
 

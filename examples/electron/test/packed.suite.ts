@@ -14,7 +14,7 @@ let temporary: string;
 let archive: string;
 let files: string[];
 
-/** electron-builder packs the app. What it packs it with is no Electron, but it does not look into that. */
+/** electron-builder packs the app. It is given a fake Electron, which it does not notice. */
 beforeAll(async () => {
   temporary = await mkdtemp(join(tmpdir(), "flights-packed-"));
   const electron = join(temporary, "electron");

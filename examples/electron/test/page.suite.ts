@@ -22,7 +22,7 @@ describe("a search that a further letter has overtaken", () => {
   it("is given up by the page, and stopped in the main process", async () => {
     const profile = await makeFullProfile();
     const { page, main } = await start(profile);
-    // So many flights that a search takes longer than the next letter.
+    // Enough flights that a search takes longer than the pause before the next letter.
     await using db = await connect(databaseOf(profile));
     await db.execute(`
       INSERT INTO flight (departure, origin, destination, miles, delay)

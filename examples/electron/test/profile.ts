@@ -6,7 +6,7 @@ import { afterAll, onTestFinished } from "vitest";
 import { importFlights } from "../src/main/import-flights.ts";
 import { schema } from "../src/main/schema.ts";
 
-/** A folder for what the app keeps, empty. */
+/** An empty folder for the app's data. */
 export async function makeProfile(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "flights-"));
   onTestFinished(() => rm(folder, { recursive: true, maxRetries: 5 }));
@@ -19,7 +19,7 @@ afterAll(async () => {
   if (full !== null) await rm(dirname(await full), { recursive: true });
 });
 
-/** The same with all flights in it. */
+/** The same, with all flights in its database. */
 export async function makeFullProfile(): Promise<string> {
   full ??= fill();
   const folder = await makeProfile();
@@ -27,7 +27,7 @@ export async function makeFullProfile(): Promise<string> {
   return folder;
 }
 
-/** Where the app has its database. */
+/** The path of the app's database. */
 export function databaseOf(profile: string): string {
   return join(profile, "flights.db");
 }

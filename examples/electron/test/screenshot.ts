@@ -4,7 +4,7 @@ import type { Page } from "puppeteer-core";
 
 const folder = join(import.meta.dirname, "../../../docs/images");
 
-/** Makes a picture for docs/electron.md, where SCREENSHOTS says so. */
+/** Makes a picture for docs/electron.md if SCREENSHOTS is set. */
 export async function screenshot(page: Page, name: string): Promise<void> {
   if (process.env["SCREENSHOTS"] === undefined) return;
   await mkdir(folder, { recursive: true });

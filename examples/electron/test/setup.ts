@@ -8,12 +8,12 @@ import { findElectron } from "./electron-binary.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
-    /** Chromium, or Electron where the whole app is run. */
+    /** Path of Chromium, or of Electron if the whole app runs. */
     binary: string;
   }
 }
 
-/** Installs and builds the app, and finds what it is run by. */
+/** Installs and builds the app, and finds the program that runs it. */
 export async function setup(project: TestProject): Promise<void> {
   const binary = project.vite.config.mode === "electron" ? findElectron() : await findChromium();
   project.provide("binary", binary);

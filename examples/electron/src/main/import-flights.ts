@@ -6,7 +6,7 @@ import { JSONParser } from "@streamparser/json";
 
 const { resolve } = createRequire(import.meta.url);
 
-/** How far an import is, in bytes of the file. */
+/** Progress of an import, in bytes of the file. */
 export interface Progress {
   readonly done: number;
   readonly of: number;
@@ -25,12 +25,12 @@ const insertFlights = `
   FROM json_each(:flights) WHERE true
   ON CONFLICT DO NOTHING`;
 
-/** About 370 flights. Parsing is done in the main process, and little at a time, so that nothing waits for it. */
+/** About 370 flights. The main process parses a little at a time, so that nothing has to wait for it. */
 const chunkBytes = 32 * 1024;
 
 /**
- * Reads the file piece by piece into the database. The page asks for each step; when it leaves off, so does the import,
- * and the next one adds what is missing.
+ * Reads the file piece by piece into the database. The page asks for each step. If it stops asking, the import stops,
+ * and the next import adds the rest.
  */
 export async function* importFlights(pool: Pool, signal?: AbortSignal): AsyncGenerator<Progress> {
   await pool.run(insertAirports, [JSON.stringify(await readAirports())], { signal });

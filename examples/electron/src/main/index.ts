@@ -9,7 +9,7 @@ import { schema } from "./schema.ts";
 
 // Not called `require`: electron-vite puts a variable of that name into ES modules.
 const { resolve } = createRequire(import.meta.url);
-/** Where electron-vite serves the page while developing. */
+/** The URL at which electron-vite serves the page during development. */
 const devServer = process.env["ELECTRON_RENDERER_URL"];
 
 async function start(): Promise<void> {
@@ -46,7 +46,7 @@ function fail(error: unknown): void {
   app.exit(1);
 }
 
-// The page stays the page: another file would be as free to call as this one.
+// The page must not navigate: another file could call the same methods.
 app.on("web-contents-created", (_, contents) => {
   contents.on("will-navigate", (event) => {
     if (event.url !== contents.getURL()) event.preventDefault();
@@ -67,6 +67,6 @@ app.on("window-all-closed", () => {
 const profile = app.commandLine.getSwitchValue("user-data-dir");
 if (profile !== "") app.setPath("userData", profile);
 
-// Not awaited here: Electron is ready only when this module has been run to its end.
+// Not awaited: Electron becomes ready only after this module has run.
 if (app.requestSingleInstanceLock()) void app.whenReady().then(start).catch(fail);
 else app.quit();

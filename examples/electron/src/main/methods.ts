@@ -4,23 +4,23 @@ import { importFlights } from "./import-flights.ts";
 
 export interface Flight {
   readonly id: number;
-  /** Local, as "2001-01-13 14:56". */
+  /** Local time, such as "2001-01-13 14:56". */
   readonly departure: string;
   readonly origin: string;
   readonly originCity: string;
   readonly destination: string;
   readonly destinationCity: string;
   readonly miles: number;
-  /** Minutes late on arrival, negative when early. */
+  /** Minutes late on arrival; negative if early. */
   readonly delay: number;
 }
 
-/** An airport, and how many flights leave from it. */
+/** An airport and its number of departing flights. */
 export interface Departures {
   readonly iata: string;
   readonly city: string;
   readonly flights: number;
-  /** Flights of all airports. */
+  /** Number of flights from all airports. */
   readonly total: number;
 }
 
@@ -40,9 +40,9 @@ const matching = `
   ORDER BY delay DESC, flight.id
   LIMIT 100`;
 
-/** What the page may ask for. It gives values, never SQL. */
+/** The methods that the page may call. It sends values, never SQL. */
 export const methods = {
-  /** The latest of the flights whose airports have all of the words, and how many there are. */
+  /** The flights with all words in the names of their airports, the latest first, and their number. */
   search: async (pool: Pool, text: string, signal?: AbortSignal) => {
     const words = JSON.stringify(wordsOf(text));
     const flights = await pool.all<Flight & { found: number }>(matching, [words], { signal });
@@ -51,14 +51,14 @@ export const methods = {
 
   importFlights,
 
-  /** The airports that most flights leave from, again whenever there are more. */
+  /** The airports with the most departures. Repeated whenever there are more flights. */
   departures: (pool: Pool) =>
     pool.watch<Departures>(`
       SELECT iata, city, count(*) AS flights, sum(count(*)) OVER () AS total
       FROM flight JOIN airport ON iata = origin
       GROUP BY iata ORDER BY flights DESC, iata LIMIT 8`),
 
-  /** The flights that were saved, the last one first, again whenever that changes. */
+  /** The saved flights, the latest first. Repeated whenever they change. */
   saved: (pool: Pool) =>
     pool.watch<Flight>(`
       SELECT ${columns} FROM saved JOIN flight ON flight.id = saved.flight ${airports} ORDER BY saved.id DESC`),
@@ -72,10 +72,10 @@ export const methods = {
   },
 };
 
-/** {@link methods} as the page calls them. */
+/** {@link methods} in the form in which the page calls them. */
 export type Api = WithoutPool<typeof methods>;
 
-// Types are a promise that a page can break.
+// A page may send values of other types than declared.
 
 function wordsOf(text: unknown): string[] {
   if (typeof text !== "string") throw new TypeError("what is searched for is a text");

@@ -4,7 +4,7 @@ import { byId, element, thousands } from "./dom.ts";
 const list = byId("departures", HTMLOListElement);
 const total = byId("total", HTMLParagraphElement);
 
-/** Shows the busiest airports for as long as the page lives; `changed` is called when there are other flights. */
+/** Shows the busiest airports for as long as the page is open. Calls `changed` when there are other flights. */
 export async function showDepartures(changed: () => void): Promise<void> {
   for await (const airports of client.departures()) {
     changed();

@@ -1,11 +1,11 @@
-/** The element with this id, which the page has. */
+/** The element of the page with this id. */
 export function byId<T extends HTMLElement>(id: string, type: new () => T): T {
   const found = document.getElementById(id);
   if (!(found instanceof type)) throw new TypeError(`the page has no ${type.name} #${id}`);
   return found;
 }
 
-/** A new element with these properties, holding what is given: text stays text. */
+/** A new element with these properties and contents. Text stays text. */
 export function element<Name extends keyof HTMLElementTagNameMap>(
   name: Name,
   properties: Partial<HTMLElementTagNameMap[Name]>,
@@ -18,7 +18,7 @@ export function element<Name extends keyof HTMLElementTagNameMap>(
 
 const problem = byId("problem", HTMLParagraphElement);
 
-/** Shows what went wrong. */
+/** Shows an error. */
 export function report(error: unknown): void {
   problem.textContent = error instanceof Error ? error.message : String(error);
   problem.hidden = false;
@@ -26,7 +26,7 @@ export function report(error: unknown): void {
 
 const numbers = new Intl.NumberFormat("en-US");
 
-/** Such as "20,000". */
+/** Formats a number, such as "20,000". */
 export function thousands(value: number): string {
   return numbers.format(value);
 }

@@ -25,7 +25,7 @@ async function importFlights(): Promise<void> {
   }
 }
 
-/** Lets the button import, and stop that. */
+/** Makes the button start and stop the import. */
 export function offerImport(): void {
   button.addEventListener("click", () => {
     if (running === null) void importFlights();

@@ -9,7 +9,7 @@ export function isSaved(flight: number): boolean {
   return saved.has(flight);
 }
 
-/** A button that saves a flight, or takes it out again. The list follows the database, not the click. */
+/** A button that saves a flight or removes it again. The list follows the database, not the click. */
 export function starOf(flight: number, pressed: boolean): HTMLButtonElement {
   const star = element("button", { type: "button", value: String(flight) });
   press(star, pressed);
@@ -25,7 +25,7 @@ function press(star: HTMLButtonElement, pressed: boolean): void {
   star.textContent = pressed ? "★" : "☆";
 }
 
-/** Shows the saved flights for as long as the page lives. */
+/** Shows the saved flights for as long as the page is open. */
 export async function showSaved(): Promise<void> {
   for await (const flights of client.saved()) {
     saved.clear();

@@ -10,7 +10,7 @@ const found = byId("found", HTMLOutputElement);
 let latest = new AbortController();
 let outdated = false;
 
-/** Asks for what is in the box. What was asked before is given up, in the main process, too. */
+/** Searches for the text in the box. Cancels the previous search, in the main process too. */
 export async function search(): Promise<void> {
   latest.abort();
   latest = new AbortController();
@@ -30,7 +30,7 @@ export async function search(): Promise<void> {
   if (outdated) void search();
 }
 
-/** Searches again, since there are other flights, as soon as the search that is under way is done. */
+/** Searches again as soon as the current search is done, because there are other flights. */
 export function refresh(): void {
   if (results.ariaBusy === "true") outdated = true;
   else void search();

@@ -12,7 +12,7 @@ import {
 } from "../../../../packages/core/test/electron/fake-electron.ts";
 import type { FromApp, ToApp } from "./messages.ts";
 
-// What the app in ../../src uses of Electron's main process. Its pages are somewhere else, at the end of Node's IPC.
+// The part of Electron's main process that the app in ../../src uses. Its pages are at the other end of Node's IPC.
 
 function say(message: FromApp): void {
   process.send?.(message);
@@ -58,7 +58,7 @@ class App extends FakeApp {
     return true;
   }
 
-  /** Electron ends the process. Here it has to end by itself: nothing may be left that keeps it running. */
+  /** Electron would end the process. Here it must end by itself: nothing may keep it running. */
   end(): void {
     if (this.#lock !== null) rmSync(this.#lock);
     say({ type: "quit", log: this.log, left: readdirSync(this.getPath("userData")) });
@@ -172,7 +172,7 @@ export class BrowserWindow extends FakeWindow {
 }
 
 app.on("quit", () => app.end());
-// The tests are gone.
+// The tests have ended.
 process.on("disconnect", () => {
   if (!app.gone) process.exit(1);
 });

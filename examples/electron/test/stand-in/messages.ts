@@ -1,4 +1,4 @@
-/** What a page and the user do to the app. */
+/** Messages from a page and from the user to the app. */
 export type ToApp =
   | { type: "invoke"; id: number; channel: string; args: unknown[] }
   | { type: "send"; channel: string; args: unknown[] }
@@ -7,7 +7,7 @@ export type ToApp =
   | { type: "loaded" }
   | { type: "close" };
 
-/** What the app does to a page. */
+/** Messages from the app to a page. */
 export type ToPage =
   | { type: "answer"; id: number; value: unknown }
   | { type: "refusal"; id: number; message: string }
@@ -17,10 +17,10 @@ export type PortMessage =
   | { type: "port-message"; port: number; data: unknown }
   | { type: "port-close"; port: number };
 
-/** What the app says. */
+/** Messages from the app. */
 export type FromApp =
   | ToPage
   | { type: "window"; url: string; preload: string; webPreferences: Record<string, unknown> }
   | { type: "window-closed" }
-  /** The app is gone: what it went through to quit, and what it leaves in userData. */
+  /** The app has ended: the events of its quit, and the files left in userData. */
   | { type: "quit"; log: string[]; left: string[] };

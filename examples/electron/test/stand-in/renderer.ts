@@ -2,15 +2,15 @@ import type { ToApp, ToPage } from "./messages.ts";
 
 type Preload = (require: (name: string) => unknown) => void;
 
-/** What the page has of this, and of puppeteer. */
+/** The functions that the stand-in and puppeteer give to the page. */
 interface Shared {
   toApp(message: ToApp): void;
   fromApp(message: ToPage): void;
 }
 
 /**
- * Electron in a page, for its preload script: runs there as text, so that it knows nothing outside itself. What goes to
- * the main process goes through `toApp`, and comes by `fromApp`.
+ * Stands in for Electron in a page, for its preload script. It is sent to the page as text, so it cannot use anything
+ * outside itself. Messages to the main process go through `toApp` and arrive through `fromApp`.
  */
 export function beElectron(preload: Preload): void {
   const shared = globalThis as unknown as Shared & Record<string, unknown>;
@@ -54,7 +54,7 @@ export function beElectron(preload: Preload): void {
     }
   };
 
-  // What contextBridge lets through: functions, and copies of plain data.
+  // Copies as contextBridge does: functions, and plain data.
   const across = (value: unknown): unknown => {
     if (typeof value === "function") {
       return (...args: unknown[]) => across((value as (...args: unknown[]) => unknown)(...args.map(across)));
