@@ -25,13 +25,13 @@ export const promises: readonly PromiseKept[] = [
   },
   {
     key: "thread-death",
-    promise: "A thread that dies takes nothing along but what it was doing.",
+    promise: "A thread that dies loses only what it was doing.",
     fault: "`process.exit()` inside SQL, heap limit, `terminate()`, at random moments",
     file: "thread-death.test.ts",
   },
   {
     key: "isolation",
-    promise: "Nobody sees or enters another's transaction.",
+    promise: "No caller sees or enters another's transaction.",
     fault: "concurrent histories of transactions, checked against a serial order",
     file: "isolation.test.ts",
   },
@@ -68,7 +68,7 @@ export const promises: readonly PromiseKept[] = [
   },
   {
     key: "fair",
-    promise: "Whoever waits is served in order, and nobody starves.",
+    promise: "Callers are served in order, and none starves.",
     fault: "callers that hold and flood a pool",
     file: "fair.test.ts",
   },
@@ -80,7 +80,7 @@ export const promises: readonly PromiseKept[] = [
   },
   {
     key: "hostile",
-    promise: "Input that is hostile breaks nothing but its own call.",
+    promise: "Hostile input fails only its own call.",
     fault: "hostile SQL, names, parameters and options",
     file: "hostile.test.ts",
   },
