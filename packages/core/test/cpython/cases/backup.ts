@@ -4,7 +4,7 @@ export const backup: Area = {
   name: "backup",
   cases: [
     {
-      title: "a copy, at once and in steps, and what its progress tells",
+      title: "a copy, at once and in steps, with its progress",
       covers: "simple progress progress_all_pages_at_once_1 progress_all_pages_at_once_2",
       steps: [
         ["script", "CREATE TABLE foo (key INTEGER)"],
@@ -38,7 +38,7 @@ export const backup: Area = {
       ],
     },
     {
-      title: "targets that cannot be",
+      title: "targets that are refused",
       covers:
         "bad_target_same_connection bad_target_closed_connection bad_source_closed_connection bad_target_in_transaction",
       steps: [
@@ -55,7 +55,7 @@ export const backup: Area = {
         ["backup_into", "db"],
       ],
       differs:
-        "the same connection as target is a `ProgrammingError`, a closed one a `ConnectionClosedError`",
+        "the same connection as the target is a `ProgrammingError`, a closed one is a `ConnectionClosedError`",
     },
   ],
   left: [

@@ -9,7 +9,7 @@ const BLOB = [
 /** Of test_dbapi.py, what it asserts of blobs. */
 export const blobs: readonly Case[] = [
   {
-    title: "a blob is read, sought and told",
+    title: "a blob has read(), seek() and tell()",
     covers:
       "blob_is_a_blob blob_seek_and_tell blob_seek_error blob_read blob_read_oversized blob_read_advance_offset blob_read_at_offset blob_length",
     native: true,
@@ -33,10 +33,10 @@ export const blobs: readonly Case[] = [
       ["blob_do", "read", 1000],
       ["blob_do", "close"],
     ],
-    differs: "`seek()` gives the position",
+    differs: "`seek()` returns the position",
   },
   {
-    title: "a blob is written where it stands, and never beyond its end",
+    title: "a blob is written at its position, and never beyond its end",
     covers:
       "blob_write blob_write_at_offset blob_write_advance_offset blob_write_error_length blob_write_error_readonly",
     native: true,
@@ -57,10 +57,10 @@ export const blobs: readonly Case[] = [
       ["blob_do", "write", blob("x")],
       ["blob_do", "close"],
     ],
-    differs: "`seek()` gives the position",
+    differs: "`seek()` returns the position",
   },
   {
-    title: "a blob whose row has changed is over, and one that is not there does not open",
+    title: "a blob ends when its row has changed, and a missing one does not open",
     covers: "blob_read_error_row_changed blob_write_error_row_changed blob_open_error",
     native: true,
     since: [3, 11],
@@ -77,10 +77,10 @@ export const blobs: readonly Case[] = [
       ["blobopen", "b", "data", 1, { name: "none" }],
     ],
     differs:
-      "a write to a blob whose row has changed is an `OperationalError`, as a read is, and not a `ValueError`",
+      "if the row of a blob has changed, a write fails with an `OperationalError`, as a read does, instead of a `ValueError`",
   },
   {
-    title: "a closed blob does nothing, nor one of a closed connection",
+    title: "a closed blob, or one of a closed connection, cannot be used",
     covers: "blob_closed blob_closed_db_read",
     native: true,
     since: [3, 11],
@@ -99,6 +99,6 @@ export const blobs: readonly Case[] = [
       ["blob_do", "read"],
     ],
     differs:
-      "`close()` of a closed blob does nothing; a connection that is closed has a `ConnectionClosedError`",
+      "`close()` of a closed blob does nothing; with a closed connection the error is a `ConnectionClosedError`",
   },
 ];

@@ -57,7 +57,7 @@ export const cursors: readonly Case[] = [
     ],
   },
   {
-    title: "executemany takes sequences, iterators and generators, and refuses what is none",
+    title: "executemany takes sequences, iterators and generators, and refuses other values",
     covers:
       "execute_many_sequence execute_many_iterator execute_many_generator execute_many_wrong_sql_arg execute_many_select execute_many_not_iterable",
     steps: [
@@ -99,7 +99,7 @@ export const cursors: readonly Case[] = [
     title: "fetchmany(0)",
     covers: "fetchmany",
     steps: [TABLE, ROWS, ["execute", "SELECT name FROM t"], ["fetchmany", 0], ["fetchall"]],
-    differs: "`fetchmany(0)` gives no rows, and CPython's all",
+    differs: "`fetchmany(0)` returns no rows; CPython's returns all",
   },
   {
     title: "a cursor that has run nothing has no rows, no id and no description",
@@ -115,7 +115,7 @@ export const cursors: readonly Case[] = [
     ],
   },
   {
-    title: "lastrowid is that of the last INSERT that inserted",
+    title: "lastrowid is the rowid of the last INSERT that inserted a row",
     covers: "last_row_id_on_replace last_row_id_on_ignore last_row_id_insert_o_r",
     steps: [
       ["script", "CREATE TABLE u (id INTEGER PRIMARY KEY, unique_value TEXT UNIQUE)"],

@@ -68,7 +68,7 @@ export const dbapi: Area = {
       ],
     },
     {
-      title: "a cursor comes of a connection",
+      title: "a cursor belongs to its connection",
       covers: "cursor cursor_connection",
       steps: [["new_cursor"], ["fetchall"]],
     },
@@ -97,13 +97,15 @@ export const dbapi: Area = {
         ["create_aggregate", "f", 1, "sum"],
         ["set_authorizer", "allow"],
       ],
-      differs: "`ConnectionClosedError`, an `OperationalError`, in the place of `ProgrammingError`",
+      differs:
+        "a closed connection rejects with `ConnectionClosedError`, an `OperationalError`, instead of `ProgrammingError`",
     },
     {
       title: "interrupt() of a closed connection fails",
       covers: "interrupt_on_closed_db",
       steps: [["close"], ["interrupt"]],
-      differs: "`ConnectionClosedError`, an `OperationalError`, in the place of `ProgrammingError`",
+      differs:
+        "a closed connection rejects with `ConnectionClosedError`, an `OperationalError`, instead of `ProgrammingError`",
     },
     {
       title: "interrupt() of an idle connection does nothing",
@@ -126,10 +128,10 @@ export const dbapi: Area = {
         ["set", "in_transaction", true],
         ["get", "in_transaction"],
       ],
-      differs: "a read-only property is not set; strict code gets a `TypeError`",
+      differs: "setting a read-only property has no effect, and is a `TypeError` in strict code",
     },
     {
-      title: "limits are set, give the one before, and are clamped",
+      title: "setting a limit returns the previous one, and limits are clamped",
       covers: "connection_limits connection_bad_limit_category",
       native: true,
       since: [3, 11],
@@ -144,7 +146,7 @@ export const dbapi: Area = {
         ["getlimit", 1111],
         ["setlimit", 1111, 0],
       ],
-      differs: "the engine's own limits are others",
+      differs: "the engine has other limits",
     },
     {
       title: "isolation levels are taken in any case, and others refused",
@@ -178,7 +180,7 @@ export const dbapi: Area = {
       ],
     },
     {
-      title: "an image of a database is read again, and what is none is not",
+      title: "an image of a database can be read, and other bytes cannot",
       covers: "serialize_deserialize deserialize_wrong_args deserialize_corrupt_database",
       since: [3, 11],
       steps: [
@@ -190,10 +192,10 @@ export const dbapi: Area = {
         ["deserialize", blob("junk".repeat(300))],
         ["all", "SELECT count(*) FROM t"],
       ],
-      differs: "bytes that are no sound database are refused at once, and change nothing",
+      differs: "bytes that are not a valid database are refused at once, and change nothing",
     },
     {
-      title: "SQL that is none, and what is not one statement, is refused",
+      title: "text that is not SQL, or not one statement, is refused",
       covers: "execute_no_args execute_illegal_sql execute_multiple_statements execute_wrong_sql_arg",
       steps: [
         ["execute", "SELECT asdf"],
@@ -209,7 +211,7 @@ export const dbapi: Area = {
       ],
     },
     {
-      title: "comments and blanks behind a statement are none",
+      title: "comments and blanks after a statement are allowed",
       covers: "execute_with_appended_comments",
       steps: [
         "SELECT 1; -- foo",
@@ -225,7 +227,7 @@ export const dbapi: Area = {
       title: "a second semicolon",
       covers: "execute_with_appended_comments",
       steps: [["all", "SELECT 1;\n\n;"]],
-      differs: "an empty statement behind the only one is none",
+      differs: "an empty statement after the only one is allowed",
     },
     {
       title: "values of every type are bound",
@@ -240,7 +242,7 @@ export const dbapi: Area = {
       ],
     },
     {
-      title: "parameters that are neither a sequence nor a mapping, or not as many, are refused",
+      title: "parameters that are neither a sequence nor a mapping, or too few or too many, are refused",
       covers:
         "execute_non_iterable execute_wrong_no_of_args1 execute_wrong_no_of_args2 execute_wrong_no_of_args3 execute_param_sequence_bad_len",
       steps: [
@@ -259,7 +261,7 @@ export const dbapi: Area = {
         ["all", "SELECT ?", "a"],
         ["all", "SELECT ?, ?", "ab"],
       ],
-      differs: "a string is no sequence of parameters",
+      differs: "a string is not a sequence of parameters",
     },
     {
       title: "an array binds to question marks, numbered ones too",
@@ -291,7 +293,7 @@ export const dbapi: Area = {
         ["all", "SELECT * FROM (VALUES (?))", [1]],
         ["all", "SELECT * FROM (VALUES (?), (?))", [1, 2]],
       ],
-      differs: "the engine's own limits are others",
+      differs: "the engine has other limits",
     },
     {
       title: "a mapping binds by name, and a missing name is refused",
@@ -403,15 +405,18 @@ export const dbapi: Area = {
       covers: "exceptions connection_exceptions",
       why: "PEP 249's errors as attributes of a connection: import them",
     },
-    { covers: "complete_statement", why: "`complete_statement` is not among what aiosqlite hands on" },
+    {
+      covers: "complete_statement",
+      why: "`complete_statement` is not among the names that aiosqlite passes on",
+    },
     {
       covers:
         "blob_get_item blob_set_item blob_set_item_with_offset blob_set_slice_buffer_object blob_set_item_negative_index blob_get_slice blob_get_empty_slice blob_get_slice_negative_index blob_get_slice_with_skip blob_set_slice blob_set_empty_slice blob_set_slice_with_skip blob_mapping_invalid_index_type blob_get_item_error blob_get_item_error_bigint blob_set_item_error blob_set_slice_error blob_sequence_not_supported blob_seek_overflow_error",
-      why: "an index into a blob cannot wait for an answer: `seek()` and `read()`",
+      why: "an index into a blob cannot be awaited: `seek()` and `read()`",
     },
     {
       covers: "check_connection_thread check_cursor_thread dont_check_same_thread",
-      why: "there is one thread a connection, and no other ever has it",
+      why: "each connection has one thread, which no other connection uses at the same time",
     },
     {
       covers:
@@ -421,7 +426,7 @@ export const dbapi: Area = {
     {
       covers:
         "cursor_executescript_with_surrogates cursor_executescript_too_large_script connection_resource_warning ctx_mgr_rollback_if_commit_failed closed_set_progress_callback",
-      why: "has tests of its own: what is longer than a string, warnings, locks, the progress handler",
+      why: "separate tests cover text longer than a string, warnings, locks and the progress handler",
     },
   ],
 };

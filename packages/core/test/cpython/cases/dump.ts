@@ -4,7 +4,7 @@ export const dump: Area = {
   name: "dump",
   cases: [
     {
-      title: "tables, views, triggers, quotes and odd names, and what they restore",
+      title: "tables, views, triggers, quotes and odd names can be restored",
       covers: "table_dump dump_custom_row_factory",
       since: [3, 12],
       steps: [
@@ -56,7 +56,7 @@ export const dump: Area = {
         ["restored", "SELECT count(*) FROM test"],
       ],
       differs:
-        "a virtual table is dumped as a table that can be restored: its `CREATE VIRTUAL TABLE` and rows, not `writable_schema`",
+        "a virtual table is dumped so that it can be restored: its `CREATE VIRTUAL TABLE` and rows, without `writable_schema`",
     },
     {
       title: "an empty database, and values of every type",
@@ -91,7 +91,7 @@ export const dump: Area = {
         ["restored", "SELECT a FROM v"],
       ],
       differs:
-        "an infinite number is dumped as SQLite quotes it, in its later versions as one that can be restored",
+        "an infinite number is dumped as SQLite quotes it; with later versions of SQLite it can be restored",
     },
   ],
   left: [{ covers: "unorderable_row", why: PYTHON_ONLY }],

@@ -8,7 +8,7 @@ export const factory: Area = {
   name: "factory",
   cases: [
     {
-      title: "a row factory makes what a cursor gives, of its description and the row",
+      title: "a row factory makes the rows of a cursor from its description and the values",
       covers: "is_produced_by_factory custom_factory",
       steps: [
         ["row_factory", "dict"],
@@ -28,7 +28,7 @@ export const factory: Area = {
       steps: [asRow, ...keys.map((key) => ["row", PAIR, key] as const)],
     },
     {
-      title: "a Row is iterated, has its keys, and all of its columns where two have one name",
+      title: "a Row can be iterated, and has its keys and all columns even if two have the same name",
       covers: "sqlite_row_iter sqlite_row_as_tuple sqlite_row_as_dict sqlite_row_keys sqlite_row_as_sequence",
       steps: [
         asRow,
@@ -39,7 +39,7 @@ export const factory: Area = {
       ],
     },
     {
-      title: "text is what the text factory makes of it, with NULs in it",
+      title: "a text factory makes the text, even with NULs in it",
       covers: "unicode string bytes custom",
       steps: [
         ["all", "SELECT ?", ["Österreich a\0b"]],

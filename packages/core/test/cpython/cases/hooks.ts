@@ -6,7 +6,7 @@ export const hooks: Area = {
   name: "hooks",
   cases: [
     {
-      title: "a collation is used, is replaced by another of its name, and taken away by null",
+      title: "a collation is used, is replaced by another of its name, and removed by null",
       covers: "collation_is_used collation_register_twice deregister_collation create_collation_not_ascii",
       native: true,
       steps: [
@@ -29,7 +29,7 @@ export const hooks: Area = {
       ],
     },
     {
-      title: "a collation's result that is no number counts as equal",
+      title: "a collation's result that is not a number counts as equal",
       covers: "collation_returns_large_integer",
       native: true,
       steps: [
@@ -38,7 +38,7 @@ export const hooks: Area = {
       ],
     },
     {
-      title: "a collation that throws fails the statement, which has run all the same",
+      title: "a collation that throws fails the statement, which has still run",
       covers: "collation_is_used",
       native: true,
       steps: [
@@ -49,7 +49,7 @@ export const hooks: Area = {
         ["many", "INSERT INTO t SELECT ? = 'b' COLLATE mine", [["x"], ["y"]]],
         ["all", "SELECT x FROM t"],
       ],
-      differs: "what a collation throws is the `cause` of an `OperationalError`, as what a function throws",
+      differs: "the error of a collation is the `cause` of an `OperationalError`, as with functions",
     },
     {
       title: "a trace has the statements that fail, but none that cannot be compiled",
@@ -85,7 +85,7 @@ export const hooks: Area = {
         ["taken"],
       ],
       differs:
-        "a trace has `BEGIN` where CPython's has `BEGIN ` or `BEGIN DEFERRED`, and a script's statements without the blanks before them",
+        "a trace has `BEGIN`; CPython's has `BEGIN ` or `BEGIN DEFERRED`. The statements of a script come without the blanks before them",
     },
   ],
   left: [

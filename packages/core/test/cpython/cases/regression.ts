@@ -114,7 +114,7 @@ export const regression: Area = {
         ["all", "SELECT 1"],
       ],
       differs:
-        "SQL that cannot be handed over whole is a `ProgrammingError` everywhere; CPython has a `ValueError` in some places",
+        "SQL that SQLite cannot take as a whole is always a `ProgrammingError`; in CPython sometimes a `ValueError`",
     },
     {
       title: "a cursor goes on over a commit",
@@ -134,7 +134,7 @@ export const regression: Area = {
       steps: [["all", "SELECT x''"]],
     },
     {
-      title: "a cursor that is closed or begins another statement lets go of its table",
+      title: "a cursor that is closed or begins another statement releases its table",
       covers:
         "table_lock_cursor_replace_stmt table_lock_cursor_dealloc table_lock_cursor_non_readonly_select",
       steps: [

@@ -10,7 +10,7 @@ const TWO = [
 ] as const;
 const level = (isolation: string | null) =>
   ({
-    title: `isolation level ${isolation}: what begins before a write, seen in the trace`,
+    title: `isolation level ${isolation}: the BEGIN before a write, seen in the trace`,
     covers:
       "isolation_level_default isolation_level_begin isolation_level_deferred isolation_level_deferrred isolation_level_immediate isolation_level_exclusive isolation_level_none",
     steps: [
@@ -65,7 +65,7 @@ export const transactions: Area = {
       ],
     },
     {
-      title: "two that write, and the one that cannot wait",
+      title: "of two connections that write, one cannot wait",
       covers: "raise_timeout locking",
       steps: [
         ...TWO,
@@ -82,7 +82,7 @@ export const transactions: Area = {
       ],
     },
     {
-      title: "a rollback beside a cursor that is half read",
+      title: "a rollback beside a half-read cursor",
       covers: "rollback_cursor_consistency no_duplicate_rows_after_rollback_new_query",
       steps: [
         ["script", "CREATE TABLE t (x); INSERT INTO t VALUES (5)"],
@@ -108,7 +108,7 @@ export const transactions: Area = {
       ],
     },
     {
-      title: "two cursors over one table, one of which inserts",
+      title: "two cursors over one table, and one inserts",
       covers: "multiple_cursors_and_iternext",
       steps: [
         N,
@@ -137,7 +137,7 @@ export const transactions: Area = {
     level("IMMEDIATE"),
     level("EXCLUSIVE"),
     level(null),
-    { ...level("DEFERRED"), differs: "a trace has `BEGIN` where CPython's has `BEGIN ` or `BEGIN DEFERRED`" },
+    { ...level("DEFERRED"), differs: "a trace has `BEGIN`; CPython's has `BEGIN ` or `BEGIN DEFERRED`" },
     {
       title: "the default isolation level",
       covers: "isolation_level_default",

@@ -51,7 +51,7 @@ export const types: Area = {
       ],
     },
     {
-      title: "a converter is not asked about NULL, nor about a blob of no bytes",
+      title: "a converter is not called for NULL or an empty blob",
       covers: "none convert_zero_sized_blob binary_input_for_converter",
       steps: [
         ...DECLARED,
@@ -100,7 +100,7 @@ export const types: Area = {
       ].flatMap((sql) => [["execute", sql] as const, ["cursor_get", "description"] as const]),
     },
     {
-      title: "an adapter makes a value of an object, and what has none is refused",
+      title: "an adapter makes a value from an object, and an object without one is refused",
       covers: "caster_is_used missing_adapter unsupported_seq unsupported_dict custom_proto adapt",
       steps: [
         TABLE,

@@ -31,11 +31,11 @@ export const userfunctions: Area = {
         ["create_function", "bla", -1, "count"],
         ["all", "SELECT bla()"],
       ],
-      differs: "an argument that SQLite would refuse is a `RangeError` before it is asked",
+      differs: "an argument that SQLite would refuse is a `RangeError` at once",
     },
     ...(["text", "accents", "zero", "int", "real", "null", "blob", "empty", "long", "nan"] as const).map(
       (name) => ({
-        title: `a function gives ${name}`,
+        title: `a function returns ${name}`,
         covers:
           "func_return_text func_return_text_with_null_char func_return_unicode func_return_int func_return_float func_return_null func_return_blob func_return_long_long func_return_nan",
         steps: call(name),
@@ -47,13 +47,13 @@ export const userfunctions: Area = {
       steps: [...call("fail"), ["all", "SELECT 1"], ...call("int")],
     },
     {
-      title: "a function's value that is no SQLite value, or too large, fails the statement",
+      title: "a function's value that is not an SQLite value, or too large, fails the statement",
       covers: "func_return_illegal_value func_return_too_large_int",
       steps: [...call("illegal"), ...call("beyond"), ["all", "SELECT 1"]],
       differs: ILLEGAL,
     },
     {
-      title: "a function is given values of every type",
+      title: "a function gets values of every type",
       covers: "func_params any_arguments empty_blob nan_float too_large_int",
       steps: [
         ["create_function", "kind", 1, "kind"],
@@ -90,13 +90,13 @@ export const userfunctions: Area = {
       ],
     },
     {
-      title: "null takes a function away, and another of the name takes its place",
+      title: "null removes a function, and another of the same name replaces it",
       covers: "func_ref_count",
       native: true,
       steps: [...call("int"), ...call("text"), ["create_function", "f", 0, null], ["all", "SELECT f()"]],
     },
     {
-      title: "an aggregate sums, joins and counts, also groups and no rows",
+      title: "an aggregate sums, joins and counts, with groups and without rows",
       covers:
         "aggr_check_aggr_sum aggr_check_param_str aggr_check_param_int aggr_check_params_int aggr_check_param_none aggr_text aggr_no_match aggr_error_on_create",
       steps: [
@@ -110,7 +110,7 @@ export const userfunctions: Area = {
         ["all", "SELECT total_of(y) FROM w WHERE 0"],
         ["create_aggregate", "bla", -100, "sum"],
       ],
-      differs: "an argument that SQLite would refuse is a `RangeError` before it is asked",
+      differs: "an argument that SQLite would refuse is a `RangeError` at once",
     },
     ...(
       ["without step", "without finalize", "failing constructor", "failing step", "failing finalize"] as const
@@ -159,7 +159,7 @@ export const userfunctions: Area = {
       steps: [WINDOW, ["create_window_function", "f", 1, cls], ["all", OVER], ["all", "SELECT 1"]] as const,
     })),
     {
-      title: "null takes a window function away, and another of the name takes its place",
+      title: "null removes a window function, and another of the same name replaces it",
       covers: "win_clear_function win_redefine_function",
       since: [3, 11],
       native: true,
@@ -198,7 +198,7 @@ export const userfunctions: Area = {
     },
     {
       covers: "aggr_check_param_float aggr_check_param_blob",
-      why: "the same as a function's, whose values are compared",
+      why: "the same as with functions, for which the values are compared",
     },
   ],
 };
