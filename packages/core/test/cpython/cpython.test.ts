@@ -10,7 +10,7 @@ import { perform } from "./program.ts";
 
 const answerOf = recorded();
 
-describe.each(AREAS)("what CPython's test_$name.py asserts", ({ name, cases }) => {
+describe.each(AREAS)("what CPython asserts in test_$name", ({ name, cases }) => {
   const tried = cases.filter(({ native }) => native !== true || capabilities.functions);
 
   it.each(tried)("$title", async ({ title, steps, differs }) => {
