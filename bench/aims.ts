@@ -110,7 +110,7 @@ export const AIMS: readonly Aim[] = [
     "each: 1,000,000 rows": { trial: "iterate", ...wall },
     "get, one caller": { trial: "point-1", ...speed },
     "get, 64 in flight": { trial: "point-64", ...speed },
-    "run, nobody waits": { trial: "runs", ...wall },
+    "run without a callback": { trial: "runs", ...wall },
     "a transaction with its connection": { trial: "sequelize", ...speed },
   }),
   ...inPlaceOf("sqlite-aio-prisma", "prisma-better-sqlite3", {

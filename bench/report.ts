@@ -58,7 +58,7 @@ export function besideReport(results: Results, ours: string, other: string): str
   const [title, otherTitle] = drivers.map((driver) => titleOf(results, driver));
   const head = ["", "", `${title}`, `${otherTitle}`, "ratio", "longest stall, ms", `of ${otherTitle}`];
   const medians =
-    "Medians of the rounds that docs/performance.md names, the two by turns, each in a fresh process each time.";
+    "Medians of the rounds that docs/performance.md names; the two packages alternate, each in a new process each time.";
   return [table(head, rows, 2), circumstances(results, medians).join(" ")].join("\n\n");
 }
 
@@ -83,7 +83,7 @@ function circumstances({ environment, baseline }: Results, medians: string): rea
   return [
     `${date.slice(0, 10)}, ${cpu}, ${cores} cores, ${memoryGb} GB, ${system}, Node ${node}; load before the run ${loadBefore.toFixed(1)}.`,
     medians,
-    `A stall is the longest that a 1 ms timer on the main loop was late (a process that does nothing shows ${short(baseline["stallMs"]?.median ?? Number.NaN)} ms here).`,
+    `A stall is the longest delay of a 1 ms timer on the main loop (an idle process shows ${short(baseline["stallMs"]?.median ?? Number.NaN)} ms here).`,
   ];
 }
 
@@ -199,8 +199,8 @@ function settings({ drivers, effort }: Results): string {
     versions(driver),
   ]);
   return [
-    `Every connection of every driver runs ${common.join(", ")} (synchronous NORMAL where the trial says so); what each reports back of it is in results.json. ` +
-      `Calls are timed for ${effort.timedMs} ms after ${effort.warmUpMs} ms to warm up: in its first second V8 compiles, on the cores that the drivers want. A driver that runs its queries on the calling thread gets its callers one after another, tick by tick, ` +
+    `Every connection of every driver runs ${common.join(", ")} (synchronous NORMAL if the trial says so); results.json has what each driver reports. ` +
+      `Calls are timed for ${effort.timedMs} ms after a warm-up of ${effort.warmUpMs} ms: in its first second V8 compiles, on the cores that the drivers need. A driver that runs its queries on the calling thread gets its callers one after the other, tick by tick, ` +
       "with a turn of the loop after each millisecond; each caller's latency counts from the start of its tick. Processor time is of the whole process, all threads.",
     table(["driver", "how it is used", "SQLite", "versions"], rows, 4),
   ].join("\n\n");

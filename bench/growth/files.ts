@@ -16,10 +16,10 @@ export const fileSeries: readonly Series[] = [
   {
     ...common,
     name: "file-reads",
-    title: "Reads by key of a file of so many MB",
-    description: `${READS} rows of 3.9 KB by keys at random, one after the other, of a file that no cache has, and the same ones again.`,
+    title: "Reads by key, by the size of the file in MB",
+    description: `${READS} rows of 3.9 KB by random keys, one after the other, from a file that is in no cache, and the same ones again.`,
     unit: "read",
-    reason: "Warm, a larger file is a level deeper; cold, each read is as long as the disk takes.",
+    reason: "Warm, the tree of a larger file is one level deeper; cold, each read waits for the disk.",
     async measure({ driver, size }) {
       const { file, rows } = pagesOf(size);
       const session = await driver.open(file, SETTINGS);
@@ -42,11 +42,11 @@ export const fileSeries: readonly Series[] = [
   {
     ...common,
     name: "file-scan",
-    title: "A query over all of a file of so many MB",
-    description: "`sum(length(body))` of all rows of a file that no cache has, and the same again.",
+    title: "A query over the whole file, by its size in MB",
+    description: "`sum(length(body))` of all rows of a file that is in no cache, and the same again.",
     unit: "MB",
     reason:
-      "10 MB fit into the page cache of SQLite (16 MB), more has to come from that of the system each time.",
+      "10 MB fit into SQLite's page cache (16 MB); a larger file comes from the system's cache each time.",
     async measure({ driver, size }) {
       const { file, rows } = pagesOf(size);
       const session = await driver.open(file, SETTINGS);

@@ -4,14 +4,17 @@ import { table } from "../table.ts";
 import type { Growth, Line, Point } from "./run.ts";
 import { type Series, seriesNamed } from "./series.ts";
 
-/** The line counts as straight if a unit costs at most this many times its cost at the smallest size. */
+/**
+ * The line counts as straight if a unit at the largest size costs at most this many times its cost at the cheapest
+ * smaller size.
+ */
 const STRAIGHT = 1.5;
 
 /** A table per line, and whether the line is straight. */
 export function growthReport({ environment, mode, series }: Growth): string {
   const { cpu, cores, memoryGb, node, date, loadBefore } = environment;
   return [
-    `${date.slice(0, 10)}, ${cpu}, ${cores} cores, ${memoryGb} GB, Node ${node}; load before the run ${loadBefore.toFixed(1)}${mode === "quick" ? "; a quick run without the largest sizes" : ""}. Each figure is of one process of its own. A line is called straight if a unit at the largest size costs at most ${STRAIGHT} times what it costs at the cheapest smaller one.`,
+    `${date.slice(0, 10)}, ${cpu}, ${cores} cores, ${memoryGb} GB, Node ${node}; load before the run ${loadBefore.toFixed(1)}${mode === "quick" ? "; a quick run without the largest sizes" : ""}. Each figure comes from a process of its own. A line is called straight if a unit at the largest size costs at most ${STRAIGHT} times what it costs at the cheapest smaller one.`,
     ...series.flatMap(({ name, lines }) => section(seriesNamed(name), lines)),
   ].join("\n\n");
 }

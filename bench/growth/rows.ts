@@ -24,7 +24,7 @@ export const rowSeries: readonly Series[] = [
     ...common,
     name: "all",
     title: "all: rows of six columns as objects",
-    description: "Six columns of so many rows in one array of objects, the first time in the process.",
+    description: "Six columns per row, in one array of objects, the first time in the process.",
     async measure({ driver, size }) {
       const session = await driver.open(datasetFile("orders"), SETTINGS);
       await session.get("select 1 as one", []);
@@ -40,7 +40,7 @@ export const rowSeries: readonly Series[] = [
     ...common,
     name: "iterate",
     title: "iterate: rows of six columns, one at a time",
-    description: "The same rows, one at a time, none kept.",
+    description: "The same rows, one at a time, without keeping any.",
     async measure({ driver, size }) {
       const session = await driver.open(datasetFile("orders"), SETTINGS);
       await session.get("select 1 as one", []);
@@ -59,8 +59,7 @@ export const rowSeries: readonly Series[] = [
     ...common,
     name: "executemany",
     title: "executemany: rows of six columns from a generator",
-    description:
-      "So many rows from a generator into an empty table with an INTEGER PRIMARY KEY, in one transaction.",
+    description: "Rows from a generator into an empty table with an INTEGER PRIMARY KEY, in one transaction.",
     async measure({ driver, folder, size }) {
       const session = await driver.open(`${folder}/rows.db`, SETTINGS);
       await session.run?.(

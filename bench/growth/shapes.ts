@@ -10,7 +10,7 @@ export const shapeSeries: readonly Series[] = [
   {
     name: "columns",
     title: "Columns of a result",
-    description: `${ROWS.toLocaleString("en-US")} rows of so many columns, of which a third are texts, as objects; the third time in the process.`,
+    description: `${ROWS.toLocaleString("en-US")} rows as objects, a third of the columns are texts; the third time in the process.`,
     counts: "columns",
     unit: "value",
     sizes: [1, 2, 5, 10, 20, 50, 100, 200, 500],
@@ -33,13 +33,13 @@ export const shapeSeries: readonly Series[] = [
     name: "texts",
     title: "Length of a text",
     description:
-      "Texts of so many bytes, 10 MB of them together but at most 10,000 and at least one; the third time in the process.",
+      "Texts of this length, 10 MB in all, but at most 10,000 texts and at least one; the third time in the process.",
     counts: "bytes",
     unit: "KB",
     sizes: powersOfTen(10, 10_000_000),
     quick: 10_000_000,
     reason:
-      "Below 1 KB the row costs more than its text. Above 10 KB each text takes memory that the system has to map anew, in better-sqlite3 too, and here once more for its way.",
+      "Below 1 KB the row costs more than its text. Above 10 KB the system must map new memory for each text, in better-sqlite3 too, and here once more for the transfer.",
     async measure({ driver, folder, size }) {
       const count = Math.max(1, Math.min(10_000, BYTES / size));
       const session = await filled(

@@ -6,7 +6,7 @@ export const statementSeries: Series = {
   name: "statements",
   title: "Distinct statements, each run once",
   description:
-    "So many texts of a read by key that differ in a literal, each run once, one after the other; better-sqlite3 keeps what it has prepared.",
+    "Reads by key whose texts differ in a literal, each run once, one after the other; for better-sqlite3 all prepared statements are kept.",
   counts: "statements",
   unit: "statement",
   sizes: powersOfTen(10, 100_000),

@@ -9,7 +9,7 @@ export const batches: Trial = {
   name: "batch-64",
   title: "Point reads, batches of 64 by Promise.all",
   description:
-    "64 point reads are asked for at once, and the next 64 when all of them are answered; calls/s counts reads, p50 and p99 are of a batch.",
+    "64 point reads are called at once, and the next 64 when all are answered; calls/s counts reads, p50 and p99 are of a batch.",
   dataset: "items",
   writes: false,
   settings: { synchronous: "FULL", callers: SIZE },

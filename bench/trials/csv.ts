@@ -16,7 +16,7 @@ export const csvFiles: readonly Trial[] = [
     name: "import",
     title: "Import 1,000,000 rows from a CSV file",
     description:
-      "A generator reads the file and gives six values a row, which go into one transaction: `executemany` or the driver's loop; the rows are counted afterwards. The process does nothing else, once.",
+      "A generator reads the file and yields six values per row, which are inserted in one transaction by `executemany` or the driver's loop; the rows are counted afterwards. The process does this once and nothing else.",
     dataset: "scratch",
     writes: true,
     settings: { synchronous: "FULL", callers: 1 },
@@ -47,7 +47,7 @@ export const csvFiles: readonly Trial[] = [
     name: "export",
     title: "Export 1,000,000 rows to a CSV file",
     description:
-      "Six columns of 1,000,000 rows, iterated and written 64 KB at a time; the file's hash is compared afterwards. The process does nothing else, once.",
+      "Six columns of 1,000,000 rows, iterated and written 64 KB at a time; the file's hash is compared afterwards. The process does this once and nothing else.",
     dataset: "orders",
     writes: false,
     settings: { synchronous: "FULL", callers: 1 },

@@ -17,7 +17,7 @@ export const firstRow: Trial = {
   name: "first-row",
   title: "From the start of a process to its first row",
   description:
-    "A program of five lines that opens the file and asks for one row by its key, in a fresh process each time, from the start of the process until the row is told; beside it a program that opens nothing.",
+    "A program of five lines opens the file and reads one row by its key, in a new process each time; measured from the start of the process until the row is reported. For comparison, a program that opens nothing.",
   dataset: "items",
   writes: false,
   settings: { synchronous: "FULL", callers: 1 },

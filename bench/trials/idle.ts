@@ -9,7 +9,7 @@ export const idle: Trial = {
   name: "idle",
   title: "Idle connection",
   description:
-    "One open connection that has answered one query, left alone: processor time of the whole process.",
+    "One open connection that has answered one query and is then idle: processor time of the whole process.",
   dataset: "items",
   writes: false,
   settings: { synchronous: "FULL", callers: 1 },

@@ -13,7 +13,7 @@ export const million: Trial = {
   name: "million",
   title: "A million calls",
   description:
-    "1,000,000 point reads, 64 in flight: resident memory, live heap and handles after 200,000 and after all of them, with `--max-semi-space-size=8`: without it V8 lets the young generation of any busy process grow, which says nothing of a leak.",
+    "1,000,000 point reads, 64 in flight: resident memory, live heap and handles after 200,000 and after all of them, with `--max-semi-space-size=8`: without it V8 lets the young generation of a busy process grow, which is not a leak.",
   dataset: "items",
   writes: false,
   settings: { synchronous: "FULL", callers: CALLERS },

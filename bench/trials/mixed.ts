@@ -10,7 +10,7 @@ export const mixed: Trial = {
   name: "mixed",
   title: "Mixed: 90 reads to 10 writes, 64 callers",
   description:
-    "Point reads and single-row updates, each committed, while a 1 ms ticker runs on the main loop: the ticker's lateness is what other requests would feel.",
+    "Point reads and single-row updates, each committed, while a 1 ms ticker runs on the main loop: the ticker's delay is what other requests would notice.",
   dataset: "items",
   writes: true,
   settings: { synchronous: "FULL", callers: CALLERS },

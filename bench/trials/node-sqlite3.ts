@@ -12,9 +12,9 @@ const RUNS = 5_000;
 export const nodeSqlite3: readonly Trial[] = [
   {
     name: "runs",
-    title: "5,000 runs that nobody waits for",
+    title: "5,000 runs without a callback",
     description:
-      "`db.serialize()` with 5,000 calls of `db.run()` of which the last has a callback, synchronous=NORMAL, each an insert and a commit of its own; the rows are counted afterwards.",
+      "`db.serialize()` with 5,000 calls of `db.run()`, only the last with a callback, synchronous=NORMAL; each is an insert with its own commit; the rows are counted afterwards.",
     dataset: "scratch",
     writes: true,
     settings: { synchronous: "NORMAL", callers: 64 },

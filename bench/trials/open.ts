@@ -9,7 +9,7 @@ export const opening: Trial = {
   name: "open",
   title: "Opening a connection",
   description:
-    "From the call to the answer of a first query, 8 times over with all of them left open; memory is what each added to the process. The bare Worker loads better-sqlite3 and opens the file.",
+    "From the call to the answer of a first query, 8 times, with all connections left open; memory is what each added to the process. The bare Worker loads better-sqlite3 and opens the file.",
   dataset: "items",
   writes: false,
   settings: { synchronous: "FULL", callers: 1 },

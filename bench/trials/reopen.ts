@@ -5,9 +5,9 @@ import type { Trial } from "../trial.ts";
 
 export const reopening: Trial = {
   name: "reopen",
-  title: "Opening, asking and closing, again and again",
+  title: "Opening, one query and closing, repeated",
   description:
-    "A connection that is opened, asked for one row by its key and closed, one after the other, as a test suite or a program with a connection per request does.",
+    "Connections are opened, read one row by its key and are closed, one after the other, as in a test suite or a program with a connection per request.",
   dataset: "items",
   writes: false,
   settings: { synchronous: "FULL", callers: 1 },

@@ -17,7 +17,7 @@ export const tenants: Trial = {
   name: "tenants",
   title: "Many databases",
   description:
-    "10,000 databases (quick: 300), chosen by Zipf's law, 16 callers, one call in 5 an insert and the others a count, 64 databases open at the most; better-sqlite3 opens and closes one for each call.",
+    "10,000 databases (quick: 300), chosen by Zipf's law, 16 callers, one call in 5 an insert and the others a count, at most 64 databases open; better-sqlite3 opens and closes one for each call.",
   dataset: "scratch",
   writes: false,
   settings: { synchronous: "NORMAL", callers: CALLERS },

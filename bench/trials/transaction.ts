@@ -13,7 +13,7 @@ export const transaction: Trial = {
   name: "transaction",
   title: "100,000 rows in one transaction",
   description:
-    "Six values a row, from an array already in memory, into an empty table; better-sqlite3-pool and sqlite3, at a round trip a row, get 5,000 and 20,000 rows and their time is multiplied (their stalls are not).",
+    "Six values per row, from an array in memory, into an empty table. better-sqlite3-pool and sqlite3 need a round trip per row; they get 5,000 and 20,000 rows, and their time is multiplied (their stalls are not).",
   dataset: "scratch",
   writes: true,
   settings: { synchronous: "FULL", callers: 1 },

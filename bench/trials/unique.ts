@@ -19,7 +19,7 @@ function trial(name: string, title: string, oneIn: number): Trial {
   return {
     name,
     title: `Inserts under a UNIQUE constraint, 64 in flight, ${title}`,
-    description: `Single-row inserts, synchronous=FULL, each committed before its caller is answered${oneIn === 0 ? "" : `; one in ${oneIn} has a value that there is already and has to reject`}. Calls/s counts the rows that were stored; they are counted afterwards.`,
+    description: `Single-row inserts, synchronous=FULL, each committed before its caller is answered${oneIn === 0 ? "" : `; one in ${oneIn} has an existing value and must reject`}. Calls/s counts the rows that were stored; they are counted afterwards.`,
     dataset: "codes",
     writes: true,
     settings: { synchronous: "FULL", callers: CALLERS },

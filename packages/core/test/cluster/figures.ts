@@ -113,7 +113,7 @@ it("milliseconds on a way of 25 ms each way", async () => {
     }
     return Math.round(times.toSorted((a, b) => a - b)[7]!);
   };
-  table(["where the way to the primary is 25 ms each way", "ms (median of 15)"], {
+  table(["with 25 ms of network delay each way to the primary", "ms (median of 15)"], {
     "a read of the replica": [await took(() => replica.get("SELECT 1"))],
     "a read of the primary, without a replica": [await took(() => remote.get("SELECT 1"))],
     "a write at the primary, without a replica": [await took(() => remote.run(INSERT, ROW))],
@@ -181,7 +181,7 @@ it("reads a second", async () => {
     growth[programs === 1 ? "1 program" : `${programs} programs`] = [together];
     for (const child of children) child.kill();
   }
-  table(["programs with a replica each, reads by key, 16 callers in each", "a second, together"], growth);
+  table(["programs, each with a replica; reads by key, 16 callers per program", "a second, in all"], growth);
   expect(Object.keys(growth)).toHaveLength(3);
 });
 
@@ -227,12 +227,7 @@ it("lag", async () => {
     await server.kill();
   }
   table(
-    [
-      "from a call that writes until another replica tells of it, `syncInterval: 100`",
-      "p50, ms",
-      "p99, ms",
-      "rows",
-    ],
+    ["from a write until another replica reports it, `syncInterval: 100`", "p50, ms", "p99, ms", "rows"],
     lags,
   );
   expect(Object.keys(lags)).toHaveLength(3);
