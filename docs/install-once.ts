@@ -1,4 +1,5 @@
-// For folders with packages of their own, which the workspace does not install: bench, docs/site, the tests with Litestream.
+// For folders with their own packages, which the workspace does not install: bench, docs/site, the tests with
+// Litestream.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// How figures get into a document: only by the command that measured them.
+// Writes figures into a document. Only the command that measured them does this.
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -20,7 +20,7 @@ export function writeMeasured(document: string, name: string, content: string): 
   format(file);
 }
 
-/** Has the workspace's formatter put a file that was written by a program into its form. */
+/** Formats a file that a program has written with the workspace's formatter. */
 export function format(file: URL): void {
   const biome = createRequire(import.meta.url).resolve("@biomejs/biome/bin/biome");
   execFileSync(

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { install } from "./install.ts";
 import { layOut, output, site } from "./pages.ts";
 
-/** Builds the site into `dist`. Throws with what the tools say: an export without a comment, a page that is not there. */
+/** Builds the site into `dist`. Throws the tools' messages, such as an export without a comment or a missing page. */
 export function build(): void {
   install();
   layOut();

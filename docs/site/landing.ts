@@ -1,4 +1,4 @@
-/** What VitePress makes the head of the home page from. */
+/** VitePress makes the head of the home page from this. */
 const HEAD = {
   layout: "home",
   hero: {
@@ -56,7 +56,7 @@ const HEAD = {
   ],
 };
 
-/** The home page, with the first blocks of the README, which are run by a test. */
+/** The home page, with the first blocks of the README, which a test runs. */
 export function landing(readme: string): string {
   const first = (language: string): string => {
     const [block] = new RegExp(`^\`\`\`${language}\\n.*?^\`\`\`$`, "ms").exec(readme) ?? [];

@@ -4,7 +4,10 @@ import { landing } from "./landing.ts";
 
 export const site = import.meta.dirname;
 export const root = join(site, "../..");
-/** What VitePress builds from: the documents where they are in the repository, so that their links hold. */
+/**
+ * The folder from which VitePress builds: the documents at the same paths as in the repository, so that their links
+ * hold.
+ */
 export const content = join(site, ".content");
 export const output = join(site, "dist");
 
@@ -32,7 +35,7 @@ const ORDER = [
   },
 ];
 
-/** The sidebar for the pages that there are. Throws for one that has no place in it. */
+/** The sidebar for the existing pages. Throws for a page without a place in it. */
 export function sidebar(): { text: string; items: { text: string; link: string }[] }[] {
   const there = new Set(globSync("*.md", { cwd: join(root, "docs") }).map((file) => basename(file, ".md")));
   const placed = new Set(ORDER.flatMap(({ pages }) => pages));
@@ -56,10 +59,10 @@ function titleOf(file: string): string {
 /** The documents of the repository that become pages. */
 const PAGES = globSync(["*.md", "docs/*.md"], { cwd: root });
 
-/** What the README is called on the site, whose home page is made by `landing.ts`. */
+/** The README's name on the site; `landing.ts` makes the home page. */
 const OVERVIEW = "overview.md";
 
-/** Lays the documents out for VitePress, with the pictures that they show, and a home page before them. */
+/** Copies the documents and their pictures for VitePress, and adds a home page. */
 export function layOut(): void {
   rmSync(content, { recursive: true, force: true });
   for (const page of PAGES) {
@@ -69,7 +72,8 @@ export function layOut(): void {
         const file = join(dirname(page), to.replace(/#.*$/, ""));
         if (bang === "!") cpSync(join(root, file), join(content, file));
         if (file === "README.md") return link.replace("README.md", OVERVIEW);
-        // What is in the repository and not on the site is named, without a link. What is in neither stays, and is an error.
+        // A file of the repository that is not on the site is named without a link. A link to nothing stays, and is an
+        // error.
         const elsewhere = bang === "" && !PAGES.includes(file) && existsSync(join(root, file));
         return elsewhere ? words : link;
       },

@@ -19,7 +19,7 @@ export default defineConfig({
   srcDir: content,
   outDir: output,
   lang: "en",
-  // Nothing is loaded from elsewhere, and nobody is told who reads.
+  // Nothing is loaded from other sites, so none learns of the readers.
   themeConfig: {
     search: { provider: "local" },
     outline: [2, 3],

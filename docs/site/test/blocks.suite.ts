@@ -9,7 +9,7 @@ import { parse as parseYaml } from "yaml";
 import { root } from "../pages.ts";
 import { blocks, inLanguage } from "./blocks.ts";
 
-/** Who sees to it that a block is right. Without a language it is no code: what a program prints, or a list of files. */
+/** What checks each kind of block. A block without a language is not code but output or a list of files. */
 const SEEN_TO: Readonly<Record<string, string>> = {
   "": "nobody",
   ts: "documents.suite.ts runs them",
@@ -46,13 +46,13 @@ describe("js", () => {
   it("compiles", () => {
     const files = inLanguage("js").map(({ text }, index) => {
       const file = `${index}.mjs`;
-      // A block without imports goes on where the one before has ended.
+      // A block without imports continues the block before it.
       const before = /^import /m.test(text) || text.startsWith("//") ? "" : PRELUDE;
       writeFileSync(join(folder, file), before + text);
       return file;
     });
     expect(files.length).toBeGreaterThan(3);
-    // electron-vite's own declaration of it.
+    // As electron-vite declares it.
     writeFileSync(
       join(folder, "path.d.ts"),
       'declare module "*?modulePath" {\n  const path: string;\n  export default path;\n}\n',
@@ -126,7 +126,7 @@ function commandsOf(text: string): string[] {
     .filter((line) => line !== "");
 }
 
-/** Whether what a package manager is told to run can be run from there. */
+/** Whether a package manager's command exists in that folder. */
 function scriptOf(line: string, folder: string): boolean {
   const [, prefix = "."] = /--prefix (\S+)/.exec(line) ?? [];
   const [, name = ""] = /^(?:npx -y pnpm@12|pnpm|npm)(?: --prefix \S+)?(?: run)? (\S+)/.exec(line) ?? [];
@@ -142,7 +142,7 @@ function scriptOf(line: string, folder: string): boolean {
   return Object.hasOwn(scripts, name);
 }
 
-/** Commands that are run, in these words or with other files, by the suites of the bundlers and of Litestream. */
+/** Commands that the suites of the bundlers and of Litestream run, as they are or with other files. */
 const ELSEWHERE = ["cp", "echo", "esbuild", "litestream", "node", "postject"];
 
 describe("dockerfile", () => {
@@ -174,7 +174,7 @@ describe("dockerfile", () => {
   );
 });
 
-/** Of Docker's reference, as far as a program of Node has a use for them. */
+/** The instructions of Docker's reference that a Node program uses. */
 const INSTRUCTIONS = ["FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "VOLUME", "CMD"];
 
 describe("yaml", () => {

@@ -9,7 +9,7 @@ export interface Block {
   readonly text: string;
 }
 
-/** All of them. */
+/** All blocks. */
 export const blocks: readonly Block[] = [
   "README.md",
   ...globSync("docs/*.md", { cwd: root }).toSorted(),

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findChromium } from "../../../examples/electron/test/chromium.ts";
 import { output } from "../pages.ts";
 
-/** A page of each kind, and every document: what they are made of differs. */
+/** A page of each kind, and every document. */
 const PAGES = [
   "index",
   "overview",
@@ -20,7 +20,7 @@ const PAGES = [
   "api/@sqlite-aio/core/interfaces/ConnectOptions",
 ].toSorted();
 
-/** A folder for pictures of the pages, to be looked at. */
+/** A folder for screenshots. */
 const SCREENSHOTS = process.env["SCREENSHOTS"];
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -64,7 +64,7 @@ afterAll(async () => {
   server.close();
 });
 
-/** What is wrong with a page as it is laid out, in words. */
+/** The faults in a page's layout, in words. */
 function faultsOf(): string[] {
   const faults: string[] = [];
   const { clientWidth, scrollWidth } = document.documentElement;

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const run = promisify(execFile);
 
-/** What the blocks take for granted: that `app.db` is there, and for one without imports that it is open as `db`. */
+/** What the blocks assume: `app.db` exists, and a block without imports has it open as `db`. */
 const prelude = `import { connect } from "@sqlite-aio/core";
 await using db = await connect("app.db");
 `;

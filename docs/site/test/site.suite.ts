@@ -9,16 +9,16 @@ import { output, root, site } from "../pages.ts";
 
 const pages = globSync("**/*.html", { cwd: output });
 
-/** The links in a folder of pages, by what became of them: pages, files, and places on a page. */
+/** The links in a folder of pages, sound and broken: to pages, to files, and to places on a page. */
 async function linksOf(folder: string): Promise<{ readonly broken: string[]; readonly sound: string[] }> {
   const { links } = await new LinkChecker().check({
     path: folder,
     recurse: true,
-    // The server is of this process: on a busy machine a hundred requests at once are more than it answers in time.
+    // The server runs in this process: on a busy machine it could not answer a hundred requests at once in time.
     concurrency: 10,
     checkFragments: true,
     checkCss: true,
-    // Whether other sites are there is their business, and no network is needed.
+    // Links to other sites are not checked: no network is needed.
     linksToSkip: async (link) => !isHere(link),
   });
   const named = (wanted: LinkState): string[] => {

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-/** What V8 writes when a process or a thread ends; of ranges that contain each other the innermost counts. */
+/** V8's report at the end of a process or thread. Of nested ranges the innermost counts. */
 interface Report {
   readonly result: readonly {
     readonly url: string;
@@ -24,7 +24,7 @@ interface Report {
   }[];
 }
 
-/** What differs in a bundle, where bundled.test.ts and `pnpm test:bundlers` run it. */
+/** Lines that only run in a bundle: bundled.test.ts and `pnpm test:bundlers` run them. */
 const ONLY_IN_BUNDLES = new Set(["packages/worker/dist/engine/here.js", "packages/worker/dist/index.js"]);
 
 /** A line that does nothing: a comment, or the end of what others do. */
@@ -88,7 +88,7 @@ function parse(text: string): Report {
   }
 }
 
-/** How many lines do something, and which of them, counted from 0, were not run to their end. */
+/** The number of lines with code, and those (counted from 0) that did not run to their end. */
 function lookAt(text: string, run: Uint8Array): { counted: number; unrun: number[] } {
   let counted = 0;
   let at = 0;

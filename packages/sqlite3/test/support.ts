@@ -8,7 +8,7 @@ import type { Database } from "../dist/declarations/sqlite3.js";
 export { sqlite3 };
 export type { Database };
 
-/** What every error of the package has. */
+/** The properties of every error of the package. */
 export interface Sqlite3Error extends Error {
   readonly errno: number;
   readonly code: string;
@@ -22,13 +22,13 @@ afterAll(() => {
   if (folder !== null) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A path that nothing is at. */
+/** A path without a file. */
 export function freshPath(): string {
   folder ??= mkdtempSync(join(tmpdir(), "sqlite3-"));
   return join(folder, `${++files}.db`);
 }
 
-/** What a call hands to its callback. */
+/** The arguments that a call passes to its callback. */
 export function called<T = unknown>(
   call: (callback: (error: Error | null, result?: T) => void) => unknown,
 ): Promise<T> {
@@ -37,7 +37,7 @@ export function called<T = unknown>(
   });
 }
 
-/** The error that a call hands to its callback. */
+/** The error that a call passes to its callback. */
 export async function failed(
   call: (callback: (error: Error | null) => void) => unknown,
 ): Promise<Pick<Sqlite3Error, "message" | "errno" | "code">> {
@@ -47,7 +47,7 @@ export async function failed(
   return { message, errno, code };
 }
 
-/** A database that is open, and is closed with the block that holds it. */
+/** Opens a database that is closed at the end of the block. */
 export async function open(filename = ":memory:", mode?: number): Promise<Database & AsyncDisposable> {
   const db = await called<Database>((callback) => {
     const opening: Database = new sqlite3.Database(filename, mode, (error) => callback(error, opening));
@@ -59,7 +59,7 @@ export async function open(filename = ":memory:", mode?: number): Promise<Databa
   });
 }
 
-/** The next event of this name, and what comes with it. */
+/** The arguments of the next event of this name. */
 export function event(emitter: NodeJS.EventEmitter, name: string): Promise<unknown[]> {
   return new Promise((resolve) => void emitter.once(name, (...args: unknown[]) => resolve(args)));
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BESIDE, deploy, entryCjs, makeProject, missing, PLAIN, tool, works } from "./project.ts";
 
-/** How a bundler is told what is wanted. */
+/** How to run a bundler. */
 interface Bundler {
   readonly name: string;
   readonly format: "module" | "commonjs";

@@ -6,15 +6,15 @@ import { inject } from "vitest";
 
 const run = promisify(execFile);
 
-/** Nothing here may outlive the suite. */
+/** No process may outlive the suite. */
 const LIMITS = { timeout: 50_000, killSignal: "SIGKILL" } as const;
-/** The folder of all that is thrown away. */
+/** The folder for everything temporary. */
 export const workshop = inject("workshop");
 
 /** The folder with the packages and the bundlers. */
 export const tools = join(workshop, "tools");
 
-/** What a program says when all went well. */
+/** The output of a program that works. */
 export const works = {
   ok: true,
   sum: 2,
@@ -24,7 +24,7 @@ export const works = {
   stopped: true,
 };
 
-/** What a program says that was bundled without the thread's file. */
+/** The output of a program that was bundled without the thread's file. */
 export const missing = {
   ok: false,
   name: "OperationalError",
@@ -32,7 +32,7 @@ export const missing = {
   fix: true,
 };
 
-/** Uses a connection, a pool, a closure that SQL calls, and an interrupt, and says what came of it. */
+/** Uses a connection, a pool, a closure that SQL calls, and an interrupt, and prints the results. */
 const EXERCISE = `
 import { capabilities, connect, createPool } from "@sqlite-aio/core";
 
@@ -65,7 +65,7 @@ export async function exercise(options) {
 }
 `;
 
-/** Starts the thread from the file that is named, beside the program. */
+/** Starts the thread from the named file beside the program. */
 export const BESIDE = (file: string, here = "import.meta.dirname"): string => `
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -76,7 +76,7 @@ exercise({ createWorker: (url, options) => new Worker(join(${here}, "${file}"), 
 /** Leaves the thread's file to the library. */
 export const PLAIN = 'import { exercise } from "./exercise.js";\nexercise();\n';
 
-/** The thread's file that a program can bring along. */
+/** The thread's file, for copying beside a program. */
 export const entryCjs = join(tools, "node_modules/@sqlite-aio/worker/dist/entry.cjs");
 
 /** A project among the tools, made of these files. */
@@ -90,7 +90,7 @@ export async function makeProject(files: Readonly<Record<string, string>>): Prom
   return folder;
 }
 
-/** Runs a tool of `tools`, or Node, in a project, and gives what it prints. */
+/** Runs a tool of `tools`, or Node, in a project, and returns its output. */
 export async function tool(folder: string, name: string, ...args: string[]): Promise<string> {
   const bin = name === "node" ? process.execPath : join(tools, "node_modules/.bin", name);
   const env = { ...process.env, CI: "1", NO_COLOR: "1", NODE_ENV: "production" };
@@ -103,7 +103,7 @@ export async function tool(folder: string, name: string, ...args: string[]): Pro
   }
 }
 
-/** Copies what was built to where only some packages are installed, and runs it there. */
+/** Copies the build to a folder with only some of the packages, and runs it there. */
 export async function deploy(
   project: string,
   format: "module" | "commonjs",
@@ -116,7 +116,7 @@ export async function deploy(
   return await said(process.execPath, [program], folder);
 }
 
-/** What a program says. */
+/** The output of a program, as JSON. */
 export async function said(command: string, args: readonly string[], cwd: string): Promise<unknown> {
   const { stdout } = await run(command, [...args], { cwd, env: cleanEnvironment(), ...LIMITS });
   const line = stdout.trim().split("\n").at(-1) ?? "";
@@ -127,7 +127,7 @@ export async function said(command: string, args: readonly string[], cwd: string
   }
 }
 
-/** Without what vitest and pnpm say of themselves. */
+/** The environment without the variables of vitest and pnpm. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const { PATH, HOME, TMPDIR } = process.env;
   return { PATH, HOME, TMPDIR };

@@ -1,4 +1,4 @@
-/** What is tried, and what docs/bundlers.md says was tried. */
+/** The tested versions, which docs/bundlers.md also names. */
 export const versions = {
   esbuild: "0.28.2",
   rollup: "4.68.7",

@@ -12,8 +12,8 @@ declare module "vitest" {
 }
 
 /**
- * Three throw-away projects that know nothing of the workspace: `tools` has the packed packages and all bundlers,
- * `whole` is where a program runs whose packages are installed, `bare` where only the engine and the companion are.
+ * Three temporary projects outside the workspace. `tools` has the packed packages and all bundlers. In `whole` run
+ * programs whose packages are installed. `bare` has only the engine and the companion.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const workshop = await mkdtemp(join(tmpdir(), "sqlite-aio-bundlers-"));

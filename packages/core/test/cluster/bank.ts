@@ -1,6 +1,6 @@
 import type { BatchStatement } from "@sqlite-aio/core";
 
-/** Accounts, and what each has in the beginning. */
+/** Number of accounts, and their initial balance. */
 export const ACCOUNTS = 20;
 export const BALANCE = 1000;
 
@@ -33,5 +33,5 @@ export const AUDIT = `
     (SELECT count(*) FROM (SELECT 1 FROM entry GROUP BY transfer HAVING count(*) <> 2 OR sum(amount) <> 0)) AS halves,
     (SELECT count(*) FROM account WHERE balance <> ${BALANCE} + coalesce((SELECT sum(amount) FROM entry WHERE account = account.id), 0)) AS wrong`;
 
-/** What AUDIT gives then. */
+/** The result of AUDIT if all is well. */
 export const SOUND = { money: 0, halves: 0, wrong: 0 };

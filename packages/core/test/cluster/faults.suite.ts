@@ -27,7 +27,7 @@ async function cluster(through: { readonly url: string } | null = null): Promise
   return { primary, secondary, machines };
 }
 
-/** Resolves when so many more transfers have been acknowledged, and each machine has looked at its replica. */
+/** Resolves when this many more transfers were acknowledged and each machine has read its replica. */
 async function work({ machines }: Cluster, transfers = TRANSFERS): Promise<void> {
   const before = total(machines);
   while (total(machines) < before + transfers || machines.some(({ isReady }) => !isReady)) {
@@ -40,19 +40,19 @@ function total(machines: readonly Machine[]): number {
   return machines.reduce((sum, { done }) => sum + done.length, 0);
 }
 
-/** What a cluster is found to be when all has stopped. */
+/** The state of a cluster after everything has stopped. */
 interface Reckoning {
   /** Transfers that were acknowledged and are missing at the primary. */
   readonly lost: readonly string[];
-  /** Transfers that were told as undone and are there. */
+  /** Transfers that were reported as not done, but are there. */
   readonly risen: readonly string[];
   /** Snapshots of replicas that were not whole. */
   readonly torn: readonly string[];
-  /** Of the primary, then of each replica after a sync: the sums, and whether the file is sound. */
+  /** For the primary, then for each replica after a sync: the sums, and whether the file is sound. */
   readonly audits: readonly unknown[];
 }
 
-/** The primary and so many replicas, all of them sound. */
+/** The expected result: the primary and all replicas are sound. */
 function whole(replicas: number): Reckoning {
   const sound = { ...SOUND, integrity: "ok", complete: true };
   return { lost: [], risen: [], torn: [], audits: [SOUND, ...Array.from({ length: replicas }, () => sound)] };
@@ -106,7 +106,7 @@ describe("while three machines move money, no snapshot of a replica is torn and 
   it("when the primary is killed, again and again", async () => {
     for (let round = 0; round < 3; round++) {
       await them.primary.kill();
-      // Reads go on meanwhile: the machines look at their replicas without a pause.
+      // Reads go on meanwhile: the machines read their replicas without a pause.
       const looks = them.machines.map((machine) => machine.looks);
       while (them.machines.some((machine, index) => machine.looks <= looks[index]!)) await sleep(20);
       await them.primary.start();

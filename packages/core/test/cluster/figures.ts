@@ -11,7 +11,7 @@ import { openRemote, openReplica } from "./open.ts";
 import { Proxy } from "./proxy.ts";
 import { Server } from "./server.ts";
 
-// Figures of one run beside each other, for docs/scaling-out.md: what counts is their ratio.
+// Compares figures of one run, for docs/scaling-out.md: only their ratio counts.
 
 /** How long each is measured, in ms. */
 const TIME = 2500;
@@ -19,7 +19,7 @@ const TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT NOT NULL, at RE
 const INSERT = "INSERT INTO t (text, at) VALUES (?, ?)";
 const ROW = ["some text of a usual length, as a note may have", 0];
 
-/** Calls a second of so many callers, each of which does the next when the last is done. */
+/** Calls per second of this many callers; each makes its next call when the last is answered. */
 async function rate(callers: number, call: () => Promise<unknown>, of = 1): Promise<number> {
   const end = performance.now() + TIME;
   let done = 0;
@@ -34,7 +34,7 @@ async function rate(callers: number, call: () => Promise<unknown>, of = 1): Prom
   return Math.round((done / (performance.now() - began)) * 1000);
 }
 
-/** A file of this machine, read and written by the engine that a replica has, or by the one that is the default. */
+/** A local file, with the engine of a replica or with the default engine. */
 async function openLocal(engine: "better-sqlite3" | "libsql"): Promise<Pool> {
   const pool = await createPool(await temporaryPath(), { engine });
   onTestFinished(() => pool.close());
@@ -55,7 +55,7 @@ function table(head: readonly string[], rows: Readonly<Record<string, readonly (
   console.log(tables.at(-1));
 }
 
-/** Five tables, of all tests. */
+/** The number of tables that all tests make. */
 const ALL = 5;
 
 afterAll(() => {
@@ -70,7 +70,7 @@ it("writes a second", async () => {
   const plain = await openLocal("libsql");
   const remote = await openRemote(await Server.start());
   await remote.run(TABLE);
-  // Of a server of its own: what the others write would have to arrive first.
+  // Uses its own server: otherwise it would have to wait for the writes of the others.
   const replica = await openReplica(await Server.start());
   await replica.run(TABLE);
   const batch = Array.from({ length: 16 }, () => [INSERT, ROW] as const);
@@ -215,7 +215,7 @@ it("lag", async () => {
     }
     await Promise.all(writes);
     await replica.sync();
-    // What came with the last sync may have been told of before anybody looked.
+    // The rows of the last sync may have arrived before the last look.
     await look();
     await Promise.all(looks);
     expect(seen).toHaveLength(writes.length);

@@ -11,7 +11,7 @@ import { Server } from "./server.ts";
 interface Opened {
   readonly path: string;
   readonly threads: () => number;
-  /** Opens a pool with a replica, and gives what `use` makes of it. */
+  /** Opens a pool with a replica, and returns the result of `use`. */
   readonly open: <T>(use: (pool: ClusterPool) => Promise<T>) => Promise<T>;
 }
 
@@ -68,7 +68,7 @@ it("a pool with a replica that is forgotten says where it was opened, and gives 
   expect(messages).toEqual([
     expect.stringMatching(/^the pool on .*replica\.db was not closed; it was opened here:\n/),
   ]);
-  // Nobody has the replica any more.
+  // The replica is free again.
   const again = await openReplica(server, {}, path);
   expect(await again.all("SELECT a FROM t")).toEqual([]);
 });

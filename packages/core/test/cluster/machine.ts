@@ -14,11 +14,11 @@ let lives = 0;
 /** A machine of a cluster: a file, and one program at a time that uses it. */
 export class Machine {
   readonly path: string;
-  /** Transfers by what was said of them last. */
+  /** The latest report on each transfer. */
   readonly said = new Map<string, "begin" | "done" | "undone" | "unknown">();
   /** Snapshots that were not whole. */
   readonly torn: string[] = [];
-  /** Codes of what was not done, with how often. */
+  /** Codes of failed transfers, with their counts. */
   readonly codes = new Map<string, number>();
   looks = 0;
   readonly #primary: PrimaryOptions;
@@ -74,12 +74,12 @@ export class Machine {
     return this.#words.has("ready");
   }
 
-  /** The power goes. */
+  /** Simulates a power cut. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
   }
 
-  /** It is asked to stop, and closes its pool. */
+  /** Asks the program to stop; it closes its pool. */
   async stop(): Promise<void> {
     await this.#end("SIGTERM");
     this.check();

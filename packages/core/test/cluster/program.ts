@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type ClusterPool, createPool, PrimaryError, type PrimaryOptions } from "@sqlite-aio/core";
 import { ACCOUNTS, AUDIT, SOUND, transfer } from "./bank.ts";
 
-// A machine of a cluster: moves money at the primary and audits its replica, until it is killed or told to stop. It says what
-// it is about to do, what became of that, and what it found.
+// A machine of a cluster: moves money at the primary and audits its replica, until it is killed or told to stop. It
+// prints what it is about to do, the result, and its findings.
 const [path = "", life = "", engine = "", primary = "{}"] = process.argv.slice(2);
 const CALLERS = 3;
 
@@ -33,7 +33,7 @@ await Promise.all([...Array.from({ length: CALLERS }, (_, index) => caller(index
 await pool.close();
 say("closed");
 
-/** The primary may be away at this moment, and the lock of a process that was killed is gone with it. */
+/** The primary may be unreachable at this moment. The lock of a killed process is gone. */
 async function open(): Promise<ClusterPool> {
   for (;;) {
     try {
@@ -63,7 +63,7 @@ async function caller(index: number): Promise<void> {
       say(`done ${name}`);
     } catch (error) {
       const { code, outcome } = error as { code?: string; outcome?: string };
-      // Of these it is known that nothing has happened.
+      // With these errors, nothing has happened for certain.
       const undone =
         outcome === "not-started" || code === "SQLITE_ABORT_ROLLBACK" || code?.startsWith("SQLITE_BUSY");
       say(
@@ -74,7 +74,7 @@ async function caller(index: number): Promise<void> {
   }
 }
 
-/** Looks at the replica without a pause. Two looks of one snapshot are the same. */
+/** Audits the replica without a pause. Two reads of one snapshot must agree. */
 async function auditor(): Promise<void> {
   let looks = 0;
   while (!stopping.signal.aborted) {

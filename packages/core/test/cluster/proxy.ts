@@ -2,15 +2,15 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** A way to a server that can be made long, be closed, and be cut. */
+/** A proxy to a server. It can delay, close and cut connections. */
 export class Proxy {
-  /** What a replicator asks gets lost from now on, and nobody is told. */
+  /** From now on, requests of replicators are lost without an error. */
   swallowsSyncs = false;
   readonly #port: number;
   readonly #sockets = new Set<Socket>();
-  /** Milliseconds that everything takes, each way. */
+  /** Delay in milliseconds, each way. */
   delay = 0;
-  /** What is sent to the client is dropped from now on, and the connection with it. */
+  /** From now on, answers to the client are dropped, and the connection is closed. */
   cutsAnswers = false;
 
   private constructor(port: number) {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { pathToFileURL } from "node:url";
 import { createPool } from "@sqlite-aio/core";
 
-// Reads from a replica of its own for some time, and tells how many rows a second that were.
+// Reads from its own replica for some time, and prints the number of rows per second.
 const [url = "", path = "", time = "0"] = process.argv.slice(2);
 const engine = pathToFileURL(createRequire(import.meta.url).resolve("libsql"));
 const pool = await createPool(path, { engine, primary: { url } });

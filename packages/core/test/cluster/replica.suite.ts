@@ -268,7 +268,7 @@ describe("a primary that hangs", () => {
     server.hang();
     const ended = once(child, "exit");
     child.send("go");
-    // It never resumes: this would wait for ever.
+    // The server never resumes, so this would wait forever.
     expect(await ended).toEqual([7, null]);
   });
 });

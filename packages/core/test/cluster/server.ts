@@ -10,7 +10,7 @@ import { binaryFor } from "./binary.ts";
 
 const sqld = binaryFor(process.platform, process.arch);
 
-/** What a server is started with. */
+/** Options of a server. */
 export interface ServerOptions {
   /** The server that this one is a replica of. */
   readonly primary?: Server;
@@ -35,7 +35,7 @@ export class Server {
     this.#grpc = grpc;
   }
 
-  /** Starts one, which is gone when the test is over. */
+  /** Starts a server that ends with the test. */
   static async start(options: ServerOptions = {}): Promise<Server> {
     for (;;) {
       const server = new Server(options, await newFolder(), await freePort(), await freePort());
@@ -47,7 +47,7 @@ export class Server {
         await server.start();
         return server;
       } catch (error) {
-        // Somebody else has taken the port in between.
+        // Another process has taken the port in between.
         if (!String(error).includes("Address already in use")) throw error;
       }
     }
@@ -65,7 +65,7 @@ export class Server {
     return `http://127.0.0.1:${this.#grpc}`;
   }
 
-  /** Starts it again, with what is in its folder. Resolves when it answers. */
+  /** Starts it again on its folder. Resolves when it answers. */
   async start(): Promise<void> {
     const { primary, keyFile, more = [] } = this.#options;
     const child = spawn(
@@ -101,7 +101,7 @@ export class Server {
     }
   }
 
-  /** The power goes. */
+  /** Simulates a power cut. */
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = null;
@@ -111,17 +111,17 @@ export class Server {
     await ended;
   }
 
-  /** It does not answer any more, and does not say so. */
+  /** Makes it hang: it does not answer, and does not close connections. */
   hang(): void {
     this.#child!.kill("SIGSTOP");
   }
 
-  /** It goes on. */
+  /** Lets it go on. */
   resume(): void {
     this.#child!.kill("SIGCONT");
   }
 
-  /** It is killed, and an empty one takes its place. */
+  /** Kills it, and starts an empty server in its place. */
   async replace(): Promise<void> {
     await this.kill();
     await rm(this.#folder, { recursive: true });
@@ -134,7 +134,10 @@ function newFolder(): Promise<string> {
   return mkdtemp(join(tmpdir(), "sqlite-aio-cluster-"));
 }
 
-/** Below those that the system gives to connections, one of which could have it before the server is started again. */
+/**
+ * A port below those that the system gives to connections: otherwise a connection could take it before the server
+ * starts again.
+ */
 async function freePort(): Promise<number> {
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 20_000);

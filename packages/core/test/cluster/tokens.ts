@@ -3,11 +3,11 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { temporaryFolder } from "../support/database.ts";
 
-/** A key of its own, and tokens that are signed with it. */
+/** A new key, and tokens signed with it. */
 export interface Tokens {
   /** For the server. */
   readonly keyFile: string;
-  /** A token that is good until this moment, in seconds of Unix. */
+  /** A token that is valid until this time, in Unix seconds. */
   until(expires: number): string;
 }
 

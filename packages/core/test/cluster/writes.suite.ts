@@ -212,7 +212,7 @@ describe.each(KINDS)("a pool with $kind", ({ open }) => {
 
   it("rejects at once what cannot be done in a cluster", async () => {
     const { server, pool } = await withTables(open);
-    // Nothing of it is asked of anybody.
+    // No request is sent for it.
     server.hang();
     const refused = [
       "ATTACH 'x' AS y",
@@ -468,7 +468,7 @@ describe("a write", () => {
     server.hang();
     expect(await rejection(pool.run("INSERT INTO t (a) VALUES ('y')"))).toMatchObject({ outcome: "unknown" });
     server.resume();
-    // The first one has happened; of the second it depends on when the server notices that nobody waits.
+    // The first write has happened. Whether the second has depends on when the server notices that its client is gone.
     const direct = await openRemote(server);
     expect(await direct.all("SELECT a FROM t WHERE a = 'x'")).toEqual([{ a: "x" }]);
     await server.kill();

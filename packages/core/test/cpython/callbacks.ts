@@ -1,4 +1,4 @@
-// What the cases give to be called, by the names that program.py has for the same.
+// The callbacks of the cases, by their names in program.py.
 import * as core from "@sqlite-aio/core";
 import { type AggregateClass, type Connection, registerAdapter, SqliteRow } from "@sqlite-aio/core";
 

@@ -8,13 +8,13 @@ import type { Outcome } from "./program.ts";
 
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
-/** What one version of CPython answers, case by case. */
+/** The answers of one CPython version, case by case. */
 export interface Answers {
   readonly version: readonly [number, number];
   readonly answers: readonly (readonly Outcome[])[];
 }
 
-/** What CPython answered to a case when write-table.ts was run: a version that knows all that is asked. */
+/** CPython's recorded answers, from a version that knows all cases. */
 export function recorded(): (area: string, title: string) => readonly Outcome[] {
   const answers = new Map<string, readonly Outcome[]>();
   for (const line of readFileSync(file("answers.jsonl"), "utf8").trimEnd().split("\n")) {
@@ -24,14 +24,14 @@ export function recorded(): (area: string, title: string) => readonly Outcome[] 
   return (area, title) => answers.get(`${area}: ${title}`) ?? [];
 }
 
-/** Asks the Python of this machine. */
+/** Runs the cases in the Python of this machine. */
 export function ask(cases: readonly Case[], python = "python3"): Answers {
   const input = JSON.stringify(cases.map(({ steps }) => ({ steps })));
   const options = { input, encoding: "utf8", maxBuffer: 2 ** 26 } as const;
   return JSON.parse(execFileSync(python, ["-W", "ignore", file("program.py")], options)) as Answers;
 }
 
-/** Whether a version of CPython has what the case is about. */
+/** Whether a CPython version has the feature of the case. */
 export function knows(version: readonly [number, number], { since = [3, 11] }: Case): boolean {
   return version[0] > since[0] || (version[0] === since[0] && version[1] >= since[1]);
 }
@@ -47,7 +47,7 @@ export function same(there: readonly Outcome[], here: readonly Outcome[]): boole
   return isDeepStrictEqual(JSON.parse(JSON.stringify(there)), JSON.parse(JSON.stringify(comparable)));
 }
 
-/** What docs/from-aiosqlite.md says of all this. */
+/** The section of docs/from-aiosqlite.md. */
 export function documented(): string {
   const rows = AREAS.map(({ name, cases, left }) => {
     const differ = cases.filter(({ differs }) => differs !== undefined).length;

@@ -27,7 +27,7 @@ import {
 /** A method of `Run` here and in program.py, and its arguments as JSON has them; blobs, large and odd numbers as in `given()`. */
 export type Step = readonly [method: string, ...parameters: unknown[]];
 
-/** What came of a step: a value, or the name of an error's class and its code. */
+/** The result of a step: a value, or the name of an error's class and its code. */
 export interface Outcome {
   readonly ok?: unknown;
   readonly error?: string;
@@ -352,7 +352,7 @@ async function outcome(work: () => unknown): Promise<Outcome> {
   }
 }
 
-/** What came of each step, in a folder of its own. */
+/** Runs the steps in a new folder, and returns the result of each. */
 export async function perform(steps: readonly Step[], folder: string): Promise<Outcome[]> {
   const run = new Run(folder);
   const answers: Outcome[] = [];

@@ -4,7 +4,7 @@ import type { IpcRendererLike } from "@sqlite-aio/core/electron/preload";
 import type { SenderEvent, PortLike } from "@sqlite-aio/core/electron";
 import { onTestFinished } from "vitest";
 
-/** Electron's event, as far as before-quit and the like have one. */
+/** The event of before-quit and similar events. */
 export class FakeEvent {
   defaultPrevented = false;
 
@@ -52,7 +52,7 @@ export class FakeApp extends EventEmitter {
 }
 
 export class FakeWindow extends EventEmitter {
-  /** What a page with unsaved changes answers. */
+  /** Whether the window refuses to close, as a page with unsaved changes does. */
   stays = false;
 
   close(): boolean {
@@ -109,13 +109,13 @@ export interface Page {
   readonly webContents: FakeWebContents;
   /** The ports that it sent. Closed here, they are cut off, as by a reload of the page. */
   readonly ports: MessagePort[];
-  /** What it goes to the main process with. */
+  /** The frame that the main process sees. */
   readonly frame: { url: string; parent: unknown };
-  /** What a call was answered with, as it arrived. */
+  /** The answers to calls, as they arrived. */
   readonly answers: unknown[];
 }
 
-/** A page: what it sends and what it gets goes through structured clone, as between processes. */
+/** A page. All its messages go through structured clone, as between processes. */
 export function openPage(ipcMain: FakeIpcMain, url = "file:///app/index.html"): Page {
   const webContents = new FakeWebContents();
   const frame = { url, parent: null as unknown };
@@ -133,8 +133,7 @@ export function openPage(ipcMain: FakeIpcMain, url = "file:///app/index.html"): 
         answers.push(answer);
         return answer;
       } catch (error) {
-        // As Electron does: a message is all that is left.
-        // oxlint-disable-next-line eslint/preserve-caught-error
+        // As in Electron, only the message is left of an error.
         throw new Error(`Error invoking remote method '${channel}': ${String(error)}`);
       }
     },

@@ -12,7 +12,7 @@ const run = promisify(execFile);
 /** Files by their paths. */
 export type Files = Readonly<Record<string, string>>;
 
-/** A throw-away folder with the packed packages and others, in which there can be one project or several. */
+/** A temporary folder with the packed packages and others, for one project or several. */
 export class Installation {
   readonly folder: string;
 
@@ -28,13 +28,13 @@ export class Installation {
     const folder = await mkdtemp(join(tmpdir(), "sqlite-aio-frameworks-"));
     await writeFile(join(folder, "package.json"), JSON.stringify({ private: true, type }));
     const others = Object.entries(packages).map(([name, version]) => `${name}@${version}`);
-    // Some name an older Babel, or databases that nobody needs here, as peers.
+    // Some have an older Babel, or databases that are not needed here, as peers.
     await addPackages(folder, [...inject("tarballs"), ...others], "--legacy-peer-deps");
     return new Installation(folder);
   }
 
   remove(): Promise<void> {
-    // What has been killed may still be about to go.
+    // Killed processes may still be ending.
     return rm(this.folder, { recursive: true, maxRetries: 10 });
   }
 
@@ -46,7 +46,7 @@ export class Installation {
     }
   }
 
-  /** A project beside others, which finds what is installed above it. */
+  /** A project that uses the packages installed above it. */
   async project(files: Files): Promise<string> {
     const folder = await mkdtemp(join(this.folder, "project-"));
     await this.write(files, folder);
@@ -90,7 +90,7 @@ export async function runNode(
   }
 }
 
-/** A copy of what was built, in a folder where nothing else is. */
+/** A copy of the build in an otherwise empty folder. */
 export async function deploy(built: string): Promise<string> {
   const folder = await emptyFolder();
   await cp(built, folder, { recursive: true, verbatimSymlinks: true });

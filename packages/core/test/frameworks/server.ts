@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { onTestFinished } from "vitest";
 
-/** Nothing here may outlive its test. */
+/** No process may outlive its test. */
 export const LIMIT_MS = 230_000 * Number(process.env["SQLITE_AIO_TIME_FACTOR"] ?? 1);
 
-/** Without what vitest and pnpm say of themselves. */
+/** The environment without the variables of vitest and pnpm. */
 export const environment = {
   PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`,
   HOME: process.env["HOME"],
@@ -18,7 +18,7 @@ export const environment = {
   NEXT_TELEMETRY_DISABLED: "1",
 };
 
-/** A program of a user's that listens, in a process of its own. */
+/** A user's server program, in a process of its own. */
 export class Server {
   readonly #process: ChildProcess;
   readonly #port: string;
@@ -35,7 +35,7 @@ export class Server {
     });
   }
 
-  /** Starts it, and resolves when it says that it is ready. It ends with the test at the latest. */
+  /** Starts the program, and resolves when it prints that it is ready. It ends with the test at the latest. */
   static async start(folder: string, args: readonly string[], ready: RegExp): Promise<Server> {
     const server = new Server(folder, args, await freePort());
     onTestFinished(() => server.#kill());
@@ -65,14 +65,17 @@ export class Server {
     });
   }
 
-  /** What it answers to a GET, as JSON. */
+  /** The answer to a GET, as JSON. */
   async ask(path: string): Promise<unknown> {
     const response = await fetch(`http://127.0.0.1:${this.#port}${path}`);
     if (!response.ok) throw new Error(`${path}: ${response.status}\n${this.#said}`);
     return await response.json();
   }
 
-  /** Sends what a process manager or `docker stop` sends, and gives what the process ended with. */
+  /**
+   * Sends SIGTERM, as a process manager or `docker stop` does. Returns the exit code or the signal that ended the
+   * process.
+   */
   async terminate(): Promise<number | string> {
     const ended = once(this.#process, "exit") as Promise<[number | null, string | null]>;
     this.#process.kill("SIGTERM");

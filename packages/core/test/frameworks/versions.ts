@@ -1,4 +1,4 @@
-/** What is tried, and what docs/bundlers.md and docs/frameworks.md say was tried. */
+/** The tested versions, which docs/bundlers.md and docs/frameworks.md also name. */
 export const runners = {
   jest: "30.5.2",
   "@types/jest": "30.0.0",
@@ -9,7 +9,7 @@ export const runners = {
   mocha: "12.0.3",
 } as const;
 
-/** The oldest Node that is promised; from npm, where Node itself is a package. */
+/** The oldest supported Node; from npm, where Node itself is a package. */
 export const oldestNode = "22.14.0";
 
 /** Their entries in core are part of what is traced. */

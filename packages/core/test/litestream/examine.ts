@@ -8,15 +8,15 @@ export interface Findings {
   readonly integrity: unknown;
   /** Numbers of the writes that are there, whole. */
   readonly present: ReadonlySet<number>;
-  /** Rows that nobody has written, or halves of a transaction. */
+  /** Rows that no writer has written, or halves of a transaction. */
   readonly strange: readonly unknown[];
   /** Numbers of acknowledged writes that are missing. */
   readonly missing: readonly number[];
-  /** Of those, the ones that had been acknowledged before something began that is there. */
+  /** Those missing writes that were acknowledged before a write began that is there. */
   readonly gaps: readonly number[];
 }
 
-/** Reads a database that is nobody's, and compares it with what its writers have said. */
+/** Reads a database that is not in use, and compares it with the journal of its writers. */
 export async function examine(path: string, journal: Journal, life: string): Promise<Findings> {
   await using pool = await createPool(path);
   const integrity = (await pool.get<{ integrity_check: unknown }>("PRAGMA integrity_check"))?.integrity_check;

@@ -1,4 +1,4 @@
-/** What the writer has said, and when it was heard here. */
+/** The writer's lines, and when they arrived. */
 export class Journal {
   /** Number of a write, with its place among all lines. */
   readonly begun = new Map<number, number>();
@@ -14,7 +14,7 @@ export class Journal {
   hear(piece: string): void {
     const at = performance.now();
     const lines = (this.#rest + piece).split("\n");
-    // A line that a kill has cut off is not said.
+    // A line that a kill has cut off does not count.
     this.#rest = lines.pop() ?? "";
     for (const text of lines) {
       const line = ++this.#lines;
@@ -29,13 +29,13 @@ export class Journal {
     }
   }
 
-  /** What is waited for will not be said any more. */
+  /** The awaited lines will not come any more. */
   fail(error: Error): void {
     this.#failure = error;
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 
-  /** Throws if somebody has ended who should go on. */
+  /** Throws if a process has ended too early. */
   check(): void {
     if (this.#failure !== null) throw this.#failure;
   }
@@ -45,7 +45,7 @@ export class Journal {
     return this.#until(() => this.#words.has(word));
   }
 
-  /** Resolves when so many writes have been acknowledged. */
+  /** Resolves when this many writes were acknowledged. */
   acknowledged(count: number): Promise<void> {
     return this.#until(() => this.done.size >= count);
   }
@@ -55,7 +55,7 @@ export class Journal {
     return Math.max(-1, ...this.begun.keys()) + 1;
   }
 
-  /** What was lost with a machine is not asked for any more. */
+  /** Forgets writes that were lost with a machine. */
   forget(ids: readonly number[]): void {
     for (const id of ids) this.done.delete(id);
   }

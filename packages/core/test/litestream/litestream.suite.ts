@@ -9,7 +9,7 @@ import { examine, type Findings } from "./examine.ts";
 import { Machine, stop } from "./machine.ts";
 import { intervals } from "./page.ts";
 
-/** Milliseconds that a busy machine may keep Litestream from its work, beside its two intervals. */
+/** Milliseconds by which a busy machine may delay Litestream, beside its two intervals. */
 const BUSY = 2000;
 
 /**
@@ -17,7 +17,7 @@ const BUSY = 2000;
  * here some replicas could not be restored any more. So the log is emptied under load in one round, and is long then.
  */
 const SOONER = ["max-checkpoint-page-count: 4000"];
-/** For a database that nobody writes to at the time. */
+/** For a database without writes at that time. */
 const AT_ONCE = ["min-checkpoint-page-count: 20"];
 
 const sound = { integrity: "ok", strange: [], gaps: [] };
@@ -29,7 +29,10 @@ async function restored(machine: Machine): Promise<Findings> {
   return await examine(machine.path("restored.db"), machine.journal, machine.folder);
 }
 
-/** Runs the writer and Litestream until so much must be in the replica, and then ends both at once. Gives the moment in ms. */
+/**
+ * Runs the writer and Litestream until enough must be in the replica, then kills both at once. Returns that moment in
+ * ms.
+ */
 async function writeAndKill(machine: Machine, enough: () => boolean, first = 0): Promise<number> {
   machine.replicate();
   machine.write(first);
@@ -48,7 +51,7 @@ function more(machine: Machine, writes: number): () => boolean {
   return () => due(machine, performance.now()).length >= before + writes;
 }
 
-/** What must be in a replica: all that was acknowledged longer ago than Litestream needs. */
+/** Writes that must be in a replica: those that were acknowledged longer ago than Litestream needs. */
 function due({ journal }: Machine, killed: number): number[] {
   const latest = killed - intervals() - BUSY;
   return [...journal.done].filter(([, { at }]) => at < latest).map(([id]) => id);

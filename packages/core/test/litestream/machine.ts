@@ -18,7 +18,7 @@ const PATH = [dirname(litestream), dirname(process.execPath), process.env["PATH"
 
 /** A folder with a database, which can be lost, and a replica elsewhere. All of it is gone when the test is over. */
 export class Machine {
-  /** What the writers have said. */
+  /** The lines of the writers. */
   readonly journal = new Journal();
   readonly folder: string;
   readonly replica: string;
@@ -48,7 +48,7 @@ export class Machine {
     return join(this.folder, name);
   }
 
-  /** Starts Litestream itself, without a shell, which would be killed in its place. */
+  /** Starts Litestream without a shell: otherwise the shell would be killed instead of it. */
   replicate(...more: string[]): ChildProcess {
     return this.#start(litestream, ["replicate", "-config", "litestream.yml", ...more]);
   }
@@ -74,14 +74,14 @@ export class Machine {
     return new Set(segments.map((segment) => basename(segment).slice(0, 8))).size - 1;
   }
 
-  /** The power goes: nobody is asked, nothing is closed. */
+  /** Simulates a power cut: kills everything at once. */
   async kill(): Promise<void> {
     const ended = [...this.#running].map((child) => once(child, "close"));
     for (const child of this.#running) child.kill("SIGKILL");
     await Promise.all(ended);
   }
 
-  /** Nothing is left but the replica, and litestream.yml, which is installed again. */
+  /** Deletes everything but the replica, and installs litestream.yml again. */
   async lose(): Promise<void> {
     const config = await readFile(this.path("litestream.yml"));
     await rm(this.folder, { recursive: true });
@@ -89,7 +89,7 @@ export class Machine {
     await writeFile(this.path("litestream.yml"), config);
   }
 
-  /** Runs the command of the page that begins like this, and gives what it prints. */
+  /** Runs the command of the page that begins like this, and returns its output. */
   async command(beginning: string): Promise<string> {
     const command = commandFor(beginning, this.folder, this.replica);
     const { stdout, stderr } = await run(command, { cwd: this.folder, env: { ...process.env, PATH } });

@@ -1,4 +1,4 @@
-/** A small bug, put in on purpose: the tests that should know of it must fail. Found by its text, so that it moves with the code. */
+/** A small bug, inserted on purpose: its tests must fail. It is found by its text, so that it moves with the code. */
 export interface Mutant {
   /** From the root of the workspace. */
   readonly file: string;
@@ -20,7 +20,7 @@ export function placesOf({ find }: Mutant, source: string): number {
 
 /** A mutant as the lists have it: what the mutants of a folder have in common is left out. */
 export interface Listed {
-  /** Of the next ones too, until another is named. */
+  /** Also for the following ones, until another file is named. */
   readonly file?: string;
   readonly what: string;
   readonly find: string;

@@ -4,15 +4,15 @@ import { stripTypeScriptTypes } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
-/** What a copy needs of the workspace, besides what is installed. */
+/** The parts of the workspace that a copy needs, beside the installed packages. */
 const PARTS = ["package.json", "tsconfig.base.json", "vitest.config.ts", "packages"];
 
-/** Big, and of no use to the tests of a mutant. */
+/** Big folders that the tests of a mutant do not need. */
 const LEFT_OUT = new Set([".toolchain", "prebuilds", "npm", ".vite"]);
 
 const NATIVE = "packages/native";
 
-/** What became of a run of test files. */
+/** The result of a run of test files. */
 export interface TestRun {
   readonly passed: boolean;
   /** The first test that failed, or what else happened. */
@@ -109,7 +109,7 @@ export class ScratchTree {
   #edit(file: string, change: (text: string) => string): void {
     const before = this.source(file);
     const after = change(before);
-    // A mutant that is not loaded lives.
+    // A mutant that is not loaded survives.
     if (after === before) throw new Error(`${file} is not as it was, and nothing in it is to be changed`);
     writeFileSync(this.#path(file), after);
   }
@@ -137,7 +137,7 @@ export class ScratchTree {
   }
 }
 
-/** A package.json by which everybody is given the modules that are for bundlers. */
+/** Changes a package.json so that every import gets the modules that are meant for bundlers. */
 function withModules(text: string): string {
   const json = JSON.parse(text) as { exports: Record<string, { module?: unknown } | string> };
   for (const [name, conditions] of Object.entries(json.exports))

@@ -12,15 +12,15 @@ export interface Platform {
   readonly node: string;
   /** Where Node is in that package. */
   readonly program: string;
-  /** What pnpm-workspace.yaml in the copy says besides. */
+  /** Further lines for pnpm-workspace.yaml in the copy. */
   readonly workspace: string;
   /** What is run: worker, companion, and core or a part of it. */
   readonly tests: readonly string[];
   /** What is run with `--short`. */
   readonly short: readonly string[];
-  /** Makes ready what is not in the copy. */
+  /** Prepares what is not in the copy. */
   prepare(site: Site): void;
-  /** How Node is started there, with such arguments. */
+  /** The command that starts Node there with these arguments. */
   command(site: Site, args: readonly string[]): Command;
   /** Ends what is left of it. */
   end(site: Site): void;
@@ -30,7 +30,7 @@ export interface Platform {
 export interface Site {
   /** This repository. */
   readonly root: string;
-  /** For all that is of the platform. */
+  /** For all files of the platform. */
   readonly folder: string;
   /** The copy of the repository, with packages for the platform. */
   readonly tree: string;

@@ -17,13 +17,13 @@ interface Report {
 /** What became of the tests on a platform. */
 export interface Outcome {
   readonly passed: number;
-  /** Told so by the tests themselves: the platform lacks what they need. */
+  /** Skipped by the tests themselves, because the platform lacks something. */
   readonly skipped: number;
   /** What the emulation cannot run, a line each. */
   readonly excepted: readonly string[];
   /** What failed, a line each. */
   readonly failed: readonly string[];
-  /** Exceptions that were none this time. */
+  /** Exceptions that were not needed this time. */
   readonly needless: readonly string[];
 }
 

@@ -1,15 +1,15 @@
-// Makes calls of every kind, gives most of them up at random moments, and prints whether answers, file and pool agree.
+// Makes calls of every kind, aborts most of them at random moments, and prints whether answers, file and pool agree.
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { createRequire } from "node:module";
 import { type CallOptions, capabilities, connect, createPool } from "@sqlite-aio/core";
 import { random } from "../support/random.ts";
 
-/** What the parent is told. */
+/** The report for the parent. */
 export interface AbortReport {
   readonly native: boolean;
-  /** Calls of each kind: those that did their work, and those that were given up. */
+  /** Numbers of calls of each kind: those that took effect, and those that were aborted. */
   readonly kinds: Record<string, { done: number; givenUp: number }>;
-  /** Writes that were given up and are there, which only a statement can be that nothing could stop. */
+  /** Aborted writes that took effect; only a statement that could not be stopped can do that. */
   readonly unknown: number;
   readonly violations: readonly string[];
 }
@@ -21,7 +21,7 @@ interface Write {
   readonly whole: boolean;
   /** A single statement, which goes on where it cannot be stopped. */
   readonly single: boolean;
-  /** Given up in the tick of the call. */
+  /** Aborted in the tick of the call. */
   unsent: boolean;
   done: boolean;
 }
@@ -65,7 +65,7 @@ function write(rows: number, single: boolean, whole = true): Write {
   return made;
 }
 
-/** Mostly a row or two, and sometimes so many that it is running when it is given up. */
+/** Mostly a row or two, and sometimes so many that the statement runs when it is aborted. */
 const fewOrMany = (): number => (below(20) === 0 ? (native ? 30_000 : 8_000) : 1 + below(3));
 
 function same(found: unknown, wanted: unknown, what: string): void {
@@ -73,7 +73,7 @@ function same(found: unknown, wanted: unknown, what: string): void {
     violations.push(`${what}: ${JSON.stringify(found)} in place of ${JSON.stringify(wanted)}`);
 }
 
-/** Rows that were read until somebody gave up: the first ones, in order. */
+/** Rows that were read until the abort: the first ones, in order. */
 function prefix(rows: readonly number[], what: string): void {
   const wrong = rows.findIndex((i, at) => i !== at + 1);
   if (wrong >= 0) violations.push(`${what}: row ${wrong} is ${rows[wrong]}`);
@@ -178,7 +178,7 @@ const KINDS: Record<string, Kind> = {
   },
 };
 const NAMES = Object.keys(KINDS);
-/** Their cursors and statements go with an interrupt of the connection, whoever it was for. */
+/** An interrupt of the connection also ends their cursors and statements, whichever call it was for. */
 const ON_CONNECTION = new Set(["execute", "executemany", "cursor.fetchmany", "executeFetchall"]);
 
 /** A microtask, some turns of the loop, some milliseconds, or some hundred microseconds in which nothing else happens. */
@@ -239,7 +239,7 @@ for (let made = 0; made < Number(count); ) {
   await Promise.all(calls);
 }
 
-// Statements that nobody could stop are waited for.
+// Waits for statements that could not be stopped.
 while (pool.stats().busy > 0 || pool.stats().queued > 0) await sleep(1);
 for (const connection of [db, looking])
   same(await connection.executeFetchall("SELECT 1"), [[1]], "connection");
@@ -251,7 +251,7 @@ same(
 );
 if (readers > READERS + READ_LEASES) violations.push(`${readers} readers`);
 for (const thread of threads) same([thread.heldBy, thread.stuck], [null, false], "thread");
-// All that can be lent can be lent at once, and works.
+// All connections can be leased at once, and work.
 const leases = await Promise.all((["write", "read", "read"] as const).map((mode) => pool.acquire({ mode })));
 for (const lease of leases) {
   same([lease.inTransaction, await lease.executeFetchall(COUNT, [5])], [false, [[5]]], "lease");

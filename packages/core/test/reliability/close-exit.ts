@@ -8,7 +8,7 @@ const [state, ending, turns, path] = process.argv.slice(2) as [string, string, s
 const INSERT = "INSERT INTO t (x) VALUES (?)";
 const numbers = (limit: number): string =>
   `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ${limit}) SELECT max(i) FROM n`;
-/** What is called here may be answered or not; the process ends meanwhile. */
+/** These calls may be answered or not; the process ends meanwhile. */
 const whatever = (work: Promise<unknown>): void => void work.catch(() => {});
 /** Objects that must not be collected, which would be another story. */
 const kept: unknown[] = [];

@@ -173,7 +173,7 @@ async function race(number: number): Promise<string> {
   const results = await outcomes;
   await gone();
   const engine = new Database(path, { timeout: 0 });
-  // Nobody holds the file.
+  // The file is not locked.
   engine.exec("BEGIN EXCLUSIVE; ROLLBACK");
   const count = engine.prepare("SELECT count(*) FROM t WHERE id = ?").pluck();
   for (const [i, { id, rows, goesOn }] of made.entries()) {
@@ -186,7 +186,7 @@ async function race(number: number): Promise<string> {
     const error: unknown = result.reason;
     const expected =
       error instanceof ConnectionClosedError
-        ? // Orderly closing finishes what was called before; a crash meanwhile may be found out as either.
+        ? // Orderly closing finishes earlier calls. A crash during it may appear as either.
           how === "deadline" || crashed || goesOn
         : error instanceof WorkerCrashedError && crashed;
     assert.ok(expected, `${how}, ${crashed ? "crashed" : "alive"}: ${String((error as Error).stack)}`);

@@ -13,7 +13,7 @@ const Database = createRequire(new URL("../../../worker/package.json", import.me
 const INSERT = "INSERT INTO written (id, body) VALUES (?, ?)";
 const TABLE = "CREATE TABLE IF NOT EXISTS written (id INTEGER PRIMARY KEY, body BLOB)";
 
-/** An error as the caller sees it; what is none of ours tells so. */
+/** An error as the caller sees it, and whether it is one of ours. */
 export interface Told {
   readonly name: string;
   readonly code: string;
@@ -144,7 +144,7 @@ async function fill(): Promise<Filled> {
   };
 }
 
-/** What opening, reading and writing a database come to. */
+/** The results of opening, reading and writing a database. */
 async function use(file: string): Promise<Record<string, unknown>> {
   const result: Record<string, unknown> = {};
   const attempt = async (what: string, work: () => Promise<unknown>): Promise<boolean> => {
@@ -180,7 +180,7 @@ async function use(file: string): Promise<Record<string, unknown>> {
   return result;
 }
 
-/** A table that is there already; what it would take to write to it is not. */
+/** An existing table on a disk that has no room for a write. */
 async function full(): Promise<Record<string, unknown>> {
   const engine = new Database(path);
   engine.exec(TABLE);

@@ -1,6 +1,6 @@
 /**
- * Closes, replaces and forgets what a program has of connections, again and again, and says what is left of it: heap,
- * threads, descriptors, and closures and Workers that nobody has a use for. Arguments: how often.
+ * Closes, replaces and forgets a program's connections, again and again, and prints what is left: heap, threads,
+ * descriptors, and unused closures and Workers. Argument: how often.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { readdirSync } from "node:fs";
@@ -29,7 +29,7 @@ function closure(): () => number {
   return () => large.values[0]! - 1;
 }
 
-/** Of a Worker, which all that a connection has is held by. */
+/** Keeps a weak reference to the Worker, which holds everything of a connection. */
 function createWorker(url: URL, options: WorkerOptions): Worker {
   const worker = new Worker(url, options);
   held.push(new WeakRef(worker));
@@ -88,7 +88,7 @@ const works: Readonly<Record<string, () => Promise<void>>> = {
     await one.close();
   },
   "a connection whose thread is parked and taken": async () => {
-    // What the caller's async context holds, and what the connection was given, are nobody's any more.
+    // Afterwards nothing holds the caller's async context, or the values that the connection was given.
     const context = { values: new Array(1000).fill(1) as number[] };
     held.push(new WeakRef(context));
     await callers.run(context, async () => {

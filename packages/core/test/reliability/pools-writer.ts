@@ -1,5 +1,5 @@
-// Run by pools-kill.test.ts, which kills it: `node pools-writer.ts <folder> <first id>`. Writes into many databases, of which few
-// are open at a time, without end, and says of each write when it is acknowledged.
+// Run by pools-kill.test.ts, which kills it: `node pools-writer.ts <folder> <first id>`. Writes without end into many
+// databases, with only a few open at a time, and prints each acknowledged write.
 import { createPools } from "@sqlite-aio/core";
 import { say } from "./say.ts";
 

@@ -41,7 +41,7 @@ function oneOf<T>(below: Random, list: readonly T[]): T {
 
 const OR = ["", "", "", " OR IGNORE", " OR REPLACE", " OR FAIL"];
 
-/** A statement that writes, of which every third or so is refused. */
+/** A statement that writes; about every third is refused. */
 export function write(below: Random): string {
   const n = below(12);
   const or = oneOf(below, OR);

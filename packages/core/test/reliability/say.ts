@@ -2,7 +2,7 @@ import { writeSync } from "node:fs";
 
 const clock = new Int32Array(new SharedArrayBuffer(4));
 
-/** Writes a line to the parent, now: whatever happens to this process afterwards, it has been said. */
+/** Writes a line to the parent synchronously, so that it arrives whatever happens to this process afterwards. */
 export function say(text: string): void {
   let rest = Buffer.from(`${text}\n`);
   while (rest.length > 0) {

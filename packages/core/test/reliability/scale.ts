@@ -12,7 +12,7 @@ export function times(short: number, long: number): number {
 /** Milliseconds a test may take: in `pnpm test`, and in `pnpm test:soak`. */
 export const within = (few: number, many: number): number => times(few, many) * timeFactor();
 
-/** What all that is random in this run is made from; `SQLITE_AIO_SEED=...` runs the same again. */
+/** The seed of everything random in this run; `SQLITE_AIO_SEED=...` repeats it. */
 export const seed = seedOf(process.env.SQLITE_AIO_SEED);
 
 function seedOf(text: string | undefined): number {

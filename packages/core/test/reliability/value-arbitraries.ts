@@ -82,7 +82,7 @@ const columns: readonly fc.Arbitrary<Bound>[] = [
   nothing,
 ];
 
-/** Names of columns, no two of which SQLite takes for the same. */
+/** Names of columns that SQLite takes as different. */
 export const columnNames = (count: number): fc.Arbitrary<string[]> =>
   fc.uniqueArray(
     fc.oneof(

@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { SqlValue } from "@sqlite-aio/worker/wire";
 
-/** What is said of a statement that fails. */
+/** What a witness reports about a statement that fails. */
 export interface Refusal {
   /** The class, of a witness that has any. */
   readonly name: string | null;
@@ -12,7 +12,7 @@ export interface Refusal {
   readonly message: string;
 }
 
-/** Somebody else who reads and writes the file, and shares no code of ours. */
+/** Another program that reads and writes the file, and shares no code with this library. */
 export interface Witness {
   readonly name: string;
   /** All columns of a table, in the order of the rowid; values in the form of {@link cellOf}. */
@@ -41,10 +41,10 @@ export function cellOf(value: SqlValue): string {
   }
 }
 
-/** A name as SQL takes it; not by the product's own function, since this is to tell whether that is right. */
+/** A quoted name. It does not use the library's own function, because the tests check that one. */
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-/** What is said where there is no witness. */
+/** The message if there is no witness. */
 export const NO_WITNESS = "needs the sqlite3 shell or python3, to compare with what that reads";
 
 /** Every witness of this machine. */

@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
 
-/** Ends a process or a thread with its test, whatever becomes of that. */
+/** Ends a process or a thread with its test, whatever the result. */
 export function endsWithTest<T extends { kill(signal: "SIGKILL"): unknown } | { terminate(): unknown }>(
   child: T,
 ): T {

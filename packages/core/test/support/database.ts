@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { connect, type Connection, type ConnectOptions, type MemoryDatabase } from "@sqlite-aio/core";
 import { onTestFinished } from "vitest";
 
-/** The engine itself on this thread, to compare with and to be the other connection of a test. */
+/** The engine itself on this thread, for comparison and as the other connection of a test. */
 export interface Engine {
   readonly inTransaction: boolean;
   exec(sql: string): this;
@@ -61,7 +61,7 @@ export function openEngine(path: string | Buffer = ":memory:", timeout = 0): Eng
   return db;
 }
 
-/** What a promise, or a call that should give one, is rejected with. */
+/** The reason for which a promise, or a call that should return one, is rejected. */
 export async function rejection(work: Promise<unknown> | (() => unknown)): Promise<unknown> {
   try {
     await (typeof work === "function" ? work() : work);

@@ -1,8 +1,8 @@
 import { vi } from "vitest";
 import { timeFactor } from "./time-factor.ts";
 
-/** Waits until `assertion` no longer throws; if it does for too long, its last error is the test's. */
+/** Waits until `assertion` no longer throws. After too long, its last error fails the test. */
 export async function eventually(assertion: () => unknown): Promise<void> {
-  // By itself vitest gives up after a second, which a busy machine needs for anything.
+  // vitest's default limit is a second, which is too short on a busy machine.
   await vi.waitFor(async () => void (await assertion()), { timeout: 9000 * timeFactor(), interval: 5 });
 }

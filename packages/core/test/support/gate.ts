@@ -1,4 +1,4 @@
-/** Something to wait for, and the way to let the waiting go on. */
+/** A promise to wait for, and the function that resolves it. */
 export interface Gate {
   readonly opened: Promise<void>;
   readonly open: () => void;

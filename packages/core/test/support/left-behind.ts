@@ -6,7 +6,7 @@ import { temporaryFolder } from "./database.ts";
 
 const program = fileURLToPath(new URL("../fixtures/left-behind.mjs", import.meta.url));
 
-/** What fixtures/left-behind.mjs says of a scenario, in a process of its own. */
+/** Runs a scenario of fixtures/left-behind.mjs in a new process, and returns its output. */
 export async function leftBehind(scenario: string): Promise<unknown> {
   const args = ["--expose-gc", "--no-warnings", program, scenario, await temporaryFolder()];
   const running = promisify(execFile)(process.execPath, args);

@@ -56,7 +56,7 @@ export async function holds(pool: Pick<Pool | Connection, "createFunction">): Pr
     names.add(file);
     return file;
   };
-  // Before the folder goes, or a thread would wait for ever.
+  // Before the folder is removed: otherwise a thread would wait forever.
   onTestFinished(async () => {
     for (const file of names) await writeFile(file, "");
     await sleep(5);
@@ -68,7 +68,7 @@ export async function holds(pool: Pick<Pool | Connection, "createFunction">): Pr
   };
 }
 
-/** A module, of a function that gives "late", that is not loaded before it is let. */
+/** A module with a function that returns "late". It finishes loading only when it is released. */
 export interface SlowModule {
   readonly url: URL;
   /** Resolves when a thread loads it. */
@@ -94,7 +94,7 @@ export async function slowModule(): Promise<SlowModule> {
   };
 }
 
-/** Waits for what nobody tells; a test that hopes in vain ends by its own timeout. */
+/** Polls a condition that no event reports. If it never holds, the test ends by its own timeout. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await sleep(1);
 }
@@ -109,7 +109,7 @@ export async function abortedWithin(db: Connection, reason: unknown): Promise<Ab
   return controller.signal;
 }
 
-/** What became of each of the promises. */
+/** The result of each promise. */
 export async function outcomes(promises: readonly Promise<unknown>[]): Promise<unknown[]> {
   const settled = await Promise.allSettled(promises);
   return settled.map((result) => (result.status === "fulfilled" ? result.value : result.reason));

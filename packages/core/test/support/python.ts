@@ -2,8 +2,7 @@ import { execFileSync } from "node:child_process";
 import { TestRunner } from "vitest";
 
 /**
- * What CPython prints as JSON when it runs a program, which has `sqlite3` and `json` imported. Skips the test that asks where
- * there is no python3.
+ * The JSON that CPython prints for a program. `sqlite3` and `json` are imported. Skips the test if there is no python3.
  */
 export function python(program: string): unknown {
   const lines = ["import json, sqlite3, sys", program];
@@ -12,7 +11,7 @@ export function python(program: string): unknown {
   );
 }
 
-/** What `run` gives, which runs python3. Skips the test that asks where there is none. */
+/** The result of `run`, which runs python3. Skips the test if there is none. */
 export function skippedWithoutPython<T>(run: () => T): T {
   try {
     return run();

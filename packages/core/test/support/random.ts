@@ -1,4 +1,4 @@
-/** A generator of the same whole numbers from 0 to `below` - 1 in every run (Park and Miller). */
+/** A seeded generator of integers from 0 to `below` - 1 (Park and Miller). */
 export function random(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {

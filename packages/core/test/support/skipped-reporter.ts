@@ -1,8 +1,8 @@
 import type { Reporter, TestCase, TestModule } from "vitest/node";
 
 /**
- * Says at the end how many tests were skipped for want of something, and of what: nobody reads the list of all tests. And how
- * many did not run because a hook before them failed, which vitest counts as skipped too.
+ * Prints at the end how many tests were skipped and why, because the full list of tests is too long to read. Also
+ * prints how many did not run because a hook before them failed; vitest counts them as skipped too.
  */
 export class SkippedReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {

@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 export const root = fileURLToPath(new URL("../../../..", import.meta.url));
 
 /**
- * The folders of each package's sources, from the top down: an import goes to the same folder or to one that stands lower
- * here. `.` is the public face, the files at the top of `src`.
+ * The folders of each package's sources, from the top down: an import goes to the same folder or to a lower one. `.` is
+ * the public face: the files at the top of `src`.
  */
 export const FOLDERS = {
   core: [
@@ -39,7 +39,7 @@ export const FOLDERS = {
 
 export type LayeredPackage = keyof typeof FOLDERS;
 
-/** Files at the top of core's `src` that everybody may import. */
+/** Files at the top of core's `src` that every folder may import. */
 const LEAVES = new Set([
   "version.ts",
   "capabilities.ts",
@@ -52,9 +52,9 @@ export interface Import {
   /** The file that imports, from the root of the workspace, such as `packages/core/src/connection/cursor.ts`. */
   readonly from: string;
   readonly specifier: string;
-  /** What is imported, as it is written. */
+  /** The imported names, as they are written. */
   readonly names: string;
-  /** Whether nothing of it is left at run time. */
+  /** Whether it imports only types. */
   readonly typeOnly: boolean;
 }
 

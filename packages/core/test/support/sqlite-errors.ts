@@ -2,7 +2,7 @@
 export interface FailingWrite {
   readonly code: string;
   readonly title: string;
-  /** What it needs, beside the table `other`. */
+  /** The schema that it needs, beside the table `other`. */
   readonly schema: string;
   readonly sql: string;
   /** Tables that it writes. */
@@ -12,7 +12,7 @@ export interface FailingWrite {
 const ROWS = (values: string): string => `SELECT value FROM json_each('${values}')`;
 const OVERFLOW = "CASE WHEN value = 7 THEN -9223372036854775807 - 1 ELSE value END";
 
-/** The errors that a statement can meet in the middle of its rows, each made to happen at the last of several. */
+/** The errors that can stop a statement in the middle of its rows. Each happens at the last of several rows. */
 export const FAILING_WRITES: readonly FailingWrite[] = [
   {
     code: "SQLITE_CONSTRAINT_UNIQUE",

@@ -6,7 +6,7 @@ export interface Suite {
   /** Where its files are; `import.meta.dirname`. */
   readonly root: string;
   readonly include?: readonly string[];
-  /** A module that makes ready what the tests need. */
+  /** A module that prepares what the tests need. */
   readonly setup: string;
   /** Milliseconds. Default 60,000. */
   readonly testTimeout?: number;
@@ -16,7 +16,7 @@ export interface Suite {
   readonly fileParallelism?: boolean;
 }
 
-/** The configuration of a suite, whose limits grow with what else the machine does. */
+/** The configuration of a suite. Its time limits grow with the load of the machine. */
 export function suiteConfig(suite: Suite): ViteUserConfig {
   const { root, include = ["*.suite.ts"], setup, fileParallelism = false } = suite;
   const { testTimeout = 60_000, hookTimeout = 180_000 } = suite;

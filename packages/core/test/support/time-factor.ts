@@ -2,12 +2,12 @@ import { spawnSync } from "node:child_process";
 
 const NAME = "SQLITE_AIO_TIME_FACTOR";
 
-/** Milliseconds that Node needs to start and end where nothing else runs. */
+/** Milliseconds that Node needs to start and end on an idle machine. */
 const QUIET_START_MS = 45;
 
 /**
- * By how much all time limits of the tests are longer than on a quiet machine: the variable `SQLITE_AIO_TIME_FACTOR`, or else
- * how long a process takes to start now. What else the machine does may grow while the tests run, so twice of that.
+ * The factor for all time limits of the tests, compared with an idle machine: the variable `SQLITE_AIO_TIME_FACTOR`, or
+ * else measured by how long a process takes to start now. The load may grow while the tests run, so it is doubled.
  */
 export function timeFactor(): number {
   const given = process.env[NAME];

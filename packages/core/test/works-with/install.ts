@@ -17,7 +17,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const tarballs = await Promise.all(["core", "worker", "native"].map((name) => pack(name, place)));
   const others = Object.entries(versions).map(([name, version]) => `${name}@${version}`);
   await writeFile(join(place, "package.json"), JSON.stringify(PROJECT));
-  // better-auth names databases and frameworks as peers that nobody needs here.
+  // better-auth has databases and frameworks as peers that are not needed here.
   await addPackages(place, [...tarballs, ...others], "--legacy-peer-deps");
   await cp(join(import.meta.dirname, "programs"), place, { recursive: true });
   project.provide("place", place);

@@ -1,4 +1,4 @@
-/** What is tried, and what the README says was tried. */
+/** The tested versions, which the README also names. */
 export const versions = {
   kysely: "0.29.9",
   "drizzle-orm": "0.45.4",

@@ -1,4 +1,4 @@
-/** What is tried, and what the package's README says was tried. */
+/** The tested versions, which the package's README also names. */
 export const versions = {
   typeorm: "0.3.31",
   "reflect-metadata": "0.2.2",

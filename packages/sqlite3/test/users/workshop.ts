@@ -11,7 +11,7 @@ declare module "vitest" {
   }
 }
 
-/** A throw-away project that asks for sqlite3, and gets this package by an alias. */
+/** A temporary project that depends on sqlite3, and gets this package by an alias. */
 export async function setup(tests: TestProject): Promise<() => Promise<void>> {
   const project = await mkdtemp(join(tmpdir(), "sqlite-aio-users-"));
   const ours: Record<string, string> = {};
@@ -22,7 +22,7 @@ export async function setup(tests: TestProject): Promise<() => Promise<void>> {
   const manifest = {
     private: true,
     dependencies: { ...ours, ...versions },
-    // Also for those who ask for a version of it.
+    // Also for packages that require a version of it.
     overrides: Object.fromEntries(Object.keys(ours).map((name) => [name, `$${name}`])),
   };
   await writeFile(join(project, "package.json"), JSON.stringify(manifest));

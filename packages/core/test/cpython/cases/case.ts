@@ -1,20 +1,20 @@
 import type { Step } from "../program.ts";
 
-/** Something that CPython's own tests assert, in steps that run here and there. */
+/** Behaviour that CPython's own tests assert, in steps that run in both. */
 export interface Case {
   readonly title: string;
-  /** The names of CPython's tests that it stands for, in the file of its area. */
+  /** Names of the CPython tests that it covers, in the file of its area. */
   readonly covers: string;
   readonly steps: readonly Step[];
-  /** Why the answers are not the same, as docs/from-aiosqlite.md says it. */
+  /** Why the answers differ; docs/from-aiosqlite.md shows it. */
   readonly differs?: string;
-  /** The version of CPython from which on it can be asked. */
+  /** The first CPython version that has the feature. */
   readonly since?: readonly [number, number];
   /** It needs the native companion. */
   readonly native?: boolean;
 }
 
-/** A test of CPython's that has no counterpart, and why. */
+/** CPython tests without a counterpart, and why. */
 export interface Left {
   readonly covers: string;
   readonly why: string;

@@ -6,7 +6,7 @@ const BLOB = [
   ["execute", "INSERT INTO b VALUES (?)", [blob("this blob data string is exactly fifty bytes long!")]],
 ] as const;
 
-/** Of test_dbapi.py, what it asserts of blobs. */
+/** The part of test_dbapi.py about blobs. */
 export const blobs: readonly Case[] = [
   {
     title: "a blob has read(), seek() and tell()",

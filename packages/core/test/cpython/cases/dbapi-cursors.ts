@@ -6,7 +6,7 @@ const TABLE = [
 ] as const;
 const ROWS = ["many", "INSERT INTO t (name) VALUES (?)", [["a"], ["b"], ["c"]]] as const;
 
-/** Of test_dbapi.py, what it asserts of the counts and rows of cursors. */
+/** The part of test_dbapi.py about the counts and rows of cursors. */
 export const cursors: readonly Case[] = [
   {
     title: "rowcount counts what DML has changed, and is -1 for all else",

@@ -1,4 +1,4 @@
-// A NestJS application whose provider is a pool, closed with the application.
+// A NestJS application with a pool as a provider, closed with the application.
 import "reflect-metadata";
 import { Body, Controller, Get, Inject, Injectable, Module, Post } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";

@@ -169,7 +169,7 @@ told.raw = {
   changed: await prisma.$executeRaw`UPDATE "Post" SET title = ${"raw"}`,
 };
 
-// The pool is somebody else's.
+// The pool was given, so it stays open.
 await prisma.$disconnect();
 told.disconnected = (await pool.get('SELECT count(*) AS n FROM "Tag"')).n;
 const first20 = await createPool("prisma.db", { acquireTimeout: 20, readers: 0 });
