@@ -28,7 +28,8 @@ const forgotten = new FinalizationRegistry<{ readonly handle: Handle; readonly n
 
 /**
  * The value of one column in one row, read and written in pieces. Its length cannot change. A position moves along, as
- * in a file. Outside a transaction, writes are committed when the blob is closed; until then nobody else can write.
+ * in a file. Outside a transaction, writes are committed when the blob is closed; until then no other connection can
+ * write.
  *
  * @example
  * await using blob = await db.blobopen("picture", "bytes", 1);

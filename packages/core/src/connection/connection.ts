@@ -246,7 +246,7 @@ export class Connection extends HandleControls {
   }
 
   /**
-   * Runs `fn` in a transaction that nobody else can enter: commits when it returns, rolls back when it throws. `tx` has
+   * Runs `fn` in a transaction that no other call can enter: commits when it returns, rolls back when it throws. `tx` has
    * the connection's methods; a nested transaction is a SAVEPOINT.
    *
    * @example

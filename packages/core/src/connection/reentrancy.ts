@@ -7,7 +7,7 @@ import { ProgrammingError } from "../errors/errors.js";
 export interface Held {
   /** A call on `owner` from inside the callback could wait for this, and so for itself, unless this has ended. */
   keepsFrom(owner: object): boolean;
-  /** It was given back, and nobody waits for it any more. */
+  /** It was released, and no call waits for it any more. */
   readonly ended: boolean;
 }
 

@@ -141,7 +141,7 @@ class Scope {
   }
 
   async #undo(): Promise<void> {
-    // Whoever ended this lane or the thread has rolled back more than this.
+    // The end of this lane or of the thread has rolled back more than this.
     if (this.#lane.ended || !this.#inner.channel.alive) return;
     try {
       await this.#inner.settle(

@@ -42,7 +42,7 @@ export interface ConnectOptions {
   /** Number of compiled statements to cache. Default 128. */
   cachedStatements?: number | undefined;
   /**
-   * Open the file for reading only. `"immutable"` is for a file that nobody changes while it is open: it is read
+   * Open the file for reading only. `"immutable"` is for a file that does not change while it is open: it is read
    * without locks, see https://sqlite.org/uri.html#uriimmutable, also on a read-only disk, and needs
    * `@sqlite-aio/native`. Default false.
    */

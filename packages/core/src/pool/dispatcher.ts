@@ -99,7 +99,7 @@ export class Dispatcher {
   }
 
   /**
-   * As {@link perform}, on a member that nobody else uses meanwhile. What the call leaves behind is undone before
+   * As {@link perform}, on a member that no other call uses meanwhile. What the call leaves behind is undone before
    * anybody else gets the member. Rejects if a transaction is left open.
    */
   async alone(

@@ -27,7 +27,7 @@ const SLOW_MS = 10;
 /** If the running calls of all members take longer than this many milliseconds, waiting reads get one more member. */
 const LONG_MS = 50;
 
-/** Milliseconds that a surplus reader stays open while nobody needs it. */
+/** Milliseconds that a surplus reader stays open without a call. */
 const LINGER_MS = 1000;
 
 /** The members of one role, and the callers that wait for one, first come, first served. */
@@ -102,7 +102,7 @@ export class MemberGroup {
     return this.#lines.reduce((sum, line) => sum + line.length, 0);
   }
 
-  /** Gives a member if nobody else waits and one is free; null if the request has to wait. */
+  /** Gives a member if no other request waits and one is free; null if the request has to wait. */
   pick(want: Want): Member | null {
     return this.#lineOf(want).length === 0 ? this.#find(want) : null;
   }
@@ -178,7 +178,7 @@ export class MemberGroup {
     if (this.#tooMany && member.idle) this.#dismiss(member);
   }
 
-  /** Opens one more member, even if nobody waits. */
+  /** Opens one more member, even if no request waits. */
   async open(): Promise<Member> {
     const opening = this.#open();
     this.#opening.add(opening);
@@ -199,7 +199,7 @@ export class MemberGroup {
     this.remove(member);
     this.respawned++;
     if (this.#closed || this.#opening.size >= this.#spare(this.#calls)) return;
-    // Whoever needs it next asks again if it cannot be opened now.
+    // If it cannot be opened now, the next request tries again.
     this.open().then(
       () => this.advance(),
       () => this.advance(),

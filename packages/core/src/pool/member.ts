@@ -95,7 +95,7 @@ export class Member {
     return this.load === this.housekeeping && this.free;
   }
 
-  /** Nobody holds it. */
+  /** No caller holds it. */
   get free(): boolean {
     return this.holder === null && this.stuck === 0 && this.#resting === 0 && this.channel.alive;
   }

@@ -275,7 +275,7 @@ export class Pool extends PoolDefinitions {
   }
 
   /**
-   * Runs `fn` in a write transaction that nobody else can enter: commits when it returns, rolls back when it throws.
+   * Runs `fn` in a write transaction that no other call can enter: commits when it returns, rolls back when it throws.
    *
    * @example
    * await pool.transaction(async (tx) => {

@@ -102,7 +102,7 @@ export class Router {
       const make: Make = (handle, waited) => {
         const call = handle.queryBound(mode, sql, values, { flags: flags | integers, objects });
         trace?.has(call, handle.thread);
-        // After a wait, the stack belongs to whoever freed the connection, not to the caller.
+        // After a wait, the stack is that of the call that freed the connection, not the caller's.
         handle.submit(call, deadline, waited ? null : caller);
         return call;
       };
@@ -245,7 +245,7 @@ export class Router {
     }
   }
 
-  /** Runs the statements of a script on the writer, which nobody else uses meanwhile. */
+  /** Runs the statements of a script on the writer, which no other call uses meanwhile. */
   script(script: string | SqlStatement, options: CallOptions | undefined, caller: Caller): Promise<void> {
     const sql = textWithoutValues(script);
     const trace = QueryTrace.of(Op.SCRIPT, sql, undefined, this.#watched);

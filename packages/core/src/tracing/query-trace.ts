@@ -48,7 +48,7 @@ export class QueryTrace implements CallObserver {
     this.#call = call;
   }
 
-  /** For a method that may make several calls. Null if nobody subscribes. */
+  /** For a method that may make several calls. Null if there is no subscriber. */
   static of(code: number, sql: string, parameters: object | undefined, watched: Watched): QueryTrace | null {
     if (!isWatched(watched)) return null;
     const event = eventOf(code, sql, shownParameters(parameters), watched, undefined);

@@ -222,7 +222,7 @@ export class DatabaseClass extends EventEmitter {
     return this.#listen(type, () => super.removeAllListeners(type));
   }
 
-  /** Changes the listeners. An event costs nothing while nobody listens. */
+  /** Changes the listeners. An event without listeners costs nothing. */
   #listen(type: string | symbol | undefined, change: () => this): this {
     change();
     if (typeof type === "string" && isWatchable(type)) this.configure(type, this.listenerCount(type) > 0);

@@ -2,7 +2,7 @@ import type { EngineConstructor, EngineDatabase } from "./engine-api.js";
 import { attachNative, native, needsNative } from "./native.js";
 import { UsageError } from "../wire/fault.js";
 
-/** Paths with this prefix are opened by the companion's VFS as files that nobody changes. */
+/** Paths with this prefix are opened by the companion's VFS as files that do not change. */
 const IMMUTABLE_PREFIX = "file:sqlite-aio-immutable/";
 
 /** The path that opens a file as immutable. */

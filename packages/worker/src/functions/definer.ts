@@ -201,7 +201,7 @@ export class Definer {
     const gone = (): never => {
       throw new UsageError("SQLITE_ERROR", `no such function: ${spec.name}`);
     };
-    // An index of which it is part would otherwise let no statement on its table be compiled.
+    // Otherwise no statement on a table could be compiled if one of its indexes uses the function.
     this.#db!.function(spec.name, engineOptions({ ...spec, deterministic: true }, gone), gone);
   }
 

@@ -111,7 +111,7 @@ export class Blobs {
     }
   }
 
-  /** {@link close} without errors, for a blob that nobody uses any more. */
+  /** {@link close} without errors, for a blob that is not used any more. */
   release(number: number): void {
     try {
       this.close(number);

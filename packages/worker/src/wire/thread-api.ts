@@ -9,7 +9,7 @@ export interface OpenOptions {
   /** Contents of the database, in the form of `serialize()`; `path` is then `:memory:`. */
   readonly image: Uint8Array | null;
   readonly readonly: boolean;
-  /** Nobody changes the file, so it is not locked or checked for changes. */
+  /** The file does not change, so it is not locked or checked for changes. */
   readonly immutable: boolean;
   readonly fileMustExist: boolean;
   /** Milliseconds to wait for another connection's lock. */

@@ -176,7 +176,7 @@ export class Replicator {
 
   /**
    * Ends the thread. A thread whose sync hangs is left alone and keeps the lock: it may still write into the file, so
-   * nobody else may.
+   * no other may.
    */
   async close(): Promise<void> {
     this.#closed = true;
