@@ -102,7 +102,9 @@ const ofPool: readonly Method[] = [
   ["release", null],
 ];
 
-/** Calls `method` with each odd value at each place, and gives the calls whose outcome tells nobody what was wrong. */
+/**
+ * Calls `method` with each odd value for each argument, and returns the calls whose error does not say what was wrong.
+ */
 async function unclear(
   target: object,
   methods: readonly Method[],

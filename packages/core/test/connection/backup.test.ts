@@ -245,7 +245,7 @@ describe("backup", () => {
     expect(countIn(copy)).toBe(30);
   });
 
-  // Windows lets nobody delete a file that is open.
+  // On Windows an open file cannot be deleted.
   it.skipIf(process.platform === "win32")("starts again where the file was deleted half way", async () => {
     const db = await filled(30);
     const copy = await temporaryPath("copy.db");

@@ -23,7 +23,7 @@ async function run(scenario: string, nodeOptions: string[] = [], node = process.
   const began = performance.now();
   return await new Promise((resolve) => {
     const args = [...nodeOptions, script, scenario, path];
-    // Whoever hangs is killed, and has no code. An old Node refuses options that it does not know.
+    // A process that hangs is killed, and has no exit code. An old Node refuses options that it does not know.
     const settings = { timeout: 15_000, env: { ...process.env, NODE_OPTIONS: "" } };
     const child = execFile(node, args, settings, (error, stdout, stderr) => {
       const code = error === null ? 0 : ((error as { code?: number | string }).code ?? null);

@@ -49,7 +49,7 @@ describe.each(["wal", "delete"])("reads of one tick, journal_mode = %s", (journa
       other.exec("BEGIN EXCLUSIVE; UPDATE t SET v = v + 1; COMMIT");
     }
     await crowd(db);
-    // A snapshot that somebody holds keeps the log from starting over.
+    // An open snapshot keeps the log from starting over.
     if (journalMode === "wal")
       expect(other.pragma("wal_checkpoint(TRUNCATE)")).toEqual([{ busy: 0, log: 0, checkpointed: 0 }]);
   });

@@ -12,7 +12,7 @@ function revoked(): unknown {
   return proxy;
 }
 
-/** What a caller's code may throw, none of which has a text. */
+/** Values that a caller's code may throw; none can be converted to text. */
 const thrown: readonly (readonly [what: string, value: unknown])[] = [
   ["an object without a prototype", Object.create(null)],
   ["a revoked proxy", revoked()],

@@ -433,7 +433,7 @@ describe("streams", () => {
     expect(await rows.next()).toMatchObject({ value: { age: 1 } });
     const others = second[Symbol.asyncIterator]();
     expect(await others.next()).toMatchObject({ value: { age: 1 } });
-    // Nobody reads ahead without bounds: both readers are held.
+    // Neither stream reads ahead without a limit: both readers are held.
     expect(pool.stats()).toMatchObject({ busy: 2 });
     await db("person").insert({ name: "meanwhile", age: 0 });
     let sum = 1;

@@ -451,7 +451,7 @@ describe("transactions", () => {
     const trx = await db.startTransaction().setAccessMode("read only").execute();
     await trx.rollback().execute();
     expect(trx.isRolledBack).toBe(true);
-    // Which waits for whoever holds one.
+    // It waits for connections that are in use.
     await pool.close();
   });
 

@@ -318,7 +318,7 @@ describe("maxQueue", () => {
     const waiting = db.execute("INSERT INTO t VALUES (2)");
     const second = db.execute("INSERT INTO t VALUES (3)");
     expect(await rejection(db.execute("INSERT INTO t VALUES (4)"))).toBeInstanceOf(QueueFullError);
-    // What belongs to the transaction has to wait for nobody.
+    // Calls of the transaction itself do not wait.
     release();
     await transaction;
     await Promise.all([waiting, second]);

@@ -246,7 +246,7 @@ describe("at the deadline of close()", () => {
 
   it("of 0 ms nothing is waited for", async () => {
     const pool = await filled();
-    // Nobody ends these but the close: a lease, and what waits for it.
+    // Only the close ends these: a lease, and a call that waits for it.
     const lease = await pool.acquire();
     const calls = outcomes([pool.run("INSERT INTO t VALUES (2)"), pool.acquire()]);
     await pool.close({ timeout: 0 });

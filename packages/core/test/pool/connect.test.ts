@@ -167,7 +167,7 @@ describe("onConnect", () => {
           kept.push(conn);
           await conn.execute("INSERT INTO t VALUES (3)");
           await conn.execute("SELECT t.a FROM t, (VALUES (1), (2))");
-          // Nobody waits for these.
+          // These are not awaited.
           conn.execute("DELETE FROM t").catch(() => {});
           conn
             .createFunction("slug", 1, new URL("../fixtures/functions.mjs", import.meta.url), {

@@ -97,7 +97,7 @@ describe("a thread that dies", () => {
       for (const role of ["writer", "reader"] as const) {
         const crash =
           role === "writer" ? pool.run("INSERT INTO t (a) SELECT exit_if(1)") : pool.get("SELECT exit_if(1)");
-        // Somebody is in line, which asks for a connection as well.
+        // A waiting call also requests a connection.
         const transaction = pool.transaction((tx) => tx.run("INSERT INTO t (a) VALUES (1)"));
         expect(await rejection(crash)).toBeInstanceOf(WorkerCrashedError);
         await transaction;
@@ -294,7 +294,7 @@ describe("a lease whose thread dies", () => {
     const options = { createWorker, readers: 0, timeout: 60_000, pragmas: { journal_mode: "delete" } };
     const pool = await openPool(options, path);
     await pool.exec("CREATE TABLE t (a)");
-    // Who reads a rollback journal's database keeps a COMMIT waiting inside the thread; nobody else begins to read then.
+    // With a rollback journal, a reader keeps a COMMIT waiting inside the thread; no new read begins then.
     const reader = openEngine(path);
     reader.exec("BEGIN");
     reader.prepare("SELECT * FROM t").all();

@@ -176,7 +176,7 @@ describe("prepare() of a transaction", () => {
       });
       expect(await rejection(inner)).toBeInstanceOf(RangeError);
       expect(await names.all()).toHaveLength(2);
-      // Nobody else sees it.
+      // No other connection sees it.
       expect(await other.get("SELECT count(*) FROM note")).toEqual([0]);
       throw new RangeError("all of it");
     });

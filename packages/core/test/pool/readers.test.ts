@@ -40,7 +40,7 @@ it("leases take none of the readers for single calls, as many of them as there m
   for (const [i] of slow.entries()) await held.release(i);
   expect(await Promise.all(slow)).toEqual(slow.map(() => ({ a: 1 })));
   for (const lease of leases) await lease.close();
-  // What was opened for them is closed when nobody needs it any more.
+  // The readers that were opened for them are closed when they are not needed any more.
   await until(() => pool.stats().readers <= atLeast);
   expect(await pool.get("SELECT 7 AS a")).toEqual({ a: 7 });
 });
@@ -137,7 +137,7 @@ it("a reader is not taken for slow whose answers only wait for the main loop", a
   const read = (): Promise<unknown> => pool.get("SELECT a FROM t WHERE a = 1");
   for (let i = 0; i < 50; i++) await read();
   const first = read();
-  // It is sent, and answered while nobody looks.
+  // It is sent, and answered while the main loop is busy.
   await new Promise((resolve) => {
     process.nextTick(resolve);
   });

@@ -110,7 +110,7 @@ describe("a statement that writes finds the writer by itself", () => {
     expect(first.result).toEqual(rows);
     expect(first.writer).toBeGreaterThan(0);
     await pool.exec("DROP TABLE IF EXISTS u");
-    // The second time nobody needs to be told.
+    // The second time the pool knows it.
     const second = await whoRan(() => pool.all(sql));
     expect(second.readers).toBe(0);
     expect(second.writer).toBeGreaterThan(0);

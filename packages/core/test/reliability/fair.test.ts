@@ -86,7 +86,7 @@ it(`with ${READERS - 1} of ${READERS} readers stuck, ${WAITERS} callers waiting 
       }),
     );
     expect(order).toEqual(Array.from({ length: WAITERS }, (_, i) => i));
-    // Those who wait keep nobody from his turn, either.
+    // Waiting calls do not delay writes either.
     expect(writes).toBeGreaterThan(before);
     // As many reads at once.
     latencies.push(

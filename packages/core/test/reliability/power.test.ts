@@ -36,7 +36,7 @@ beforeAll(() => {
   missing = withoutStrace();
 }, 300_000 * timeFactor());
 
-/** Opens what a power cut has left, as whoever starts the machine again does. */
+/** Opens what a power cut has left, as a program does after a restart. */
 function recover(path: string, left: ReadonlyMap<string, Buffer>): ReadonlySet<number> {
   for (const suffix of ["-wal", "-journal", "-shm"]) rmSync(path + suffix, { force: true });
   for (const [suffix, content] of left) writeFileSync(path + suffix, content);

@@ -34,7 +34,7 @@ afterAll(() => {
   );
 });
 
-/** Whoever reads the same file, with each way of reading integers. */
+/** The readers of the same file, with each way of reading integers. */
 interface Subject {
   readonly path: string;
   readonly pool: Pool;

@@ -269,7 +269,7 @@ async function readReply(
   side.answer(reply as Reply);
   if (side.broken !== null) {
     if (!isMalformed(side.broken)) throw side.broken;
-    // Nobody is left waiting.
+    // No call is left waiting.
     expect(calls.every((call) => call.settled)).toBe(true);
     return "refused";
   }

@@ -74,7 +74,7 @@ it("after answers that came late the loop turns once in 32 times, and always aga
   const times: boolean[] = [];
   for (let i = 0; i < 32; i++) {
     times.push(await turned());
-    // Whoever parks is answered soon on a machine that is busy: that is no reason to turn.
+    // On a busy machine the answer for a parked loop is soon there: that is no reason to turn.
     spin.answered(times.at(-1) ? LATE : 0, 0);
   }
   expect(times.filter(Boolean)).toEqual([true]);

@@ -163,7 +163,7 @@ describe("sqlite-aio:query", () => {
       "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 20) SELECT iif(x > 10, abs(-9223372036854775808), x) AS x FROM c";
     const events = recordQueries();
     const nobody = await db.execute(sql);
-    // Asks for the next chunk, which nobody comes for.
+    // Requests the next chunk, which is never read.
     expect(await nobody.fetchone()).toEqual([1]);
     const two = await db.execute(sql);
     expect(await two.fetchmany(10)).toHaveLength(10);
@@ -187,7 +187,7 @@ describe("sqlite-aio:query", () => {
       queryChannel.start.unbindStore(bound);
       queryChannel.asyncEnd.unsubscribe(onEnd);
     });
-    // The lease makes all of them wait, so that they are sent in the tick of whoever ends it.
+    // The lease makes all of them wait, so they are sent in the tick that ends the lease.
     const lease = await pool.acquire();
     const callers = ["a", "b", "c"].map((name) => {
       const sql = name === "c" ? "SELECT nothing" : `INSERT INTO t VALUES ('${name}')`;

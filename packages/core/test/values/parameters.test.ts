@@ -2,7 +2,7 @@ import { type Connection, OperationalError, ProgrammingError, Row } from "@sqlit
 import { describe, expect, it } from "vitest";
 import { open, rejection } from "../support/database.ts";
 
-/** The error, of which nothing reached the thread: no transaction was opened for the INSERT. */
+/** The error. The call did not reach the thread: no transaction was opened for the INSERT. */
 async function refusal(db: Connection, sql: string, parameters: unknown): Promise<Error> {
   const error = await rejection(db.executeFetchall(sql, parameters as never));
   expect(db.inTransaction).toBe(false);

@@ -265,7 +265,7 @@ describe.runIf(capabilities.changes)("the event change", () => {
     expect(pool.off("change", first)).toBe(pool);
     await pool.run("INSERT INTO t (x) VALUES (3)");
     expect(heard).toEqual([]);
-    // What was changed while nobody listened is not told later.
+    // Changes without a listener are not reported later.
     pool.once("change", first);
     await pool.run("INSERT INTO u (t) VALUES (3)");
     expect(heard).toEqual(["first"]);
@@ -324,7 +324,7 @@ describe.runIf(capabilities.changes)("the event change", () => {
       name: "WorkerCrashedError",
     });
     await pool.run("INSERT INTO t (x) VALUES (2)");
-    // Whether the dead one had committed something last, nobody knows.
+    // It is unknown whether the dead thread had committed something last.
     expect(changes).toEqual([{ ...change({}), any: true }, change({ t: [2] })]);
   });
 
@@ -538,7 +538,7 @@ describe.runIf(capabilities.changes)("commits of others", () => {
     const changes = listen(pool);
     const running = rejection(pool.run("INSERT INTO t SELECT 1, hold(?)", [held.name(0)]));
     await held.entered(0);
-    // Several looks are due meanwhile, the first of which waits for the thread.
+    // Several checks are due meanwhile; the first waits for the thread.
     await sleep(30);
     await workers[0]!.terminate();
     expect(await running).toMatchObject({ name: "WorkerCrashedError" });

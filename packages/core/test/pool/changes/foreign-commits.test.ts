@@ -46,7 +46,7 @@ describe("commits of others", () => {
     const commits = of("a", "b");
     commits.committed("a");
     expect(look(commits, true, true)).toBe(false);
-    // That of b may be a's; that of a is nobody's.
+    // The commit that b sees may be a's; the one that a sees is another connection's.
     expect(look(commits, false, false)).toBe(true);
   });
 

@@ -154,7 +154,7 @@ describe.runIf(capabilities.changes)("watch()", () => {
     const unused = pool.watch("SELECT x FROM t");
     await unused.return();
     expect(await unused.next()).toEqual({ done: true, value: undefined });
-    // Nobody listens any more.
+    // There is no listener any more.
     await pool.run("INSERT INTO t VALUES (1)");
     const { executed } = pool.stats();
     await sleep(30);

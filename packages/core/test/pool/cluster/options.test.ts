@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { rejection, temporaryPath } from "../../support/database.ts";
 
 const engine = pathToFileURL(createRequire(import.meta.url).resolve("libsql"));
-/** Nobody answers there. */
+/** No server answers there. */
 const url = "http://127.0.0.1:1";
 
 describe("a pool over a primary", () => {
