@@ -161,7 +161,7 @@ describe("the layers", () => {
       ),
     );
     expect(filesThatLoad("better-sqlite3").filter((file) => !allowed.has(file))).toEqual([]);
-    // Which module is the engine is an option, so it is imported by a name that only run time knows.
+    // The engine's module is an option, so its name is only known at run time.
     const late = filesWith((text) => /\bimport\((?!\s*["'])/.test(text));
     expect(late).toContain("packages/worker/src/engine/load-engine.ts");
     expect(late.filter(inCore)).toEqual([]);
@@ -206,7 +206,7 @@ describe("the sources", () => {
   it("ask nothing that crossed a thread or came from a caller for its class: there are other realms", () => {
     const classes =
       /\binstanceof (?:\w*Array|\w*ArrayBuffer|\w*Error\b(?<=[^A-Za-z](?:Type|Range|Syntax|)Error)|Date|Map|Promise|RegExp|Set|URL|AbortSignal)\b/;
-    // What a page sends has been cloned by Electron, and the builders hand on what they were given.
+    // Electron has cloned the values from a page, and the builders pass on the caller's values.
     const others = /src\/(?:electron|integrations)\//;
     expect(filesWith((text) => classes.test(text)).filter((file) => !others.test(file))).toEqual([]);
   });

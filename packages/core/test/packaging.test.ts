@@ -167,14 +167,14 @@ describe("both tarballs, unpacked where nothing of the workspace is", () => {
   });
 });
 
-/** What packages/native/README.md names. */
+/** The targets that packages/native/README.md names. */
 const TARGETS = ["linux", "darwin", "win32"]
   .flatMap((platform) => [`${platform}-x64`, `${platform}-arm64`])
   .concat("linux-x64-musl", "linux-arm64-musl");
 
 const REPOSITORY = "https://github.com/sqlite-aio/sqlite-aio";
 
-/** What every package says of where it comes from. */
+/** The fields of every package about its origin. */
 function originOf(name: string): object {
   return {
     homepage: `${REPOSITORY}#readme`,

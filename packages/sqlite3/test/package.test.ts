@@ -15,7 +15,8 @@ describe("the package", () => {
     const { "module.exports": same = sqlite3, ...names } = named;
     expect(same).toBe(sqlite3);
     expect(names).toEqual(sqlite3);
-    // What compiles `import sqlite3 from "sqlite3"` to require() looks for this, and takes the whole where it is missing.
+    // Compilers that turn `import sqlite3 from "sqlite3"` into require() look for this, and take the whole module if it
+    // is missing.
     expect(sqlite3).not.toHaveProperty("__esModule");
   });
 

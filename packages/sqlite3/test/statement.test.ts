@@ -128,7 +128,7 @@ describe("run()", () => {
     expect(await run("CREATE TABLE t (id INTEGER PRIMARY KEY, a)")).toEqual([0, 0]);
     expect(await run("INSERT INTO t (a) VALUES (1), (2), (3)")).toEqual([3, 3]);
     expect(await run("UPDATE t SET a = 4 WHERE id < 3")).toEqual([3, 2]);
-    // As sqlite3_changes() has it: of the last statement that was an INSERT, UPDATE or DELETE.
+    // As in sqlite3_changes(): the count of the last INSERT, UPDATE or DELETE.
     expect(await run("SELECT 1")).toEqual([3, 2]);
     expect(await run("CREATE TABLE u (a)")).toEqual([3, 2]);
     expect(await run("DELETE FROM t WHERE id > 99")).toEqual([3, 0]);

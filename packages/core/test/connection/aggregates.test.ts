@@ -503,7 +503,7 @@ except sqlite3.Error as e: print(json.dumps([type(e).__name__, str(e)]))`);
     await auto.execute("BEGIN");
     await auto.execute("INSERT INTO u VALUES ('kept')");
     for (const write of writes) expect(await rejection(write)).toMatchObject(failed);
-    // What another error leaves, it leaves with a collation too.
+    // With a collation, other errors leave what they usually leave.
     await rejection(auto.execute("INSERT OR FAIL INTO u VALUES ('d'), ('a'), ('e')"));
     await auto.commit();
     expect(stored()).toEqual(["a,b,kept,d", 2]);

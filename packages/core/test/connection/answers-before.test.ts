@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { open, temporaryPath } from "../support/database.ts";
 import { holds } from "../support/pool-support.ts";
 
-/** So much is written that the COMMIT takes its time. */
+/** Writes so much that the COMMIT takes some time. */
 const WRITE = "INSERT INTO t VALUES (zeroblob(50000000))";
 
 /** All that one message of the thread's has answered is known then, and nothing of the next. */

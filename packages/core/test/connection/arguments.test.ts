@@ -15,7 +15,7 @@ function revoked(): unknown {
   return proxy;
 }
 
-/** What no call has a use for, or may have at one place only. */
+/** Values that no call accepts, or only for one argument. */
 const odd: readonly unknown[] = [
   () => true,
   Symbol("s"),

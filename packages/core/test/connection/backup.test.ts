@@ -148,7 +148,7 @@ describe("backup", () => {
     await backup;
     expect(order.at(-1)).toBe("backup");
     expect(steps).toBeGreaterThan(200);
-    // What the connection writes to itself goes into the copy too.
+    // Writes of the connection itself go into the copy too.
     expect(countIn(path)).toBe(205);
     expect(openEngine(path).pragma("integrity_check", { simple: true })).toBe("ok");
   });
@@ -184,7 +184,7 @@ describe("backup", () => {
     expect(error).toBeInstanceOf(OperationalError);
     expect(error).toMatchObject({ code: "SQLITE_BUSY", message: "database is locked" });
     await db.commit();
-    // Of another connection, on the target.
+    // The lock of another connection on the target.
     const copy = await temporaryPath("copy.db");
     const other = openEngine(copy);
     other.exec("CREATE TABLE x (a); BEGIN IMMEDIATE");

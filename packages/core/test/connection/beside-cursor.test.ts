@@ -67,7 +67,7 @@ it("a deferred transaction that has read nothing takes no snapshot, and can writ
     await db.execute("INSERT INTO t VALUES (2)");
     await db.commit();
   }
-  // What has read cannot.
+  // A transaction that has read cannot.
   await db.execute("BEGIN");
   await db.executeFetchall("SELECT * FROM t");
   other.exec("INSERT INTO t VALUES (1)");

@@ -18,7 +18,7 @@ beforeEach(async () => {
   await db.executescript("CREATE TABLE t (x INTEGER)");
 });
 
-/** What a second connection finds in the file. */
+/** What a second connection reads from the file. */
 function stored(): unknown[] {
   return openEngine(path).prepare("SELECT x FROM t ORDER BY x").pluck().all();
 }

@@ -248,7 +248,7 @@ describe("an error", () => {
       const error = await rejection(db.executemany(INSERT, wrap(sets) as Iterable<[number]>));
       expect(error).toBeInstanceOf(IntegrityError);
       expect(error).toMatchObject({ code: "SQLITE_CONSTRAINT_UNIQUE", parameterSet: at, sql: INSERT });
-      // As in CPython the transaction stays open with what came before.
+      // As in CPython, the transaction stays open with the earlier sets.
       expect(db.inTransaction).toBe(true);
       expect(await db.executeFetchall("SELECT count(*) FROM t WHERE a >= 0")).toEqual([[at]]);
       await db.rollback();
@@ -304,7 +304,7 @@ describe("an error", () => {
     const db = await open(path, { isolationLevel: null, timeout: 60_000, pragmas: { synchronous: "OFF" } });
     async function* sets(): AsyncGenerator<[unknown]> {
       yield [1];
-      // So large that it ends a batch.
+      // Large enough to end a batch.
       yield [new Uint8Array(300_000)];
       await db.executeFetchall("SELECT 1");
       other.exec("BEGIN IMMEDIATE; INSERT INTO t VALUES ('other')");

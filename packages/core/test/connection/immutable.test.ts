@@ -32,7 +32,7 @@ describe.runIf(capabilities.immutable)('readonly: "immutable"', () => {
     const immutable = await open(path, { readonly: "immutable" });
     expect(await immutable.executeFetchall("SELECT x FROM t")).toEqual([[1]]);
     expect([existsSync(`${path}-wal`), existsSync(`${path}-shm`)]).toEqual([false, false]);
-    // What it is compared with.
+    // For comparison.
     const reader = await open(path, { readonly: true });
     await reader.executeFetchall("SELECT x FROM t");
     expect(existsSync(`${path}-shm`)).toBe(true);

@@ -2,7 +2,7 @@ import { type Connection, type IsolationLevel, OperationalError } from "@sqlite-
 import { describe, expect, it } from "vitest";
 import { type Engine, open, openEngine, rejection, temporaryPath } from "../support/database.ts";
 
-/** What another connection sees: the rows committed, and what it may do. */
+/** What another connection sees: the committed rows, and whether it may read and write. */
 function seenBy(other: Engine): { rows: unknown; write: boolean; read: boolean } {
   const may = (sql: string): boolean => {
     try {
@@ -342,7 +342,7 @@ describe("inTransaction and totalChanges", () => {
     await db.execute("UPDATE t SET a = a + 10");
     expect(db.totalChanges).toBe(4);
     await db.rollback();
-    // What is rolled back stays counted, as in SQLite.
+    // Rolled-back changes stay counted, as in SQLite.
     expect([db.inTransaction, db.totalChanges]).toEqual([false, 4]);
     await db.executemany("INSERT INTO t VALUES (?)", [[1], [2], [3]]);
     expect(db.totalChanges).toBe(7);

@@ -21,7 +21,7 @@ it("large results that are asked for together each have their own rows, and keep
   const db = await open(":memory:");
   const tags = Array.from({ length: 8 }, (_, at) => `number ${at}`);
   const results = await Promise.all(tags.map((tag) => db.executeFetchall(SQL, [tag])));
-  // What comes later is packed in the same memory.
+  // Later results are packed in the same memory.
   await db.executeFetchall(SQL, ["later"]);
   results.forEach((result, at) => expect(result).toEqual(rows(tags[at]!)));
 });

@@ -39,7 +39,7 @@ describe("the process", () => {
     const { code, said, stderr, ms, path } = await run("idle");
     expect({ code, said, stderr }).toEqual({ code: 0, said: ["idle"], stderr: "" });
     expect(ms).toBeLessThan(5000 * timeFactor());
-    // What was not committed is not there.
+    // Uncommitted rows are not there.
     expect(openEngine(path).prepare("SELECT x FROM t").pluck().all()).toEqual([1]);
   });
 

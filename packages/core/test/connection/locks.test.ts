@@ -24,7 +24,7 @@ async function lockable(journal = "delete"): Promise<{ path: string; other: Engi
   return { path, other };
 }
 
-/** What `work` is rejected with, and after how many milliseconds. */
+/** The reason for which `work` is rejected, and after how many milliseconds. */
 async function timed(work: Promise<unknown>): Promise<{ error: unknown; ms: number }> {
   const began = performance.now();
   return { error: await rejection(work), ms: performance.now() - began };
@@ -108,7 +108,7 @@ it("does not wait at all with a timeout of 0", async () => {
 });
 
 it("gives each statement of a script the whole timeout", async () => {
-  // Where a COMMIT does not wait for readers.
+  // In WAL mode a COMMIT does not wait for readers.
   const { path, other } = await lockable("wal");
   // Each lock goes in time, and all three together do not.
   const unit = 40 * timeFactor();
@@ -140,7 +140,7 @@ it("answers what was called before the call that waits", async () => {
 
 it.each([
   ["reader", "BEGIN; SELECT * FROM t"],
-  // Which the engine itself does not wait for.
+  // The engine itself does not wait for this lock.
   ["writer", "BEGIN IMMEDIATE"],
 ])("sleeps while it waits for a %s to change the journal mode", async (_, lock) => {
   const { path, other } = await lockable();

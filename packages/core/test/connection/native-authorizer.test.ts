@@ -37,7 +37,7 @@ describe.runIf(capabilities.authorizer)("an authorizer", () => {
     const { script, statements } = await fixture<{ script: string; statements: string[] }>(
       "authorizer-statements.json",
     );
-    // What authorizer-rows.py printed with CPython 3.11.
+    // The output of authorizer-rows.py with CPython 3.11.
     const expected = await fixture<[sql: string, calls: Asked[]][]>("authorizer-rows.json");
     const db = await open();
     await db.executescript(script);

@@ -121,7 +121,7 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
       for await (const [value] of cursor as AsyncIterable<[number]>) rows.push(value);
     });
     expect(error).toMatchObject(INTERRUPTED);
-    // What had been sent before is there.
+    // Rows that were sent before are there.
     expect(rows).toEqual(Array.from({ length: rows.length }, (_, i) => i + 1));
     expect(rows.length).toBeLessThan(30);
     const next = await db.execute("SELECT value FROM json_each('[1,2,3]')");

@@ -11,7 +11,7 @@ import {
 } from "../../dist/connection/reentrancy.js";
 import { ProgrammingError } from "../../dist/errors/errors.js";
 
-/** What keeps from its owner until it is ended. */
+/** A hold that keeps calls from its owner until it ends. */
 class Holding implements Held {
   readonly #owner: object;
   #ended = false;

@@ -26,7 +26,7 @@ async function pair(journalMode: string): Promise<{ db: Connection; other: Engin
   return { db, other };
 }
 
-/** As many reads as wait behind each other in one frame. */
+/** The number of reads in one frame. */
 function crowd(db: Connection, size = 64): Promise<unknown[][]> {
   return Promise.all(Array.from({ length: size }, (_, i) => db.executeFetchall(BY_KEY, [i])));
 }
@@ -148,7 +148,7 @@ describe("reads of one tick beside one that writes by a function of SQLite's own
     for (const x of ["a", "b", "c", "d", "e"]) {
       const words = Array.from({ length: size }, (_, i) => `${x.repeat(20)}${i}`);
       await db.execute("INSERT INTO f VALUES (?)", [words.join(" ")]);
-      // As long as there is nothing to do it is quick.
+      // It is quick while there is nothing to do.
       if (x === "a") for (let i = 0; i < 40; i++) await db.executeFetchall(optimize);
     }
     const segments = (): unknown => other.prepare("SELECT count(*) FROM f_segdir").pluck().get();
@@ -172,7 +172,7 @@ describe("reads of one tick beside one that writes by a function of SQLite's own
     ]);
     await delay(200);
     reader.return!();
-    // By itself, FTS4 leaves its savepoint open where that meets a lock, and says then that it had nothing to do.
+    // FTS4 itself leaves its savepoint open if it meets a lock, and then reports that it had nothing to do.
     const optimized = [{ done: expect.stringMatching(/^Index /) }];
     const [before, cursor, done, , after] = await reads;
     expect([before, done, after]).toEqual([rows.slice(0, 2), optimized, rows]);

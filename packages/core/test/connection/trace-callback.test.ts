@@ -72,7 +72,7 @@ it("a script's statement that cannot be compiled is not told, as in CPython; one
   }
 });
 
-/** What a trace has of `run`, in the way of whose write there is a lock for long enough for several attempts. */
+/** The trace of `run`, while a lock delays its write for long enough for several attempts. */
 async function toldBehindLock<T>(
   run: (db: Connection) => Promise<T>,
 ): Promise<{ result: T; seen: string[] }> {

@@ -24,7 +24,7 @@ beforeEach(async () => {
 const insert = (handle: Connection, x: number): Promise<unknown> =>
   handle.execute("INSERT INTO t (x) VALUES (?)", [x]);
 
-/** What a second connection finds in the file. */
+/** What a second connection reads from the file. */
 function committed(): unknown[] {
   return openEngine(path).prepare("SELECT x FROM t ORDER BY x").pluck().all();
 }

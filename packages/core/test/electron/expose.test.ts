@@ -890,7 +890,7 @@ describe("streams", () => {
     const stream = await client.numbers();
     expect(seen.asked).toBe(0);
     await stream.next();
-    // One message is there, one more was asked for.
+    // One message has arrived, and one more was requested.
     await eventually(() => expect(seen.asked).toBe(512));
     for (let taken = 1; taken < 256; taken++) await stream.next();
     expect(seen.asked).toBe(512);

@@ -273,7 +273,7 @@ describe("closeOnQuit, when the system ends the session", () => {
     app.open(window);
     await pool.run("INSERT INTO note VALUES ('committed')");
     window.emit("session-end", new FakeEvent());
-    // As another process finds it while nothing is checkpointed yet.
+    // The state that another process reads before a checkpoint.
     expect(openEngine(path, 5000).prepare("SELECT text FROM note").pluck().all()).toEqual(["committed"]);
     await pool.close();
   });

@@ -585,7 +585,7 @@ describe("a cache", () => {
       message: "what was written is committed, but the cache could not be told of it",
       detail: expect.stringContaining("cache down"),
     });
-    // By hand it is all that was asked for.
+    // Called by hand, the invalidation is the whole request, so its error rejects.
     expect(await rejection(db.$cache.invalidate({ tables: person }))).toMatchObject({
       message: "cache down",
     });
@@ -662,7 +662,7 @@ describe("migrations", () => {
     "CREATE TABLE toy (id INTEGER PRIMARY KEY, owner INTEGER REFERENCES person (id) ON DELETE CASCADE);\n",
     "\nCREATE INDEX toy_owner ON toy (owner);",
   ].join("--> statement-breakpoint");
-  /** As drizzle-kit writes it when a column is changed. */
+  /** The file that drizzle-kit writes to change a column. */
   const rebuild = [
     "PRAGMA foreign_keys=OFF;",
     "CREATE TABLE `__new_person` (id INTEGER PRIMARY KEY, name TEXT);",

@@ -54,7 +54,7 @@ async function opened(options: PoolOptions = {}): Promise<Opened> {
   return { db, pool, path };
 }
 
-/** What destroy() calls back with. */
+/** The error that destroy() passes to its callback. */
 function called(db: Knex): Promise<unknown> {
   return new Promise((resolve) => {
     db.destroy(resolve);
@@ -512,7 +512,7 @@ describe("the schema", () => {
     expect(await rejection(db("pet").insert({ owner: 99 }))).toBeInstanceOf(IntegrityError);
   });
 
-  /** One migration, in a transaction as they all are. */
+  /** One migration, in a transaction, as Knex runs all of them. */
   function migrating(db: Knex, name: string, up: (trx: Knex) => PromiseLike<unknown>): Promise<unknown> {
     const migrationSource = {
       getMigrations: async () => [name],

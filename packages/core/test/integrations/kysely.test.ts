@@ -353,7 +353,7 @@ describe("transactions", () => {
       ["rollback", "read only"],
     ] as const) {
       const late: Promise<unknown>[] = [];
-      // Where in Kysely's own steps the end begins is not for a test to know.
+      // The test must not depend on the step at which Kysely begins the end.
       for (let turns = 0; turns < 12; turns++) {
         const transaction = db.transaction().setAccessMode(accessMode);
         const ended = transaction.execute(async (trx) => {
@@ -571,7 +571,7 @@ describe("one connection for several statements", () => {
     const { db } = await opened();
     const alone = { code: "SQLITE_MISUSE", message: expect.stringContaining("on one connection") };
     expect(await rejection(sql`PRAGMA foreign_keys = OFF`.execute(db))).toMatchObject(alone);
-    // One that changes nothing does no harm.
+    // A pragma that changes nothing does no harm.
     expect(await sql`PRAGMA foreign_keys = ON`.execute(db)).toEqual({ rows: [] });
     const late = await rejection(
       db.connection().execute(async (session) => {
@@ -640,7 +640,7 @@ describe("one connection for several statements", () => {
           reason: { code: "SQLITE_ABORT_ROLLBACK", cause: { code: "SQLITE_CONSTRAINT_UNIQUE" } },
         });
         expect(await rejection(raw(end)), begin).toMatchObject({ code: "SQLITE_ABORT_ROLLBACK" });
-        // Which is the end of it, and another can begin.
+        // That ends the transaction, and another can begin.
         await raw(begin);
         await raw("ROLLBACK");
       });

@@ -48,7 +48,7 @@ async function opened(
   return { adapter, pool: given, path };
 }
 
-/** As {@link opened}, on one connection, for what has nothing to do with there being several. */
+/** As {@link opened}, with one connection, for tests that do not need several. */
 const inMemory = (pool?: PoolOptions, options?: PrismaSqliteAioOptions) => opened(pool, options, ":memory:");
 
 type Argument = readonly [scalarType: ArgScalarType, value: unknown];
@@ -65,7 +65,7 @@ async function rows(on: SqlDriverAdapter | Transaction, sql: string, ...values: 
   return (await on.queryRaw(query(sql, ...values))).rows;
 }
 
-/** What kind of error a call is rejected with. */
+/** The kind of error for which a call is rejected. */
 async function kindOf(work: Promise<unknown>): Promise<unknown> {
   const error = await rejection(work);
   expect(error).toSatisfy(isDriverAdapterError);

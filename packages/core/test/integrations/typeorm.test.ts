@@ -94,7 +94,7 @@ async function opened({ database = ":memory:", options, more }: Settings = {}): 
   return await source.initialize();
 }
 
-/** What the driver has given to TypeORM. */
+/** The connection that the driver has given to TypeORM. */
 function databaseOf(source: DataSource): TypeormDatabase {
   return (source.driver as unknown as { databaseConnection: TypeormDatabase }).databaseConnection;
 }
@@ -109,7 +109,7 @@ const quiet = {
   log() {},
 };
 
-/** What TypeORM makes of a failed query. */
+/** The error that TypeORM makes of a failed query. */
 async function failure(work: Promise<unknown>): Promise<QueryFailedError> {
   const error = await rejection(work);
   expect(error).toBeInstanceOf(QueryFailedError);

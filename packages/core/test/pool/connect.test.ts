@@ -188,7 +188,7 @@ describe("onConnect", () => {
     );
     expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 2 });
     expect(await rejection(transaction!)).toBeInstanceOf(Error);
-    // What it was given is of no use any more.
+    // The connection that it got cannot be used any more.
     expect(await rejection(kept[0]!.execute("DELETE FROM t"))).toBeInstanceOf(ConnectionClosedError);
     expect(await pool.run("INSERT INTO t VALUES (4)")).toMatchObject({ changes: 1 });
     expect(await pool.all("SELECT a FROM t")).toEqual([{ a: 1 }, { a: 2 }, { a: 4 }]);

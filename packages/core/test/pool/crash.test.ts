@@ -375,7 +375,7 @@ describe("a connection that cannot be opened", () => {
     state.broken = false;
     await pool.get("SELECT 1");
     state.broken = true;
-    // One reader is there, and more than it can take at once; they wait for it.
+    // There is one reader, and more calls than it can take at once, so they wait for it.
     const reads = Array.from({ length: 20 }, (_, i) => pool.read((tx) => tx.get("SELECT ? AS i", [i])));
     expect(await Promise.all(reads)).toEqual(reads.map((_, i) => ({ i })));
     state.broken = false;

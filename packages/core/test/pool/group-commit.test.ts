@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { holds, openPool, outcomes } from "../support/pool-support.ts";
 
-/** What a pool and the engine itself say to the same statements, in a form that can be compared. */
+/** The results of a pool and of the engine itself for the same statements, in a comparable form. */
 type Answer =
   | { changes: number; lastInsertRowid: number }
   | { rows: unknown }
@@ -332,7 +332,7 @@ describe("a commit that another process holds up", () => {
     await pool.exec("CREATE TABLE t (a)");
     await pool.run("INSERT INTO t VALUES (0)");
     const other = openEngine(path);
-    // So that the pool has to look at the schema again, which it cannot.
+    // The pool must read the schema again, and cannot.
     other.exec("CREATE TABLE u (a); BEGIN EXCLUSIVE; INSERT INTO t VALUES (1)");
     const writes = Array.from({ length: 10 }, (_, i) => pool.run("INSERT INTO t VALUES (?)", [10 + i]));
     await new Promise((resolve) => setTimeout(resolve, 50));

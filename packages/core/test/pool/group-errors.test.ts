@@ -9,7 +9,7 @@ function contents(engine: Engine, tables: readonly string[]): unknown {
   return tables.map((table) => engine.prepare(`SELECT * FROM ${table}`).raw().safeIntegers().all());
 }
 
-/** What the engine has in the tables when it was asked to run `sql` and nothing else. */
+/** The contents of the tables after the engine ran only `sql`. */
 function alone({ schema, sql, tables }: FailingWrite, before = "", after = ""): unknown {
   const engine = openEngine();
   engine.exec(`PRAGMA foreign_keys = ON; CREATE TABLE other (x); ${schema}; ${before}`);

@@ -18,7 +18,7 @@ const QUESTIONS = {
   upper: "SELECT upper('a')",
 };
 
-/** What the next holder could see of the one before. */
+/** What the next holder could see of the previous one. */
 async function traces(conn: Connection): Promise<unknown> {
   const { inTransaction } = conn;
   const settings = [conn.isolationLevel, conn.rowFactory, conn.textFactory];
@@ -145,7 +145,7 @@ describe("the next holder never sees a trace of", () => {
     for (let i = 0; i < 100; i++) {
       const conn = await pool.acquire();
       await dirty(conn);
-      // By itself, by the pool, and by several at once.
+      // Closed by itself, by the pool, and by several at once.
       if (i % 3 === 0) void conn.close();
       else if (i % 3 === 1) void pool.release(conn);
       else await pool.release(conn);

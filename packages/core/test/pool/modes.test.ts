@@ -31,7 +31,7 @@ describe("the split pool", () => {
 
   it("has as many readers as there are cores but one, from one to four, by default", async () => {
     const most = Math.min(4, Math.max(1, availableParallelism() - 1));
-    // One reader takes several statements at once, since there is no other to wait for.
+    // One reader takes several statements at once, because there is no other one.
     if (most > 1) await crowd(await openPool(), most);
     const pool = await openPool({ readers: most });
     await Promise.all(Array.from({ length: 20 }, () => pool.get("SELECT 1")));

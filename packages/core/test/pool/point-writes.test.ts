@@ -20,7 +20,7 @@ const TEXTS = [
   "INSERT OR FAIL INTO t (u, a, b, c) SELECT ? + value, ?, ?, ? FROM json_each('[0,1,2]')",
 ];
 
-/** As the driver binds it. */
+/** The value as the driver binds it. */
 const bound = (value: Value): Value =>
   typeof value === "number" && Number.isSafeInteger(value) && !Object.is(value, -0) ? BigInt(value) : value;
 
@@ -61,7 +61,7 @@ function writes(count: number, seed: number): Write[] {
   }));
 }
 
-/** What the engine makes of each of them, one after the other. */
+/** The engine's results for each of them, one after the other. */
 function oneByOne(engine: Engine, all: readonly Write[]): unknown[] {
   return all.map(({ sql, values }) => {
     try {
@@ -189,7 +189,7 @@ describe("writes that are made together", () => {
     for (const end of ["COMMIT", "ROLLBACK"]) {
       const own = new Error("rolled back by this");
       const ended = pool.transaction(async (tx) => {
-        // So often that they are known to be quick.
+        // Often enough that the pool knows that they are quick.
         for (let i = 0; i < 50; i++) {
           const results = await outcomes([
             tx.run(insert, [i]),

@@ -64,7 +64,7 @@ it("there are never more than for calls and leases together, and calls keep no l
     return { reading };
   };
   const reads = [await hold(0), await hold(1)];
-  // What the lease leaves behind serves calls.
+  // The reader of the ended lease serves calls.
   await (await pool.acquire({ mode: "read" })).close();
   reads.push(await hold(2));
   const lease = pool.acquire({ mode: "read" });

@@ -44,7 +44,7 @@ it("a pool with fewer readers closes those that are idle at once, and the others
   expect(await Promise.all(slow)).toEqual([{ a: 1 }, { a: 1 }, { a: 1 }]);
   await held.entered(4);
   await until(() => pool.stats().readers === 1);
-  // One after the other, on the one that is left.
+  // One after the other, on the remaining reader.
   expect(pool.stats().pending).toBe(2);
   await held.release(4);
   expect(await waiting[0]).toEqual({ a: 1 });

@@ -277,7 +277,7 @@ describe("a call of the pool is a transaction of its own", () => {
   it("exec() runs the statements of a script, with nothing of others between them", async () => {
     const script = "UPDATE t SET a = 1 WHERE id = 1; UPDATE t SET a = 1 WHERE id = 2";
     const back = "UPDATE t SET a = 2 WHERE id = 1; UPDATE t SET a = 2 WHERE id = 2";
-    // So that it needs no reader to tell that it writes.
+    // Then no reader is needed to learn that it writes.
     await pool.all("UPDATE t SET id = id RETURNING a");
     const written: Promise<void>[] = [];
     const read: Promise<unknown[]>[] = [];

@@ -78,7 +78,7 @@ it("50 callers x 40 transfers, a third of them failing, with other writes betwee
   expect(failed).toBe(667);
   expect(await pool.get("SELECT sum(balance) AS total FROM account")).toEqual({ total: TOTAL });
   expect(await pool.get("SELECT count(*) AS n FROM note")).toEqual({ n: notes });
-  // What each account should have, in the order of the transfers or any other.
+  // The expected balance of each account; the order of the transfers does not matter.
   const expected = new Map(Array.from({ length: ACCOUNTS }, (_, i) => [i + 1, 1000]));
   for (let n = 0; n < 2000; n++) {
     if (n % 3 === 0) continue;

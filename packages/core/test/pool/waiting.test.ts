@@ -57,7 +57,7 @@ describe("first come, first served", () => {
     const leases = order.filter((i) => i % 4 !== 1);
     expect(leases).toEqual(leases.toSorted((a, b) => a - b));
     expect(order.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 1000 }, (_, i) => i));
-    // Nor do those who wait keep the others from writing.
+    // Waiting calls do not keep others from writing either.
     expect(writes).toBeGreaterThanOrEqual(20);
     expect(pool.stats()).toMatchObject({ pending: 0, waiting: 0, busy: 0 });
   });

@@ -5,7 +5,7 @@ import type { AbortReport } from "./abort-calls.ts";
 import { start } from "./child.ts";
 import { figure, seed, times, within } from "./scale.ts";
 
-/** Where the companion is not installed there is one way to go, else both. */
+/** Without the companion there is one way to test, else there are two. */
 const WAYS: readonly ["with" | "without", number][] = capabilities.interrupt
   ? [
       ["with", times(350, 7500)],

@@ -18,7 +18,7 @@ import { figure, seed, times, within } from "./scale.ts";
 import { inOwnMounts, needs } from "./tools.ts";
 
 const WAYS = ["pool", "transactions", "wal", "journal", "many"] as const;
-/** Of each way to write. */
+/** The figures of each way to write. */
 const ROUNDS = times(1, 12);
 const LIMIT_MS = within(60_000, 1_800_000);
 const TABLE = "CREATE TABLE written (id INTEGER PRIMARY KEY, body BLOB)";
@@ -100,7 +100,7 @@ describe("a disk that fails", () => {
         const folder = await temporaryFolder();
         const filled = await trial<Filled>(LIMITED, "fill", folder, way, String(seed + round));
         checkFilled(filled, /^SQLITE_(FULL|IOERR_WRITE)$/);
-        // One or the other that is small may still fit.
+        // A few small writes may still fit.
         expect(filled.afterwards).toBeLessThan(5);
         tally.limited++;
       }

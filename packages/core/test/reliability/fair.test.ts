@@ -88,7 +88,7 @@ it(`with ${READERS - 1} of ${READERS} readers stuck, ${WAITERS} callers waiting 
     expect(order).toEqual(Array.from({ length: WAITERS }, (_, i) => i));
     // Waiting calls do not delay writes either.
     expect(writes).toBeGreaterThan(before);
-    // As many reads at once.
+    // The same number of reads at once.
     latencies.push(
       ...(await Promise.all(Array.from({ length: WAITERS }, () => point(pool, 1 + below(ROWS))))),
     );

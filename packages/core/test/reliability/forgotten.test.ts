@@ -3,7 +3,9 @@ import { start } from "./child.ts";
 import { figure, times, within } from "./scale.ts";
 
 const often = times(12, 1000);
-/** What the program itself leaves of each: a WeakRef, and what the heap needs for it. A thread's channel is 12,500 bytes. */
+/**
+ * What the test program itself keeps of each: a WeakRef and its memory in the heap. A thread's channel is 12,500 bytes.
+ */
 const BYTES = 1500;
 
 it("what is closed, replaced or defined again leaves no heap, no thread and no descriptor", {
@@ -21,7 +23,7 @@ it("what is closed, replaced or defined again leaves no heap, no thread and no d
   >;
   for (const [name, { kept, heap, threads, descriptors }] of Object.entries(left)) {
     expect([name, kept, threads, descriptors]).toEqual([name, 0, 0, 0]);
-    // Of a few, what the heap is otherwise given is more.
+    // With only a few, other allocations are larger.
     if (often >= 1000) expect([name, heap]).toEqual([name, Math.min(heap, BYTES)]);
   }
   const most = Math.max(...Object.values(left).map(({ heap }) => heap));

@@ -64,7 +64,7 @@ async function refused(work: () => unknown, what: string): Promise<void> {
   measured.calls++;
 }
 
-/** What is made to break out of whatever it is put into. */
+/** Texts that try to break out of the place where they are inserted. */
 const hostileNames = fc
   .array(
     fc.oneof(
@@ -260,7 +260,7 @@ describe("a value that cannot be stored", () => {
     return await db.executeFetchall("SELECT ?", ["next"]);
   }
 
-  /** As one parameter, in every way in which one is given. */
+  /** A value as one parameter, in every way to pass it. */
   async function everywhere(value: unknown, what: string): Promise<void> {
     const bound = value as Bindable;
     await refused(() => db.execute("SELECT ?", [bound]), what);
@@ -337,7 +337,7 @@ describe("a value that cannot be stored", () => {
       () => db.executemany(`INSERT INTO nowhere VALUES (${numbers.map(() => "?").join()})`, [numbers]),
       "32,767 parameters",
     );
-    // Of names it takes the engine seconds to find out.
+    // With names, the engine takes seconds to find out.
     const names = Object.fromEntries(numbers.map((i) => [`p${i}`, i]));
     const marks = numbers.map((i) => `:p${i}`).join();
     if (soak) await refused(() => db.executeFetchall(`SELECT ${marks}`, names), "32,767 names");
@@ -388,7 +388,7 @@ describe("a schema made by somebody else", () => {
       measured.calls++;
     }
     expect(called).toEqual([]);
-    // By the application itself it is called.
+    // The application itself can call it.
     await db.executeFetchall("SELECT danger()");
     expect(called).toEqual(["danger"]);
     for (const sql of [

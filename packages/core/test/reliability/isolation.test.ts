@@ -19,7 +19,7 @@ const SCHEMA = `
   INSERT INTO account WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ${ACCOUNTS}) SELECT i, ${START} FROM n;
 `;
 
-/** What a transaction does, drawn before it begins. */
+/** The steps of a transaction, drawn before it begins. */
 interface Plan {
   readonly id: number;
   readonly source: number;
@@ -32,7 +32,7 @@ interface Plan {
   readonly aborts: boolean;
 }
 
-/** What the pool's transactions and a connection's have in common. */
+/** The common part of a pool's and a connection's transactions. */
 interface Handle {
   row(sql: string, parameters: number[]): Promise<number[]>;
   run(sql: string, parameters: number[]): Promise<unknown>;
@@ -128,7 +128,7 @@ async function moment(below: (n: number) => number): Promise<void> {
   if (kind === 2) await sleep(below(4));
 }
 
-/** What was done and seen; and what should not have been. */
+/** The history, and the violations found in it. */
 interface History {
   readonly acknowledged: Set<number>;
   readonly notes: Set<number>;
@@ -287,7 +287,7 @@ async function hold(bank: Bank, transactions: number): Promise<void> {
   performed.arrangements++;
 }
 
-/** One that was aborted is answered before its transaction is undone. */
+/** An aborted call is answered before its transaction is rolled back. */
 async function everyConnectionIsFree(pool: Pool, writers: number, readers: number): Promise<void> {
   const modes = [...Array<"write">(writers).fill("write"), ...Array<"read">(readers).fill("read")];
   const leases = await Promise.all(modes.map((mode) => pool.acquire({ mode })));

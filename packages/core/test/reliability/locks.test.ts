@@ -124,7 +124,7 @@ it.each(["wal", "delete"])(
       latencies.push(latency);
       // A loop that gets no turn from a busy machine is late by itself.
       punctual.push(latency - loop.sinceMark);
-      // Who only reads is not concerned.
+      // Calls that only read are not affected.
       if (pool !== null) {
         expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 0 });
         reads++;
@@ -145,9 +145,9 @@ it.each(["wal", "delete"])(
     expect(await rejection(db.execute(insert, [3]))).toMatchObject({ code: "SQLITE_CONSTRAINT_PRIMARYKEY" });
 
     const worst = Math.max(...latencies);
-    // What waits for the lock in its place would have no answer before the lock is gone: it would wait for ever.
+    // A call that waited behind it would have no answer before the lock is free, and would wait forever.
     expect(Math.max(...punctual)).toBeLessThan(soak ? 100 : LOCK_MS * timeFactor());
-    // As long as the loop stood still nothing else would have been done.
+    // While the loop was blocked, nothing else would have been done.
     expect(stall).toBeLessThan(soak ? LOCK_MS / 20 : lockedMs / 2);
     expect(late).toBeLessThan(LOCK_MS * timeFactor());
     measured.push(

@@ -10,15 +10,15 @@ const EARLY = times(10_000, 200_000);
 const OPERATIONS = times(30_000, 1_000_000);
 const FLOOD = times(40_000, 1_000_000);
 const DROPPED = times(12, 1000);
-/** What a call that is over may leave in the heap: less than any object that would be kept for each of them. */
+/** What a finished call may leave in the heap: less than any object that would be kept per call. */
 const HEAP_BYTES = 32;
 /** And in the process, whose allocators keep pages as they please. */
 const RSS_BYTES = 256;
-/** Of a call of a pool that waits. */
+/** For a waiting call of a pool. */
 const POOL_BYTES = 2816;
 const LIMIT_MS = within(60_000, 1_800_000);
 
-/** What a blob has: in the long form about as much as a value of SQLite's can have. */
+/** Size of a blob: in the long form nearly the largest SQLite value. */
 const BLOB_BYTES = 65_536 * times(2048, 15_258);
 
 const said: string[] = [];
@@ -47,7 +47,7 @@ describe("memory", () => {
       const [early, late] = [footprints[0]!, footprints.at(-1)!];
       const rss = late.rssMb - early.rssMb;
       const heap = late.heapMb - early.heapMb;
-      // What leaks grows from each of them to the next; that a collector is late, or a cache fills, shows in some only.
+      // A leak grows from each window to the next. A late collector or a cache that fills shows only in some.
       const grown = (of: (one: Footprint) => number): number =>
         Math.min(...footprints.slice(1).map((one, i) => of(one) - of(footprints[i]!)));
       const calls = (OPERATIONS - EARLY) / (footprints.length - 1);
@@ -126,7 +126,7 @@ describe("memory", () => {
     "does not grow with the bytes that streams carry into a blob and out of it",
     async () => {
       const child = start("../fixtures/blob-streams.mjs", [await temporaryPath(), String(BLOB_BYTES)], {
-        // What a stream has given out lies in the young generation, which V8 lets grow to 48 MB.
+        // The chunks of a stream are in the young generation, which V8 lets grow to 48 MB.
         nodeOptions: ["--expose-gc", "--min-semi-space-size=2", "--max-semi-space-size=2"],
         limitMs: LIMIT_MS,
       });

@@ -7,7 +7,7 @@ import { seed, times, within } from "./scale.ts";
 
 const KILLS = times(4, 100);
 
-/** What is stored, by database. */
+/** The stored writes, by database. */
 function look(folder: string): Map<string, Map<number, string>> {
   const stored = new Map<string, Map<number, string>>();
   for (const file of readdirSync(folder).filter((name) => name.endsWith(".db"))) {

@@ -17,13 +17,13 @@ const LOSES = ["normal", "journal-full"] as const;
 const ROUNDS = times(1, 10);
 const WRITES = times(60, 300);
 
-/** Of one database: what was acknowledged, and what a power cut at that moment would have left. */
+/** For one database: the acknowledged writes, and what a power cut at that moment would have left. */
 interface Watch {
   readonly name: string;
   readonly path: string;
   readonly disk: Disk;
   readonly acknowledged: Set<number>;
-  /** What is on the disk, as long as no sync has returned since. */
+  /** The contents of the disk, until a sync returns. */
   stored: ReadonlySet<number>;
   version: number;
   /** Acknowledgements that a power cut would have made a lie. */
@@ -86,7 +86,7 @@ async function round(below: (n: number) => number): Promise<Watch[]> {
       watch.stored = recover(path, disk.afterPowerCut());
       watch.cuts++;
       if (KEEPS.includes(name as never)) {
-        // What was not synced may be there as well, or parts of it: that must do no harm.
+        // Writes that were not synced may be there too, or parts of them: that must do no harm.
         const luckier = recover(path, disk.afterPowerCut(below));
         watch.cuts++;
         expect([...acknowledged].filter((one) => !luckier.has(one))).toEqual([]);

@@ -24,7 +24,7 @@ interface Job {
   readonly steps: readonly unknown[];
 }
 
-/** What CPython makes of the same, in files of its own. */
+/** CPython's results for the same program, in files of its own. */
 function inPython(jobs: readonly Job[]): { answers: unknown[]; tables: Tables }[] {
   const script = fileURLToPath(new URL("random-program.py", import.meta.url));
   const text = execFileSync("python3", [script], {

@@ -6,7 +6,7 @@ import { openPool, poolFunctions, until } from "../support/pool-support.ts";
 import { random } from "../support/random.ts";
 import { figure, seed, soak, times, within } from "./scale.ts";
 
-/** Of each kind of death, of a pool and of a connection. */
+/** The figures of each kind of death, for a pool and for a connection. */
 const DEATHS = times(3, 100);
 /** The promise, where nothing else runs on the machine. */
 const WHOLE_AGAIN_MS = within(15_000, 1000);
@@ -65,7 +65,7 @@ interface Made {
   readonly outcome: Promise<unknown>;
 }
 
-/** What became of a call; one that never settles is told apart from the others. */
+/** The result of a call; one that never settles has a result of its own. */
 async function settled(made: readonly Made[], limitMs: number): Promise<unknown[]> {
   const silent = Symbol("never settled");
   let timer!: NodeJS.Timeout;
@@ -90,7 +90,9 @@ async function settled(made: readonly Made[], limitMs: number): Promise<unknown[
   );
 }
 
-/** What was answered is stored, what was not is whole or absent, and what died is undone. */
+/**
+ * Answered writes are stored, unanswered ones are whole or absent, and the dead thread's transaction is rolled back.
+ */
 function check(made: readonly Made[], errors: readonly unknown[], engine: Engine): void {
   const count = engine.prepare("SELECT count(*) FROM t WHERE id = ?").pluck();
   for (const [i, { id, rows, fatal }] of made.entries()) {
@@ -202,7 +204,7 @@ async function poolDies(death: Death, below: Below): Promise<void> {
     await until(() => pool.stats().pending === 0 && pool.stats().writers === 1);
     check(made, errors, engine);
   }
-  // Of a thread that is ended from outside it is chance whether anybody had it, or it was still being opened.
+  // If a thread is ended from outside, it is chance whether a call had it or it was still being opened.
   if (death !== "terminate" || soak) expect(pool.stats().respawned).toBeGreaterThan(0);
   expect(engine.pragma("integrity_check", { simple: true })).toBe("ok");
 }

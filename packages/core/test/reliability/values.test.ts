@@ -242,7 +242,7 @@ it("values that are written here are there for others, and those of others are r
 interface ParameterList {
   readonly marks: readonly string[];
   readonly given: readonly Bound[] | Record<string, Bound>;
-  /** Of each mark. */
+  /** The parameters for each kind of mark. */
   readonly wanted: readonly Bound[];
 }
 

@@ -92,11 +92,11 @@ function isValue(value: unknown): boolean {
   );
 }
 
-/** By its name: the modules of the two packages have a class each. */
+/** Compared by name: each package has its own class. */
 const isMalformed = (error: unknown): boolean =>
   error instanceof Error && error.name === "UsageError" && Reflect.get(error, "code") === "PROTOCOL";
 
-/** What the main side is to make of a value. */
+/** The value that the main side must decode. */
 function asRead(value: SqlValue): SqlValue {
   if (typeof value === "bigint" && BigInt(Number(value)) === value && Number.isSafeInteger(Number(value)))
     return Number(value);
@@ -191,7 +191,7 @@ function exchangeOf(
   };
 }
 
-/** One that runs nothing. */
+/** A call that runs nothing. */
 function idleExecutor(): Executor {
   const parts = {
     nativeStatements: { forget: () => {} },

@@ -94,7 +94,7 @@ describe.skipIf(process.platform === "win32")("two copies of the engine in one p
     expect(await ours.executeFetchall("SELECT a FROM t")).toEqual([[1]]);
     expect(await other.executeFetchall("SELECT count(*) FROM own")).toEqual([[1]]);
 
-    // One after the other they can.
+    // They can open it one after the other.
     await ours.close();
     await other.execute("ATTACH ? AS s", [shared]);
     await other.execute("INSERT INTO s.t VALUES (2)");

@@ -6,7 +6,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** What an application's tests put in place of the loop and the clock. */
+/** What the tests of an application replace: the loop and the clock. */
 const fakes = {
   "all that vitest fakes unless told otherwise": undefined,
   "the loop's turns": ["setImmediate"],

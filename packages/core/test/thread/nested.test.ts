@@ -20,7 +20,7 @@ async function begin(how: string, path: string, long: string): Promise<{ worker:
   return { worker, said };
 }
 
-/** What is in the file, which no thread may have locked any more. */
+/** The contents of the file, which no thread may still lock. */
 function kept(path: string): unknown[] {
   const engine = openEngine(path);
   engine.exec("INSERT INTO t VALUES ('after')");

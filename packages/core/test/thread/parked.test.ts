@@ -38,7 +38,7 @@ beforeEach(() => {
 
 afterEach(() => {
   process.off("worker", noteWorker);
-  // What a test has left open is closed after this, and ends.
+  // Connections that a test left open are closed after this, and their threads end.
   parkThreads({ max: 0 });
 });
 

@@ -154,7 +154,7 @@ describe("a thread that dies", () => {
         .then((rows) => {
           if (last) return rows;
           if (i + 2 < CALLS) ask(i + 2);
-          // As soon as that is posted.
+          // As soon as the answer is posted.
           const next = i + 3 < CALLS ? `${folder}/${i + 2}` : over;
           queueMicrotask(() => process.nextTick(() => process.nextTick(block, next)));
           return rows;

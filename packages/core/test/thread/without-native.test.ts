@@ -2,7 +2,7 @@ import { capabilities, createPool, NotSupportedError } from "@sqlite-aio/core";
 import { expect, it, vi } from "vitest";
 import { open, rejection } from "../support/database.ts";
 import { holds } from "../support/pool-support.ts";
-// What is promised of signals, timeouts and interrupt() holds without the companion as well.
+// The promises about signals, timeouts and interrupt() hold without the companion too.
 import "../connection/cancel.test.ts";
 import "../connection/locks.test.ts";
 

@@ -29,7 +29,7 @@ const STEPS = ["start", "end", "asyncStart", "asyncEnd", "error"] as const;
 interface Step<E> {
   readonly name: (typeof STEPS)[number];
   readonly event: E;
-  /** As it was at that moment. */
+  /** A copy of the event at that moment. */
   readonly seen: E;
   readonly context: unknown;
 }
@@ -262,7 +262,7 @@ describe("sqlite-aio:query", () => {
     list[0] = named.a = "changed";
     await Promise.all(calls);
     const taken = new Uint8Array([1]);
-    // Who is answered first is no matter.
+    // The order of the answers does not matter.
     expect(events.map(({ sql, parameters }) => [sql, parameters])).toEqual(
       expect.arrayContaining([
         ["SELECT ?, ?", ["mine", taken]],

@@ -121,7 +121,7 @@ async function project(programs: readonly string[], { type }: Resolution): Promi
   return folder;
 }
 
-/** What a compiler finds wrong with the programs of a folder, and with the declarations that they use. */
+/** The errors that a compiler finds in the programs of a folder, and in the declarations that they use. */
 async function compile(compiler: string, folder: string, { options }: Resolution): Promise<string> {
   const compilerOptions = {
     ...options,

@@ -27,7 +27,7 @@ class Point {
 }
 class Point3 extends Point {}
 
-// What CPython 3.11 gives in the cases below was tried by hand.
+// The results of CPython 3.11 in the cases below were tried by hand.
 
 registerConverter("raw", (bytes) => ({ raw: bytes.toString("latin1") }));
 registerConverter("num", (bytes) => ["num", bytes.toString()]);
@@ -133,7 +133,7 @@ describe("registerConverter", () => {
     for (const [sql, bytes] of cases) {
       expect(await db.executeFetchall(`SELECT ${sql} AS "x [raw]"`), sql).toEqual([[raw(bytes)]]);
     }
-    // As in CPython the converter is not called where there are no bytes.
+    // As in CPython, the converter is not called for empty values.
     expect(await db.executeFetchall("SELECT '' AS \"x [raw]\", x'' AS \"y [raw]\", '' AS z")).toEqual([
       [null, null, ""],
     ]);

@@ -351,7 +351,7 @@ describe("column names", () => {
 
 describe("large results", () => {
   const ROWS = 7000;
-  /** One table with a column of each kind that packets know, and of mixtures of them. */
+  /** A table with a column of each kind of packets, and of mixtures of them. */
   const columns: Record<string, string> = {
     all_null: "NULL",
     small_int: "i",
@@ -380,7 +380,7 @@ describe("large results", () => {
   const select = names.map((name) => `${columns[name]} AS ${name}`).join(", ");
   const sql = `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS - 1}) SELECT ${select} FROM n`;
 
-  /** What better-sqlite3 reads on this thread, in the form that `integers: "auto"` promises. */
+  /** The values that better-sqlite3 reads on this thread, in the form that `integers: "auto"` promises. */
   function expected(): unknown[][] {
     return exact(openEngine().prepare(sql).raw().safeIntegers().all() as unknown[][]);
   }

@@ -94,7 +94,7 @@ interface Case {
   enforced?: boolean;
 }
 
-/** Where CPython is right, the text is its text. */
+/** If CPython's text is right, the text is the same. */
 const SHARED: Case[] = [
   { title: "an empty database", script: "", lines: ["BEGIN TRANSACTION;", "COMMIT;"] },
   {
@@ -338,7 +338,7 @@ const SHARED: Case[] = [
 const BEGIN = "BEGIN TRANSACTION;";
 const COMMIT = "COMMIT;";
 
-/** Where CPython's text loses data or cannot be run. */
+/** Cases in which CPython's text loses data or cannot be run. */
 const OWN: Case[] = [
   {
     title: "text with a NUL, and infinities",

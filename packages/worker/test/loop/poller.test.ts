@@ -41,7 +41,7 @@ function polling(limit = 1): {
   return { poller, delivered, pollers, post };
 }
 
-/** As long as polling takes without a message. */
+/** The duration of polling without a message. */
 function timeOf(work: () => void): number {
   const began = performance.now();
   work();

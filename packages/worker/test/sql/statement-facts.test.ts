@@ -44,7 +44,7 @@ describe("the keyword of a statement", () => {
   });
 });
 
-/** What may stand before any statement, and in place of any blank. */
+/** Texts that may come before any statement, and in place of any blank. */
 const BEFORE = ["", "  \n", "-- insert\n", "/* begin; */ ;; ", "\uFEFF"];
 const BLANKS = [" ", "\n", " /* ; select */ ", "-- (\n"];
 

@@ -6,7 +6,7 @@ function skippedBy(spin: AdaptiveSpin): number {
   for (let skipped = 0; ; skipped++) if (spin.begins()) return skipped;
 }
 
-/** As often as `found` says, each time that it is looked. */
+/** Polls, and finds a message as `found` says. */
 function look(spin: AdaptiveSpin, ...found: readonly boolean[]): void {
   for (const one of found) {
     skippedBy(spin);

@@ -7,7 +7,7 @@ function nulls(into: Uint8Array, rows: number): void {
   new Int32Array(into.buffer, into.byteOffset, 10).set([rows, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
 }
 
-/** One that has sent a block large enough for slots to be made. */
+/** A sender whose block was large enough to create the slots. */
 function writer(): ReplyWriter {
   const out = new ReplyWriter();
   expect(out.freeSlot()).toBeNull();
@@ -51,7 +51,7 @@ describe("the slots for blocks of rows", () => {
     main.giveBack(2);
     expect(answer(out)).toBe(taken[2]);
     const next = out.take(0, 0, 0).reply;
-    // What the memory is was told once.
+    // The memory is sent only once.
     expect(next.includes(Answer.MEMORY)).toBe(false);
     expect(slotsIn(next)).toEqual([2]);
   });

@@ -16,7 +16,7 @@ import {
   UsageError,
 } from "../../dist/wire/index.js";
 
-/** What `work` throws. */
+/** The error that `work` throws. */
 function thrown(work: () => unknown): unknown {
   try {
     work();

@@ -39,7 +39,7 @@ function roundTrip(rows: SqlValue[][], mode: IntegerMode = "auto"): Crossed {
   const names = Array.from({ length: columns }, (_, c) => `c${c}`);
   const through = (): Packet => {
     const transfer: ArrayBuffer[] = [];
-    // What is transferred is gone, so each time it is a copy.
+    // A transfer takes the memory away, so each transfer uses a copy.
     const copy = rows.map((row) => row.map((value) => (value instanceof Uint8Array ? value.slice() : value)));
     return cross(encodePacket(copy, columns, mode, transfer), transfer);
   };

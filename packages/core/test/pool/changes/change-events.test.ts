@@ -35,7 +35,7 @@ function listen(pool: Pool): Change[] {
   return changes;
 }
 
-/** What is told of changes of these rows; `true`: rows that are not listed. */
+/** The event for changes of these rows; `true`: rows that are not listed. */
 function change(rows: Record<string, (number | bigint)[] | true>): Change {
   const rowids = Object.entries(rows).filter(([, list]) => list !== true);
   return {
@@ -132,7 +132,7 @@ describe.runIf(capabilities.changes)("the event change", () => {
       await db.execute("INSERT INTO w VALUES (7, 7)");
     }
     expect(changes).toEqual([]);
-    // What a statement has done before its error, OR FAIL keeps.
+    // OR FAIL keeps what the statement did before its error.
     await fails(() => pool.run("INSERT OR FAIL INTO w VALUES (8, 8), (1, 1)"));
     expect(changes).toEqual([change({ w: true })]);
   });
@@ -154,7 +154,7 @@ describe.runIf(capabilities.changes)("the event change", () => {
     await pool.run("DELETE FROM t WHERE id = 1");
     expect(changes.splice(0)).toEqual([change({ t: [1], u: [10, 11], log: [1, 2], w: true })]);
     await pool.run("DELETE FROM t");
-    // Of a table that is not tracked it is told that the statement may have written to it, if it wrote at all.
+    // For an untracked table, the event says that the statement may have written to it, if it wrote at all.
     expect(changes.splice(0)).toEqual([change({ t: [2], w: true })]);
     {
       await using db = await pool.acquire();
@@ -332,7 +332,7 @@ describe.runIf(capabilities.changes)("the event change", () => {
     const path = await temporaryPath();
     const other = openEngine(path);
     const pool = await openPool({ readers: 0, pragmas: { journal_mode: "delete" } }, path);
-    // What is undone takes along what the connection knows of the schema.
+    // The rollback also drops the schema that the connection knew.
     await rejection(
       pool.transaction(async (tx) => {
         await tx.run("CREATE TABLE undone (x)");

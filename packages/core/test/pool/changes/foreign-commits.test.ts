@@ -7,7 +7,7 @@ function of(...members: string[]): ForeignCommits<string> {
   return commits;
 }
 
-/** What each look has seen; the verdict on one comes with the next. */
+/** The observations of each check. The next check decides about them. */
 function look(commits: ForeignCommits<string>, a: boolean | null, b: boolean | null): boolean {
   return commits.looked([
     ["a", a],

@@ -211,9 +211,9 @@ describe.runIf(capabilities.changes)("watch()", () => {
         if (connected.push(db) === 1) await db.execute("ATTACH ? AS extra", [extra]);
       },
     });
-    // So that a reader is open.
+    // Opens a reader.
     await pool.get("SELECT 1");
-    // What is undone takes along what the writer knows of the schemas, and one of them cannot be read for now.
+    // The rollback also drops the schemas that the writer knew, and one of them cannot be read for now.
     await rejection(
       pool.transaction(async (tx) => {
         await tx.run("CREATE TABLE undone (x)");
@@ -282,7 +282,7 @@ describe.runIf(capabilities.changes)("watch()", () => {
 
   it("gives its first result although the writer is busy, and sees later what that has done", async () => {
     const pool = await openPool("CREATE TABLE t (x)");
-    // So that a reader is open.
+    // Opens a reader.
     await pool.get("SELECT 1");
     const filled = pool.run(
       "INSERT INTO t WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000000) SELECT i FROM n WHERE i > 4999990",
@@ -330,7 +330,7 @@ describe.runIf(capabilities.changes)("watch()", () => {
     elsewhere.exec("DROP TABLE note; CREATE VIEW note AS SELECT x FROM other");
     let [{ n: seen } = { n: -1 }] = (await further).value as { n: number }[];
     while (seen !== 0) [{ n: seen } = { n: -1 }] = (await rows.next()).value as { n: number }[];
-    // What the new view reads, the pool itself changes.
+    // The pool itself changes the table behind the new view.
     const last = rows.next();
     await pool.run("INSERT INTO extra.other VALUES (1)");
     expect((await last).value).toEqual([{ n: 1 }]);

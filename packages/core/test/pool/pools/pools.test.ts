@@ -194,7 +194,7 @@ describe("max", () => {
     for (const key of ["a", "b", "a", "c", "a", "b"]) await pools.use(key, (pool) => pool.exec(CREATE));
     expect(opened).toEqual(["a", "b", "c", "b"]);
     expect(pools.stats()).toMatchObject({ open: 2, opened: 4, evicted: 2 });
-    // What is closed has no log left.
+    // A closed database has no log.
     expect(existsSync(`${folder}/c.db-wal`)).toBe(false);
     expect(existsSync(`${folder}/a.db-wal`)).toBe(true);
   });
@@ -236,7 +236,7 @@ describe("max", () => {
     const order: string[] = [];
     const uses = ["b", "c", "a", "d"].map((key) => pools.use(key, () => void order.push(key)));
     await turn();
-    // That of the open database has joined at once.
+    // The use of the open database began at once.
     expect(order).toEqual(["a"]);
     expect(pools.stats()).toMatchObject({ waiting: 3, inUse: 1 });
     held.let();
@@ -261,7 +261,7 @@ describe("max", () => {
     await until(() => turns > 5);
     expect(await pools.use("b", () => served.abort())).toBeUndefined();
     await Promise.all(loops);
-    // Those that came behind it for the database that was open waited for their turn, too.
+    // Later uses of the open database waited for their turn too.
     expect(pools.stats()).toMatchObject({ opened: 3, waiting: 0 });
   });
 
