@@ -364,6 +364,25 @@ describe("interrupt()", () => {
     expect(stored()).toEqual([5]);
   });
 
+  it("leaves a commit() and a rollback() that wait behind what it stops", async () => {
+    for (const [end, x] of [
+      ["commit", 1],
+      ["rollback", 2],
+    ] as const) {
+      const sql = await calling((i) => {
+        if (i === 2) void db.interrupt();
+      });
+      await db.execute("BEGIN");
+      await db.execute(INSERT, [x]);
+      const running = rejection(db.executeFetchall(`SELECT sum(v) FROM (${sql})`));
+      const ended = db[end]();
+      expect(await running, end).toMatchObject(INTERRUPTED);
+      await ended;
+      expect(db.inTransaction, end).toBe(false);
+      expect(stored(), end).toEqual([1]);
+    }
+  });
+
   it("gives up those who wait for a transaction, and the transaction rolls back", async () => {
     let waiting: Promise<unknown>[] = [];
     const failed = rejection(

@@ -57,7 +57,7 @@ export const NATIVE = mutantsOf("packages/native/src", "packages/native/test", [
     what: "updates are told to who wants commits only",
     find: "  if (!(log->wanted & UPDATES)) return;\n",
     replace: "",
-    tests: ["/packages/core/test/connection/hooks"],
+    tests: ["hooks"],
   },
   {
     what: "hooks stay when nobody listens",

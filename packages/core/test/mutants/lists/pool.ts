@@ -45,7 +45,7 @@ export const POOL = mutantsOf("packages/core/src/pool", "packages/core/test/pool
     what: "a dead member is not taken out",
     find: "for (const member of this.members.filter(({ channel }) => !channel.alive)) this.remove(member);",
     replace: "",
-    tests: ["crash"],
+    tests: ["connect"],
   },
   {
     what: "a reader that is to go is not dismissed when it is idle",
@@ -96,8 +96,7 @@ export const POOL = mutantsOf("packages/core/src/pool", "packages/core/test/pool
     what: "the trimming timer is not cleared by close",
     find: "    clearTimeout(this.#trim);\n",
     replace: "",
-    tests: ["left-behind", "close"],
-    survives: "the timer is unref'd, and does nothing where the group is closed: nobody can tell",
+    tests: ["left-behind"],
   },
   {
     what: "calls that a slow one holds up are not recalled",
