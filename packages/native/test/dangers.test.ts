@@ -190,6 +190,20 @@ test("the guard's function does nothing when somebody else calls it", () => {
   expect(codeOf(() => readAll(handle.token, "select * from v"))).toBe("SQLITE_ERROR");
 });
 
+test("work that its guard does not let be done is an error, and can be done without the guard", () => {
+  using handle = open();
+  const idle = { prepare: () => ({ pluck: () => ({ get: () => null }) }) };
+  native.guard(idle, handle.token, true);
+  expect(() => native.prepare(handle.token, "select 1")).toThrow(
+    expect.objectContaining({
+      code: "SQLITE_MISUSE",
+      message: "The guard of the handle did not call sqlite_aio_guard()",
+    }),
+  );
+  native.guard(idle, handle.token, false);
+  expect(readAll(handle.token, "select 1").rows).toEqual([[1]]);
+});
+
 test("an error of SQLite's in guarded work is the same as without the guard", () => {
   using handle = guarded();
   handle.db.exec("create table u (a unique)");

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promi
 import { capabilities, connect, createPool, OperationalError } from "@sqlite-aio/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
-import { abortedWithin, until } from "../support/pool-support.ts";
+import { abortedWithin, holds, until } from "../support/pool-support.ts";
 import { random } from "../support/random.ts";
 import { timeFactor } from "../support/time-factor.ts";
 
@@ -102,6 +102,22 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
     const error = await rejection(db.executeFetchall(endless, [], { timeout: 30 }));
     expect(error).toMatchObject({ ...INTERRUPTED, sql: endless });
     expect((error as Error).message).toContain("timeout of 30 ms");
+    expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
+  });
+
+  it("an abort before SQLite has started the statement stops it all the same", async () => {
+    const db = await open(":memory:", {
+      engine: new URL("../fixtures/engine-hesitant.mjs", import.meta.url),
+    });
+    const held = await holds(db);
+    const controller = new AbortController();
+    const sql = `/* first hold(${held.name(0)}) */ ${counting(20_000_000)}`;
+    const call = rejection(db.executeFetchall(sql, [], { signal: controller.signal }));
+    await held.entered(0);
+    // SQLite forgets this interrupt when the statement starts.
+    controller.abort(reason);
+    await held.release(0);
+    expect(await call).toBe(reason);
     expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
   });
 

@@ -119,6 +119,21 @@ describe("idleTimeout", () => {
     expect(pool.stats().readers).toBe(1);
   });
 
+  it("is counted from the end of a reader's last call", async () => {
+    const idleTimeout = 400;
+    const pool = await filled({ readers: 1, idleTimeout });
+    const held = await holds(pool);
+    const read = pool.get("SELECT hold(?)", [held.name(0)]);
+    await held.entered(0);
+    // The call alone takes that long.
+    await new Promise((resolve) => setTimeout(resolve, idleTimeout));
+    const released = performance.now();
+    await held.release(0);
+    await read;
+    await until(() => pool.stats().readers === 0);
+    expect(performance.now() - released).toBeGreaterThanOrEqual(idleTimeout);
+  });
+
   it("of 0 ms closes none", async () => {
     const pool = await filled({ idleTimeout: 0 });
     await pool.get("SELECT 1");

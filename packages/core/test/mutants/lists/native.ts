@@ -315,7 +315,7 @@ export const NATIVE = mutantsOf("packages/native/src", "packages/native/test", [
     what: "any switch is handed to SQLite",
     find: "op < FIRST_SWITCH || op > LAST_SWITCH ? SQLITE_ERROR",
     replace: "op < FIRST_SWITCH ? SQLITE_ERROR",
-    tests: ["arguments", "/packages/core/test/connection/limits"],
+    tests: ["functions"],
   },
   {
     file: "control.c",

@@ -258,7 +258,7 @@ export const POOL = mutantsOf("packages/core/src/pool", "packages/core/test/pool
     what: "the timer of leakWarning is not cleared",
     find: "      clearTimeout(timer);\n",
     replace: "",
-    tests: ["lease"],
+    tests: ["left-behind"],
   },
   {
     what: "the timer of leakWarning is not unref'd",
