@@ -25,7 +25,7 @@ it("a connection is given 2,048 calls at a time, and the others wait in the pool
 it("512 writes share a transaction at the most", async () => {
   const path = await temporaryPath();
   // A group is also bounded by its time, which a busy machine would meet first.
-  const setup = new URL("../fixtures/slow-clock.mjs", import.meta.url);
+  const setup = new URL("../fixtures/counted-clock.mjs", import.meta.url);
   const pool = await openPool({ checkpoint: "external", pragmas: { wal_autocheckpoint: 0 }, setup }, path);
   await pool.exec("CREATE TABLE t (x)");
   // A statement that has run to its end among others needs no savepoint of its own.

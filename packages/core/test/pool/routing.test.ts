@@ -209,34 +209,6 @@ it("a long read holds up neither quick ones nor writes", async () => {
   expect(await long).toEqual({ done: 1 });
 });
 
-it("reads that were called before their text was known to be quick share readers as soon as it is", async () => {
-  const pendingWhenPlaced: number[] = [];
-  const reads = Array.from({ length: 2000 }, async () => {
-    await pool.get("SELECT a FROM t WHERE id = 1");
-    const { waiting, pending } = pool.stats();
-    if (waiting === 0) pendingWhenPlaced.push(pending);
-  });
-  expect(pool.stats().waiting).toBeGreaterThan(1900);
-  await Promise.all(reads);
-  expect(pendingWhenPlaced[0]).toBeGreaterThan(1000);
-});
-
-it("quick reads of many callers share a thread that is awake instead of waking the others", async () => {
-  const leases = await Promise.all([pool.acquire({ mode: "read" }), pool.acquire({ mode: "read" })]);
-  await Promise.all(leases.map((lease) => pool.release(lease)));
-  const read = (): Promise<unknown> => pool.get("SELECT a FROM t WHERE id = ?", [1]);
-  for (let i = 0; i < 100; i++) await read();
-  // A text that nothing is known of gets a thread of its own, which others may share again when it is over.
-  await Promise.all([pool.get("SELECT 1 AS first"), pool.get("SELECT 1 AS second")]);
-  const counts = (): number[] => pool.stats().threads.map(({ executed }) => executed);
-  const before = counts();
-  for (let i = 0; i < 40; i++) await Promise.all(Array.from({ length: 12 }, read));
-  const grown = counts().map((count, i) => count - before[i]!);
-  expect(grown.reduce((sum, count) => sum + count, 0)).toBe(480);
-  // Not all: one that the system has held up for some milliseconds counts as slow for a while.
-  expect(Math.max(...grown)).toBeGreaterThan(360);
-});
-
 it("a result that takes many packets is long, however quick each of them is", async () => {
   const many =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i FROM n";

@@ -202,7 +202,7 @@ export const POOL = mutantsOf("packages/core/src/pool", "packages/core/test/pool
     what: "a call that is not known to be quick is forgotten to be counted off",
     find: "      if (quick) this.work -= cost;\n      else this.slow--;",
     replace: "      if (quick) this.work -= cost;",
-    tests: ["routing"],
+    tests: ["sharing"],
   },
   {
     what: "when a member fell idle is not noted",
