@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { messageOf } from "../wire/thrown.js";
 import { quoteName } from "../sql/quote.js";
 import { skipBlank, tokenEnd } from "../sql/tokens.js";
@@ -37,8 +38,9 @@ interface VirtualTable {
  *   and it inserts the rows as well, which fails. Here the built-in ones are declared after everything else and get
  *   their rows, with the rowid; CPython's way remains for contentless indexes and for modules unknown here, whose data
  *   can be had in no other way.
- * - Text with a NUL, which `quote()` cuts off; table names with an apostrophe; a comment at the end of a declaration;
- *   sequences when no table with AUTOINCREMENT is left; temporary tables that hide one of the database's.
+ * - Text with a NUL, which `quote()` cuts off; text that is no UTF-8, at which CPython fails; table names with an
+ *   apostrophe; a comment at the end of a declaration; sequences when no table with AUTOINCREMENT is left; temporary
+ *   tables that hide one of the database's.
  *
  * `PRAGMA foreign_keys=OFF;` stands first where keys are violated, as from CPython 3.13 on, and nowhere else: tables
  * come in the order of their names, so where rows precede those they refer to, the text restores only on a connection
@@ -119,18 +121,42 @@ function visibleColumns(db: DumpSource, table: string): string[] {
   return all(db, "SELECT name FROM pragma_table_info(?, 'main')", table).map(([name]) => name as string);
 }
 
+/** A pattern that SQL gives: for texts with a byte that is not ASCII, which may be no UTF-8. */
+const BEYOND_ASCII = "'*[^' || char(1) || '-' || char(127) || ']*'";
+
 // One result column per table column, not one concatenation: 2,000 columns would exceed SQLite's expression depth.
 function* rows(db: DumpSource, table: string, columns: string[], insert: string): Generator<string> {
-  // A BLOB of the text has the database's own encoding. The restored database is only known to match for UTF-8.
-  const wholeText = all(db, "PRAGMA main.encoding")[0]?.[0] === "UTF-8";
-  const literals = columns.map((column) =>
-    wholeText
-      ? `CASE WHEN typeof(${column}) = 'text' AND instr(${column}, char(0))
-         THEN 'CAST(' || quote(CAST(${column} AS BLOB)) || ' AS TEXT)' ELSE quote(${column}) END`
-      : `quote(${column})`,
-  );
+  // quote() ends a text at its first NUL, and the engine decodes one that is no UTF-8 with a loss: their bytes are read.
+  const literals = columns.map((column) => {
+    const special = `instr(${column}, char(0)) OR ${column} GLOB (${BEYOND_ASCII})`;
+    return `CASE WHEN typeof(${column}) = 'text' AND (${special}) THEN CAST(${column} AS BLOB) ELSE quote(${column}) END`;
+  });
+  const encoding = all(db, "PRAGMA main.encoding")[0]?.[0] as string | undefined;
   const select = `SELECT ${literals.join(", ")} FROM main.${quoteName(table)}`;
-  for (const values of db.prepare(select).raw().iterate()) yield `${insert} VALUES(${values.join(",")});`;
+  for (const values of db.prepare(select).raw().iterate()) {
+    for (let i = 0; i < values.length; i++)
+      if (typeof values[i] !== "string") values[i] = textLiteral(values[i] as Buffer, encoding);
+    yield `${insert} VALUES(${values.join(",")});`;
+  }
+}
+
+/** An expression that gives the text whose bytes are these, in the encoding of its database. */
+function textLiteral(bytes: Buffer, encoding: string | undefined): string {
+  if (encoding === "UTF-16le" || encoding === "UTF-16be") {
+    const units = bytes.subarray(0, bytes.length & ~1);
+    const text = (encoding === "UTF-16le" ? units : units.swap16()).toString("utf16le");
+    // Not its bytes: the restored database need not have the encoding of this one.
+    return joined(text.split("\0").map(quoteText));
+  }
+  if (isUtf8(bytes) && !bytes.includes(0)) return quoteText(bytes.toString());
+  return `CAST(X'${bytes.toString("hex").toUpperCase()}' AS TEXT)`;
+}
+
+/** A NUL between each two. In halves: SQLite limits how deep an expression is. */
+function joined(texts: string[]): string {
+  if (texts.length === 1) return texts[0]!;
+  const half = texts.length >> 1;
+  return `(${joined(texts.slice(0, half))}||char(0)||${joined(texts.slice(half))})`;
 }
 
 function violatesForeignKeys(db: DumpSource): boolean {

@@ -694,6 +694,36 @@ print(json.dumps([list(sqlite3.connect(path).iterdump()) for path in sys.argv[1:
     expectRestored(db, lines);
   });
 
+  test("restores text with NULs of a UTF-16 database, in any encoding", () => {
+    const bytes = "select hex(a) from t";
+    for (const encoding of ["UTF-16le", "UTF-16be"]) {
+      const db = database(`pragma encoding = '${encoding}'; create table t(a);
+        insert into t values ('名@' || char(0) || '💾'), (replace(hex(zeroblob(2000)), '00', 'x' || char(0)))`);
+      const lines = [...dump(db)];
+      expect(lines[2]).toBe(`INSERT INTO "t" VALUES(('名@'||char(0)||'💾'));`);
+      const same = database(`pragma encoding = '${encoding}'; ${lines.join("")}`);
+      expect(select(same, bytes)).toEqual(select(db, bytes));
+      const other = database(lines.join(""));
+      expect(select(other, bytes)).toEqual([["E5908D4000F09F92BE"], ["7800".repeat(2000)]]);
+    }
+  });
+
+  test("restores text that is no UTF-8 byte for byte, where CPython fails", () => {
+    const db = database(`create table t(a text, b primary key) without rowid;
+      insert into t values (cast(x'41ff42' as text), cast(x'80' as text)),
+        (cast(x'c328' as text), cast(x'eda080' as text)), ('é''', char(65533)), (x'ff', cast(x'c300' as text))`);
+    const lines = [...dump(db)];
+    expect(lines.slice(2, -1)).toEqual([
+      `INSERT INTO "t" VALUES(CAST(X'41FF42' AS TEXT),CAST(X'80' AS TEXT));`,
+      `INSERT INTO "t" VALUES(X'FF',CAST(X'C300' AS TEXT));`,
+      `INSERT INTO "t" VALUES(CAST(X'C328' AS TEXT),CAST(X'EDA080' AS TEXT));`,
+      `INSERT INTO "t" VALUES('é''','\u{FFFD}');`,
+    ]);
+    const restored = expectRestored(db, lines);
+    const bytes = "select typeof(a), hex(a), typeof(b), hex(b) from t";
+    expect(select(restored, bytes)).toEqual(select(db, bytes));
+  });
+
   test("gives the same text where integers are read as bigints", () => {
     const db = database(SHARED.find(({ title }) => title.startsWith("values of every"))?.script ?? "");
     const lines = [...dump(db)];

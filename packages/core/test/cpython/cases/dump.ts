@@ -83,6 +83,29 @@ export const dump: Area = {
       ],
     },
     {
+      title: "text with a NUL in it",
+      covers: "table_dump",
+      steps: [
+        ["script", "CREATE TABLE v (a); INSERT INTO v VALUES ('a' || char(0) || 'b')"],
+        ["dump"],
+        ["restored", "SELECT hex(a) FROM v"],
+      ],
+      differs: "text with a NUL, which CPython cuts off there, is dumped whole, by its bytes",
+    },
+    {
+      title: "text that is no UTF-8",
+      covers: "table_dump",
+      steps: [
+        [
+          "script",
+          "CREATE TABLE v (a); INSERT INTO v VALUES (CAST(X'61FF62' AS TEXT)), (CAST(X'C328' AS TEXT))",
+        ],
+        ["dump"],
+        ["restored", "SELECT typeof(a), hex(a) FROM v"],
+      ],
+      differs: "text that is no UTF-8, at which CPython's dump fails, is dumped by its bytes",
+    },
+    {
       title: "an infinite number",
       covers: "table_dump",
       steps: [

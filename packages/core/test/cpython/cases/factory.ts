@@ -53,7 +53,7 @@ export const factory: Area = {
         ["all", "SELECT cast(x'ff' AS TEXT)"],
       ],
       differs:
-        "text that is not UTF-8 is read with replacement characters; `textFactory: Buffer` gives its bytes",
+        "text that is not UTF-8 is read with replacement characters, which a text factory sees too, and CPython fails or gives its bytes: `CAST(x AS BLOB)` gives them here",
     },
   ],
   left: [
