@@ -210,7 +210,10 @@ export function rows<Into extends Uint8Array | undefined = undefined>(
 /**
  * Runs the statement for each parameter set of `packet` (`[sets, ...columns]` as in the worker's
  * wire/rows/row-encode.ts), beginning with set `from`. Returns the last rowid. In any case `progress` receives the next
- * set, which after an error is the failed one, and the number of changed rows.
+ * set, which after an error is the failed one, and the number of changed rows. With `begin` and `keep`, statements that
+ * begin and release a savepoint, each set has its own savepoint, and fails if `undoing` is not 0 at its end. The third
+ * number of `progress` says what is left of the last savepoint: `0` nothing, `1` it is open, with what the statement left
+ * when it failed, `2` it is open and must be undone.
  */
 export function runMany(
   token: Token,
@@ -220,6 +223,9 @@ export function runMany(
   progress: Float64Array,
   control?: Int32Array,
   sequence?: number,
+  begin?: StatementId,
+  keep?: StatementId,
+  undoing?: Int32Array,
 ): bigint;
 
 /**

@@ -5,6 +5,8 @@
 
 /* The kinds of columns in a packet of parameter sets: `Kind` in the worker's wire/rows/row-encode.ts. */
 enum { SET_MIXED = 0, SET_NUMBER = 1, SET_INT64 = 2, SET_TEXT = 3, SET_BLOB = 4, SET_NULL = 5, SET_TERMS = 6 };
+/* What is left of the savepoint of the set that failed. */
+enum { SAVEPOINT_NONE, SAVEPOINT_KEEP, SAVEPOINT_UNDO };
 enum { VALUE_NULL, VALUE_NUMBER, VALUE_INT64, VALUE_TEXT, VALUE_BLOB };
 
 typedef struct {
@@ -31,6 +33,9 @@ typedef struct {
   uint32_t sequence;
   double changes;
   sqlite3_int64 rowid;
+  Statement *begin, *keep;  /* of a savepoint for each set; NULL: none */
+  const int32_t *undoing;   /* not 0: the set that was run is to be undone */
+  int savepoint;            /* a SAVEPOINT_* */
 } Writing;
 
 /* ---- reading the packet ---- */
@@ -268,6 +273,36 @@ static int bind_set(const Handle *h, sqlite3_stmt *stmt, int index, const Parame
   }
 }
 
+static int run_to_end(const Handle *h, sqlite3_stmt *stmt) {
+  ENGINE_OF(h);
+  while (sqlite3_step(stmt) == SQLITE_ROW);
+  return sqlite3_reset(stmt);
+}
+
+/* Runs the set that is bound, in a savepoint if there are to be any. It stays open where something fails. */
+static int run_set(const Handle *h, Writing *writing) {
+  ENGINE_OF(h);
+  int code;
+  if (writing->begin) {
+    code = run_to_end(h, writing->begin->stmt);
+    if (code != SQLITE_OK) return code;
+    writing->savepoint = SAVEPOINT_KEEP;
+  }
+  sqlite3_int64 before = sqlite3_total_changes64(h->db);
+  code = run_to_end(h, writing->statement->stmt);
+  if (code != SQLITE_OK) return code;
+  double changes = sqlite3_total_changes64(h->db) != before ? (double)sqlite3_changes64(h->db) : 0;
+  if (writing->begin) {
+    writing->savepoint = SAVEPOINT_UNDO;
+    if (*writing->undoing) return SQLITE_ABORT;
+    code = run_to_end(h, writing->keep->stmt);
+    if (code != SQLITE_OK) return code;
+    writing->savepoint = SAVEPOINT_NONE;
+  }
+  writing->changes += changes;
+  return SQLITE_OK;
+}
+
 static void run_writing(Handle *h, Work *work) {
   Writing *writing = (Writing *)work;
   sqlite3_stmt *stmt = writing->statement->stmt;
@@ -280,15 +315,10 @@ static void run_writing(Handle *h, Work *work) {
     }
     for (int i = 0; i < writing->statement->parameters && code == SQLITE_OK; i++)
       code = bind_set(h, stmt, i + 1, &writing->parameters[i], writing->at);
-    if (code == SQLITE_OK) {
-      sqlite3_int64 before = sqlite3_total_changes64(h->db);
-      while (sqlite3_step(stmt) == SQLITE_ROW);
-      code = sqlite3_reset(stmt);
-      if (code == SQLITE_OK && sqlite3_total_changes64(h->db) != before)
-        writing->changes += (double)sqlite3_changes64(h->db);
-    }
+    if (code == SQLITE_OK) code = run_set(h, writing);
     if (code != SQLITE_OK) {
-      note_failure(h, &work->failure, code);
+      if (writing->undoing && *writing->undoing) note_own_failure(&work->failure, SQLITE_ABORT, "undone");
+      else note_failure(h, &work->failure, code);
       break;
     }
   }
@@ -300,14 +330,14 @@ static void tell_bad(napi_env env, int outcome) {
   else wrong_type(env, "The parameter sets must be a packet with a column for each parameter");
 }
 
-/* (token, statement, packet, from, Float64Array for the next set and the number of changed rows, control block,
-   sequence) */
+/* (token, statement, packet, from, Float64Array for the next set, the rows changed and what is left of its savepoint,
+   control block, sequence, and for savepoints two statements and an Int32Array) */
 napi_value run_many(napi_env env, napi_callback_info info) {
-  napi_value arguments[7], result = NULL;
+  napi_value arguments[10], result = NULL;
   double token, sets, from, sequence = 0;
   size_t room;
   Writing writing = {.work = {.run = run_writing}};
-  if (!read_arguments(env, info, 7, arguments, &token)) return NULL;
+  if (!read_arguments(env, info, 10, arguments, &token)) return NULL;
   bool list = false;
   if (N(napi_is_array)(env, arguments[2], &list) != napi_ok || !list)
     return wrong_type(env, "The packet must be an array");
@@ -315,12 +345,20 @@ napi_value run_many(napi_env env, napi_callback_info info) {
     return NULL;
   if (!read_count(env, arguments[3], sets, "from must be the number of a set", &from)) return NULL;
   double *progress = typed_array(env, arguments[4], napi_float64_array, &room);
-  if (!progress || room < 2) return wrong_type(env, "progress must be a Float64Array of two");
+  int savepoints = !is_type(env, arguments[7], napi_undefined);
+  if (!progress || room < (savepoints ? 3 : 2)) return wrong_type(env, "progress must be a Float64Array of two, or of three");
   if (!read_control(env, arguments[5], &writing.control)) return NULL;
   if (writing.control.words && !read_sequence(env, arguments[6], &sequence)) return NULL;
   Handle *h = own_handle(env, token);
   Statement *s = h ? statement_of(env, h, arguments[1]) : NULL;
   if (!s) return NULL;
+  if (savepoints) {
+    writing.begin = statement_of(env, h, arguments[7]);
+    writing.keep = writing.begin ? statement_of(env, h, arguments[8]) : NULL;
+    if (!writing.keep) return NULL;
+    writing.undoing = typed_array(env, arguments[9], napi_int32_array, &room);
+    if (!writing.undoing || room < 1) return wrong_type(env, "undoing must be an Int32Array of one");
+  }
   ENGINE_OF(h);
   uint32_t count = (uint32_t)s->parameters;
   Parameter *parameters = calloc((size_t)count + 1, sizeof *parameters);
@@ -348,6 +386,7 @@ napi_value run_many(napi_env env, napi_callback_info info) {
   free_parameters(parameters, count);
   progress[0] = writing.at;
   progress[1] = writing.changes;
+  if (savepoints) progress[2] = writing.savepoint;
   if (!done) throw_failure(env, h, &writing.work.failure);
   else N(napi_create_bigint_int64)(env, writing.rowid, &result);
   return result;

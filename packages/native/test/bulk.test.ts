@@ -146,6 +146,54 @@ test("a cancelled operation ends between two sets", () => {
   expect([...progress]).toEqual([2, 2]);
 });
 
+test("each set has a savepoint of its own, which stays open where the set is to be undone, or fails", () => {
+  using handle = open();
+  const { db, token } = handle;
+  db.exec("create table t (a unique)");
+  const undo = new Int32Array(1);
+  db.function("noted", {}, (a: number) => {
+    undo[0] = Number(a === 3);
+    return a;
+  });
+  native.guard(db, token, true);
+  const [begin, keep] = ["savepoint s", "release s"].map((sql) => native.prepare(token, sql)!.id);
+  const { id } = native.prepare(token, "insert or fail into t values (noted(?1)), (?1 + 10)")!;
+  const progress = new Float64Array(3);
+  const runSets = (values: number[], ...savepoints: unknown[]): unknown => {
+    const sets = packet(values.map((value) => [value]));
+    return codeOf(() =>
+      native.runMany(token, id, sets, 0, progress, undefined, undefined, ...(savepoints as [])),
+    );
+  };
+  const rows = (): unknown => db.prepare("select a from t order by rowid").pluck().all();
+
+  expect(runSets([1, 2], begin, keep, undo)).toBeUndefined();
+  expect([...progress, db.inTransaction]).toEqual([2, 4, 0, false]);
+  expect(runSets([4, 3, 5], begin, keep, undo)).toBe("SQLITE_ABORT");
+  expect([...progress, db.inTransaction]).toEqual([1, 2, 2, true]);
+  expect(rows()).toEqual([1, 11, 2, 12, 4, 14, 3, 13]);
+  db.exec("rollback");
+  expect(rows()).toEqual([1, 11, 2, 12, 4, 14]);
+
+  db.exec("insert into t values (16)");
+  undo[0] = 0;
+  expect(runSets([5, 6], begin, keep, undo)).toBe("SQLITE_CONSTRAINT_UNIQUE");
+  expect([...progress, db.inTransaction]).toEqual([1, 2, 1, true]);
+  db.exec("release s");
+  expect(rows()).toEqual([1, 11, 2, 12, 4, 14, 16, 5, 15, 6]);
+
+  db.exec("begin");
+  expect(runSets([3], begin, keep, undo)).toBe("SQLITE_ABORT");
+  db.exec("rollback to s; release s");
+  expect(db.inTransaction).toBe(true);
+  db.exec("commit");
+  expect(runSets([7], "x", keep, undo)).toBe("ERR_INVALID_ARG_TYPE");
+  expect(runSets([7], begin, undefined, undo)).toBe("ERR_INVALID_ARG_TYPE");
+  expect(runSets([7], begin, keep, new Int32Array())).toBe("ERR_INVALID_ARG_TYPE");
+  expect(runSets([7], begin, keep)).toBe("ERR_INVALID_ARG_TYPE");
+  expect(rows()).toEqual([1, 11, 2, 12, 4, 14, 16, 5, 15, 6]);
+});
+
 test("what is no packet for the statement is refused, and nothing is written", () => {
   using handle = open();
   handle.db.exec("create table t (a, b)");

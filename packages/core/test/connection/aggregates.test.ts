@@ -557,6 +557,54 @@ except sqlite3.Error as e: print(json.dumps([type(e).__name__, str(e)]))`);
     expect(await db.executeFetchall("SELECT g FROM t WHERE rowid > 6")).toEqual([["a"]]);
   });
 
+  it("that throws for a set of executemany's undoes that set alone, also where each is committed by itself", async () => {
+    const path = await temporaryPath();
+    for (const isolationLevel of ["DEFERRED", null] as const) {
+      await using auto = await open(path, { isolationLevel });
+      await auto.executescript("DROP TABLE IF EXISTS u; CREATE TABLE u (x)");
+      await auto.createCollation("mine", (left) => {
+        if (left === "b") throw new Error("from the collation");
+        return 1;
+      });
+      const insert = "INSERT INTO u (x) VALUES (?1), (?1 < 'z' COLLATE mine)";
+      expect(await rejection(auto.executemany(insert, [["a"], ["b"], ["c"]]))).toMatchObject({
+        message: expect.stringContaining("user-defined collation raised exception") as unknown,
+        parameterSet: 1,
+      });
+      expect(auto.inTransaction).toBe(isolationLevel !== null);
+      await auto.commit();
+      await using other = await open(path);
+      expect(await other.executeFetchall("SELECT x FROM u")).toEqual([["a"], [0]]);
+      // The next batch is not failed by the last one's error.
+      expect((await auto.executemany(insert, [["c"], ["d"]])).rowcount).toBe(4);
+      await auto.commit();
+      expect(await other.executeFetchall("SELECT count(*) FROM u")).toEqual([[6]]);
+    }
+  });
+
+  it("leaves executemany's sets together: the thread runs none of their savepoints by itself", async () => {
+    const module = `export default (db) => {
+      const exec = db.exec;
+      let savepoints = 0;
+      db.exec = function (sql) {
+        if (sql.startsWith("SAVEPOINT")) savepoints++;
+        return exec.call(this, sql);
+      };
+      db.function("savepoints", () => savepoints);
+    }`;
+    const setup = new URL(`data:text/javascript,${encodeURIComponent(module)}`);
+    await using counted = await open(":memory:", { setup });
+    await counted.createCollation("mine", aggregates, { export: "reversed" });
+    await counted.executescript("CREATE TABLE u (x COLLATE mine UNIQUE)");
+    await counted.executeFetchall("INSERT INTO u VALUES ('x')");
+    const before = await counted.executeFetchall("SELECT savepoints()");
+    expect(before).not.toEqual([[0]]);
+    const sets = Array.from({ length: 1000 }, (_, i) => [String(i)]);
+    expect((await counted.executemany("INSERT INTO u VALUES (?)", sets)).rowcount).toBe(1000);
+    expect(await counted.executeFetchall("SELECT savepoints()")).toEqual(before);
+    expect(await counted.executeFetchall("SELECT x FROM u ORDER BY x LIMIT 2")).toEqual([["x"], ["999"]]);
+  });
+
   it("that throws fails one of a pool's writes that are committed together, and leaves nothing of it", async () => {
     await using pool = await createPool(await temporaryPath());
     await pool.exec("CREATE TABLE u (x)");

@@ -85,6 +85,9 @@ export interface Native {
     progress: Float64Array,
     control: Int32Array,
     sequence: number,
+    begin: number | undefined,
+    keep: number | undefined,
+    undoing: Int32Array | undefined,
   ): bigint;
   runPoints(
     token: number,

@@ -2,6 +2,8 @@
 export class Comparisons {
   #possible = false;
   #failure: Error | null = null;
+  /** 1 while there is a failure, for the companion. */
+  readonly flag = new Int32Array(1);
 
   /** A collation was defined, so that comparisons can fail. */
   get possible(): boolean {
@@ -21,18 +23,20 @@ export class Comparisons {
   /** Call it before a statement: forgets the failure of an earlier one. */
   begin(): void {
     this.#failure = null;
+    this.flag[0] = 0;
   }
 
   /** Keeps the first failure. */
   fail(error: Error): void {
     this.#failure ??= error;
+    this.flag[0] = 1;
   }
 
   /** Throws the failure since {@link begin}, if there is one. */
   check(): void {
     const failure = this.#failure;
     if (failure === null) return;
-    this.#failure = null;
+    this.begin();
     throw failure;
   }
 }

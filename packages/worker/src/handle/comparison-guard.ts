@@ -1,4 +1,6 @@
 import type { StatementFacts } from "../sql/statement-facts.js";
+import type { DatabaseHandle } from "./database-handle.js";
+import { SavepointLeft, type SetSavepoints } from "./native-statements.js";
 import type { SessionParts } from "./session-parts.js";
 
 const BEGIN = "SAVEPOINT sqlite_aio_comparisons";
@@ -18,28 +20,60 @@ export function guardComparisons<T>(
   run: () => T,
 ): T {
   if (!comparisons.possible || !(facts.writes || COMPARES.has(facts.keyword))) return run();
-  const exec = (sql: string): void =>
-    void handle.privately(() => handle.besideCursors(() => handle.db.exec(sql)));
-  // Released, a savepoint that began the transaction would commit it, and be reported as a change.
-  const undo = handle.inTransaction ? UNDO : "ROLLBACK";
-  exec(BEGIN);
+  const undo = undoing(handle);
+  exec(handle, BEGIN);
   // What another error leaves, it leaves here too: OR FAIL keeps the rows before it.
   let end = KEEP;
   try {
     const result = run();
     end = undo;
     comparisons.check();
-    exec(KEEP);
+    exec(handle, KEEP);
     return result;
   } catch (error) {
-    if (handle.inTransaction) {
-      try {
-        exec(end);
-      } catch {
-        // What cannot be committed must not stay open.
-        exec(undo);
-      }
-    }
+    endFailed(handle, end, undo);
     throw error;
+  }
+}
+
+/** The same for the sets of a batch: `run` gives each of them a savepoint of its own. */
+export function guardSets(
+  {
+    handle,
+    comparisons,
+    nativeStatements,
+  }: Pick<SessionParts, "handle" | "comparisons" | "nativeStatements">,
+  run: (savepoints: SetSavepoints) => void,
+): void {
+  const undo = undoing(handle);
+  const [begin, keep] = handle.privately(() => nativeStatements.savepoints(BEGIN, KEEP));
+  const savepoints: SetSavepoints = { begin, keep, undo: comparisons.flag, left: SavepointLeft.NONE };
+  try {
+    run(savepoints);
+  } catch (error) {
+    if (savepoints.left !== SavepointLeft.NONE)
+      endFailed(handle, savepoints.left === SavepointLeft.KEEP ? KEEP : undo, undo);
+    comparisons.check();
+    throw error;
+  }
+}
+
+function exec(handle: DatabaseHandle, sql: string): void {
+  handle.privately(() => handle.besideCursors(() => handle.db.exec(sql)));
+}
+
+/** Released, a savepoint that began the transaction would commit it, and be reported as a change. */
+function undoing(handle: DatabaseHandle): string {
+  return handle.inTransaction ? UNDO : "ROLLBACK";
+}
+
+/** Ends the savepoint of a statement that has failed, if the failure has not. */
+function endFailed(handle: DatabaseHandle, end: string, undo: string): void {
+  if (!handle.inTransaction) return;
+  try {
+    exec(handle, end);
+  } catch {
+    // What cannot be committed must not stay open.
+    exec(handle, undo);
   }
 }

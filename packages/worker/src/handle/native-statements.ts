@@ -20,6 +20,25 @@ export interface BatchProgress {
   changes: number;
 }
 
+/** What the companion has left of the savepoint of a set that failed. */
+export const SavepointLeft = {
+  NONE: 0,
+  /** It is open, with what the statement left when it failed. */
+  KEEP: 1,
+  /** It is open, and to be undone. */
+  UNDO: 2,
+} as const;
+
+/** A savepoint for each set of a batch. */
+export interface SetSavepoints {
+  /** The companion's numbers of the statements that begin and release it. */
+  readonly begin: number;
+  readonly keep: number;
+  /** The first is not 0 once the running set is to be undone. */
+  readonly undo: Int32Array;
+  left: number;
+}
+
 /**
  * Statements that the native companion compiles, binds and steps on the engine's own handle. Rows then need neither
  * calls into C++ nor objects. There are none without the companion, or while it must not be used.
@@ -34,7 +53,8 @@ export class NativeStatements {
   #guarded = false;
   #allowed = true;
   readonly #compiled = new Map<Statement, NativeStatement>();
-  readonly #progress = new Float64Array(2);
+  readonly #progress = new Float64Array(3);
+  #savepoints: readonly [begin: number, keep: number] | null = null;
 
   constructor(control: Control, sequence: () => number) {
     this.#control = control;
@@ -53,6 +73,7 @@ export class NativeStatements {
   /** Call it before the handle closes. */
   detached(): void {
     this.#compiled.clear();
+    this.#savepoints = null;
     this.#native?.finalize(this.#token);
     this.#native = null;
     this.#db = null;
@@ -195,8 +216,20 @@ export class NativeStatements {
     );
   }
 
+  /** The companion's numbers of two statements that it keeps. */
+  savepoints(begin: string, keep: string): readonly [begin: number, keep: number] {
+    const compiled = (sql: string): number => this.#native!.prepare(this.#token, sql)!.id;
+    return (this.#savepoints ??= [compiled(begin), compiled(keep)]);
+  }
+
   /** Runs the statement for the sets of `packet` from `progress.at` on. Returns the last rowid. */
-  runMany(compiled: NativeStatement, packet: Packet, progress: BatchProgress): bigint {
+  runMany(
+    compiled: NativeStatement,
+    packet: Packet,
+    progress: BatchProgress,
+    savepoints: SetSavepoints | null,
+  ): bigint {
+    this.#progress.set([progress.at, 0, 0]);
     try {
       return this.#native!.runMany(
         this.#token,
@@ -206,10 +239,15 @@ export class NativeStatements {
         this.#progress,
         this.#control.block,
         this.#sequence(),
+        savepoints?.begin,
+        savepoints?.keep,
+        savepoints?.undo,
       );
     } finally {
-      progress.at = this.#progress[0]!;
-      progress.changes += this.#progress[1]!;
+      const [at, changes, left] = this.#progress;
+      progress.at = at!;
+      progress.changes += changes!;
+      if (savepoints !== null) savepoints.left = left!;
     }
   }
 }
