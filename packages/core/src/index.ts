@@ -15,7 +15,7 @@ export { connect } from "./connection/connect.js";
 export { Connection } from "./connection/connection.js";
 export type { PendingCursor } from "./connection/pending-cursor.js";
 export type { UpdateHook } from "./functions/hook-listeners.js";
-export { Blob, type BlobOptions } from "./connection/blob.js";
+export { Blob, type BlobOptions, type BlobStreamOptions } from "./connection/blob.js";
 export type { DumpOptions } from "./connection/dump-lines.js";
 export type { ManyResult, RunResult } from "./connection/run-result.js";
 export type { ColumnInfo } from "./values/shape.js";

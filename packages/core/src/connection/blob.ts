@@ -14,6 +14,15 @@ export interface BlobOptions {
   name?: string | undefined;
 }
 
+/** Options of a stream of a blob. */
+export interface BlobStreamOptions {
+  /**
+   * Close the blob with the stream: at its end, where it fails, and where it is destroyed, cancelled or aborted.
+   * Default false.
+   */
+  autoClose?: boolean | undefined;
+}
+
 /** Bytes that a stream reads at a time. */
 const CHUNK = 64 * 1024;
 /** A buffer of at most this many bytes is kept for the next write. */
@@ -128,26 +137,32 @@ export class Blob {
   }
 
   /** A Web stream of the bytes from the position on. It reads only when asked, and leaves the blob open. */
-  readable(): ReadableStream<Uint8Array> {
-    this.#check();
+  readable(options: BlobStreamOptions = {}): ReadableStream<Uint8Array> {
+    const closing = this.#closingWith(options);
     return new ReadableStream<Uint8Array>({
       pull: async (controller) => {
-        const chunk = await this.read(CHUNK);
-        if (chunk.length === 0) controller.close();
-        else controller.enqueue(chunk);
+        const chunk = await orElse(this.read(CHUNK), closing);
+        if (chunk.length > 0) return controller.enqueue(chunk);
+        await closing();
+        controller.close();
       },
+      cancel: closing,
     });
   }
 
   /** A Web stream that writes into the blob, from the position on. It leaves the blob open. */
-  writable(): WritableStream<Uint8Array> {
-    this.#check();
-    return new WritableStream<Uint8Array>({ write: (chunk) => this.write(chunk) });
+  writable(options: BlobStreamOptions = {}): WritableStream<Uint8Array> {
+    const closing = this.#closingWith(options);
+    return new WritableStream<Uint8Array>({
+      write: (chunk) => orElse(this.write(chunk), closing),
+      close: closing,
+      abort: closing,
+    });
   }
 
   /** Like {@link readable}, but as a stream of `node:stream`. */
-  createReadStream(): Readable {
-    this.#check();
+  createReadStream(options: BlobStreamOptions = {}): Readable {
+    const closing = this.#closingWith(options);
     const read = (): Promise<Buffer> => this.read(CHUNK);
     return new Readable({
       highWaterMark: CHUNK,
@@ -157,28 +172,27 @@ export class Blob {
           (error: Error) => this.destroy(error),
         );
       },
+      destroy: (error, done) => void told(closing(), (failed) => done(error ?? failed)),
     });
   }
 
   /** Like {@link writable}, but as a stream of `node:stream`. */
-  createWriteStream(): Writable {
-    this.#check();
+  createWriteStream(options: BlobStreamOptions = {}): Writable {
+    const closing = this.#closingWith(options);
     return new Writable({
       highWaterMark: CHUNK,
-      write: (chunk: Uint8Array, _encoding, done) => {
-        void this.#writeChunk(chunk, done);
-      },
+      write: (chunk: Uint8Array, _encoding, done) => void told(this.write(chunk), done),
+      // A commit that fails is told before the stream is said to have finished.
+      final: (done) => void told(closing(), done),
+      destroy: (error, done) => void told(closing(), (failed) => done(error ?? failed)),
     });
   }
 
-  async #writeChunk(chunk: Uint8Array, done: (error?: Error) => void): Promise<void> {
-    try {
-      await this.write(chunk);
-    } catch (error) {
-      done(error as Error);
-      return;
-    }
-    done();
+  /** What a stream does at its end. Throws TypeError for wrong options, and for a closed blob. */
+  #closingWith(options: BlobStreamOptions): () => Promise<void> {
+    this.#check();
+    const { autoClose } = checkOptions(options, ["autoClose"]);
+    return boolean(autoClose, "autoClose") ? () => this.close() : async () => {};
   }
 
   /**
@@ -221,6 +235,27 @@ export class Blob {
     this.#handle.check();
     if (this.#closing !== null)
       throw new ProgrammingError("Cannot operate on a closed blob.", { code: "SQLITE_MISUSE" });
+  }
+}
+
+/** Calls `done` when the work is, with what it failed with, or null. */
+async function told(work: Promise<void>, done: (error: Error | null) => void): Promise<void> {
+  let error: Error | null = null;
+  try {
+    await work;
+  } catch (thrown) {
+    error = thrown as Error;
+  }
+  done(error);
+}
+
+/** What `work` gives. If it fails, `cleanup` is done before it is told. */
+async function orElse<T>(work: Promise<T>, cleanup: () => Promise<void>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    await cleanup().catch(() => {});
+    throw error;
   }
 }
 

@@ -2,7 +2,7 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { capabilities, type Connection, createPool } from "@sqlite-aio/core";
+import { type Blob as SqlBlob, capabilities, type Connection, createPool } from "@sqlite-aio/core";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { open, openEngine, rejection, temporaryFolder, temporaryPath } from "../support/database.ts";
 import { python } from "../support/python.ts";
@@ -282,8 +282,8 @@ describe.runIf(capabilities.blobs)("the streams of a blob", () => {
     Uint32Array.from({ length: Math.ceil(size / 4) }, (_, i) => i * 2654435761).buffer,
   ).subarray(0, size);
 
-  async function filled(): Promise<Connection> {
-    const db = await open(await temporaryPath());
+  async function filled(path?: string): Promise<Connection> {
+    const db = await open(path ?? (await temporaryPath()));
     await db.executescript("CREATE TABLE t (b)");
     await db.execute("INSERT INTO t VALUES (?), (zeroblob(?))", [contents, size]);
     await db.commit();
@@ -330,6 +330,79 @@ describe.runIf(capabilities.blobs)("the streams of a blob", () => {
     expect(blob.tell()).toBeLessThan(size);
     await blob.seek(0);
     expect((await blob.read(3)).equals(contents.subarray(0, 3))).toBe(true);
+  });
+
+  it("close the blob with autoClose: at their end, destroyed, cancelled, aborted, and where they fail", async () => {
+    const path = await temporaryPath();
+    const db = await filled(path);
+    const autoClose = { autoClose: true };
+    const closed = async (use: (blob: SqlBlob) => Promise<unknown>): Promise<void> => {
+      const blob = await db.blobopen("t", "b", 2);
+      await blob.seek(size - 100_000);
+      await use(blob);
+      expect(() => blob.tell()).toThrow("Cannot operate on a closed blob.");
+      // It was the only thing that kept the transaction open.
+      const other = await open(path, { timeout: 0 });
+      await other.executescript("BEGIN IMMEDIATE; COMMIT");
+      await other.close();
+    };
+    const bytes = Buffer.alloc(90_000, 1);
+    const long = Buffer.alloc(100_001);
+    await closed(async (blob) => {
+      expect(Buffer.concat(await gathered(blob.readable(autoClose)))).toHaveLength(100_000);
+    });
+    await closed(async (blob) => {
+      expect(Buffer.concat(await gathered<Buffer>(blob.createReadStream(autoClose)))).toHaveLength(100_000);
+    });
+    await closed(async (blob) => await blob.readable(autoClose).cancel());
+    await closed(async (blob) => {
+      for await (const chunk of blob.createReadStream(autoClose)) if (chunk !== null) break;
+    });
+    await closed(async (blob) => await new Blob([bytes]).stream().pipeTo(blob.writable(autoClose)));
+    await closed(async (blob) => await pipeline(Readable.from([bytes]), blob.createWriteStream(autoClose)));
+    expect(await db.get("SELECT hex(substr(b, ?, 2)) FROM t WHERE rowid = 2", [size - 99_999])).toEqual([
+      "0101",
+    ]);
+    await closed(async (blob) => await blob.writable(autoClose).abort(new Error("no more")));
+    await closed(async (blob) => {
+      const stream = blob.createWriteStream(autoClose).on("error", () => {});
+      stream.destroy(new Error("no more"));
+      await new Promise((resolve) => stream.once("close", resolve));
+    });
+    await closed(async (blob) => {
+      const writer = blob.writable(autoClose).getWriter();
+      writer.closed.catch(() => {});
+      expect(await rejection(writer.write(long))).toBeInstanceOf(RangeError);
+    });
+    await closed(async (blob) => {
+      const stream = blob.createWriteStream(autoClose);
+      expect(await rejection(pipeline(Readable.from([long]), stream))).toBeInstanceOf(RangeError);
+    });
+    await using blob = await db.blobopen("t", "b", 2);
+    for (const make of ["readable", "writable", "createReadStream", "createWriteStream"] as const) {
+      expect(() => blob[make]({ autoClose: 1 as never })).toThrow(TypeError);
+      expect(() => blob[make]({ autoclose: true } as never)).toThrow('unknown option "autoclose"');
+    }
+  });
+
+  it("tell of a commit that fails when they close the blob", async () => {
+    const path = await temporaryPath();
+    const db = await open(path, { timeout: 0, pragmas: { journal_mode: "DELETE" } });
+    await db.executescript("CREATE TABLE t (b); INSERT INTO t VALUES (zeroblob(10))");
+    const reader = await open(path);
+    const bytes = Buffer.alloc(10, 1);
+    for (const write of [
+      async (blob: SqlBlob) =>
+        await pipeline(Readable.from([bytes]), blob.createWriteStream({ autoClose: true })),
+      async (blob: SqlBlob) => await new Blob([bytes]).stream().pipeTo(blob.writable({ autoClose: true })),
+    ]) {
+      const cursor = await reader.execute(
+        "WITH r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT i, b FROM r, t",
+      );
+      await cursor.fetchone();
+      expect(await rejection(write(await db.blobopen("t", "b", 1)))).toMatchObject({ code: "SQLITE_BUSY" });
+      await cursor.close();
+    }
   });
 
   it("fail where the bytes are too many, or the blob is closed", async () => {
