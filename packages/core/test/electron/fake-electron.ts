@@ -134,6 +134,7 @@ export function openPage(ipcMain: FakeIpcMain, url = "file:///app/index.html"): 
         return answer;
       } catch (error) {
         // As in Electron, only the message is left of an error.
+        // oxlint-disable-next-line eslint/preserve-caught-error
         throw new Error(`Error invoking remote method '${channel}': ${String(error)}`);
       }
     },
