@@ -398,6 +398,8 @@ export class MemberGroup {
       0,
     );
     if (this.#closed || this.#opening.size >= Math.min(wanted, this.#room)) return;
+    // After a failure, waiting requests are refused as soon as nothing is being opened.
+    if (this.#failure !== undefined && this.members.length === 0 && this.#opening.size > 0) return;
     this.open().then(
       () => this.advance(),
       (error: unknown) => {

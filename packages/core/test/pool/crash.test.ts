@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import {
   type Connection,
@@ -380,6 +381,23 @@ describe("a connection that cannot be opened", () => {
     expect(await Promise.all(reads)).toEqual(reads.map((_, i) => ({ i })));
     state.broken = false;
     expect(await pool.get("SELECT 1 AS one")).toEqual({ one: 1 });
+  });
+
+  it("is not tried again and again while those who wait could be told that it failed", async () => {
+    const state = { broken: false, tries: 0 };
+    const broken = new Error("no further connection");
+    const pool = await fragile({
+      readers: 2,
+      onConnect: async () => {
+        if (!state.broken) return;
+        // The second attempt takes longer than the time after which the pool looks after those who wait.
+        if (++state.tries > 1) await sleep(100);
+        throw broken;
+      },
+    });
+    state.broken = true;
+    expect(await outcomes([pool.get("SELECT 1"), pool.get("SELECT 2")])).toEqual([broken, broken]);
+    expect(state.tries).toBe(2);
   });
 
   it("after a crash is tried again by the next call, and the one after that", async () => {

@@ -169,7 +169,7 @@ export const POOL = mutantsOf("packages/core/src/pool", "packages/core/test/pool
   },
   {
     what: "a thread that died is not replaced before somebody needs it",
-    find: "    // Whoever needs it next asks again if it cannot be opened now.\n    this.open().then(",
+    find: "    // If it cannot be opened now, the next request tries again.\n    this.open().then(",
     replace: "    Promise.resolve().then(",
     tests: ["crash"],
   },
