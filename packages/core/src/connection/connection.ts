@@ -34,7 +34,7 @@ import type { SqlStatement } from "../values/sql-statement.js";
 import { type Handle, integerFlag, placed, toError } from "./handle.js";
 import { type RunResult, runResult } from "./run-result.js";
 import { inspected } from "../tracing/inspected.js";
-import { inTransaction, type TransactionOptions } from "./transaction.js";
+import { inTransaction, SharedTransaction, type TransactionOptions } from "./transaction.js";
 
 /**
  * One SQLite handle in a thread of its own, with aiosqlite's methods in camelCase. Calls run in the order in which they
@@ -257,6 +257,11 @@ export class Connection extends HandleControls {
    */
   async transaction<T>(fn: (tx: Connection) => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
     return await inTransaction(this.handle, (handle) => new Connection(handle, this.#path), fn, options);
+  }
+
+  /** @internal For a caller that sends BEGIN as a statement. */
+  sharedTransaction(): SharedTransaction<Connection> {
+    return new SharedTransaction(this.handle, (handle) => new Connection(handle, this.#path));
   }
 
   /**

@@ -189,6 +189,48 @@ class Scope {
   }
 }
 
+/**
+ * A transaction that is begun by a statement and keeps nobody out: what others call on the connection meanwhile is in it.
+ */
+export class SharedTransaction<X> {
+  /** The connection. What is called here is refused, in the thread, unless a transaction is open then. */
+  readonly statements: X;
+  readonly #handle: Handle;
+
+  constructor(handle: Handle, face: (handle: Handle) => X) {
+    this.#handle = handle;
+    this.statements = face(handle.within(handle.lane, true));
+  }
+
+  /**
+   * Commits, or rolls back if SQLite refuses that. Nothing gets between the two. Rejects with code `SQLITE_ABORT_ROLLBACK`
+   * if no transaction is open.
+   */
+  async commit(): Promise<void> {
+    const lane = await this.#handle.lease(undefined);
+    try {
+      await this.#control(lane, Verb.FINISH);
+    } catch (error) {
+      if (this.#handle.channel.alive) await this.#control(lane, Verb.ROLLBACK);
+      throw error;
+    } finally {
+      lane.end();
+    }
+  }
+
+  /** Does nothing if no transaction is open. */
+  async rollback(): Promise<void> {
+    this.#handle.check();
+    await this.#control(this.#handle.lane, Verb.ROLLBACK);
+  }
+
+  async #control(lane: Lane, verb: number): Promise<void> {
+    const call = this.#handle.control(verb);
+    lane.submit(call);
+    await this.#handle.settle(call);
+  }
+}
+
 function transactionOver(): ProgrammingError {
   return new ProgrammingError("the transaction is over", { code: "SQLITE_MISUSE" });
 }

@@ -1,12 +1,12 @@
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import { factsOf } from "@sqlite-aio/worker/sql";
 import type { Parameters } from "../values/bind.js";
-import { SqliteError } from "../errors/errors.js";
-import { isInstance } from "../errors/is-instance.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { OpenTransaction } from "./open-transaction.js";
-import { aborted, isAborted, refuseSeveral, released, switchedInVain, transactionOver } from "./refusals.js";
+import { isAborted, refuseSeveral, released, switchedInVain, transactionOver } from "./refusals.js";
+import { RollbackCause } from "./rollback-cause.js";
+import { Savepoints } from "./savepoints.js";
 import type { SessionLease, SessionPool, SessionStatements, TransactionMode } from "./session-pool.js";
 import { enterHolding, refuseInside } from "../connection/reentrancy.js";
 import type { RunResult } from "../connection/run-result.js";
@@ -41,7 +41,7 @@ export class BuilderConnection {
   #ended: Promise<void> | null = null;
   /** Aborted when the connection is released. */
   readonly #over = new AbortController();
-  #lost: unknown = undefined;
+  readonly #cause = new RollbackCause();
   /** Foreign keys were switched, and no statement has run since. */
   #switchedInVain = false;
 
@@ -71,7 +71,7 @@ export class BuilderConnection {
     try {
       return await this.#execute<R>(sql, parameters, options);
     } catch (error) {
-      throw this.#told(error);
+      throw this.#cause.told(error);
     }
   }
 
@@ -92,7 +92,7 @@ export class BuilderConnection {
     try {
       yield* this.#stream<R>(sql, parameters, chunkSize, options);
     } catch (error) {
-      throw this.#told(error);
+      throw this.#cause.told(error);
     }
   }
 
@@ -268,7 +268,11 @@ export class BuilderConnection {
     }
   }
 
-  async #begin(mode: TransactionMode, by: "builder" | "statement"): Promise<void> {
+  async #begin(
+    mode: TransactionMode,
+    by: "builder" | "statement",
+    savepoints: Savepoints | null = null,
+  ): Promise<void> {
     if (this.#transaction !== null) {
       // SQLite reports that there is a transaction already.
       await this.#transaction.executeFetchall("BEGIN");
@@ -277,7 +281,7 @@ export class BuilderConnection {
     this.#ended = null;
     const lease = await this.#hold();
     this.#switchedInVain = false;
-    const transaction = await OpenTransaction.begin(lease, mode, by);
+    const transaction = await OpenTransaction.begin(lease, mode, by, savepoints);
     if (this.released) transaction.abandon();
     else this.#transaction = transaction;
   }
@@ -296,21 +300,21 @@ export class BuilderConnection {
       await transaction.commit();
       this.#transaction = null;
     } catch (error) {
-      const told = this.#told(error);
+      const told = this.#cause.told(error);
       // For SQLite, a COMMIT that failed has not ended the transaction. A caller that sent it as a statement goes on in
       // the transaction, which is rolled back by now. Its statements before the ROLLBACK are refused: they would be
       // committed by themselves.
       if (transaction.by === "builder" || isAborted(told)) this.#transaction = null;
       throw told;
     } finally {
-      this.#lost = undefined;
+      this.#cause.forget();
     }
   }
 
   async #rollback(): Promise<void> {
     const transaction = this.#transaction;
     this.#transaction = null;
-    this.#lost = undefined;
+    this.#cause.forget();
     await transaction?.rollback();
   }
 
@@ -322,8 +326,7 @@ export class BuilderConnection {
   async #savepoint(sql: string, name: string): Promise<void> {
     const begins = this.#transaction === null;
     if (begins) {
-      await this.#begin("deferred", "statement");
-      this.#transaction!.savepoints = [];
+      await this.#begin("deferred", "statement", new Savepoints());
     }
     const transaction = this.#transaction!;
     try {
@@ -338,28 +341,16 @@ export class BuilderConnection {
   async #releaseSavepoint(sql: string, name: string): Promise<void> {
     const transaction = this.#transaction;
     if (transaction === null) return await this.#withoutTransaction(sql);
-    const at = transaction.savepoints?.lastIndexOf(name) ?? -1;
-    if (at === 0) return await this.#commit();
+    if (transaction.savepoints?.begunBy(name) === true) return await this.#commit();
     await transaction.executeFetchall(sql);
-    if (at > 0) transaction.savepoints!.length = at;
+    transaction.savepoints?.release(name);
   }
 
   /** Forgets the savepoints behind the named one, which stays. */
   async #rollbackTo(sql: string, name: string): Promise<void> {
     const transaction = this.#transaction;
     await (transaction ?? (await this.#hold())).executeFetchall(sql);
-    const savepoints = transaction?.savepoints;
-    const at = savepoints?.lastIndexOf(name) ?? -1;
-    if (at >= 0) savepoints!.length = at + 1;
-  }
-
-  /** The error to throw. It says that the transaction is lost, and why. */
-  #told(error: unknown): unknown {
-    if (!isInstance(error, SqliteError)) return error;
-    // Otherwise later statements would be committed on their own.
-    if (error.code === "SQLITE_ABORT_ROLLBACK" && !isAborted(error)) return aborted(this.#lost ?? error);
-    if (error.rolledBack) this.#lost ??= error;
-    return error;
+    transaction?.savepoints?.rollbackTo(name);
   }
 
   #check(): void {

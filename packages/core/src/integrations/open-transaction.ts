@@ -1,13 +1,14 @@
 import type { CallOptions } from "../options/connect-options.js";
 import type { Parameters } from "../values/bind.js";
+import type { Savepoints } from "./savepoints.js";
 import type { SessionCursor, SessionLease, SessionStatements, TransactionMode } from "./session-pool.js";
 
 /** A transaction on a lease. Its statements are refused once SQLite has rolled it back. */
 export class OpenTransaction implements SessionStatements {
   /** Whether a query builder began it, and also ends it, or a statement of the user. */
   readonly by: "builder" | "statement";
-  /** Names of the savepoints, the outermost first, if a savepoint began it. */
-  savepoints: string[] | null = null;
+  /** If a savepoint began it. */
+  readonly savepoints: Savepoints | null;
   readonly #tx: SessionStatements;
   readonly #done: Promise<void>;
   readonly #end: PromiseWithResolvers<void>;
@@ -16,11 +17,13 @@ export class OpenTransaction implements SessionStatements {
 
   private constructor(
     by: "builder" | "statement",
+    savepoints: Savepoints | null,
     tx: SessionStatements,
     done: Promise<void>,
     end: PromiseWithResolvers<void>,
   ) {
     this.by = by;
+    this.savepoints = savepoints;
     this.#tx = tx;
     this.#done = done;
     this.#end = end;
@@ -30,6 +33,7 @@ export class OpenTransaction implements SessionStatements {
     lease: SessionLease,
     mode: TransactionMode,
     by: "builder" | "statement",
+    savepoints: Savepoints | null,
   ): Promise<OpenTransaction> {
     const begun = Promise.withResolvers<SessionStatements>();
     const end = Promise.withResolvers<void>();
@@ -42,7 +46,7 @@ export class OpenTransaction implements SessionStatements {
     );
     // Later errors are reported by the call that ends the transaction.
     done.catch(begun.reject);
-    return new OpenTransaction(by, await begun.promise, done, end);
+    return new OpenTransaction(by, savepoints, await begun.promise, done, end);
   }
 
   cursor(): Promise<SessionCursor> {

@@ -359,6 +359,122 @@ describe("transactions", () => {
     expect(stored()).toEqual(["next", "alone"]);
   });
 
+  it("commit nothing of what was on its way already when SQLite rolled them back", async () => {
+    const path = await temporaryPath();
+    const source = await opened({ database: path });
+    await source.query("CREATE TABLE t (a UNIQUE ON CONFLICT ROLLBACK)");
+    await source.query("INSERT INTO t VALUES ('there')");
+    const stored = (): unknown => openEngine(path).prepare("SELECT a FROM t ORDER BY rowid").pluck().all();
+    const insert = (runner: { query(sql: string): Promise<unknown> }, a: string) =>
+      runner.query(`INSERT INTO t VALUES ('${a}')`);
+    for (const begin of ["BEGIN", "BEGIN IMMEDIATE", "SAVEPOINT a"]) {
+      // None is awaited before the last is made. The savepoint's RELEASE is a COMMIT.
+      const made = [
+        source.query(begin),
+        insert(source, "before"),
+        source.query("SAVEPOINT inner_one"),
+        insert(source, "there"),
+        insert(source, "after"),
+        source.query("UPDATE t SET a = 'changed' RETURNING a"),
+        source.query("ROLLBACK TO inner_one"),
+        source.query("CREATE TABLE kept (a)"),
+        source.query(begin.startsWith("BEGIN") ? "COMMIT" : "RELEASE a"),
+      ];
+      const results = await Promise.allSettled(made);
+      const conflict = "SQLITE_CONSTRAINT_UNIQUE";
+      const lost = "SQLITE_ABORT_ROLLBACK";
+      const codes = [undefined, undefined, undefined, conflict, lost, lost, undefined, lost, lost];
+      expect(
+        results.map((result) => (result.status === "rejected" ? result.reason.code : undefined)),
+        begin,
+      ).toEqual(codes);
+      // TypeORM sends it behind a COMMIT that failed.
+      await source.query("ROLLBACK");
+      expect(await failure(source.query("ROLLBACK"))).toMatchObject({ code: "SQLITE_ERROR" });
+      expect(stored(), begin).toEqual(["there"]);
+    }
+    const all = source.transaction(async (manager) => {
+      await Promise.all(["one", "there", "two", "three"].map((a) => insert(manager, a)));
+    });
+    expect(await failure(all)).toMatchObject({ code: "SQLITE_CONSTRAINT_UNIQUE" });
+    const swallowed = source.transaction(async (manager) => {
+      await Promise.allSettled(["one", "there", "two", "three"].map((a) => insert(manager, a)));
+    });
+    expect(await failure(swallowed)).toMatchObject({ code: "SQLITE_ABORT_ROLLBACK" });
+    expect(stored()).toEqual(["there"]);
+    await source.transaction((manager) => insert(manager, "next"));
+    expect(stored()).toEqual(["there", "next"]);
+  });
+
+  it("are rolled back by a COMMIT that fails, and nothing stays open behind it", async () => {
+    const path = await temporaryPath();
+    const source = await opened({ database: path });
+    await source.query("CREATE TABLE toy (pet INTEGER REFERENCES pet DEFERRABLE INITIALLY DEFERRED) STRICT");
+    const failed = source.transaction((manager) => manager.query("INSERT INTO toy VALUES (99)"));
+    expect(await failure(failed)).toMatchObject({ code: "SQLITE_CONSTRAINT_FOREIGNKEY" });
+    const made = [
+      source.query("BEGIN"),
+      source.query("INSERT INTO toy VALUES (99)"),
+      source.query("COMMIT"),
+      source.query("INSERT INTO toy VALUES (NULL)"),
+      source.query("ROLLBACK"),
+    ];
+    // What is sent behind the COMMIT is no part of it, and there is nothing left to roll back.
+    const outcomes = (await Promise.allSettled(made)).map(({ status }) => status);
+    expect(outcomes).toEqual(["fulfilled", "fulfilled", "rejected", "fulfilled", "rejected"]);
+
+    await source.query("BEGIN");
+    await source.query("INSERT INTO toy VALUES (99)");
+    const conflict = { code: "SQLITE_CONSTRAINT_FOREIGNKEY" };
+    expect(await failure(source.query("COMMIT"))).toMatchObject(conflict);
+    // Whoever has heard of it and not rolled back takes the transaction to be open.
+    for (const sql of ["INSERT INTO toy VALUES (NULL)", "COMMIT", "SAVEPOINT a"])
+      expect(await failure(source.query(sql)), sql).toMatchObject({ code: "SQLITE_ABORT_ROLLBACK" });
+    await source.query("ROLLBACK");
+    await source.query("INSERT INTO toy VALUES (NULL)");
+    expect(openEngine(path).prepare("SELECT pet FROM toy").pluck().all()).toEqual([null, null]);
+  });
+
+  it("that cannot begin take nothing of theirs into the database", async () => {
+    const database = await temporaryPath();
+    const one = await opened({ database, options: { timeout: 0 } });
+    const other = await opened({ database });
+    await other.query("BEGIN IMMEDIATE");
+    const made = [one.query("BEGIN IMMEDIATE"), one.query("SELECT 1"), one.query("ROLLBACK")];
+    const [begin, inside, end] = await Promise.allSettled(made);
+    expect(begin).toMatchObject({ reason: { code: "SQLITE_BUSY" } });
+    expect(inside).toMatchObject({ reason: { code: "SQLITE_ABORT_ROLLBACK" } });
+    expect(end?.status).toBe("fulfilled");
+    await other.query("COMMIT");
+    await one.query("INSERT INTO person (name) VALUES ('Ada')");
+    expect(await other.getRepository(People).count()).toBe(1);
+  });
+
+  it("have what is called on the connection itself in them, and keep it from nothing", async () => {
+    const path = await temporaryPath();
+    const source = await opened({ database: path });
+    const { connection } = databaseOf(source);
+    const undone = source.transaction(async (manager) => {
+      await manager.insert(People, { name: "Ada" });
+      await connection.run("INSERT INTO person (name) VALUES ('Alan')");
+      expect(await connection.executeFetchall("SELECT name FROM person")).toEqual([
+        { name: "Ada" },
+        { name: "Alan" },
+      ]);
+      await connection.createFunction("twice", 1, (x) => Number(x) * 2);
+      throw new Error("undone");
+    });
+    expect(await rejection(undone)).toMatchObject({ message: "undone" });
+    expect(await source.query("SELECT twice(count(*)) AS n FROM person")).toEqual([{ n: 0 }]);
+    const ended = source.transaction(async (manager) => {
+      await manager.insert(People, { name: "Ada" });
+      await connection.rollback();
+      await manager.insert(People, { name: "alone" });
+    });
+    expect(await failure(ended)).toMatchObject({ code: "SQLITE_ABORT_ROLLBACK" });
+    expect(await source.getRepository(People).count()).toBe(0);
+  });
+
   it("of a query runner are one for all callers of a data source, since TypeORM has one runner for each", async () => {
     const source = await opened();
     const [one, other] = [source.createQueryRunner(), source.createQueryRunner()];

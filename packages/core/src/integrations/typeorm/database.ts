@@ -1,6 +1,6 @@
 import type { Connection } from "../../connection/connection.js";
 import type { Parameters } from "../../values/bind.js";
-import { LostTransaction } from "./lost-transaction.js";
+import { SentTransaction } from "./sent-transaction.js";
 import { TypeormStatement } from "./statement.js";
 
 /** A database in the form of TypeORM's type `expo`: `dataSource.driver.databaseConnection`. */
@@ -10,21 +10,22 @@ export class TypeormDatabase {
    * functions.
    */
   readonly connection: Connection;
-  readonly #lost = new LostTransaction();
+  readonly #transaction: SentTransaction;
 
   /** @internal Use `createDriver()`. */
   constructor(connection: Connection) {
     this.connection = connection;
+    this.#transaction = new SentTransaction(connection);
   }
 
   /** Runs a PRAGMA of TypeORM's. */
   async runAsync(sql: string, parameters?: Parameters): Promise<void> {
-    await this.#lost.run(sql, () => this.connection.executeFetchall(sql, parameters));
+    await this.#transaction.run(sql, (connection) => connection.executeFetchall(sql, parameters));
   }
 
   /** Never rejects: TypeORM makes a `QueryFailedError` only from a rejection of `executeAsync()`. */
   async prepareAsync(sql: string): Promise<TypeormStatement> {
-    return new TypeormStatement(this.connection, this.#lost, sql);
+    return new TypeormStatement(this.#transaction, sql);
   }
 
   /** Waits for earlier calls, rolls back an open transaction, and ends the thread. */

@@ -4,7 +4,7 @@ import type { Connection } from "../../connection/connection.js";
 import { DataError } from "../../errors/errors.js";
 import type { Parameters } from "../../values/bind.js";
 import { statementKind } from "../statement-kind.js";
-import type { LostTransaction } from "./lost-transaction.js";
+import type { SentTransaction } from "./sent-transaction.js";
 
 /** The result of a statement in the form that TypeORM reads. */
 export interface TypeormResult {
@@ -18,14 +18,12 @@ export interface TypeormResult {
 
 /** A statement. The thread compiles it when it is executed, unless its cache has it. */
 export class TypeormStatement {
-  readonly #connection: Connection;
-  readonly #lost: LostTransaction;
+  readonly #transaction: SentTransaction;
   readonly #sql: string;
 
   /** @internal Use `prepareAsync()`. */
-  constructor(connection: Connection, lost: LostTransaction, sql: string) {
-    this.#connection = connection;
-    this.#lost = lost;
+  constructor(transaction: SentTransaction, sql: string) {
+    this.#transaction = transaction;
     this.#sql = sql;
   }
 
@@ -35,22 +33,22 @@ export class TypeormStatement {
    */
   async executeAsync(parameters: readonly unknown[] = []): Promise<TypeormResult> {
     const values = parameters.map(storable) as Parameters;
-    const done = await this.#lost.run(this.#sql, () => this.#execute(values));
+    const done = await this.#transaction.run(this.#sql, (connection) => this.#execute(connection, values));
     return done ?? result(0, undefined, []);
   }
 
-  async #execute(values: Parameters): Promise<TypeormResult> {
+  async #execute(connection: Connection, values: Parameters): Promise<TypeormResult> {
     const sql = this.#sql;
     const kind = statementKind(sql);
     if (kind === "insert" || kind === "change") {
-      const { changes, lastInsertRowid } = await this.#connection.run(sql, values);
+      const { changes, lastInsertRowid } = await connection.run(sql, values);
       return result(
         changes,
         lastInsertRowid,
         kind === "insert" && !isPlainInsert(sql) ? lastInsertRowid : [],
       );
     }
-    const rows = await this.#connection.executeFetchall(sql, values);
+    const rows = await connection.executeFetchall(sql, values);
     if (kind !== "rows") return result(0, undefined, rows);
     // With RETURNING, each changed row gives one row.
     return result(factsOf(sql).returns ? rows.length : undefined, rows, rows);
