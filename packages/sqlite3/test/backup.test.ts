@@ -1,5 +1,8 @@
-import { existsSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Backup } from "../dist/declarations/sqlite3.js";
 import { called, event, failed, freshPath, open, sqlite3 } from "./support.ts";
 
 const script = `
@@ -42,10 +45,9 @@ describe("a backup", () => {
 
   it("that is finished early has failed, and takes no more steps", async () => {
     await using db = await open();
-    const path = freshPath();
-    const backup = db.backup(path);
+    const backup = db.backup(freshPath());
     await called((callback) => backup.finish(callback as () => void));
-    expect([backup.completed, backup.failed, existsSync(path)]).toEqual([false, true, false]);
+    expect([backup.completed, backup.failed]).toEqual([false, true]);
     const error = await failed((callback) => backup.step(1, callback));
     expect(error).toEqual({
       message: "SQLITE_MISUSE: Backup is already finished",
@@ -142,6 +144,106 @@ describe("a backup", () => {
     });
   });
 
+  it("of or into a file that cannot be opened fails before its first step", async () => {
+    await using db = await open();
+    const folder = dirname(freshPath());
+    const nowhere = join(folder, "nowhere", "x.db");
+    for (const path of [nowhere, folder]) {
+      const error = await failed((callback) => db.backup(path, callback));
+      expect(error, path).toEqual({
+        message: "SQLITE_CANTOPEN: unable to open database file",
+        errno: 14,
+        code: "SQLITE_CANTOPEN",
+      });
+      const from = await failed((callback) => db.backup(path, "main", "main", false, callback));
+      expect(from.code, path).toBe("SQLITE_CANTOPEN");
+    }
+    // The file comes before the names of the databases.
+    const both = await failed((callback) => db.backup(nowhere, "none", "main", true, callback));
+    expect(both.code).toBe("SQLITE_CANTOPEN");
+    const backup = db.backup(nowhere);
+    const emitted = event(backup, "error");
+    let answers = 0;
+    backup.step(1, () => answers++);
+    backup.finish(() => answers++);
+    expect((await emitted)[0]).toMatchObject({ code: "SQLITE_CANTOPEN" });
+    await called((callback) => db.wait(callback));
+    expect([answers, backup.idle, backup.completed, backup.failed]).toEqual([0, false, false, true]);
+  });
+
+  it("creates its file when it begins, also the one that it reads", async () => {
+    await using db = await open();
+    for (const isDest of [true, false]) {
+      const path = freshPath();
+      const backup = await begun((callback) => db.backup(path, "main", "main", isDest, callback));
+      expect([existsSync(path), statSync(path).size]).toEqual([true, 0]);
+      expect(await called((callback) => backup.step(-1, callback))).toBe(true);
+      await called((callback) => backup.finish(callback as () => void));
+    }
+  });
+
+  it("keeps the locks that others of the process hold on its file", async () => {
+    const path = freshPath();
+    await using holder = await open(path);
+    await called((callback) => holder.exec("CREATE TABLE held (a); BEGIN EXCLUSIVE", callback));
+    await using db = await open();
+    await begun((callback) => db.backup(path, callback));
+    // Another process, to which a file that was opened and closed here would be free.
+    const script = `const { DatabaseSync } = require("node:sqlite"); new DatabaseSync(${JSON.stringify(path)}, { timeout: 0 }).exec("BEGIN EXCLUSIVE")`;
+    const { status, stderr } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
+    expect([status, stderr]).toEqual([1, expect.stringContaining("database is locked")]);
+    await called((callback) => holder.exec("COMMIT", callback));
+  });
+
+  it("into a database in memory reaches nobody, and ends as any other", async () => {
+    await using db = await open();
+    await called((callback) => db.exec(script, callback));
+    for (const name of ["", ":memory:"]) {
+      const backup = await begun((callback) => db.backup(name, callback));
+      expect(await called((callback) => backup.step(1, callback))).toBe(false);
+      expect(await called((callback) => backup.step(-1, callback))).toBe(true);
+      await called((callback) => backup.finish(callback as () => void));
+      expect([backup.completed, existsSync(":memory:")]).toEqual([true, false]);
+    }
+  });
+
+  it("is idle when the callback of its last call has returned, not inside of one", async () => {
+    await using db = await open();
+    await called((callback) => db.exec(script, callback));
+    const told: unknown[] = [];
+    const backup = await begun((callback) =>
+      db.backup(freshPath(), function (this: Backup, error: Error | null) {
+        told.push(["begun", this.idle]);
+        callback.call(this, error);
+      }),
+    );
+    expect(backup.idle).toBe(true);
+    await called((callback) => {
+      backup.step(1, () => {
+        told.push(["first", backup.idle]);
+        backup.step(0, (error) => {
+          told.push(["second", backup.idle]);
+          callback(error);
+        });
+      });
+      expect(backup.idle).toBe(false);
+    });
+    expect(backup.idle).toBe(true);
+    await called((callback) =>
+      backup.finish(() => {
+        told.push(["finished", backup.idle]);
+        callback(null);
+      }),
+    );
+    expect(backup.idle).toBe(true);
+    expect(told).toEqual([
+      ["begun", false],
+      ["first", false],
+      ["second", false],
+      ["finished", false],
+    ]);
+  });
+
   it("throws what is wrong with its arguments", async () => {
     await using db = await open();
     const backup = (...given: unknown[]): unknown =>
@@ -158,3 +260,13 @@ describe("a backup", () => {
     valid.finish();
   });
 });
+
+/** A backup that has begun. */
+function begun(start: (callback: (this: Backup, error: Error | null) => void) => Backup): Promise<Backup> {
+  return new Promise((resolve, reject) => {
+    start(function (error) {
+      if (error === null) resolve(this);
+      else reject(error);
+    });
+  });
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { called, event, failed, open, type Row, sqlite3 } from "./support.ts";
+import { called, event, failed, open, type Row, sqlite3, type Sqlite3Error } from "./support.ts";
 
 const table =
   "CREATE TABLE t (id INTEGER PRIMARY KEY, a); INSERT INTO t (a) VALUES ('one'), ('two'), ('three')";
@@ -136,6 +136,47 @@ describe("run()", () => {
     expect(await run("SELECT 1")).toEqual([5, 2]);
     expect(await run("INSERT INTO t (a) VALUES (7) RETURNING id")).toEqual([6, 1]);
     expect(await run("WITH x AS (SELECT 8) INSERT INTO t (a) SELECT * FROM x")).toEqual([7, 1]);
+  });
+
+  it("sets changes to what a failed statement has changed and kept, as sqlite3_changes() has it", async () => {
+    await using db = await open();
+    const script = "CREATE TABLE t (id INTEGER PRIMARY KEY, a UNIQUE); INSERT INTO t (a) VALUES (1), (2)";
+    await called((callback) => db.exec(script, callback));
+    type Self = { lastID: number; changes: number };
+    const answer = (resolve: (value: unknown) => void) =>
+      function (this: Self, error: Error | null): void {
+        resolve(error === null ? [this.lastID, this.changes] : (error as Sqlite3Error).code);
+      };
+    const run = (sql: string): Promise<unknown> =>
+      new Promise((resolve) => void db.run(sql, answer(resolve)));
+    // The numbers of the npm package.
+    expect(await run("INSERT INTO t (a) VALUES (3), (4), (5)")).toEqual([5, 3]);
+    expect(await run("INSERT INTO t (a) VALUES (9), (1)")).toBe("SQLITE_CONSTRAINT");
+    expect(await run("SELECT 1")).toEqual([6, 0]);
+    expect(await run("CREATE TABLE x (a)")).toEqual([6, 0]);
+    expect(await run("UPDATE t SET a = a + 10")).toEqual([6, 5]);
+    expect(await run("INSERT OR FAIL INTO t (a) VALUES (100), (101), (11)")).toBe("SQLITE_CONSTRAINT");
+    expect(await run("SELECT 1")).toEqual([7, 2]);
+    expect(await run("INSERT INTO nowhere VALUES (1)")).toBe("SQLITE_ERROR");
+    expect(await run("SELECT 1")).toEqual([7, 2]);
+    expect(await run("UPDATE t SET a = 5 RETURNING id")).toBe("SQLITE_CONSTRAINT");
+    expect(await run("SELECT 1")).toEqual([7, 0]);
+    const statement = db.prepare("INSERT INTO t (a) VALUES (?)");
+    const insert = (a: number): Promise<unknown> =>
+      new Promise((resolve) => void statement.run(a, answer(resolve)));
+    expect(await insert(1000)).toEqual([8, 1]);
+    expect(await insert(1000)).toBe("SQLITE_CONSTRAINT");
+    expect(await run("SELECT 1")).toEqual([8, 0]);
+    await called((callback) => statement.finalize(callback as () => void));
+    // Without waiting for each other.
+    db.serialize();
+    const texts = [
+      "DELETE FROM t WHERE id < 3",
+      "SELECT 1",
+      "INSERT INTO t (a) VALUES (777), (13)",
+      "SELECT 2",
+    ];
+    expect(await Promise.all(texts.map(run))).toEqual([[8, 2], [8, 2], "SQLITE_CONSTRAINT", [9, 0]]);
   });
 
   it("of a statement that gives rows makes its first step", async () => {

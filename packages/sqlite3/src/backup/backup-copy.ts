@@ -1,7 +1,7 @@
-import { open } from "node:fs/promises";
+import { access, constants, open, stat } from "node:fs/promises";
 import { connect } from "@sqlite-aio/core";
 import { quoteName } from "@sqlite-aio/worker/sql";
-import { fromCore, sqlite3Error, type Sqlite3Error } from "../calls/errors.js";
+import { sqlite3Error, type Sqlite3Error } from "../calls/errors.js";
 import { type Handle, OWN } from "../connection/handle.js";
 import { copyAsSql } from "./sql-copy.js";
 
@@ -19,7 +19,7 @@ export interface BackupPlan {
 
 /**
  * Copies a database. The engine copies all of it or nothing, so only the last step copies. The steps before it count
- * pages, and make sure that the file exists.
+ * pages.
  */
 export class BackupCopy {
   readonly #plan: BackupPlan;
@@ -38,9 +38,10 @@ export class BackupCopy {
     return this.#pageCount;
   }
 
-  /** Throws unless the database of `handle`'s connection exists. */
+  /** Throws unless the file can be opened and the database of `handle`'s connection exists. */
   async begin(handle: Handle): Promise<void> {
-    const { filenameIsDest, sourceName, destName } = this.#plan;
+    const { filename, filenameIsDest, sourceName, destName } = this.#plan;
+    await ensureFile(filename);
     const known = await databases(handle);
     const own = filenameIsDest ? sourceName : destName;
     const other = filenameIsDest ? destName : sourceName;
@@ -51,25 +52,17 @@ export class BackupCopy {
 
   /** Copies this many pages; all that remain if negative. True if none are left. */
   async step(handle: Handle, pages: number): Promise<boolean> {
-    const { filename, filenameIsDest } = this.#plan;
+    const { filenameIsDest } = this.#plan;
     const copied = this.#pageCount - this.#remaining;
     this.#pageCount = await this.#countPages(handle);
     this.#remaining = Math.max(0, this.#pageCount - copied);
     if (pages >= 0 && pages < this.#remaining) {
       this.#remaining -= pages;
-      if (pages > 0 && filenameIsDest) await (await open(filename, "a")).close();
       return false;
     }
     await (filenameIsDest ? this.#copyOut(handle) : this.#copyIn(handle));
     this.#remaining = 0;
     return true;
-  }
-
-  /** The error of a step. */
-  errorOf(error: unknown): Sqlite3Error {
-    return (error as { syscall?: unknown }).syscall === undefined
-      ? fromCore(error)
-      : sqlite3Error("CANTOPEN", "unable to open database file", error);
   }
 
   async #countPages(handle: Handle): Promise<number> {
@@ -81,6 +74,8 @@ export class BackupCopy {
 
   async #copyOut({ connection }: Handle): Promise<void> {
     const { filename, sourceName } = this.#plan;
+    // It would be gone with the backup.
+    if (!isFile(filename)) return;
     await connection.backup(filename, { name: sourceName, pages: PAGES_AT_A_TIME, progress: refuseToWait });
   }
 
@@ -99,6 +94,49 @@ export class BackupCopy {
       progress: refuseToWait,
     });
   }
+}
+
+/** Whether SQLite opens a file for this name; else it opens a database that nobody else can see. */
+function isFile(filename: string): boolean {
+  return filename !== "" && filename !== ":memory:";
+}
+
+/**
+ * Creates the file if there is none, as SQLite does when it opens one. Throws where SQLite cannot open it. A file that
+ * exists is not opened here: closing it would release the locks that other connections of the process hold on it.
+ * https://sqlite.org/howtocorrupt.html
+ */
+async function ensureFile(filename: string): Promise<void> {
+  if (!isFile(filename)) return;
+  try {
+    await (await open(filename, "wx", FILE_MODE)).close();
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw cannotOpen(error);
+    await refuseUnreadable(filename);
+  }
+}
+
+async function refuseUnreadable(filename: string): Promise<void> {
+  try {
+    await access(filename, constants.R_OK);
+    if (!(await stat(filename)).isDirectory()) return;
+  } catch (error) {
+    // A link to a file that does not exist yet: the step that copies creates it.
+    if (codeOf(error) === "ENOENT") return;
+    throw cannotOpen(error);
+  }
+  throw cannotOpen(undefined);
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown }).code;
+}
+
+/** SQLite's SQLITE_DEFAULT_FILE_PERMISSIONS. */
+const FILE_MODE = 0o644;
+
+function cannotOpen(cause: unknown): Sqlite3Error {
+  return sqlite3Error("CANTOPEN", "unable to open database file", cause);
 }
 
 /** A step that meets a lock fails at once instead of waiting. */

@@ -4,7 +4,7 @@ import { type Callback, optionalCallback } from "../calls/arguments.js";
 import { BackupCopy } from "./backup-copy.js";
 import { nativeLike } from "../calls/constructor.js";
 import type { Database } from "../declarations/sqlite3.js";
-import { sqlite3Error, type Sqlite3Error } from "../calls/errors.js";
+import { fromCore, sqlite3Error, type Sqlite3Error } from "../calls/errors.js";
 import { Kind } from "../scheduling/job.js";
 import { type Session, sessionOf } from "../scheduling/session.js";
 import { CallQueue, QueuedCall } from "../scheduling/call-queue.js";
@@ -22,7 +22,6 @@ export class BackupClass extends EventEmitter {
   readonly #filenameIsDest: boolean;
   #retryErrors: number[] = [];
   #begun = false;
-  #steps = 0;
   #completed = false;
   #failed = false;
   #finished = false;
@@ -78,9 +77,9 @@ export class BackupClass extends EventEmitter {
     return this.#filenameIsDest;
   }
 
-  /** It has begun, and no step is running. */
+  /** It has begun, and no call of it waits, runs, or is in its callback. */
   get idle(): boolean {
-    return this.#begun && this.#steps === 0;
+    return this.#queue.idle;
   }
 
   /** Everything is copied. */
@@ -176,12 +175,7 @@ export class BackupClass extends EventEmitter {
       if (this.#begun) report(this, answer, alreadyFinished());
       return;
     }
-    this.#steps++;
-    const done = (error: Sqlite3Error | null, result: unknown): void => {
-      this.#steps--;
-      parts.done(error, result);
-    };
-    this.#queue.add(new BackupCall(this.#queue, this, answer, { start: parts.start, done }));
+    this.#queue.add(new BackupCall(this.#queue, this, answer, parts));
   }
 
   async #step(pages: number, retried: readonly number[]): Promise<boolean> {
@@ -193,7 +187,7 @@ export class BackupClass extends EventEmitter {
       if (this.#completed && endsWith(DONE)) this.#end();
       return this.#completed;
     } catch (error) {
-      const known = this.#copy.errorOf(error);
+      const known = fromCore(error);
       if (endsWith(known.errno)) {
         this.#fatal = known;
         this.#failed = true;

@@ -33,9 +33,11 @@ export class Handle {
   readonly #release: () => Promise<void>;
   /** Other Databases use the connection, so their changes are unknown. */
   readonly #shared: boolean;
-  /** The result of `changes()` after everything that was sent, if it is known by then. */
+  /** Number of the statements sent so far that may set `changes()`, failed ones included. */
+  #writes = 0;
+  /** The result of `changes()` after this many of them. */
   #changes = 0;
-  #changesKnown = true;
+  #changesAt = 0;
   #profile: Profile | null = null;
   #stopProfiling: (() => void) | null = null;
 
@@ -86,13 +88,13 @@ export class Handle {
   /** Runs only the first step of a statement. */
   async run(statement: StatementText, values: Values): Promise<RunOutcome> {
     refuseEmpty(statement);
-    const { dml, mayWrite, text } = statement;
+    const { dml, text } = statement;
+    this.#ran(statement);
+    const write = this.#writes;
     const running = this.#send(() => this.connection.run(text, values));
-    if (dml) this.#changesKnown = true;
-    else if (mayWrite) this.#changesKnown = false;
     const counting = dml ? null : this.#count();
     const { changes, lastInsertRowid } = await running;
-    if (dml) this.#changes = changes;
+    if (dml) this.#counted(changes, write);
     return { lastID: Number(lastInsertRowid), changes: counting === null ? changes : await counting() };
   }
 
@@ -121,7 +123,7 @@ export class Handle {
     sets: readonly Values[],
     onError: (error: unknown) => void,
   ): Promise<void> {
-    this.#changesKnown = false;
+    this.#writes++;
     for (let first = 0; first < sets.length; ) {
       try {
         const rest = first === 0 ? sets : sets.slice(first);
@@ -142,7 +144,7 @@ export class Handle {
 
   /** Runs all statements of a text. An open transaction stays open. */
   async script(sql: string): Promise<void> {
-    this.#changesKnown = false;
+    this.#writes++;
     await this.#send(() => this.connection.executescript(sql, { commit: false }));
   }
 
@@ -195,16 +197,31 @@ export class Handle {
     return this.#profile === null ? send() : profiled(this.#profile, send);
   }
 
-  /** Notes a statement that may change rows without a count. */
+  /** Notes a statement that may set `changes()`. */
   #ran(statement: StatementText): void {
-    if (statement.mayWrite || statement.dml) this.#changesKnown = false;
+    if (statement.mayWrite || statement.dml) this.#writes++;
+  }
+
+  /** Notes the result of `changes()` after the first `writes` statements that may set it. */
+  #counted(changes: number, writes: number): void {
+    this.#changes = changes;
+    this.#changesAt = writes;
   }
 
   /** Returns a function for the result of `changes()` after what was sent so far. Call it after the answer. */
   #count(): () => number | Promise<number> {
-    if (this.#changesKnown && !this.#shared) return () => this.#changes;
+    // A failed statement sets it, too: what is not answered yet gives no count to rely on.
+    if (this.#changesAt === this.#writes && !this.#shared) {
+      const changes = this.#changes;
+      return () => changes;
+    }
+    const write = this.#writes;
     const asked = this.connection.get<{ changes: number }>(`${OWN}SELECT changes() AS changes`);
-    const counted = asked.then((row) => row?.changes ?? 0);
+    const counted = asked.then((row) => {
+      const changes = row?.changes ?? 0;
+      if (this.#changesAt < write) this.#counted(changes, write);
+      return changes;
+    });
     counted.catch(() => {});
     return () => counted;
   }

@@ -139,7 +139,7 @@ export declare class Backup extends EventEmitter {
   readonly sourceName: string;
   readonly destName: string;
   readonly filenameIsDest: boolean;
-  /** It has begun, and no step is running. */
+  /** It has begun, and no call of it waits, runs, or is in its callback. */
   readonly idle: boolean;
   /** Everything is copied. */
   readonly completed: boolean;

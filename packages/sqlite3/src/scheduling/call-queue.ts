@@ -45,6 +45,11 @@ export class CallQueue {
     this.#scheduler = scheduler;
   }
 
+  /** It is ready, and no call waits or runs. A call runs until its callback has returned. */
+  get idle(): boolean {
+    return this.#ready && this.#underWay === 0 && this.#waiting.empty;
+  }
+
   /** Notes that the statement or backup is being prepared. */
   begun(): void {
     this.#begun = true;
