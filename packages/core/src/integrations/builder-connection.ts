@@ -1,10 +1,19 @@
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import { factsOf } from "@sqlite-aio/worker/sql";
 import type { Parameters } from "../values/bind.js";
+import type { ProgrammingError } from "../errors/errors.js";
+import { setInVain } from "../errors/set-in-vain.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { OpenTransaction } from "./open-transaction.js";
-import { isAborted, refuseSeveral, released, switchedInVain, transactionOver } from "./refusals.js";
+import {
+  begunInVain,
+  isAborted,
+  refuseSeveral,
+  released,
+  switchedInVain,
+  transactionOver,
+} from "./refusals.js";
 import { RollbackCause } from "./rollback-cause.js";
 import { Savepoints } from "./savepoints.js";
 import type { SessionLease, SessionPool, SessionStatements, TransactionMode } from "./session-pool.js";
@@ -44,6 +53,10 @@ export class BuilderConnection {
   readonly #cause = new RollbackCause();
   /** Foreign keys were switched, and no statement has run since. */
   #switchedInVain = false;
+  /** Why all that has run is lost with the connection, if nothing else runs. */
+  #inVain: ProgrammingError | null = null;
+  /** Something has run that is not lost with the connection. */
+  #worked = false;
 
   readonly #limit: LeaseLimit | undefined;
 
@@ -102,6 +115,8 @@ export class BuilderConnection {
     chunkSize: number,
     options: CallOptions,
   ): AsyncGenerator<R[], void, undefined> {
+    const inVain = statementKind(sql) === "session" ? lostWith(sql) : null;
+    if (inVain === null) this.#worked = true;
     const before = this.#before();
     if (before !== null) await before;
     if (this.#lease === null && statementKind(sql) !== "session") {
@@ -114,6 +129,7 @@ export class BuilderConnection {
     cursor.iterChunkSize = chunkSize;
     try {
       await cursor.execute(sql, parameters, options);
+      this.#inVain ??= inVain;
       for (;;) {
         const rows = await cursor.fetchmany<R>(chunkSize, options);
         if (rows.length > 0) yield rows;
@@ -128,6 +144,7 @@ export class BuilderConnection {
   async begin(): Promise<void> {
     // A deferred transaction that starts to write can meet a lock that no waiting resolves.
     await this.#turn(() => this.#begin("immediate", "builder"));
+    this.#worked = true;
   }
 
   async commit(): Promise<void> {
@@ -157,13 +174,14 @@ export class BuilderConnection {
   }
 
   /**
-   * Releases the connection, even before it was granted. An open transaction is rolled back. Rejects if the last
-   * statement was a `PRAGMA foreign_keys`, which is lost with the connection: a program that relies on it could lose
-   * rows.
+   * Releases the connection, even before it was granted. An open transaction is rolled back. Rejects if all that has run
+   * is lost with the connection, such as a BEGIN or a PRAGMA by itself, or if the last statement was a `PRAGMA
+   * foreign_keys`: a program that relies on it could lose rows.
    */
   async release(): Promise<void> {
-    const inVain = this.#switchedInVain;
+    const inVain = this.#switchedInVain ? switchedInVain() : this.#worked ? null : this.#inVain;
     this.#switchedInVain = false;
+    this.#inVain = null;
     const lease = this.#lease;
     this.#lease = null;
     this.#transaction?.abandon();
@@ -174,16 +192,20 @@ export class BuilderConnection {
       (connection) => void connection.stop(),
       () => {},
     );
-    if (inVain) throw switchedInVain();
+    if (inVain !== null) throw inVain;
   }
 
   async #execute<R>(sql: string, parameters: Parameters, options: CallOptions): Promise<SessionResult<R>> {
     const kind = statementKind(sql);
     const turn = kind === "session" ? this.#turnOf(sql) : null;
+    const inVain = kind === "session" ? lostWith(sql) : null;
+    // Also if it fails: then what was set before was tried.
+    if (inVain === null && !factsOf(sql).setsForeignKeys) this.#worked = true;
     const before = this.#before();
     if (turn !== null) {
       if (this.#ended !== null) await before;
       await this.#turn(turn, options.signal);
+      this.#inVain ??= inVain;
       return NOTHING;
     }
     if (before !== null) await before;
@@ -198,6 +220,7 @@ export class BuilderConnection {
     this.#switchedInVain = false;
     if (kind === "rows") return { rows: await target.executeFetchall<R>(sql, parameters, options) };
     const cursor = await target.execute(sql, parameters, options);
+    this.#inVain ??= inVain;
     if (cursor.description !== null) return { rows: await cursor.fetchall<R>(options) };
     const changes = Math.max(0, cursor.rowcount);
     const lastInsertRowid = cursor.lastrowid!;
@@ -403,6 +426,14 @@ export async function* chunks<R>(rows: AsyncIterable<R>, size: number): AsyncGen
     chunk = [];
   }
   if (chunk.length > 0) yield chunk;
+}
+
+/** The error of a statement whose effect is lost with its connection, if it was all that was run; null for others. */
+function lostWith(sql: string): ProgrammingError | null {
+  const { setting, setsForeignKeys, transaction } = factsOf(sql);
+  if (transaction?.verb === "begin" || transaction?.verb === "savepoint") return begunInVain(sql);
+  // `PRAGMA foreign_keys` is looked after by what it was before.
+  return setting === null || setsForeignKeys ? null : setInVain(setting, sql, "one connection");
 }
 
 async function foreignKeys(target: SessionStatements): Promise<string> {

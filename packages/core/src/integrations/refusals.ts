@@ -38,6 +38,14 @@ export function switchedInVain(): ProgrammingError {
   );
 }
 
+/** The error for a statement that begins a transaction, if no other statement was run. */
+export function begunInVain(sql: string): ProgrammingError {
+  return new ProgrammingError(
+    "a transaction that is begun by a single statement is rolled back when that is over: use transaction(), or run it together with the statements that belong to it on one connection",
+    { code: "SQLITE_MISUSE", sql },
+  );
+}
+
 /** The error for statements that are called while their transaction ends. */
 export function transactionOver(): ProgrammingError {
   return new ProgrammingError("the transaction is over, nothing more of it is run", {

@@ -6,6 +6,7 @@ import { Cursor } from "../connection/cursor.js";
 import { OperationalError, ProgrammingError, readOnly } from "../errors/errors.js";
 import { isInstance } from "../errors/is-instance.js";
 import { callSiteOf } from "../errors/call-site.js";
+import { setInVain } from "../errors/set-in-vain.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import type { Dispatcher, Make } from "./dispatcher.js";
@@ -290,7 +291,7 @@ export class Router {
   #profile(sql: string): Profile {
     const profile = this.#profiles.get(sql);
     if (profile.kind === "plain" || profile.kind === "alone") return profile;
-    if (profile.kind !== "control") throw inVain(profile.kind, sql);
+    if (profile.kind !== "control") throw setInVain(profile.kind, sql, "a connection of acquire()");
     throw new ProgrammingError(
       "a call of the pool is a transaction of its own: use transaction(), or acquire() for a connection of one's own",
       { code: "SQLITE_MISUSE", sql },
@@ -303,25 +304,6 @@ export class Router {
   }
 }
 
-const IN_VAIN = {
-  ATTACH: "a database that is attached by a single call is detached again when that is over",
-  PRAGMA: "a pragma that is set by a single call is set back when that is over",
-  TEMP: "a temporary object that is created by a single call is gone when that is over",
-} as const;
-
-const FOR_ALL = {
-  ATTACH: "in onConnect for every connection",
-  PRAGMA: "by the option pragmas for every connection",
-  TEMP: "in onConnect for every connection",
-} as const;
-
-function inVain(kind: Setting, sql: string): ProgrammingError {
-  return new ProgrammingError(
-    `${IN_VAIN[kind]}: do it ${FOR_ALL[kind]}, or together with what needs it on a connection of acquire()`,
-    { code: "SQLITE_MISUSE", sql },
-  );
-}
-
 /** Throws for a script that sets something and then does nothing with it. */
 function refuseInVain(script: string): void {
   let kind: Setting | null = null;
@@ -329,7 +311,7 @@ function refuseInVain(script: string): void {
     kind = factsOf(piece).setting;
     if (kind === null) return;
   }
-  if (kind !== null) throw inVain(kind, script);
+  if (kind !== null) throw setInVain(kind, script, "a connection of acquire()");
 }
 
 async function openCursor(

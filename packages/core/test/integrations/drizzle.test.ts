@@ -141,6 +141,21 @@ describe("queries", () => {
     expect(await db.run(sql`SELECT 1`)).toMatchObject({ changes: 0 });
   });
 
+  it.each(["BEGIN", "PRAGMA cache_size = 5", "ATTACH ':memory:' AS other", "CREATE TEMP TABLE mine (a)"])(
+    "refuse %s by itself, which would be lost with its connection",
+    async (statement) => {
+      const { db } = await opened();
+      const refused = {
+        code: "SQLITE_MISUSE",
+        message: expect.stringMatching(/onConnect|pragmas|transaction\(\)/),
+      };
+      for (const method of ["run", "all", "get", "values"] as const)
+        expect(await reason(db[method](sql.raw(statement))), method).toMatchObject(refused);
+      if (/PRAGMA|TEMP/.test(statement))
+        await db.transaction(async (tx) => void (await tx.run(sql.raw(statement))));
+    },
+  );
+
   it("give the first row, or undefined, for get()", async () => {
     const { db } = await opened();
     expect(await db.select().from(person).get()).toBeUndefined();
@@ -798,3 +813,9 @@ describe("migrations", () => {
     return child;
   }
 });
+
+/** What was wrong with a query, which Drizzle may wrap. */
+async function reason(query: PromiseLike<unknown>): Promise<unknown> {
+  const error = await rejection(Promise.resolve(query));
+  return error instanceof DrizzleQueryError ? error.cause : error;
+}

@@ -596,6 +596,26 @@ describe("the schema", () => {
     expect(error).toMatchObject({ message: expect.stringContaining("inside a transaction") });
   });
 
+  it.each(["BEGIN", "PRAGMA cache_size = 5", "ATTACH ':memory:' AS other", "CREATE TEMP TABLE mine (a)"])(
+    "refuses %s by itself, which is lost with its connection",
+    async (text) => {
+      const { db } = await opened();
+      expect(await rejection(db.raw(text))).toMatchObject({
+        code: "SQLITE_MISUSE",
+        message: expect.stringContaining("one connection"),
+      });
+      const connection: unknown = await db.client.acquireConnection();
+      await db.raw(text).connection(connection as never);
+      await db("customer")
+        .insert({ name: "Ada" })
+        .connection(connection as never);
+      if (text === "BEGIN") await db.raw("COMMIT").connection(connection as never);
+      await db.client.releaseConnection(connection);
+      expect(await db("customer").pluck("name")).toEqual(["Ada"]);
+      if (text.startsWith("PRAGMA")) await db.transaction((trx) => trx.raw(text));
+    },
+  );
+
   it("is migrated, each migration in a transaction, and by one at a time", async () => {
     const { db, path } = await opened();
     const directory = join(await temporaryFolder(), "migrations");

@@ -582,10 +582,45 @@ describe("one connection for several statements", () => {
     expect(late).toMatchObject(alone);
   });
 
+  it.each([
+    ["BEGIN", "use transaction()"],
+    ["SAVEPOINT a", "use transaction()"],
+    ["PRAGMA cache_size = 5", "by the option pragmas"],
+    ["ATTACH ':memory:' AS other", "in onConnect"],
+    ["CREATE TEMP TABLE mine (a)", "in onConnect"],
+  ])("does not take %s by itself, which is lost with its connection", async (text, advice) => {
+    const { db } = await opened();
+    const alone = { code: "SQLITE_MISUSE", sql: text, message: expect.stringContaining(advice) };
+    expect(await rejection(sql.raw(text).execute(db))).toMatchObject(alone);
+    expect(
+      await rejection(db.connection().execute((session) => sql.raw(text).execute(session))),
+    ).toMatchObject({ ...alone, message: expect.stringContaining("one connection") });
+    // Where something else runs on its connection it has a meaning.
+    await db.connection().execute(async (session) => {
+      await sql.raw(text).execute(session);
+      await session.insertInto("person").values(person("Ada")).execute();
+      if (/BEGIN|SAVEPOINT/.test(text)) await sql`COMMIT`.execute(session);
+    });
+    expect(await names(db)).toEqual(["Ada"]);
+    // In a transaction it is not by itself.
+    if (/PRAGMA|TEMP|SAVEPOINT/.test(text))
+      await db.transaction().execute(async (trx) => void (await sql.raw(text).execute(trx)));
+  });
+
+  it("tells the error of a setting that SQLite refuses, not that it was in vain", async () => {
+    const { db } = await opened();
+    expect(await rejection(sql`ATTACH '/nowhere/at/all.db' AS other`.execute(db))).toMatchObject({
+      code: "SQLITE_CANTOPEN",
+    });
+  });
+
   it("gives the rows of a statement that changes the connection", async () => {
     const { db } = await opened();
-    const { rows } = await sql`PRAGMA busy_timeout = 7`.execute(db);
-    expect(rows).toEqual([{ timeout: 7 }]);
+    await db.connection().execute(async (session) => {
+      const { rows } = await sql`PRAGMA busy_timeout = 7`.execute(session);
+      expect(rows).toEqual([{ timeout: 7 }]);
+      await sql`SELECT 1`.execute(session);
+    });
   });
 
   it("can try again where it did not get the connection in time", async () => {

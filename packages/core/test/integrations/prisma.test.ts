@@ -299,6 +299,11 @@ describe("queries", () => {
         kind: "sqlite",
         extendedCode: 21,
       });
+    // In a transaction the statements after it have it.
+    const tx = await adapter.startTransaction();
+    for (const sql of ["PRAGMA cache_size = 5", "CREATE TEMP TABLE t (x)"]) await tx.executeRaw(query(sql));
+    await tx.executeRaw(query("INSERT INTO temp.t VALUES (1)"));
+    await tx.commit();
   });
 });
 
