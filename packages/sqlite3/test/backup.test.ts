@@ -189,8 +189,8 @@ describe("a backup", () => {
     await using db = await open();
     await begun((callback) => db.backup(path, callback));
     // Another process, to which a file that was opened and closed here would be free.
-    const script = `const { DatabaseSync } = require("node:sqlite"); new DatabaseSync(${JSON.stringify(path)}, { timeout: 0 }).exec("BEGIN EXCLUSIVE")`;
-    const { status, stderr } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
+    const locking = `const { DatabaseSync } = require("node:sqlite"); new DatabaseSync(${JSON.stringify(path)}, { timeout: 0 }).exec("BEGIN EXCLUSIVE")`;
+    const { status, stderr } = spawnSync(process.execPath, ["-e", locking], { encoding: "utf8" });
     expect([status, stderr]).toEqual([1, expect.stringContaining("database is locked")]);
     await called((callback) => holder.exec("COMMIT", callback));
   });

@@ -604,12 +604,10 @@ describe("the schema", () => {
         code: "SQLITE_MISUSE",
         message: expect.stringContaining("one connection"),
       });
-      const connection: unknown = await db.client.acquireConnection();
-      await db.raw(text).connection(connection as never);
-      await db("customer")
-        .insert({ name: "Ada" })
-        .connection(connection as never);
-      if (text === "BEGIN") await db.raw("COMMIT").connection(connection as never);
+      const connection = await db.client.acquireConnection();
+      await db.raw(text).connection(connection);
+      await db("customer").insert({ name: "Ada" }).connection(connection);
+      if (text === "BEGIN") await db.raw("COMMIT").connection(connection);
       await db.client.releaseConnection(connection);
       expect(await db("customer").pluck("name")).toEqual(["Ada"]);
       if (text.startsWith("PRAGMA")) await db.transaction((trx) => trx.raw(text));
