@@ -71,7 +71,7 @@ describe("opening", () => {
     await using db = await open();
     const answer = called<Row>((callback) => db.get('SELECT "a string" AS text', callback));
     if (capabilities.limits) expect(await answer).toEqual({ text: "a string" });
-    else await expect(answer).rejects.toThrow("SQLITE_ERROR: no such column: a string");
+    else await expect(answer).rejects.toThrow('SQLITE_ERROR: no such column: "a string"');
   });
 
   it("writes nothing through a read-only database, in memory or not", async () => {

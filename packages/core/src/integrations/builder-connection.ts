@@ -2,18 +2,10 @@ import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import { factsOf } from "@sqlite-aio/worker/sql";
 import type { Parameters } from "../values/bind.js";
 import type { ProgrammingError } from "../errors/errors.js";
-import { setInVain } from "../errors/set-in-vain.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { OpenTransaction } from "./open-transaction.js";
-import {
-  begunInVain,
-  isAborted,
-  refuseSeveral,
-  released,
-  switchedInVain,
-  transactionOver,
-} from "./refusals.js";
+import { isAborted, lostWith, refuseSeveral, released, switchedInVain, transactionOver } from "./refusals.js";
 import { RollbackCause } from "./rollback-cause.js";
 import { Savepoints } from "./savepoints.js";
 import type { SessionLease, SessionPool, SessionStatements, TransactionMode } from "./session-pool.js";
@@ -426,14 +418,6 @@ export async function* chunks<R>(rows: AsyncIterable<R>, size: number): AsyncGen
     chunk = [];
   }
   if (chunk.length > 0) yield chunk;
-}
-
-/** The error of a statement whose effect is lost with its connection, if it was all that was run; null for others. */
-function lostWith(sql: string): ProgrammingError | null {
-  const { setting, setsForeignKeys, transaction } = factsOf(sql);
-  if (transaction?.verb === "begin" || transaction?.verb === "savepoint") return begunInVain(sql);
-  // `PRAGMA foreign_keys` is looked after by what it was before.
-  return setting === null || setsForeignKeys ? null : setInVain(setting, sql, "one connection");
 }
 
 async function foreignKeys(target: SessionStatements): Promise<string> {

@@ -1,5 +1,6 @@
-import { splitScript } from "@sqlite-aio/worker/sql";
+import { factsOf, splitScript } from "@sqlite-aio/worker/sql";
 import { OperationalError, ProgrammingError } from "../errors/errors.js";
+import { setInVain } from "../errors/set-in-vain.js";
 
 /** This symbol tells Kysely that there is nothing left to roll back. */
 const ABORTED = Symbol.for("kysely.AbortedTransactionError");
@@ -38,8 +39,16 @@ export function switchedInVain(): ProgrammingError {
   );
 }
 
+/** The error for a statement whose effect is lost with its connection if no other statement was run; null for others. */
+export function lostWith(sql: string): ProgrammingError | null {
+  const { setting, setsForeignKeys, transaction } = factsOf(sql);
+  if (transaction?.verb === "begin" || transaction?.verb === "savepoint") return begunInVain(sql);
+  // `PRAGMA foreign_keys` has a rule of its own: switchedInVain().
+  return setting === null || setsForeignKeys ? null : setInVain(setting, sql, "one connection");
+}
+
 /** The error for a statement that begins a transaction, if no other statement was run. */
-export function begunInVain(sql: string): ProgrammingError {
+function begunInVain(sql: string): ProgrammingError {
   return new ProgrammingError(
     "a transaction that is begun by a single statement is rolled back when that is over: use transaction(), or run it together with the statements that belong to it on one connection",
     { code: "SQLITE_MISUSE", sql },

@@ -402,6 +402,7 @@ describe("transactions", () => {
     const { db, pool } = await opened();
     const connection = await db.client.acquireConnection();
     await db.raw("PRAGMA cache_size = 100").connection(connection);
+    await db("person").select().connection(connection);
     await db.client.releaseConnection(connection);
     for (const text of ["PRAGMA cache_size = 100", "BEGIN", "SELECT 1"]) {
       expect(await rejection(db.raw(text).connection(connection)), text).toMatchObject({
@@ -606,10 +607,10 @@ describe("the schema", () => {
       });
       const connection = await db.client.acquireConnection();
       await db.raw(text).connection(connection);
-      await db("customer").insert({ name: "Ada" }).connection(connection);
+      await db("person").insert({ name: "Ada" }).connection(connection);
       if (text === "BEGIN") await db.raw("COMMIT").connection(connection);
       await db.client.releaseConnection(connection);
-      expect(await db("customer").pluck("name")).toEqual(["Ada"]);
+      expect(await db("person").pluck("name")).toEqual(["Ada"]);
       if (text.startsWith("PRAGMA")) await db.transaction((trx) => trx.raw(text));
     },
   );
