@@ -8,11 +8,10 @@ import {
   PoolTimeoutError,
   QueueFullError,
 } from "@sqlite-aio/core";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { gate } from "../support/gate.ts";
-import { filledPool, holds, outcomes, until } from "../support/pool-support.ts";
-import { timeFactor } from "../support/time-factor.ts";
+import { filledPool, holds, outcomes, stopTheClock, until } from "../support/pool-support.ts";
 
 async function filled(options: PoolOptions = {}, path?: string): Promise<Pool> {
   const pool = await filledPool(0, { readers: 1, ...options }, path);
@@ -172,11 +171,12 @@ describe("acquireTimeout", () => {
     });
   });
 
-  it("counts from the call, not from the end of what was before it, and 0 waits for ever", async () => {
+  it("of 0 waits for ever", async () => {
     const pool = await filled({ acquireTimeout: 0 });
+    stopTheClock();
     const conn = await pool.acquire();
     const waiting = pool.run("INSERT INTO t VALUES (1)");
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    vi.advanceTimersByTime(3_600_000);
     expect(pool.stats().waiting).toBe(1);
     await conn.close();
     await waiting;
@@ -185,6 +185,7 @@ describe("acquireTimeout", () => {
   it("also ends the waiting of calls that a connection has, but has not begun", async () => {
     const pool = await filled({ acquireTimeout: 60 });
     const held = await holds(pool);
+    stopTheClock();
     const long = pool.run("INSERT INTO t SELECT hold(?)", [held.name(0)]);
     await held.entered(0);
     const controller = new AbortController();
@@ -196,6 +197,7 @@ describe("acquireTimeout", () => {
     calls.push(pool.run("INSERT INTO t VALUES (?)", [110]));
     controller.abort();
     expect(await given).toEqual([signal.reason]);
+    vi.advanceTimersByTime(61);
     for (const error of await outcomes(calls)) {
       expect(error).toBeInstanceOf(PoolTimeoutError);
       expect((error as Error).message).toContain("writer 1 runs");
@@ -211,18 +213,22 @@ describe("acquireTimeout", () => {
   it("does not end what goes on, however long that takes", async () => {
     const pool = await filled({ acquireTimeout: 20 });
     const held = await holds(pool);
+    stopTheClock();
     const calls = [
       pool.run("INSERT INTO t SELECT hold(?)", [held.name(0)]),
       pool.get("SELECT hold(?) AS one", [held.name(1)]),
     ];
     await held.entered(0);
     await held.entered(1);
-    await new Promise((resolve) => setTimeout(resolve, 80));
+    vi.advanceTimersByTime(80);
     await held.release(0);
     await held.release(1);
     expect(await Promise.all(calls)).toEqual([{ changes: 1, lastInsertRowid: 1 }, { one: 1 }]);
-    const work = pool.transaction(() => new Promise((resolve) => setTimeout(resolve, 80, "done")));
-    expect(await work).toBe("done");
+    const work = pool.transaction(async (tx) => {
+      vi.advanceTimersByTime(80);
+      return await tx.get("SELECT 2 AS two");
+    });
+    expect(await work).toEqual({ two: 2 });
   });
 });
 
@@ -393,13 +399,17 @@ describe("signal and timeout", () => {
     const other = openEngine(path);
     const conn = await pool.acquire();
     other.exec("BEGIN IMMEDIATE");
-    const began = performance.now();
+    stopTheClock();
     const waiting = outcomes([pool.run("INSERT INTO t VALUES (1)", [], { timeout: 300 })]);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    vi.advanceTimersByTime(200);
     await conn.close();
-    expect(await waiting).toMatchObject([{ code: "SQLITE_INTERRUPT" }]);
+    expect(pool.stats()).toMatchObject({ waiting: 0, pending: 1 });
+    vi.advanceTimersByTime(99);
+    expect(vi.getTimerCount()).toBeGreaterThan(0);
     // Not 200 + 300.
-    expect(performance.now() - began).toBeLessThan(480 * timeFactor());
+    vi.advanceTimersByTime(1);
+    vi.useRealTimers();
+    expect(await waiting).toMatchObject([{ code: "SQLITE_INTERRUPT" }]);
     other.exec("ROLLBACK");
     expect(await pool.run("INSERT INTO t VALUES (2)")).toMatchObject({ changes: 1 });
   });

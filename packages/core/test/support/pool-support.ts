@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import {
   type Connection,
@@ -9,7 +9,7 @@ import {
   type Pool,
   type PoolOptions,
 } from "@sqlite-aio/core";
-import { onTestFinished } from "vitest";
+import { onTestFinished, vi } from "vitest";
 import { temporaryFolder, temporaryPath } from "./database.ts";
 
 export const poolFunctions = new URL("../fixtures/pool-functions.mjs", import.meta.url);
@@ -22,6 +22,21 @@ export async function openPool(
   const pool = await createPool(database ?? (await temporaryPath()), options);
   onTestFinished(() => pool.close({ timeout: 1000 }));
   return pool;
+}
+
+/**
+ * A pool with tables, and the path of its file. Unless told otherwise it does nothing by itself: neither looks for commits
+ * of others nor checkpoints, with locks that would be in the way of a test's other connection.
+ */
+export async function openPoolOf(
+  schema: string,
+  options: PoolOptions = {},
+  file?: string,
+): Promise<Pool & { path: string }> {
+  const path = file ?? (await temporaryPath());
+  const pool = await openPool({ changePollInterval: 0, checkpoint: "external", ...options }, path);
+  await pool.exec(schema);
+  return Object.assign(pool, { path });
 }
 
 /** A pool with a table `t (a)` that holds the integers from 1 to `rows`. */
@@ -68,6 +83,15 @@ export async function holds(pool: Pick<Pool | Connection, "createFunction">): Pr
   };
 }
 
+/** A filled pool, with a function `hold`. */
+export async function heldPool(
+  rows: number,
+  options: PoolOptions = {},
+): Promise<{ pool: Pool; held: Holds }> {
+  const pool = await filledPool(rows, options);
+  return { pool, held: await holds(pool) };
+}
+
 /** A module with a function that returns "late". It finishes loading only when it is released. */
 export interface SlowModule {
   readonly url: URL;
@@ -92,6 +116,21 @@ export async function slowModule(): Promise<SlowModule> {
     entered: async () => await until(() => existsSync(`${folder}/entered`)),
     release: async () => await writeFile(`${folder}/released`, ""),
   };
+}
+
+/** Resolves when no call is under way, nor one that follows from what has been answered. */
+export async function quiet(pool: Pool): Promise<void> {
+  await turn();
+  await until(() => {
+    const { busy, queued, pending } = pool.stats();
+    return busy + queued + pending === 0;
+  });
+}
+
+/** From now on timers and `performance.now()` go by `vi.advanceTimersByTime()`, until the test is over. */
+export function stopTheClock(): void {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance"] });
+  onTestFinished(() => void vi.useRealTimers());
 }
 
 /** Polls a condition that no event reports. If it never holds, the test ends by its own timeout. */

@@ -11,9 +11,9 @@ import {
   type Pool,
   type PoolOptions,
 } from "@sqlite-aio/core";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { openEngine, rejection, temporaryPath } from "../../support/database.ts";
-import { holds, until } from "../../support/pool-support.ts";
+import { holds, openPoolOf, quiet, until } from "../../support/pool-support.ts";
 
 const SCHEMA = `
   CREATE TABLE t (id INTEGER PRIMARY KEY, x);
@@ -21,12 +21,27 @@ const SCHEMA = `
   CREATE TABLE w (k PRIMARY KEY, v UNIQUE) WITHOUT ROWID;
   CREATE VIRTUAL TABLE f USING fts5 (x)`;
 
-async function openPool(options: PoolOptions = {}, path?: string): Promise<Pool & { path: string }> {
-  const file = path ?? (await temporaryPath());
-  const pool = await createPool(file, { changePollInterval: 0, ...options });
-  onTestFinished(() => pool.close());
-  await pool.exec(SCHEMA);
-  return Object.assign(pool, { path: file });
+const openPool = (options?: PoolOptions, path?: string): Promise<Pool & { path: string }> =>
+  openPoolOf(SCHEMA, options, path);
+
+/** Milliseconds between two looks for commits of others. */
+const EVERY = 5;
+
+/** From now on pools look for commits of others when `look` is called, and not by the clock; it resolves when they have. */
+function looksByHand(): { look: (pool: Pool) => Promise<void> } {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  return {
+    look: async (pool) => {
+      const { executed, writers } = pool.stats();
+      // Twice: an answer may be that of an earlier call.
+      await until(() => {
+        if (pool.stats().executed >= executed + 2 * writers) return true;
+        vi.advanceTimersByTime(EVERY);
+        return false;
+      });
+    },
+  };
 }
 
 function listen(pool: Pool): Change[] {
@@ -121,9 +136,9 @@ describe.runIf(capabilities.changes)("the event change", () => {
     await fails(() => pool.run("INSERT OR ROLLBACK INTO w VALUES (4, 4), (1, 1)"));
     await fails(() => pool.exec("BEGIN; INSERT INTO w VALUES (5, 5); INSERT INTO nowhere VALUES (1)"));
     await fails(() => pool.run("INSERT INTO t (x) SELECT value FROM generate_series(1, 1e12)"));
-    const endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i FROM n";
-    await fails(() => pool.run(`INSERT INTO t ${endless.replace("i, i", "NULL, i")}`, [], { timeout: 20 }));
-    await fails(() => pool.run(`INSERT INTO w ${endless}`, [], { timeout: 20 }));
+    const rows = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i FROM n";
+    await fails(() => pool.run(`INSERT INTO t ${rows.replace("i, i", "NULL, i")}`, [], { timeout: 20 }));
+    await fails(() => pool.run(`INSERT INTO w ${rows}`, [], { timeout: 20 }));
     {
       await using db = await pool.acquire();
       await db.execute("INSERT INTO t (x) VALUES (5)");
@@ -273,20 +288,21 @@ describe.runIf(capabilities.changes)("the event change", () => {
   });
 
   it("asks nothing of the threads while nobody listens", async () => {
-    // Without the checkpoint that comes a second after the last write.
-    const pool = await openPool({ changePollInterval: 5, checkpoint: "external" });
-    await pool.run("INSERT INTO t (x) VALUES (1)");
-    const { executed } = pool.stats();
-    await sleep(50);
-    expect(pool.stats().executed).toBe(executed);
+    const { look } = looksByHand();
+    const pool = await openPool({ changePollInterval: EVERY });
     const listener = (): void => {};
-    pool.on("change", listener);
-    await until(() => pool.stats().executed > executed + 3);
-    pool.off("change", listener);
-    await pool.run("INSERT INTO t (x) VALUES (2)");
-    const after = pool.stats().executed;
-    await sleep(50);
-    expect(pool.stats().executed).toBe(after);
+    const timers = vi.getTimerCount();
+    for (let i = 0; i < 2; i++) {
+      await pool.run("INSERT INTO t (x) VALUES (1)");
+      const { executed } = pool.stats();
+      await pool.run("INSERT INTO t (x) VALUES (2)");
+      expect(pool.stats().executed).toBe(executed + 1);
+      pool.on("change", listener);
+      await look(pool);
+      await look(pool);
+      pool.off("change", listener);
+      expect(vi.getTimerCount()).toBe(timers);
+    }
   });
 
   it("of a transaction that began before anybody listened says that any table may have changed", async () => {
@@ -341,7 +357,7 @@ describe.runIf(capabilities.changes)("the event change", () => {
     );
     other.exec("BEGIN EXCLUSIVE");
     const changes = listen(pool);
-    // Longer than SQLite waits before it says that there is a lock.
+    // Longer than SQLite waits before it says that there is a lock, which nobody is told of.
     await sleep(60);
     other.exec("COMMIT");
     await pool.run("INSERT INTO t (x) VALUES (1)");
@@ -380,6 +396,7 @@ describe.runIf(capabilities.changes)("what is changed beside locks and faults", 
     other.exec("BEGIN EXCLUSIVE; CREATE TABLE late (a PRIMARY KEY) WITHOUT ROWID");
     const script = pool.exec("INSERT INTO w VALUES (2, 2); INSERT INTO w VALUES (3, 3)");
     const written = pool.run("INSERT INTO w VALUES (4, 4)");
+    // Longer than SQLite waits before it says that there is a lock, which nobody is told of.
     await sleep(150);
     expect(changes.splice(0)).toEqual([change({ w: true })]);
     other.exec("COMMIT");
@@ -407,15 +424,16 @@ describe.runIf(capabilities.changes)("what is changed beside locks and faults", 
   });
 
   it("by others is told when their lock is gone", async () => {
-    const pool = await openPool({ ...rollback, changePollInterval: 2, timeout: 20_000 });
+    const { look } = looksByHand();
+    const pool = await openPool({ ...rollback, changePollInterval: EVERY, timeout: 20_000 });
     const changes = listen(pool);
     await pool.run("INSERT INTO t (x) VALUES (1)");
     const other = openEngine(pool.path);
     other.exec("BEGIN EXCLUSIVE; INSERT INTO t (x) VALUES (2)");
-    await sleep(30);
+    await look(pool);
     expect(changes.splice(0)).toEqual([change({ t: [1] })]);
     other.exec("COMMIT");
-    await until(() => changes.length > 0);
+    await look(pool);
     expect(changes).toEqual([{ ...change({}), external: true, any: true }]);
   });
 
@@ -434,19 +452,27 @@ describe.runIf(capabilities.changes)("what is changed beside locks and faults", 
 
 describe.runIf(capabilities.changes)("commits of others", () => {
   it("are told as external, without their tables, and once each", async () => {
-    // A commit after a checkpoint begins the log anew first, which a look in between takes for a commit, too.
-    const pool = await openPool({ changePollInterval: 10, checkpoint: "external" });
+    const { look } = looksByHand();
+    const pool = await openPool({ changePollInterval: EVERY });
     const changes = listen(pool);
     await pool.run("INSERT INTO t (x) VALUES (1)");
     await commitElsewhere(pool.path, "INSERT INTO t (x) VALUES (2)");
-    await until(() => changes.length > 1);
-    await sleep(50);
+    for (let i = 0; i < 3; i++) await look(pool);
     const external = { ...change({}), external: true, any: true };
     expect(changes).toEqual([change({ t: [1] }), external]);
     // A second connection of this process is another one, too.
     openEngine(pool.path).exec("INSERT INTO t (x) VALUES (3)");
-    await until(() => changes.length > 2);
-    expect(changes[2]).toEqual(external);
+    for (let i = 0; i < 3; i++) await look(pool);
+    expect(changes).toEqual([change({ t: [1] }), external, external]);
+  });
+
+  it("are looked for by the clock", async () => {
+    const pool = await openPool({ changePollInterval: EVERY });
+    const changes = listen(pool);
+    await pool.run("INSERT INTO t (x) VALUES (1)");
+    openEngine(pool.path).exec("INSERT INTO t (x) VALUES (2)");
+    await until(() => changes.length > 1);
+    expect(changes[1]).toMatchObject({ external: true, any: true });
   });
 
   it("keep no deferred transaction from writing, and its writes to tables that are not tracked are told", async () => {
@@ -472,26 +498,28 @@ describe.runIf(capabilities.changes)("commits of others", () => {
   });
 
   it("are looked for between transactions, whose snapshot stays their own", async () => {
-    const pool = await openPool({ changePollInterval: 5 });
+    const { look } = looksByHand();
+    const pool = await openPool({ changePollInterval: EVERY });
     const changes = listen(pool);
     {
       await using db = await pool.acquire();
       db.isolationLevel = null;
       await db.execute("BEGIN");
       openEngine(pool.path).exec("INSERT INTO t (x) VALUES (1)");
-      await sleep(50);
+      await look(pool);
       // A look would have begun the snapshot.
       openEngine(pool.path).exec("INSERT INTO t (x) VALUES (2)");
       expect(await db.executeFetchall("SELECT x FROM t")).toEqual([[1], [2]]);
       expect(changes).toEqual([]);
       await db.execute("COMMIT");
     }
-    await until(() => changes.length > 0);
-    expect(changes[0]).toMatchObject({ external: true, any: true });
+    await look(pool);
+    expect(changes).toMatchObject([{ external: true, any: true }]);
   });
 
   it("are told apart from those of the pool's other writers", async () => {
-    const pool = await openPool({ readers: 0, writers: 2, changePollInterval: 5 });
+    const { look } = looksByHand();
+    const pool = await openPool({ readers: 0, writers: 2, changePollInterval: EVERY });
     const changes = listen(pool);
     {
       // Both are open.
@@ -499,19 +527,21 @@ describe.runIf(capabilities.changes)("commits of others", () => {
       await using other = await pool.acquire();
       await one.execute("INSERT INTO t (x) VALUES (1)");
       await one.commit();
-      await sleep(50);
+      // What a look has seen is judged by the next one.
+      for (let i = 0; i < 3; i++) await look(pool);
       await other.execute("INSERT INTO t (x) VALUES (2)");
       await other.commit();
-      await sleep(50);
+      for (let i = 0; i < 3; i++) await look(pool);
     }
     expect(changes.splice(0)).toEqual([change({ t: [1] }), change({ t: [2] })]);
     openEngine(pool.path).exec("INSERT INTO t (x) VALUES (3)");
-    await until(() => changes.length > 0);
-    expect(changes[0]).toMatchObject({ external: true });
+    for (let i = 0; i < 3; i++) await look(pool);
+    expect(changes).toMatchObject([{ external: true }]);
   });
 
   it("are noticed although the handle was opened afresh in between", async () => {
-    const pool = await openPool({ changePollInterval: 200 });
+    const { look } = looksByHand();
+    const pool = await openPool({ changePollInterval: EVERY });
     const changes = listen(pool);
     await pool.run("INSERT INTO t (x) VALUES (1)");
     changes.length = 0;
@@ -520,14 +550,16 @@ describe.runIf(capabilities.changes)("commits of others", () => {
       await using db = await pool.acquire();
       await db.execute("PRAGMA cache_size = 100");
     }
-    await until(() => changes.length > 0);
+    await quiet(pool);
+    await look(pool);
     expect(changes).toEqual([{ ...change({}), external: true, any: true }]);
   });
 
   it("are looked for by the replacement of a thread that died before it had looked", async () => {
     const workers: Worker[] = [];
+    const { look } = looksByHand();
     const pool = await openPool({
-      changePollInterval: 5,
+      changePollInterval: EVERY,
       createWorker: (url, options) => {
         const worker = new Worker(url, options);
         workers.push(worker);
@@ -539,14 +571,14 @@ describe.runIf(capabilities.changes)("commits of others", () => {
     const running = rejection(pool.run("INSERT INTO t SELECT 1, hold(?)", [held.name(0)]));
     await held.entered(0);
     // Several checks are due meanwhile; the first waits for the thread.
-    await sleep(30);
+    vi.advanceTimersByTime(5 * EVERY);
     await workers[0]!.terminate();
     expect(await running).toMatchObject({ name: "WorkerCrashedError" });
     await pool.run("INSERT INTO t (x) VALUES (1)");
     changes.length = 0;
     openEngine(pool.path).exec("INSERT INTO t (x) VALUES (2)");
-    await until(() => changes.length > 0);
-    expect(changes[0]).toEqual({ ...change({}), external: true, any: true });
+    await look(pool);
+    expect(changes).toEqual([{ ...change({}), external: true, any: true }]);
   });
 
   it("are looked for every so many milliseconds, a whole number", async () => {
