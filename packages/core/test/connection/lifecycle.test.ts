@@ -13,22 +13,20 @@ interface Result {
   readonly code: number | string | null;
   readonly said: string[];
   readonly stderr: string;
-  readonly ms: number;
   readonly path: string;
 }
 
 /** Runs a scenario of fixtures/lifecycle.mjs in a process of its own. */
 async function run(scenario: string, nodeOptions: string[] = [], node = process.execPath): Promise<Result> {
   const path = await temporaryPath();
-  const began = performance.now();
   return await new Promise((resolve) => {
     const args = [...nodeOptions, script, scenario, path];
     // A process that hangs is killed, and has no exit code. An old Node refuses options that it does not know.
-    const settings = { timeout: 15_000, env: { ...process.env, NODE_OPTIONS: "" } };
+    const settings = { timeout: 15_000 * timeFactor(), env: { ...process.env, NODE_OPTIONS: "" } };
     const child = execFile(node, args, settings, (error, stdout, stderr) => {
       const code = error === null ? 0 : ((error as { code?: number | string }).code ?? null);
       const said = stdout.split("\n").filter((line) => line !== "");
-      resolve({ code, said, stderr, ms: performance.now() - began, path });
+      resolve({ code, said, stderr, path });
     });
     endsWithTest(child);
   });
@@ -36,9 +34,8 @@ async function run(scenario: string, nodeOptions: string[] = [], node = process.
 
 describe("the process", () => {
   it("ends by itself, soon, with idle connections open", async () => {
-    const { code, said, stderr, ms, path } = await run("idle");
+    const { code, said, stderr, path } = await run("idle");
     expect({ code, said, stderr }).toEqual({ code: 0, said: ["idle"], stderr: "" });
-    expect(ms).toBeLessThan(5000 * timeFactor());
     // Uncommitted rows are not there.
     expect(openEngine(path).prepare("SELECT x FROM t").pluck().all()).toEqual([1]);
   });
@@ -66,16 +63,14 @@ describe("the process", () => {
   it.each(["exitIdle", "exitComputing", "exitWaiting", "exitReading", "exitInClosure"])(
     "that calls process.exit() ends soon, whatever a connection is doing: %s",
     async (scenario) => {
-      const { code, said, ms } = await run(scenario);
+      const { code, said } = await run(scenario);
       expect({ code, said }).toEqual({ code: 7, said: ["exiting"] });
-      expect(ms).toBeLessThan(5000 * timeFactor());
     },
   );
 
   it("ends when an opening is given up that would never be done", async () => {
-    const { code, said, stderr, ms } = await run("abortedOpening");
+    const { code, said, stderr } = await run("abortedOpening");
     expect({ code, said, stderr }).toEqual({ code: 0, said: ["enough"], stderr: "" });
-    expect(ms).toBeLessThan(5000 * timeFactor());
   });
 
   it("has every call answered when the thread dies, and ends with code 0", async () => {

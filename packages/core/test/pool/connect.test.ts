@@ -1,7 +1,9 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { type Connection, ConnectionClosedError, createPool, type PoolOptions } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { gate } from "../support/gate.ts";
 import { openPool, until } from "../support/pool-support.ts";
 
 describe("onConnect", () => {
@@ -10,7 +12,7 @@ describe("onConnect", () => {
     const pool = await openPool({
       readers: 2,
       onConnect: async (conn) => {
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await turn();
         seen.push(await conn.executeFetchall("PRAGMA query_only"));
         await conn.createFunction("ready", 0, () => "ready");
       },
@@ -157,6 +159,7 @@ describe("onConnect", () => {
 
   it("leaves no transaction, cursor, nested transaction or unfinished call behind", async () => {
     const kept: Connection[] = [];
+    const [begun, left] = [gate(), gate()];
     let transaction: Promise<unknown> | undefined;
     const path = await temporaryPath();
     openEngine(path).exec("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2)");
@@ -177,16 +180,18 @@ describe("onConnect", () => {
           await conn.rollback();
           transaction = conn.transaction(async (tx) => {
             await tx.execute("DELETE FROM t");
-            await new Promise((resolve) => setTimeout(resolve, 20));
+            begun.open();
+            await left.opened;
             await tx.execute("DELETE FROM t");
           });
           transaction.catch(() => {});
-          await new Promise((resolve) => setTimeout(resolve, 5));
+          await begun.opened;
         },
       },
       path,
     );
     expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 2 });
+    left.open();
     expect(await rejection(transaction!)).toBeInstanceOf(Error);
     // The connection that it got cannot be used any more.
     expect(await rejection(kept[0]!.execute("DELETE FROM t"))).toBeInstanceOf(ConnectionClosedError);

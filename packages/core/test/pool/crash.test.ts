@@ -102,9 +102,7 @@ describe("a thread that dies", () => {
         const transaction = pool.transaction((tx) => tx.run("INSERT INTO t (a) VALUES (1)"));
         expect(await rejection(crash)).toBeInstanceOf(WorkerCrashedError);
         await transaction;
-        const since = performance.now();
         await until(() => pool.stats().writers + pool.stats().readers === 2);
-        expect(performance.now() - since).toBeLessThan(1000 * timeFactor());
       }
     }
     expect(pool.stats()).toMatchObject({ writers: 1, readers: 1, respawned: 6 });

@@ -1,9 +1,9 @@
 import { copyFileSync, statSync } from "node:fs";
 import type { Pool, PoolOptions } from "@sqlite-aio/core";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { openEngine, temporaryPath } from "../support/database.ts";
 import { gate } from "../support/gate.ts";
-import { filledPool, holds, poolFunctions, until } from "../support/pool-support.ts";
+import { filledPool, holds, poolFunctions, stopTheClock, until } from "../support/pool-support.ts";
 
 const filled = (options: PoolOptions = {}, path?: string): Promise<Pool> =>
   filledPool(0, { readers: 2, ...options }, path);
@@ -63,8 +63,8 @@ describe("the log", () => {
     });
     await reading.opened;
     await pool.run("INSERT INTO t VALUES (2)");
-    // Longer than it takes to try once.
-    await new Promise((resolve) => setTimeout(resolve, 1300));
+    const { housekeeping } = pool.stats();
+    await until(() => pool.stats().housekeeping > housekeeping);
     expect(inFile(path)).toBe(1);
     over.open();
     await snapshot;
@@ -73,12 +73,17 @@ describe("the log", () => {
 
   it("is left alone where somebody else looks after it", async () => {
     const path = await temporaryPath();
+    stopTheClock();
     const pool = await filled({ checkpoint: "external" }, path);
     await pool.run("INSERT INTO t VALUES (1)");
     await using conn = await pool.acquire();
     expect(await conn.executeFetchall("PRAGMA wal_autocheckpoint")).toEqual([[0]]);
     await conn.close();
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    for (let i = 0; i < 10; i++) {
+      vi.advanceTimersByTime(1000);
+      // A checkpoint would be over before that.
+      await pool.run("DELETE FROM t WHERE false");
+    }
     expect(inFile(path)).toBe(0);
   });
 
@@ -135,9 +140,10 @@ describe("idleTimeout", () => {
   });
 
   it("of 0 ms closes none", async () => {
+    stopTheClock();
     const pool = await filled({ idleTimeout: 0 });
     await pool.get("SELECT 1");
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    vi.advanceTimersByTime(3_600_000);
     expect(pool.stats().readers).toBe(1);
   });
 

@@ -1,16 +1,10 @@
-import { createPool, type Pool, type PoolOptions } from "@sqlite-aio/core";
+import type { Pool, PoolOptions } from "@sqlite-aio/core";
 import { availableParallelism } from "node:os";
-import { expect, it, onTestFinished } from "vitest";
-import { temporaryPath } from "../support/database.ts";
-import { type Holds, holds, until } from "../support/pool-support.ts";
+import { expect, it } from "vitest";
+import { heldPool, type Holds, until } from "../support/pool-support.ts";
 
 /** A pool with the number of readers that a user gets who says nothing, or `options`. */
-async function filled(options: PoolOptions = {}): Promise<{ pool: Pool; held: Holds }> {
-  const pool = await createPool(await temporaryPath(), options);
-  onTestFinished(() => pool.close({ timeout: 1000 }));
-  await pool.exec("CREATE TABLE t (a INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3)");
-  return { pool, held: await holds(pool) };
-}
+const filled = (options: PoolOptions = {}): Promise<{ pool: Pool; held: Holds }> => heldPool(3, options);
 
 const atLeast = Math.min(4, Math.max(2, availableParallelism() - 1));
 

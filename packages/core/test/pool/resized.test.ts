@@ -1,13 +1,9 @@
 import { expect, it } from "vitest";
 import { rejection } from "../support/database.ts";
-import { type Holds, holds, openPool, outcomes, until } from "../support/pool-support.ts";
+import { heldPool, type Holds, openPool, outcomes, until } from "../support/pool-support.ts";
 import type { Pool, PoolOptions } from "@sqlite-aio/core";
 
-async function filled(options: PoolOptions): Promise<{ pool: Pool; held: Holds }> {
-  const pool = await openPool(options);
-  await pool.exec("CREATE TABLE t (a INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3)");
-  return { pool, held: await holds(pool) };
-}
+const filled = (options: PoolOptions): Promise<{ pool: Pool; held: Holds }> => heldPool(3, options);
 
 const holding = (pool: Pool, held: Holds, from: number, to: number): Promise<unknown>[] =>
   Array.from({ length: to - from }, (_, i) => pool.get("SELECT hold(?) AS a", [held.name(from + i)]));

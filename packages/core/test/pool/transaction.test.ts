@@ -1,6 +1,6 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import {
   IntegrityError,
   OperationalError,
@@ -51,7 +51,7 @@ it("50 callers x 40 transfers, a third of them failing, with other writes betwee
         expect(sums).toEqual([{ total: TOTAL }, { total: TOTAL }, { total: TOTAL }]);
       });
       snapshots++;
-      await sleep(1);
+      await turn();
     }
   };
   const audits = [audit(), audit(), audit(), audit()];
