@@ -187,11 +187,12 @@ describe("a backup", () => {
     await using holder = await open(path);
     await called((callback) => holder.exec("CREATE TABLE held (a); BEGIN EXCLUSIVE", callback));
     await using db = await open();
-    await begun((callback) => db.backup(path, callback));
+    const backup = await begun((callback) => db.backup(path, callback));
     // Another process, to which a file that was opened and closed here would be free.
     const locking = `const { DatabaseSync } = require("node:sqlite"); new DatabaseSync(${JSON.stringify(path)}, { timeout: 0 }).exec("BEGIN EXCLUSIVE")`;
     const { status, stderr } = spawnSync(process.execPath, ["-e", locking], { encoding: "utf8" });
     expect([status, stderr]).toEqual([1, expect.stringContaining("database is locked")]);
+    await called((callback) => backup.finish(callback as () => void));
     await called((callback) => holder.exec("COMMIT", callback));
   });
 

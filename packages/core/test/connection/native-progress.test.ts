@@ -77,7 +77,7 @@ describe.runIf(capabilities.progressHandler)("a progress handler", () => {
       expect(await rejection(db.executeFetchall(endless))).toMatchObject(INTERRUPTED);
     }
     expect(called.splice(0)).toEqual(["lease"]);
-    expect(await pool.get(endless.replace("3000000000", "1000000"))).toEqual({ "count(*)": 1_000_000 });
+    expect(await pool.get(slow)).toEqual({ c: 1_000_000 });
     expect(new Set(called)).toEqual(new Set(["onConnect"]));
   });
 });

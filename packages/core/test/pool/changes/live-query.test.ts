@@ -72,7 +72,7 @@ describe.runIf(capabilities.changes)("watch()", () => {
   });
 
   it("runs one query at a time, and of a burst of commits sees the end", async () => {
-    const pool = await openReporting("CREATE TABLE t (x)");
+    const pool = await openReporting("CREATE TABLE t (x)", { readers: 2 });
     const held = await holds(pool);
     let queries = 0;
     await pool.createFunction("queried", 0, () => ++queries);
@@ -80,6 +80,8 @@ describe.runIf(capabilities.changes)("watch()", () => {
     const results = [rows.next(), rows.next()];
     await held.entered(0);
     await Promise.all(Array.from({ length: 500 }, (_, x) => pool.run("INSERT INTO t VALUES (?)", [x])));
+    // A second query would be before these on the other reader.
+    for (let i = 0; i < 3; i++) await pool.get("SELECT 1");
     expect(queries).toBe(1);
     await held.release(0);
     expect((await Promise.all(results)).map(({ value }) => value?.[0]?.["n"])).toEqual([0, 500]);
