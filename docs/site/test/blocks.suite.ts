@@ -18,7 +18,7 @@ const SEEN_TO: Readonly<Record<string, string>> = {
   typescript:
     "packages/core/test/bundlers compiles Electron's against its types; test/frameworks compiles and runs NestJS's",
   javascript: "packages/core/test/frameworks builds them, and asks what is built",
-  dockerfile: "read below",
+  dockerfile: "read below; packages/core/test/docker builds it",
   js: "compiled below",
   sh: "read below; litestream's are run by packages/core/test/litestream",
   yaml: "read below; litestream.yml is used by packages/core/test/litestream",
