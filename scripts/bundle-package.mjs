@@ -16,8 +16,8 @@ const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.m
  * @param {{ inline?: RegExp, live?: Record<string, { names: readonly string[], follow: string }>, both?: string[],
  *   esmOnly?: string[], stripInternal?: boolean }} [options] `inline`: packages that become part of the bundle; `live`:
  *   per entry, exports that change while the program runs; `both`: entries that are also bundled for ESM; `esmOnly`:
- *   packages whose types a CommonJS file may import only with a resolution mode; `stripInternal`: leaves internal names
- *   out of the types
+ *   packages whose types a CommonJS file may import only with a resolution mode, and that an ESM file imports first;
+ *   `stripInternal`: leaves internal names out of the types
  */
 export async function bundlePackage(
   folder,
@@ -46,7 +46,8 @@ export async function bundlePackage(
       await copyFile(join(types, `${name}.d.cts`), join(types, `${name}.d.mts`));
       continue;
     }
-    await writeFile(join(dist, `${name}.mjs`), wrapper(name, exported, live[name]));
+    const first = esmOnly.filter((id) => importsOf(name, output).has(id));
+    await writeFile(join(dist, `${name}.mjs`), importing(first) + wrapper(name, exported, live[name]));
     const text = await readFile(join(types, `${name}.d.cts`), "utf8");
     // Query builders have different declarations for ESM and for CommonJS. Everything else is declared once.
     const ofOthers = /from "(?!\.|node:|@sqlite-aio\/)/.test(text);
@@ -120,6 +121,22 @@ function modules(base, entries, ending) {
   return Object.fromEntries(
     Object.entries(entries).map(([name, module]) => [name, join(base, `${module}${ending}`)]),
   );
+}
+
+/** What an entry imports, by itself or by the chunks that it shares with other entries. */
+function importsOf(entry, output) {
+  const found = new Set([`${entry}.cjs`]);
+  for (const file of found)
+    for (const id of output.find(({ fileName }) => fileName === file)?.imports ?? []) found.add(id);
+  return found;
+}
+
+/**
+ * Imports of the ES modules that the CommonJS file behind a wrapper requires. Node 22.14 does not require an ES module that
+ * the program imports later (ERR_REQUIRE_CYCLE_MODULE), so the wrapper imports it first.
+ */
+function importing(names) {
+  return names.map((name) => `import "${name}";\n`).join("");
 }
 
 /** An ESM file that exports what the CommonJS file exports. All tools can see names that are written out. */

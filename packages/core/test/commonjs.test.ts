@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -36,6 +37,14 @@ describe("import", () => {
   it("follows the version of SQLite that an engine brings", async () => {
     const { stdout } = await run("sqlite-version.mjs");
     expect(stdout).toBe("false true true\n");
+  });
+
+  it("of the Kysely dialect can come before the import of Kysely, which is an ES module", async () => {
+    const { stdout, stderr } = await run("kysely-later.mjs");
+    expect([stdout, stderr]).toEqual(["function function\n", ""]);
+    // Node 22.14 needs this; newer versions take any order.
+    const entry = fileURLToPath(import.meta.resolve("@sqlite-aio/core/kysely"));
+    expect(await readFile(entry, "utf8")).toMatch(/^import "kysely";\n/);
   });
 });
 
