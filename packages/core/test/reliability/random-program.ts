@@ -12,7 +12,17 @@ export const SCHEMA = `
   CREATE TRIGGER noted AFTER INSERT ON t BEGIN INSERT INTO log VALUES (new.a); END;
   CREATE TRIGGER refused AFTER INSERT ON t WHEN new.b = 1 BEGIN SELECT RAISE(ABORT, 'abort'); END;
   CREATE TRIGGER failed AFTER INSERT ON t WHEN new.b = 2 BEGIN SELECT RAISE(FAIL, 'fail'); END;
-  CREATE TRIGGER ignored BEFORE INSERT ON t WHEN new.b = 3 BEGIN SELECT RAISE(IGNORE); END;`;
+  CREATE TRIGGER ignored BEFORE INSERT ON t WHEN new.b = 3 BEGIN SELECT RAISE(IGNORE); END;
+  CREATE TRIGGER undone AFTER INSERT ON t WHEN new.b = 4 BEGIN SELECT RAISE(ROLLBACK, 'rollback'); END;
+  CREATE TABLE once (a UNIQUE ON CONFLICT ROLLBACK, b UNIQUE ON CONFLICT FAIL, c UNIQUE ON CONFLICT REPLACE);
+  CREATE TABLE made (a INTEGER, twice AS (a * 2) STORED CHECK (twice < 20), far REFERENCES keyed (k) ON UPDATE CASCADE);
+  CREATE UNIQUE INDEX few ON made (a) WHERE a > 3;
+  CREATE TABLE tree (id INTEGER PRIMARY KEY, up REFERENCES tree ON DELETE SET NULL, n);
+  CREATE VIEW both AS SELECT a, b FROM t;
+  CREATE TRIGGER through INSTEAD OF INSERT ON both BEGIN
+    INSERT INTO once VALUES (new.a, new.a % 3, new.a % 2);
+    INSERT INTO t (a, b) VALUES (new.a, new.b);
+  END;`;
 
 export type Step =
   | {
@@ -39,9 +49,9 @@ function oneOf<T>(below: Random, list: readonly T[]): T {
   return list[below(list.length)]!;
 }
 
-const OR = ["", "", "", " OR IGNORE", " OR REPLACE", " OR FAIL"];
+const OR = ["", "", "", " OR IGNORE", " OR REPLACE", " OR FAIL", " OR ABORT", " OR ROLLBACK"];
 
-/** A statement that writes; about every third is refused. */
+/** A statement that writes, of which every third or so is refused. */
 export function write(below: Random): string {
   const n = below(12);
   const or = oneOf(below, OR);
@@ -62,10 +72,21 @@ export function write(below: Random): string {
     () => `INSERT${or} INTO late (parent) VALUES (${n})`,
     () => `DELETE FROM late WHERE parent = ${n}`,
     () => `INSERT INTO nowhere VALUES (${n})`,
+    () => `INSERT${or} INTO once VALUES (${n}, ${below(20)}, ${below(5)})`,
+    () => `UPDATE${or} once SET a = a + ${below(2)}, b = b % ${1 + n}`,
+    () => `INSERT INTO t (a, b) VALUES (${n}, ${below(6)}) ON CONFLICT (a) DO UPDATE SET b = excluded.b + b`,
+    () => `INSERT${or} INTO made (a) WITH n (i) AS (VALUES (${n}), (${below(12)})) SELECT i FROM n`,
+    () => `UPDATE${or} made SET a = a + ${below(4)}, far = ${oneOf(below, ["NULL", String(n)])}`,
+    () => `UPDATE${or} keyed SET k = k + ${below(3)}`,
+    () => `INSERT${or} INTO tree VALUES (NULL, ${oneOf(below, ["NULL", String(1 + n)])}, ${n})`,
+    () => `DELETE FROM tree WHERE id = ${1 + n}`,
+    () => `INSERT${or} INTO both VALUES (${n}, ${below(6)})`,
     () =>
       `INSERT INTO log SELECT abs(CASE value WHEN 2 THEN -9223372036854775807 - 1 ELSE value END) FROM json_each('[1, ${n}, 3]')`,
   ])();
 }
+
+const SAVEPOINTS = ["SAVEPOINT a", "SAVEPOINT b", "RELEASE a", "RELEASE b", "ROLLBACK TO a", "ROLLBACK TO b"];
 
 /** What is done with two connections to one file, step by step. */
 export function program(below: Random, length: number): Step[] {
@@ -93,6 +114,7 @@ export function program(below: Random, length: number): Step[] {
       () => ({ do: "fetch", on, cursor, rows: 1 + below(5) }),
       () => ({ do: "fetch", on, cursor, rows: 1 + below(5) }),
       () => ({ do: "script", on, sql: `${write(below)};\n${write(below)};` }),
+      () => ({ do: "execute", on, cursor, sql: oneOf(below, SAVEPOINTS), values: [] }),
       () => ({ do: "commit", on }),
       () => ({ do: below(2) === 0 ? "commit" : "rollback", on }),
     ])();
