@@ -1,6 +1,6 @@
 import { Flag, Mode, Op, type SqlValue, type IntegerMode, Verb } from "@sqlite-aio/worker/wire";
 import { bindParameters, type Parameters, refuseCutNames } from "../values/bind.js";
-import { ErrorReason, FaultReason, thrownFor } from "../errors/rejection.js";
+import { ErrorReason, FaultReason, interrupted, thrownFor } from "../errors/rejection.js";
 import { Call, type CallTraits } from "../thread/call.js";
 import type { WorkerThread } from "../thread/worker-thread.js";
 import { fromFault, QueueFullError, SqliteError } from "../errors/errors.js";
@@ -320,10 +320,10 @@ export class Handle {
     else this.channel.cancel(call, reason);
   }
 
-  /** Cancels a call, whether it waits in the lane or is in the thread, where it is stopped between two rows. */
-  discourage(call: Call, reason: unknown): void {
-    if (this.lane.withdraw(call)) call.reject(reason);
-    else this.channel.discourage(call);
+  /** Cancels a call, whether it waits in the lane or is in the thread: see {@link WorkerThread.discourage}. */
+  discourage(call: Call, interrupts: boolean): void {
+    if (this.lane.withdraw(call)) call.reject(interrupted);
+    else this.channel.discourage(call, interrupts);
   }
 
   /** Tells the thread to drop what it keeps under this number. */

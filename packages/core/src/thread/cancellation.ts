@@ -102,9 +102,12 @@ export class Cancellation {
     }
   }
 
-  /** Asks the thread to skip a call, or to stop waiting for its lock. The call's own answer tells the result. */
-  discourage(call: Call): void {
-    if (call.stage === Stage.SENT) this.#mark(call);
+  /**
+   * Asks the thread to skip a call, to stop waiting for its lock, or to stop between two rows. The call's own answer
+   * tells the result. With `interrupts` a running statement is interrupted, if possible.
+   */
+  discourage(call: Call, interrupts: boolean): void {
+    if (call.stage === Stage.SENT && !(interrupts && this.#interruptible)) this.#mark(call);
     else this.cancel(call, interrupted);
   }
 
@@ -141,7 +144,7 @@ export class Cancellation {
   cancelAll(reason: unknown): void {
     for (const call of this.#pipeline.underWay) {
       if (!call.essential) this.cancel(call, reason);
-      else if (call.begins) this.discourage(call);
+      else if (call.begins) this.discourage(call, false);
     }
   }
 
@@ -171,7 +174,7 @@ export class Cancellation {
     const call = this.#pipeline.underWay.find(inside);
     if (call === undefined) return;
     if (!call.essential) this.cancel(call, reason);
-    else if (call.begins) this.discourage(call);
+    else if (call.begins) this.discourage(call, false);
   }
 
   /** Interrupts the thread's statements repeatedly, until the returned function is called. */

@@ -1,11 +1,4 @@
-import { ErrorReason } from "../errors/rejection.js";
-import { OperationalError } from "../errors/errors.js";
 import type { Call } from "./call.js";
-
-/** Rejects requests for rows of a cursor that is closed. */
-const closed = new ErrorReason(
-  () => new OperationalError("interrupted: the cursor was closed", { code: "SQLITE_INTERRUPT" }),
-);
 
 /** The requests for a cursor's next rows. Does not refer to the cursor, which may be garbage-collected meanwhile. */
 export interface RowRequests {
@@ -18,10 +11,8 @@ const NONE: RowRequests = { calls: [], awaited: false };
 
 /** What open cursors need from their handle. */
 export interface CursorHost {
-  /** Cancels a call, and interrupts it if it runs. */
-  giveUp(call: Call, reason: unknown): void;
-  /** Cancels a call, and stops it between two rows if it runs. */
-  discourage(call: Call, reason: unknown): void;
+  /** Cancels a call. If it runs, it is interrupted, if possible, or stopped between two rows. */
+  discourage(call: Call, interrupts: boolean): void;
   /** Tells the thread to close the cursor of this number. */
   release(number: number): void;
 }
@@ -71,10 +62,7 @@ export class OpenCursors {
 
   /** An interrupt would end other cursors, too. Beside those, requests are stopped between two rows. */
   #stop({ calls }: RowRequests): void {
-    for (const call of calls) {
-      if (this.empty) this.#host.giveUp(call, closed);
-      else this.#host.discourage(call, closed);
-    }
+    for (const call of calls) this.#host.discourage(call, this.empty);
   }
 
   /** Nothing is open, neither here nor in an outer handle. */

@@ -283,8 +283,8 @@ export class WorkerThread {
   }
 
   /** See {@link Cancellation.discourage}. */
-  discourage(call: Call): void {
-    this.#cancellation.discourage(call);
+  discourage(call: Call, interrupts = false): void {
+    this.#cancellation.discourage(call, interrupts);
   }
 
   /** See {@link Cancellation.setProgress}. */

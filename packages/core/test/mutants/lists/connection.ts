@@ -319,8 +319,8 @@ export const CONNECTION = mutantsOf("packages/core/src", "packages/core/test/con
   },
   {
     what: "a cursor that is closed interrupts the others",
-    find: "      if (this.empty) this.#host.giveUp(call, closed);\n      else this.#host.discourage(call, closed);\n",
-    replace: "      this.#host.giveUp(call, closed);\n",
+    find: "this.#host.discourage(call, this.empty);",
+    replace: "this.#host.discourage(call, true);",
     tests: ["left-early"],
   },
 ]);
