@@ -28,13 +28,6 @@ const CHUNK = 64 * 1024;
 /** A buffer of at most this many bytes is kept for the next write. */
 const MOST_SPARE = 1024 * 1024;
 
-/** A blob that is garbage-collected must not keep its transaction open for ever. */
-const forgotten = new FinalizationRegistry<{ readonly handle: Handle; readonly number: number }>(
-  ({ handle, number }) => {
-    if (handle.cursors.has(number)) handle.cursors.close(number);
-  },
-);
-
 /**
  * The value of one column in one row, read and written in pieces. Its length cannot change. A position moves along, as
  * in a file. Outside a transaction, writes are committed when the blob is closed; until then no other connection can
@@ -60,7 +53,6 @@ export class Blob {
     this.#handle = handle;
     this.#number = number;
     this.#length = length;
-    forgotten.register(this, { handle, number }, this);
   }
 
   /** The connection that opened the blob. */
@@ -209,7 +201,6 @@ export class Blob {
   }
 
   async #close(): Promise<void> {
-    forgotten.unregister(this);
     // The end of its connection, its transaction or its lease has closed it already.
     if (!this.#handle.cursors.delete(this.#number) || this.#handle.closed) return;
     await this.#handle.perform(this.#handle.method("blobClose", this.#number), undefined, this.close);
@@ -276,10 +267,11 @@ export async function openBlob(
   const number = handle.nextNumber();
   const method = handle.method("blobOpen", number, all, rowid(row), writable);
   const { value } = await handle.perform(method, { signal, timeout }, caller);
+  const blob = new Blob(connection, handle, number, value as number);
   // If the transaction has ended meanwhile, the thread has closed its blobs already.
-  if (handle.closed) handle.cursors.close(number);
-  else handle.cursors.add(number);
-  return new Blob(connection, handle, number, value as number);
+  if (handle.closed) handle.release(number);
+  else handle.cursors.add(number, blob);
+  return blob;
 }
 
 function checkName(name: string, what: string): string {

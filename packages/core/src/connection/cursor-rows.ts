@@ -6,13 +6,6 @@ import type { Handle } from "./handle.js";
 import type { RowRequests } from "../thread/open-cursors.js";
 import type { Shape } from "../values/shape.js";
 
-/** A half-read cursor that is garbage-collected must not hold its snapshot, and so the write-ahead log, for ever. */
-const dropped = new FinalizationRegistry<{ readonly handle: Handle; readonly id: number }>(
-  ({ handle, id }) => {
-    if (handle.cursors.has(id)) handle.cursors.close(id);
-  },
-);
-
 /** The chunk size grows up to this many rows, which is what the thread packs at a time. */
 const MAX_CHUNK = 2048;
 
@@ -68,10 +61,11 @@ export class CursorRows {
     this.#rows = query.rows as unknown[][];
     this.#more = query.more;
     if (!query.more) return;
-    dropped.register(this, { handle, id: this.#id }, this);
     // If the transaction has ended meanwhile, the thread has closed its cursors already.
-    if (handle.closed) this.#release();
-    else handle.cursors.add(this.#id, this.#ahead);
+    if (handle.closed) {
+      this.#more = false;
+      handle.release(this.#id);
+    } else handle.cursors.add(this.#id, this, this.#ahead);
   }
 
   /** A row can be taken without waiting. */
@@ -155,7 +149,7 @@ export class CursorRows {
     try {
       return await this.#handle.settle(call);
     } catch (error) {
-      this.#handle.cursors.close(this.#id);
+      this.#handle.release(this.#id);
       throw error;
     }
   }
@@ -206,6 +200,5 @@ export class CursorRows {
     this.#more = false;
     this.#ahead.calls.length = 0;
     this.#handle.cursors.delete(this.#id);
-    dropped.unregister(this);
   }
 }

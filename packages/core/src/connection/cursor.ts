@@ -382,7 +382,7 @@ export class Cursor {
   #adopt(call: Call): void {
     if (call.cursor !== this.#id) {
       // Another execute() on this cursor was started meanwhile.
-      if (call.more) this.#handle.cursors.close(call.cursor);
+      if (call.more) this.#handle.release(call.cursor);
       return;
     }
     this.describe(call.shape);

@@ -163,6 +163,11 @@ export class Handle {
     return this.channel.nextNumber();
   }
 
+  /** Tells the thread to drop what it keeps under this number. */
+  release(number: number): void {
+    this.channel.release(number);
+  }
+
   /** Posts the calls of this tick now, without waiting for the tick's end. */
   postNow(): void {
     this.channel.postNow();
@@ -324,11 +329,6 @@ export class Handle {
   discourage(call: Call, interrupts: boolean): void {
     if (this.lane.withdraw(call)) call.reject(interrupted);
     else this.channel.discourage(call, interrupts);
-  }
-
-  /** Tells the thread to drop what it keeps under this number. */
-  release(number: number): void {
-    this.channel.release(number);
   }
 
   /** Waits for a call's answer. The error's stack names the caller. */

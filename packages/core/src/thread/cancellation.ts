@@ -106,7 +106,7 @@ export class Cancellation {
    * Asks the thread to skip a call, to stop waiting for its lock, or to stop between two rows. The call's own answer
    * tells the result. With `interrupts` a running statement is interrupted, if possible.
    */
-  discourage(call: Call, interrupts: boolean): void {
+  discourage(call: Call, interrupts = false): void {
     if (call.stage === Stage.SENT && !(interrupts && this.#interruptible)) this.#mark(call);
     else this.cancel(call, interrupted);
   }
@@ -144,7 +144,7 @@ export class Cancellation {
   cancelAll(reason: unknown): void {
     for (const call of this.#pipeline.underWay) {
       if (!call.essential) this.cancel(call, reason);
-      else if (call.begins) this.discourage(call, false);
+      else if (call.begins) this.discourage(call);
     }
   }
 
@@ -174,7 +174,7 @@ export class Cancellation {
     const call = this.#pipeline.underWay.find(inside);
     if (call === undefined) return;
     if (!call.essential) this.cancel(call, reason);
-    else if (call.begins) this.discourage(call, false);
+    else if (call.begins) this.discourage(call);
   }
 
   /** Interrupts the thread's statements repeatedly, until the returned function is called. */

@@ -7,8 +7,6 @@ export interface RowRequests {
   readonly awaited: boolean;
 }
 
-const NONE: RowRequests = { calls: [], awaited: false };
-
 /** What open cursors need from their handle. */
 export interface CursorHost {
   /** Cancels a call. If it runs, it is interrupted, if possible, or stopped between two rows. */
@@ -29,31 +27,29 @@ export class OpenCursors {
     this.#outer = outer;
   }
 
-  has(number: number): boolean {
-    return this.#open.has(number);
-  }
-
-  add(number: number, requests: RowRequests = NONE): void {
+  /** Adds a cursor. It is closed if `owner` is garbage-collected before. */
+  add(number: number, owner: WeakKey, requests: RowRequests = { calls: [], awaited: false }): void {
     this.#open.set(number, requests);
+    collected.register(owner, { cursors: this, number }, requests);
   }
 
   /** Removes a cursor that the thread has closed. False if it was closed before. */
   delete(number: number): boolean {
-    return this.#open.delete(number);
+    return this.#take(number) !== undefined;
   }
 
-  /** Closes a cursor, and stops the requests for its rows. */
+  /** Closes a cursor, unless it was closed before, and stops the requests for its rows. */
   close(number: number): void {
-    const requests = this.#open.get(number);
-    this.#open.delete(number);
-    if (requests !== undefined) this.#stop(requests);
+    const requests = this.#take(number);
+    if (requests === undefined) return;
+    this.#stop(requests);
     this.#host.release(number);
   }
 
   /** Closes all cursors. Requests that a caller waits for are answered. */
   closeAll(): void {
     const open = [...this.#open];
-    this.#open.clear();
+    for (const [number] of open) this.#take(number);
     for (const [number, requests] of open) {
       if (!requests.awaited) this.#stop(requests);
       this.#host.release(number);
@@ -65,8 +61,24 @@ export class OpenCursors {
     for (const call of calls) this.#host.discourage(call, this.empty);
   }
 
+  #take(number: number): RowRequests | undefined {
+    const requests = this.#open.get(number);
+    if (requests === undefined) return undefined;
+    this.#open.delete(number);
+    collected.unregister(requests);
+    return requests;
+  }
+
   /** Nothing is open, neither here nor in an outer handle. */
   get empty(): boolean {
     return this.#open.size === 0 && this.#outer?.empty !== false;
   }
 }
+
+/**
+ * A half-read cursor that nobody can read any more must not hold its snapshot, and so the write-ahead log, for ever; a
+ * blob must not keep its transaction open.
+ */
+const collected = new FinalizationRegistry<{ readonly cursors: OpenCursors; readonly number: number }>(
+  ({ cursors, number }) => cursors.close(number),
+);

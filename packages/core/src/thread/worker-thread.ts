@@ -283,7 +283,7 @@ export class WorkerThread {
   }
 
   /** See {@link Cancellation.discourage}. */
-  discourage(call: Call, interrupts = false): void {
+  discourage(call: Call, interrupts?: boolean): void {
     this.#cancellation.discourage(call, interrupts);
   }
 

@@ -307,8 +307,8 @@ export const CONNECTION = mutantsOf("packages/core/src", "packages/core/test/con
   {
     file: "thread/open-cursors.ts",
     what: "a cursor that is closed lets the statement run on",
-    find: "    if (requests !== undefined) this.#stop(requests);\n",
-    replace: "",
+    find: "    if (requests === undefined) return;\n    this.#stop(requests);\n",
+    replace: "    if (requests === undefined) return;\n",
     tests: ["left-early"],
   },
   {

@@ -217,7 +217,7 @@ export const THREAD = mutantsOf("packages/core/src/thread", "packages/core/test/
   },
   {
     what: "essential calls are cancelled by interrupt()",
-    find: "      if (!call.essential) this.cancel(call, reason);\n      else if (call.begins) this.discourage(call, false);\n    }\n  }",
+    find: "      if (!call.essential) this.cancel(call, reason);\n      else if (call.begins) this.discourage(call);\n    }\n  }",
     replace: "      this.cancel(call, reason);\n    }\n  }",
     tests: ["/packages/core/test/connection/cancel"],
   },
