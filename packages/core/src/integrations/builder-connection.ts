@@ -12,7 +12,7 @@ import type { SessionLease, SessionPool, SessionStatements, TransactionMode } fr
 import { enterHolding, refuseInside } from "../connection/reentrancy.js";
 import type { RunResult } from "../connection/run-result.js";
 import { Row } from "../values/row.js";
-import { statementKind } from "./statement-kind.js";
+import { type StatementKind, statementKind } from "./statement-kind.js";
 
 /** The result of a statement: rows, or counts. `inserted` is true for an INSERT. */
 export type SessionResult<R> =
@@ -107,11 +107,11 @@ export class BuilderConnection {
     chunkSize: number,
     options: CallOptions,
   ): AsyncGenerator<R[], void, undefined> {
-    const inVain = statementKind(sql) === "session" ? lostWith(sql) : null;
-    if (inVain === null) this.#worked = true;
+    const kind = statementKind(sql);
+    const inVain = this.#noted(sql, kind);
     const before = this.#before();
     if (before !== null) await before;
-    if (this.#lease === null && statementKind(sql) !== "session") {
+    if (this.#lease === null && kind !== "session") {
       yield* chunks(this.#pool.iterate<R>(sql, parameters, options), chunkSize);
       return;
     }
@@ -190,9 +190,7 @@ export class BuilderConnection {
   async #execute<R>(sql: string, parameters: Parameters, options: CallOptions): Promise<SessionResult<R>> {
     const kind = statementKind(sql);
     const turn = kind === "session" ? this.#turnOf(sql) : null;
-    const inVain = kind === "session" ? lostWith(sql) : null;
-    // Also if it fails: then what was set before was tried.
-    if (inVain === null && !factsOf(sql).setsForeignKeys) this.#worked = true;
+    const inVain = this.#noted(sql, kind);
     const before = this.#before();
     if (turn !== null) {
       if (this.#ended !== null) await before;
@@ -217,6 +215,17 @@ export class BuilderConnection {
     const changes = Math.max(0, cursor.rowcount);
     const lastInsertRowid = cursor.lastrowid!;
     return { rows: null, changes, lastInsertRowid, counted, inserted: kind === "insert" };
+  }
+
+  /**
+   * Notes a statement that is about to run. Returns why its effect is lost with the connection if no other one runs; null
+   * if that is not so.
+   */
+  #noted(sql: string, kind: StatementKind): ProgrammingError | null {
+    const inVain = kind === "session" ? lostWith(sql) : null;
+    // Even if it fails: then what was set before was tried.
+    if (inVain === null && !(kind === "session" && factsOf(sql).setsForeignKeys)) this.#worked = true;
+    return inVain;
   }
 
   /** How to run a statement that begins or ends a transaction, or must be outside one; null for others. */
