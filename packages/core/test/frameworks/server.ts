@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { onTestFinished } from "vitest";
+import { freePort } from "../support/free-port.ts";
 
 /** No process may outlive its test. */
 export const LIMIT_MS = 230_000 * Number(process.env["SQLITE_AIO_TIME_FACTOR"] ?? 1);
@@ -37,7 +37,7 @@ export class Server {
 
   /** Starts the program, and resolves when it prints that it is ready. It ends with the test at the latest. */
   static async start(folder: string, args: readonly string[], ready: RegExp): Promise<Server> {
-    const server = new Server(folder, args, await freePort());
+    const server = new Server(folder, args, String(await freePort()));
     onTestFinished(() => server.#kill());
     await server.#ready(ready);
     return server;
@@ -82,14 +82,4 @@ export class Server {
     const [code, signal] = await ended;
     return code ?? signal ?? "";
   }
-}
-
-async function freePort(): Promise<string> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return String(port);
 }
