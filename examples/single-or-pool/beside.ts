@@ -15,15 +15,15 @@ const size = values.quick
   : { flights: Number.POSITIVE_INFINITY, rounds: 5, windowMs: 2500, aggregateMs: 1000 };
 const CALLERS = 8;
 
-/** Another caller of the pool: calls `goesOn` once when it is under way, and continues until `over` is true. */
-type Companion = (pool: Pool, over: () => boolean, goesOn: () => void) => Promise<void>;
+/** Another caller of the pool: calls `started` once it has its first row, and continues until `over` is true. */
+type OtherCaller = (pool: Pool, over: () => boolean, started: () => void) => Promise<void>;
 
 /** Takes 100 rows of the whole table every 10 ms, over and over, like a client with a slow connection. */
-const download: Companion = async (pool, over, goesOn) => {
+const download: OtherCaller = async (pool, over, started) => {
   while (!over()) {
     const flights = pool.iterate("SELECT delay, distance, time FROM flights");
     for (let taken = 1; !(await flights.next()).done && !over(); taken++) {
-      goesOn();
+      started();
       if (taken % 100 === 0) await wait(10);
     }
     await flights.return?.();
@@ -35,31 +35,31 @@ let steps = 10_000;
 const AGGREGATE = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?)
   SELECT count(*) FROM n JOIN flights ON flights.rowid = 1 + n.i % 1000`;
 
-const aggregate: Companion = async (pool, over, goesOn) => {
+const aggregate: OtherCaller = async (pool, over, started) => {
   while (!over()) {
     await pool.get(AGGREGATE, [steps]);
-    goesOn();
+    started();
   }
 };
 
-/** The situations, each with a limit for its p99 as a ratio to the p99 without other callers. */
-const SITUATIONS: readonly (readonly [name: string, company: readonly Companion[], atMost: number])[] = [
+/** Each situation has a limit for its p99: a ratio to the p99 without other callers. */
+const SITUATIONS: readonly (readonly [name: string, others: readonly OtherCaller[], atMost: number])[] = [
   ["nothing", [], 1],
   ["1 slow download", [download], 3],
-  ["8 slow downloads", Array<Companion>(8).fill(download), 3],
+  ["8 slow downloads", Array<OtherCaller>(8).fill(download), 3],
   ["an aggregate of 1 s, over and over", [aggregate], 5],
 ];
 
 /** The latencies of point reads by 8 callers, in ms, sorted. */
-async function pointReads(file: string, flights: number, company: readonly Companion[]): Promise<number[]> {
+async function pointReads(file: string, flights: number, others: readonly OtherCaller[]): Promise<number[]> {
   await using pool = await createPool(file);
   const latencies: number[] = [];
   let state: "warm up" | "count" | "over" = "warm up";
   const over = (): boolean => state === "over";
-  const others: Promise<void>[] = [];
+  const ends: Promise<void>[] = [];
   // One-time costs, such as the start of a thread, are not counted.
-  const going = company.map(
-    (companion) => new Promise<void>((resolve) => void others.push(companion(pool, over, resolve))),
+  const starts = others.map(
+    (other) => new Promise<void>((resolve) => void ends.push(other(pool, over, resolve))),
   );
   const callers = Array.from({ length: CALLERS }, async (_, number) => {
     for (let id = number; !over(); id = (id * 31 + 17) % flights) {
@@ -68,8 +68,8 @@ async function pointReads(file: string, flights: number, company: readonly Compa
       if (state === "count") latencies.push(performance.now() - began);
     }
   });
-  const all = Promise.all([...callers, ...others]);
-  await Promise.race([all, Promise.all([...going, wait(size.windowMs / 4)])]);
+  const all = Promise.all([...callers, ...ends]);
+  await Promise.race([all, Promise.all([...starts, wait(size.windowMs / 4)])]);
   state = "count";
   await Promise.race([all, wait(size.windowMs)]);
   state = "over";
@@ -96,8 +96,8 @@ const figures = SITUATIONS.map(() => ({
   longest: [] as number[],
 }));
 for (let round = 0; round < size.rounds; round++) {
-  for (const [index, [, company]] of SITUATIONS.entries()) {
-    const latencies = await pointReads(file, flights, company);
+  for (const [index, [, others]] of SITUATIONS.entries()) {
+    const latencies = await pointReads(file, flights, others);
     figures[index]!.calls.push((latencies.length * 1000) / size.windowMs);
     figures[index]!.p99.push(latencies[Math.floor(latencies.length * 0.99)] ?? Number.NaN);
     figures[index]!.longest.push(latencies.at(-1) ?? Number.NaN);
