@@ -80,6 +80,27 @@ describe("a thread whose connection is closed", () => {
     });
   });
 
+  it("serves hundreds of short connections, whatever memory V8 has reserved in it meanwhile", async () => {
+    const path = await temporaryPath();
+    for (let count = 0; count < 400; count++) await use(ask, undefined, path);
+    expect(workers).toHaveLength(1);
+  });
+
+  it("closes a connection that waits for nothing with one message", async () => {
+    const db = await open();
+    await ask(db);
+    const sent: unknown[] = [];
+    const [worker] = workers as [Worker];
+    const post = worker.postMessage.bind(worker);
+    worker.postMessage = (...args: Parameters<Worker["postMessage"]>) => {
+      sent.push(args[0]);
+      post(...args);
+    };
+    await db.close();
+    expect(sent).toMatchObject([{ path: ["close"] }]);
+    expect(threadStats().parked).toBe(1);
+  });
+
   it("serves the next one also where it could not open a database", async () => {
     const missing = `${await temporaryFolder()}/no-folder/test.db`;
     expect(await rejection(connect(missing))).toBeInstanceOf(OperationalError);

@@ -1,10 +1,13 @@
 import { getHeapStatistics } from "node:v8";
 
-/** Several times the memory of a thread that has just served a connection, in bytes. */
+/** Three times what a thread uses that has served a few hundred short connections, in bytes. */
 const MAX_BYTES = 32 * 1024 * 1024;
 
-/** Whether this thread's JavaScript uses too much memory to keep the thread for another connection. */
+/**
+ * Whether this thread's JavaScript uses too much memory to keep the thread for another connection. What counts is used,
+ * not what V8 has reserved: in the middle of a scavenge that is twice the young generation, whatever the connection did.
+ */
 export function heapHasGrown(): boolean {
-  const { total_heap_size: heap, external_memory: buffers } = getHeapStatistics();
+  const { used_heap_size: heap, external_memory: buffers } = getHeapStatistics();
   return heap + buffers > MAX_BYTES;
 }
