@@ -25,42 +25,83 @@ export interface PoolFunction {
   readonly called: DefinitionName;
   /** Makes the definition for one connection and registers its closure there. */
   make(closures: Callbacks): Definition;
+  /** What takes it away again; null if SQLite cannot. */
+  removal(): PoolFunction | null;
 }
 
 /** The functions, collations and tables of a pool, by key. */
 export class PoolFunctions {
-  readonly #byKey = new Map<string, PoolFunction>();
+  /** The last one holds. The first one may be settled; the others are being applied. */
+  readonly #byKey = new Map<string, PoolFunction[]>();
+  readonly #settled = new WeakSet<PoolFunction>();
 
-  /** A definition that is not among `known`. */
-  lacking(known: ReadonlyMap<string, PoolFunction>): [key: string, definition: PoolFunction] | undefined {
-    for (const [key, definition] of this.#byKey) if (known.get(key) !== definition) return [key, definition];
+  /** A definition that is not among `known`, nor among those that were `refused`. */
+  lacking(
+    known: ReadonlyMap<string, PoolFunction>,
+    refused?: ReadonlySet<PoolFunction>,
+  ): [key: string, definition: PoolFunction] | undefined {
+    for (const [key, definitions] of this.#byKey) {
+      const definition = definitions.at(-1)!;
+      if (known.get(key) !== definition && refused?.has(definition) !== true) return [key, definition];
+    }
     return undefined;
+  }
+
+  /** It is still being applied, and may turn out to be wrong. */
+  isTried(definition: PoolFunction): boolean {
+    return !this.#settled.has(definition);
   }
 
   /** Adds a definition and applies it to all members. If one member refuses it, the pool keeps what it had before. */
   async create(definition: PoolFunction, members: () => Member[], advance: () => void): Promise<void> {
     const key = definitionKey(definition.called);
-    const before = this.#byKey.get(key);
-    this.#byKey.set(key, definition);
+    const definitions = this.#byKey.get(key) ?? [];
+    definitions.push(definition);
+    this.#byKey.set(key, definitions);
     try {
-      const asked = new Set<Member>();
-      const lacksIt = (member: Member): boolean => !asked.has(member) && !member.has(key, definition);
-      // Members may be added meanwhile: ask until each one has it. Members that are opened later get it when they are
-      // prepared.
-      for (let member = members().find(lacksIt); member !== undefined; member = members().find(lacksIt)) {
-        asked.add(member);
-        try {
-          await define(member, key, definition);
-        } finally {
-          advance();
-        }
-      }
+      await apply(key, definition, members, advance);
+      this.#settled.add(definition);
+      // Those before it do not come back, even if this one is replaced by one that fails.
+      definitions.splice(0, Math.max(0, definitions.indexOf(definition)));
     } catch (error) {
-      if (this.#byKey.get(key) === definition) {
-        if (before === undefined) this.#byKey.delete(key);
-        else this.#byKey.set(key, before);
-      }
+      const at = definitions.indexOf(definition);
+      if (at >= 0) definitions.splice(at, 1);
+      if (definitions.length === 0) this.#byKey.delete(key);
+      await this.#takeBack(key, definition, members, advance);
       throw error;
+    }
+  }
+
+  /** Some members have accepted a definition that another one has refused. */
+  async #takeBack(
+    key: string,
+    definition: PoolFunction,
+    members: () => Member[],
+    advance: () => void,
+  ): Promise<void> {
+    const former = this.#byKey.get(key)?.at(-1) ?? definition.removal();
+    if (former === null) return;
+    const having = (): Member[] => members().filter((member) => member.has(key, definition));
+    // The error that led here says more than one from here would.
+    await apply(key, former, having, advance).catch(() => {});
+  }
+}
+
+/** Defines it on each member. Members may be added meanwhile; those that are opened later get it when prepared. */
+async function apply(
+  key: string,
+  definition: PoolFunction,
+  members: () => Member[],
+  advance: () => void,
+): Promise<void> {
+  const asked = new Set<Member>();
+  const lacksIt = (member: Member): boolean => !asked.has(member) && !member.has(key, definition);
+  for (let member = members().find(lacksIt); member !== undefined; member = members().find(lacksIt)) {
+    asked.add(member);
+    try {
+      await define(member, key, definition);
+    } finally {
+      advance();
     }
   }
 }
@@ -94,6 +135,7 @@ export function poolFunction(
   return {
     called: { kind, name, parameters: parameters ?? -1 },
     make: (closures) => functionSpec(kind, name, parameters, fn, own, closures),
+    removal: () => poolFunction(kind, name, parameters, null, {}),
   };
 }
 
@@ -109,13 +151,14 @@ export function poolCollation(
   return {
     called: { kind: "collation", name },
     make: (closures) => collationSpec(name, fn, own, closures),
+    removal: () => poolCollation(name, null, {}),
   };
 }
 
 /** A module's table for every connection. Throws for wrong arguments. */
 export function poolTable(name: string, module: URL, options: ExportOptions): PoolFunction {
   const table = tableSpec(name, module, options);
-  return { called: { kind: "table", name }, make: () => table };
+  return { called: { kind: "table", name }, make: () => table, removal: () => null };
 }
 
 function copied<T>(given: T): T {

@@ -32,6 +32,8 @@ export class Member {
   readonly #functions: PoolFunctions;
   /** The pool's functions that are defined on this connection. */
   readonly #defined = new Map<string, PoolFunction>();
+  /** Settled when the latest definition of a key is done. */
+  readonly #defining = new Map<string, Promise<void>>();
   /** Calls that the thread has not finished. */
   load = 0;
   /** How many of them the pool itself has made. */
@@ -206,7 +208,21 @@ export class Member {
     return this.#defined.get(key) === definition;
   }
 
+  /** Those of one name are defined in the order of the calls, even if one has to load a module first. */
   async define(key: string, definition: PoolFunction): Promise<void> {
+    const before = this.#defining.get(key);
+    const defining =
+      before === undefined ? this.#define(key, definition) : before.then(() => this.#define(key, definition));
+    const settled = defining.catch(() => {});
+    this.#defining.set(key, settled);
+    try {
+      await defining;
+    } finally {
+      if (this.#defining.get(key) === settled) this.#defining.delete(key);
+    }
+  }
+
+  async #define(key: string, definition: PoolFunction): Promise<void> {
     const made = definition.make(this.channel.closures);
     try {
       await this.channel.define(made, true);
@@ -344,18 +360,26 @@ export class Member {
       lane.submit(settle);
       await handle.settle(settle);
       this.#progress = this.channel.progress;
+      // It may have put functions in the place of the pool's, which were created after the pool was connected.
+      this.#defined.clear();
       if (failure !== null) throw failure.error;
     } finally {
       lane.end(leaseOver);
     }
   }
 
-  /** Defines the pool's functions that are missing. */
+  /** Defines the pool's functions that are missing. One that is refused here, and still being tried, is no harm. */
   async #catchUp(): Promise<void> {
+    const refused = new Set<PoolFunction>();
     for (;;) {
-      const next = this.#functions.lacking(this.#defined);
+      const next = this.#functions.lacking(this.#defined, refused);
       if (next === undefined) return;
-      await this.define(...next);
+      try {
+        await this.define(...next);
+      } catch (error) {
+        if (!this.channel.alive || !this.#functions.isTried(next[1])) throw error;
+        refused.add(next[1]);
+      }
     }
   }
 

@@ -445,6 +445,22 @@ describe("the setup module", () => {
     ]);
   });
 
+  it("does not come back with what was replaced or removed since, when the contents are replaced", async () => {
+    const setup = new URL(
+      "data:text/javascript,export default (db) => { db.function('f', () => 1); db.function('g', () => 1); }",
+    );
+    const target = await open(":memory:", { setup });
+    await target.createFunction("f", 0, () => 2);
+    await target.createFunction("g", 0, null);
+    await db.backup(target);
+    expect(await target.executeFetchall("SELECT f()")).toEqual([[2]]);
+    expect(await rejection(target.executeFetchall("SELECT g()"))).toMatchObject({
+      message: "no such function: g",
+    });
+    await target.deserialize(await db.serialize());
+    expect(await target.executeFetchall("SELECT f()")).toEqual([[2]]);
+  });
+
   it("that fails keeps the connection from opening, with the reason as the cause", async () => {
     const error = await rejection(connect(":memory:", { setup: fixture("setup-fails.mjs") }));
     expect(error).toMatchObject({ message: "not today" });

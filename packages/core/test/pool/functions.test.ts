@@ -1,7 +1,9 @@
-import type { FunctionOptions, Pool, SqlFunction } from "@sqlite-aio/core";
+import { writeFile } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
+import type { FunctionOptions, Pool, PoolOptions, SqlFunction } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
-import { rejection } from "../support/database.ts";
-import { openPool, outcomes, poolFunctions, until } from "../support/pool-support.ts";
+import { rejection, temporaryFolder } from "../support/database.ts";
+import { openPool, outcomes, poolFunctions, slowModule, until } from "../support/pool-support.ts";
 
 const functions = new URL("../fixtures/functions.mjs", import.meta.url);
 
@@ -13,6 +15,16 @@ async function everywhere(pool: Pool, sql: string, readers: number): Promise<unk
   await Promise.all(leases.map((conn) => conn.close()));
   return rows.map(([row]) => row?.[0]);
 }
+
+/** Changes the writer and each of `readers` readers, so that each is opened afresh. */
+async function openAfresh(pool: Pool, readers: number): Promise<void> {
+  const modes = ["write", ...Array.from({ length: readers }, () => "read" as const)] as const;
+  const leases = await Promise.all(modes.map((mode) => pool.acquire({ mode })));
+  await Promise.all(leases.map((conn) => conn.createFunction("of_the_lease", 0, () => 1)));
+  await Promise.all(leases.map((conn) => conn.close()));
+}
+
+const module = (source: string): URL => new URL(`data:text/javascript,${encodeURIComponent(source)}`);
 
 describe("pool.createFunction()", () => {
   it("defines a closure, or a module's function, on every connection, also on those opened later", async () => {
@@ -90,6 +102,121 @@ describe("pool.createFunction()", () => {
       await pool.close();
     }
   });
+
+  const earlier: Record<string, PoolOptions> = {
+    "a setup module": {
+      setup: module(
+        "export default (db) => { db.function('f', () => 'old'); db.function('g', () => 'old'); }",
+      ),
+    },
+    onConnect: {
+      onConnect: async (conn) => {
+        await conn.createFunction("f", 0, () => "old");
+        await conn.createFunction("g", 0, () => "old");
+      },
+    },
+  };
+  it.each(Object.entries(earlier))(
+    "replaces, or removes, what %s has defined, on connections that are opened later or afresh, too",
+    async (_, options) => {
+      const pool = await openPool({ readers: 2, ...options });
+      await pool.createFunction("f", 0, () => "new");
+      await pool.createFunction("g", 0, null);
+      for (let i = 0; i < 3; i++) {
+        expect(await everywhere(pool, "SELECT f()", 2)).toEqual(["new", "new", "new"]);
+        const leases = await Promise.all(
+          (["write", "read", "read"] as const).map((mode) => pool.acquire({ mode })),
+        );
+        for (const conn of leases) {
+          expect(await rejection(conn.executeFetchall("SELECT g()"))).toMatchObject({
+            message: "no such function: g",
+          });
+        }
+        await Promise.all(leases.map((conn) => conn.close()));
+        await openAfresh(pool, 2);
+      }
+      expect(pool.stats()).toMatchObject({ respawned: 0 });
+    },
+  );
+
+  it("keeps what was there where several fail at the same time, whichever is refused first", async () => {
+    const pool = await openPool({ readers: 1 });
+    await pool.createFunction("f", 0, () => "good");
+    await everywhere(pool, "SELECT f()", 1);
+    const missing = [1, 2, 3].map((n) => new URL(`no-such-file-${n}.mjs`, import.meta.url));
+    const results = await outcomes(
+      missing.flatMap((fn) => ["f", "g"].map((name) => pool.createFunction(name, 0, fn))),
+    );
+    expect(results.every((result) => result instanceof Error)).toBe(true);
+    await openAfresh(pool, 1);
+    expect(await everywhere(pool, "SELECT f()", 1)).toEqual(["good", "good"]);
+    expect(await rejection(pool.get("SELECT g()"))).toMatchObject({ message: "no such function: g" });
+    expect(pool.stats()).toMatchObject({ respawned: 0 });
+  });
+
+  it("is on no connection if one of them refuses it", async () => {
+    const pool = await openPool({ readers: 2 });
+    await pool.createFunction("f", 0, () => "good");
+    await everywhere(pool, "SELECT f()", 2);
+    const once = pathToFileURL(`${await temporaryFolder()}/once.mjs`);
+    await writeFile(
+      once,
+      `import { existsSync, writeFileSync } from "node:fs";
+       const loaded = new URL(import.meta.url + ".loaded");
+       if (existsSync(loaded)) throw new Error("loaded already");
+       writeFileSync(loaded, "");
+       export default () => "once";`,
+    );
+    expect(await rejection(pool.createFunction("f", 0, once))).toMatchObject({ message: "loaded already" });
+    expect(await everywhere(pool, "SELECT f()", 2)).toEqual(["good", "good", "good"]);
+    // A name that nobody had.
+    const again = new URL(`${once.href}?again`);
+    await writeFile(
+      once,
+      `import { threadId } from "node:worker_threads";
+       import { existsSync, writeFileSync } from "node:fs";
+       const loaded = new URL("again.loaded", import.meta.url);
+       if (existsSync(loaded)) throw new Error("loaded already by another than " + threadId);
+       writeFileSync(loaded, "");
+       export default () => "once";`,
+    );
+    await rejection(pool.createFunction("g", 0, again));
+    const leases = await Promise.all(
+      (["write", "read", "read"] as const).map((mode) => pool.acquire({ mode })),
+    );
+    for (const conn of leases)
+      expect(await rejection(conn.executeFetchall("SELECT g()"))).toMatchObject({ name: "OperationalError" });
+    await Promise.all(leases.map((conn) => conn.close()));
+  });
+
+  it("that fails while connections are being opened fails alone", async () => {
+    const pool = await openPool({ readers: 3 });
+    const slow = await slowModule("throw new Error('not this one')");
+    const creating = rejection(pool.createFunction("f", 0, slow.url));
+    await slow.entered();
+    const opened = outcomes(Array.from({ length: 3 }, () => pool.read((tx) => tx.get("SELECT 1 AS one"))));
+    await slow.release();
+    expect(await creating).toMatchObject({ message: "not this one" });
+    expect(await opened).toEqual([{ one: 1 }, { one: 1 }, { one: 1 }]);
+    expect(pool.stats()).toMatchObject({ respawned: 0 });
+  });
+
+  it.each([null, "read", "write"] as const)(
+    "replaces one that was asked for before and is loading still, with a lease to %s",
+    async (mode) => {
+      const pool = await openPool({ readers: 2 });
+      await everywhere(pool, "SELECT 1", 2);
+      const conn = mode === null ? null : await pool.acquire({ mode });
+      const slow = await slowModule();
+      const created = [pool.createFunction("f", 0, slow.url), pool.createFunction("f", 0, () => "the last")];
+      await slow.entered();
+      await slow.release();
+      await Promise.all(created);
+      if (conn !== null) expect(await conn.executeFetchall("SELECT f()")).toEqual([["the last"]]);
+      await conn?.close();
+      expect(await everywhere(pool, "SELECT f()", 2)).toEqual(["the last", "the last", "the last"]);
+    },
+  );
 
   it("gets in nobody's way, and nobody in its own", async () => {
     const pool = await openPool({ readers: 2 });

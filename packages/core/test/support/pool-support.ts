@@ -92,7 +92,7 @@ export async function heldPool(
   return { pool, held: await holds(pool) };
 }
 
-/** A module with a function that returns "late". It finishes loading only when it is released. */
+/** A module with a function that returns "late", or with other code. It finishes loading only when it is released. */
 export interface SlowModule {
   readonly url: URL;
   /** Resolves when a thread loads it. */
@@ -101,7 +101,7 @@ export interface SlowModule {
   readonly release: () => Promise<void>;
 }
 
-export async function slowModule(): Promise<SlowModule> {
+export async function slowModule(code = 'export default () => "late"'): Promise<SlowModule> {
   const folder = await temporaryFolder();
   const url = pathToFileURL(`${folder}/slow.mjs`);
   await writeFile(
@@ -109,7 +109,7 @@ export async function slowModule(): Promise<SlowModule> {
     `import { existsSync, writeFileSync } from "node:fs";
      writeFileSync(new URL("entered", import.meta.url), "");
      while (!existsSync(new URL("released", import.meta.url))) await new Promise((resolve) => setTimeout(resolve, 1));
-     export default () => "late";`,
+     ${code};`,
   );
   return {
     url,

@@ -29,6 +29,8 @@ export class Definitions {
   readonly #definer: Definer;
   /** The definitions for every later handle. */
   readonly #lasting = new Map<string, Definition>();
+  /** A setup module runs for every later handle, and may define what was removed. */
+  #setUp = false;
   #authorizer: Authorizer | null = null;
 
   /** `onFunctionCall` runs whenever SQL is about to call a user function. */
@@ -49,8 +51,9 @@ export class Definitions {
     return [...this.#lasting.values()];
   }
 
-  /** Call it when a handle was opened. */
-  attached(db: EngineDatabase, token: number): void {
+  /** Call it when a handle was opened. `setUp`: a setup module will define functions on it. */
+  attached(db: EngineDatabase, token: number, setUp: boolean): void {
+    this.#setUp = setUp;
     this.#definer.attached(db, token);
   }
 
@@ -61,7 +64,7 @@ export class Definitions {
     this.#host.privately(() => rereadSchema(this.#host.db));
     if (!lasting) return;
     const key = definitionKey(definition);
-    if (definition.source === null) this.#lasting.delete(key);
+    if (definition.source === null && !this.#setUp) this.#lasting.delete(key);
     else this.#lasting.set(key, definition);
   }
 

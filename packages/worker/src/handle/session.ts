@@ -109,15 +109,16 @@ export class Session implements SessionParts {
     const token = attachNative(db);
     this.handle.attached(token);
     this.#control.token[0] = token;
-    this.#definitions.attached(db, token);
-    const definitions = [...options.functions, ...this.#definitions.lasting];
-    for (const definition of definitions) await this.define(definition);
+    this.#definitions.attached(db, token, options.setup !== null);
+    for (const definition of options.functions) await this.define(definition);
     await setUp(db, options);
+    // On a later handle: they were defined, or removed, after the setup module had run.
+    for (const definition of this.#definitions.lasting) await this.define(definition);
     // A pragma option or the setup module may have set it.
     if (options.pragmas.some(([name]) => /busy_timeout/i.test(name)) || options.setup !== null)
       this.lockWait.adoptUnless(options.timeout);
     this.nativeStatements.attached(db, token);
-    if (options.setup !== null || definitions.length > 0) this.nativeStatements.guard();
+    if (options.setup !== null || this.#definitions.lasting.length > 0) this.nativeStatements.guard();
     if (options.queryOnly) db.exec("PRAGMA query_only = ON");
     this.schema.open(db);
     this.counts.open(db);
