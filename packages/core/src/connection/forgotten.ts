@@ -30,7 +30,9 @@ const registry = new FinalizationRegistry<Forgotten>(({ what, origin, isClosed, 
  * reference to `owner`.
  */
 export function whenForgotten(owner: object, token: object, forgotten: Forgotten): void {
-  registry.register(owner, forgotten, token);
+  // Read now: an unread stack would keep `owner`, if that was opened in the first step of a generator.
+  const { stack } = forgotten.origin;
+  registry.register(owner, { ...forgotten, origin: { stack } }, token);
 }
 
 /** The owner that was registered with this token has been closed. */

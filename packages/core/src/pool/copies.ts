@@ -5,7 +5,7 @@ import type { Caller } from "../connection/handle.js";
 import { OperationalError } from "../errors/errors.js";
 import { isInstance } from "../errors/is-instance.js";
 import { ErrorReason } from "../errors/rejection.js";
-import { callSiteOf } from "../errors/call-site.js";
+import { callSiteOf, keepCallSite, weakCallSite } from "../errors/call-site.js";
 import { type CallOptions, checkOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import type { Dispatcher } from "./dispatcher.js";
@@ -74,13 +74,16 @@ export class Copies {
   }
 
   iterdump(filter: string | null, caller: Caller): AsyncGenerator<string, void, undefined> {
-    const place = callSiteOf(caller);
+    const site = callSiteOf(caller);
+    const place = weakCallSite(site);
     const deadline = new Deadline({});
     const lease = (): Promise<Lease> => {
       this.#dispatcher.check();
       return this.#dispatcher.lease(this.#readers, "iterdump", place, deadline);
     };
-    return new DumpLines(leasedLines(lease, filter, this.#pins), deadline);
+    const lines = new DumpLines(leasedLines(lease, filter, this.#pins), deadline);
+    keepCallSite(lines, site);
+    return lines;
   }
 }
 

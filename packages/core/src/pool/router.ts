@@ -5,7 +5,7 @@ import type { Call } from "../thread/call.js";
 import { Cursor } from "../connection/cursor.js";
 import { OperationalError, ProgrammingError, readOnly } from "../errors/errors.js";
 import { isInstance } from "../errors/is-instance.js";
-import { callSiteOf } from "../errors/call-site.js";
+import { callSiteOf, keepCallSite, weakCallSite } from "../errors/call-site.js";
 import { setInVain } from "../errors/set-in-vain.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
@@ -168,7 +168,8 @@ export class Router {
     options: CallOptions | undefined,
     caller: Caller,
   ): RowIterator {
-    const place = callSiteOf(caller);
+    const site = callSiteOf(caller);
+    const place = weakCallSite(site);
     let lease: Lease | undefined;
     // Arguments are taken now, not when the first row is requested. Their errors are thrown at the first row.
     const taken = resultOf(() => {
@@ -203,6 +204,7 @@ export class Router {
     };
     const token = {};
     const rows = new RowIterator({ open, giveUp: (reason) => deadline?.end(reason), close }, options?.signal);
+    keepCallSite(rows, site);
     dropped.register(rows, close, token);
     return rows;
   }

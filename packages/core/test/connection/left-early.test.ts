@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { capabilities, createPool } from "@sqlite-aio/core";
+import { capabilities, connect, createPool, type Pool } from "@sqlite-aio/core";
 import { knexClient } from "@sqlite-aio/core/knex";
 import knex from "knex";
 import { describe, expect, it } from "vitest";
@@ -210,6 +210,49 @@ it("an iterator that is dropped half read gives its connection back", async () =
     return pool.stats().busy === 0;
   });
   expect(await pool.read((tx) => tx.get("SELECT 1 AS one"))).toEqual({ one: 1 });
+});
+
+it.each<[string, (pool: Pool) => AsyncIterable<unknown>]>([
+  ["rows", (pool) => pool.iterate(NUMBERS)],
+  ["the lines of a dump", (pool) => pool.iterdump()],
+])("a generator over %s that is dropped gives the connection back", async (_, iterate) => {
+  const collect = collector();
+  const pool = await openPool({ readers: 1, readLeases: 1 });
+  async function* generated(): AsyncGenerator {
+    for await (const item of iterate(pool)) yield item;
+  }
+  expect((await generated().next()).done).toBe(false);
+  expect(pool.stats()).toMatchObject({ busy: 1 });
+  await until(async () => {
+    collect();
+    await turn();
+    return pool.stats().busy === 0;
+  });
+  expect(await pool.read((tx) => tx.get("SELECT 1 AS one"))).toEqual({ one: 1 });
+});
+
+it("a connection that was opened in a generator's first step, and forgotten with it, is warned of", async () => {
+  const collect = collector();
+  const warned = Promise.withResolvers<Error>();
+  const note = (warning: Error & { code?: string }): void => {
+    if (warning.code === "SQLITE_AIO_FORGOTTEN") warned.resolve(warning);
+  };
+  process.on("warning", note);
+  try {
+    async function* generated(): AsyncGenerator {
+      const db = await connect(":memory:");
+      yield* db.execute("SELECT 1 UNION SELECT 2");
+    }
+    expect((await generated().next()).value).toEqual([1]);
+    const found = warned.promise.then(() => true);
+    await until(async () => {
+      collect();
+      return await Promise.race([found, turn().then(() => false)]);
+    });
+    expect((await warned.promise).message).toMatch(/it was opened here:\n.*generated/);
+  } finally {
+    process.off("warning", note);
+  }
 });
 
 it("a pool that is forgotten says where it was opened, and its threads end", async () => {
