@@ -183,7 +183,8 @@ export class ChangeEvents implements ChangeSource {
   }
 
   #tell(): void {
-    const change = { ...merge(this.#gathered, this.#integers), external: this.#external };
+    // Frozen: all listeners get the same object.
+    const change = Object.freeze({ ...merge(this.#gathered, this.#integers), external: this.#external });
     this.#gathered = [];
     this.#external = false;
     for (const listener of this.#emitter.rawListeners("change")) {
@@ -220,13 +221,14 @@ function merge(reports: readonly ChangeReport[], integers: IntegerMode): Omit<Ch
     if (rowids === null || known === null) rows.set(name, null);
     else rows.set(name, new Set([...(known ?? []), ...rowids]));
   }
-  const rowids: Record<string, (number | bigint)[]> = Object.create(null);
+  const rowids: Record<string, readonly (number | bigint)[]> = Object.create(null);
   for (const [name, known] of rows) {
-    if (known !== null) rowids[name] = Array.from(known, (rowid) => fromEngine(rowid, integers) as number);
+    if (known === null) continue;
+    rowids[name] = Object.freeze(Array.from(known, (rowid) => fromEngine(rowid, integers) as number));
   }
   return {
-    tables: [...rows.keys()],
-    rowids,
+    tables: Object.freeze([...rows.keys()]),
+    rowids: Object.freeze(rowids),
     schema: reports.some(({ schema }) => schema),
     any: reports.some(({ anything }) => anything),
   };

@@ -244,6 +244,28 @@ describe.runIf(capabilities.changes)("the event change", () => {
     expect(changes).toEqual([change({ t: [3] })]);
   });
 
+  it("cannot be changed by a listener for those after it", async () => {
+    const pool = await openPool();
+    const heard = Promise.withResolvers<Change>();
+    pool.on("change", ({ tables, rowids }) => {
+      Reflect.set(tables, "length", 0);
+      Reflect.deleteProperty(rowids, "t");
+      Reflect.set(rowids.t!, 0, 99);
+    });
+    pool.once("change", (event) => {
+      Reflect.set(event, "schema", true);
+    });
+    pool.once("change", heard.resolve);
+    await pool.run("INSERT INTO t (x) VALUES (1)");
+    expect(await heard.promise).toEqual({
+      tables: ["t"],
+      rowids: { t: [1] },
+      schema: false,
+      external: false,
+      any: false,
+    });
+  });
+
   it("is heard by all listeners, whichever of them throws, and what that is goes to the process", async () => {
     const pool = await openPool();
     const heard: string[] = [];
