@@ -9,7 +9,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { Worker, type WorkerOptions } from "node:worker_threads";
-import { capabilities, type Connection, connect, createPool, parkThreads, type Pool } from "@sqlite-aio/core";
+import {
+  capabilities,
+  type Connection,
+  connect,
+  createPool,
+  createPools,
+  parkThreads,
+  type Pool,
+} from "@sqlite-aio/core";
 
 const times = Number(process.argv[2]);
 // None ends while something else is counted.
@@ -71,13 +79,19 @@ async function figures(): Promise<Figures> {
 }
 
 const pool: Pool = await createPool(path, { readers: 0, writers: 1, createWorker });
-await pool.exec("CREATE TABLE IF NOT EXISTS t (a)");
+await pool.exec("CREATE TABLE t (a); CREATE TABLE b (b); INSERT INTO b VALUES (zeroblob(10))");
 const image = await (async () => {
   await using one = await connect(":memory:");
   await one.executescript("CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(100000))");
   return await one.serialize();
 })();
 const db: Connection = await connect(path, { isolationLevel: null });
+const databases = createPools({
+  open: (key) => ({ database: join(folder, `${key}.db`), options: { readers: 1, createWorker } }),
+  max: 1,
+});
+let used = 0;
+const NUMBERS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT i FROM n";
 
 /** Each of these leaves nothing behind. */
 const works: Readonly<Record<string, () => Promise<void>>> = {
@@ -139,6 +153,51 @@ const works: Readonly<Record<string, () => Promise<void>>> = {
   "a backup": async () => {
     await db.backup(join(folder, "copy.db"), { progress: closure() });
   },
+  "a lease with an aggregate, a collation and a blob": async () => {
+    const [step, order] = [closure(), closure()];
+    await using lease = await pool.acquire();
+    await lease.createAggregate(
+      "counted",
+      1,
+      class {
+        step(): void {
+          step();
+        }
+        finalize(): number {
+          return step();
+        }
+      },
+    );
+    await lease.executeFetchall("SELECT counted(value) FROM json_each('[1, 2]')");
+    if (!capabilities.collations || !capabilities.blobs) return;
+    await lease.createCollation("ordered", order);
+    await lease.executeFetchall("SELECT value FROM json_each('[1, 2]') ORDER BY value || '' COLLATE ordered");
+    await (await lease.blobopen("b", "b", 1)).read(1);
+  },
+  "a database that is closed for another": async () => {
+    await databases.use(`${++used % 3}`, async (one) => {
+      await one.createFunction("f", 0, closure());
+      await one.get("SELECT f()");
+    });
+  },
+  "a live query that is left": async () => {
+    if (!capabilities.changes) return;
+    await using live = pool.watch("SELECT count(*) AS n FROM t WHERE ? IS NOT NULL", [Buffer.alloc(1000)]);
+    held.push(new WeakRef(live));
+    await live.next();
+  },
+  "a generator over rows that is dropped": async () => {
+    const context = { values: new Array(1000).fill(1) as number[] };
+    held.push(new WeakRef(context));
+    async function* generated(): AsyncGenerator {
+      for await (const row of pool.iterate(NUMBERS)) yield [row, context];
+    }
+    await generated().next();
+    while (pool.stats().busy > 0) {
+      globalThis.gc!();
+      await turn();
+    }
+  },
 };
 // Before there is an authorizer, whose answer is not always yes.
 await pool.createFunction("die", 0, deadly, { export: "die" });
@@ -160,5 +219,6 @@ for (const [name, work] of Object.entries(works)) {
 if (capabilities.authorizer) await db.setAuthorizer(null);
 await db.close();
 await pool.close();
+await databases.close();
 await rm(folder, { recursive: true, force: true });
 console.log(JSON.stringify(left));
