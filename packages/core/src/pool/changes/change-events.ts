@@ -183,13 +183,14 @@ export class ChangeEvents implements ChangeSource {
   }
 
   #tell(): void {
-    // Frozen: all listeners get the same object.
-    const change = Object.freeze({ ...merge(this.#gathered, this.#integers), external: this.#external });
+    const reports = this.#gathered;
+    const external = this.#external;
     this.#gathered = [];
     this.#external = false;
     for (const listener of this.#emitter.rawListeners("change")) {
       try {
-        listener(change);
+        // An object of its own: no listener can change what those after it are told.
+        listener({ ...merge(reports, this.#integers), external });
       } catch (error) {
         // Like EventTarget: a listener that throws does not stop the others.
         queueMicrotask(() => {
@@ -221,14 +222,13 @@ function merge(reports: readonly ChangeReport[], integers: IntegerMode): Omit<Ch
     if (rowids === null || known === null) rows.set(name, null);
     else rows.set(name, new Set([...(known ?? []), ...rowids]));
   }
-  const rowids: Record<string, readonly (number | bigint)[]> = Object.create(null);
+  const rowids: Record<string, (number | bigint)[]> = Object.create(null);
   for (const [name, known] of rows) {
-    if (known === null) continue;
-    rowids[name] = Object.freeze(Array.from(known, (rowid) => fromEngine(rowid, integers) as number));
+    if (known !== null) rowids[name] = Array.from(known, (rowid) => fromEngine(rowid, integers) as number);
   }
   return {
-    tables: Object.freeze([...rows.keys()]),
-    rowids: Object.freeze(rowids),
+    tables: [...rows.keys()],
+    rowids,
     schema: reports.some(({ schema }) => schema),
     any: reports.some(({ anything }) => anything),
   };
