@@ -5,14 +5,15 @@ import type { ProgrammingError } from "../errors/errors.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
 import { OpenTransaction } from "./open-transaction.js";
-import { isAborted, lostWith, refuseSeveral, released, switchedInVain, transactionOver } from "./refusals.js";
+import { Losses } from "./losses.js";
+import { isAborted, refuseSeveral, released, transactionOver } from "./refusals.js";
 import { RollbackCause } from "./rollback-cause.js";
 import { Savepoints } from "./savepoints.js";
-import type { SessionLease, SessionPool, SessionStatements, TransactionMode } from "./session-pool.js";
+import type { SessionLease, SessionPool, TransactionMode } from "./session-pool.js";
 import { enterHolding, refuseInside } from "../connection/reentrancy.js";
 import type { RunResult } from "../connection/run-result.js";
 import { Row } from "../values/row.js";
-import { type StatementKind, statementKind } from "./statement-kind.js";
+import { statementKind } from "./statement-kind.js";
 
 /** The result of a statement: rows, or counts. `inserted` is true for an INSERT. */
 export type SessionResult<R> =
@@ -43,13 +44,7 @@ export class BuilderConnection {
   /** Aborted when the connection is released. */
   readonly #over = new AbortController();
   readonly #cause = new RollbackCause();
-  /** Foreign keys were switched, and no statement has run since. */
-  #switchedInVain = false;
-  /** Why all that has run is lost with the connection, if nothing else runs. */
-  #inVain: ProgrammingError | null = null;
-  /** Something has run that is not lost with the connection. */
-  #worked = false;
-
+  readonly #losses = new Losses();
   readonly #limit: LeaseLimit | undefined;
 
   constructor(pool: SessionPool, limit?: LeaseLimit) {
@@ -108,7 +103,7 @@ export class BuilderConnection {
     options: CallOptions,
   ): AsyncGenerator<R[], void, undefined> {
     const kind = statementKind(sql);
-    const inVain = this.#noted(sql, kind);
+    const loss = this.#losses.noted(sql, kind);
     const before = this.#before();
     if (before !== null) await before;
     if (this.#lease === null && kind !== "session") {
@@ -116,12 +111,12 @@ export class BuilderConnection {
       return;
     }
     const target = this.#transaction ?? (await this.#hold(options.signal));
-    this.#switchedInVain = false;
+    this.#losses.used();
     const cursor = await target.cursor();
     cursor.iterChunkSize = chunkSize;
     try {
       await cursor.execute(sql, parameters, options);
-      this.#inVain ??= inVain;
+      this.#losses.ran(loss);
       for (;;) {
         const rows = await cursor.fetchmany<R>(chunkSize, options);
         if (rows.length > 0) yield rows;
@@ -136,7 +131,7 @@ export class BuilderConnection {
   async begin(): Promise<void> {
     // A deferred transaction that starts to write can meet a lock that no waiting resolves.
     await this.#turn(() => this.#begin("immediate", "builder"));
-    this.#worked = true;
+    this.#losses.worked();
   }
 
   async commit(): Promise<void> {
@@ -166,14 +161,20 @@ export class BuilderConnection {
   }
 
   /**
-   * Releases the connection, even before it was granted. An open transaction is rolled back. Rejects if all that has run
-   * is lost with the connection, such as a BEGIN or a PRAGMA by itself, or if the last statement was a `PRAGMA
-   * foreign_keys`: a program that relies on it could lose rows.
+   * The error if all that has run is lost with the connection, such as a BEGIN or a PRAGMA by itself; or if the last
+   * statement was a `PRAGMA foreign_keys`: a program that relies on it could lose rows. Null if that is not so, and once
+   * it was taken.
+   */
+  takeRefusal(): ProgrammingError | null {
+    return this.#losses.takeRefusal();
+  }
+
+  /**
+   * Releases the connection, even before it was granted. An open transaction is rolled back. Losses that were not taken
+   * are a process warning: an error here would hide the one because of which the caller may be leaving.
    */
   async release(): Promise<void> {
-    const inVain = this.#switchedInVain ? switchedInVain() : this.#worked ? null : this.#inVain;
-    this.#switchedInVain = false;
-    this.#inVain = null;
+    this.#losses.warn();
     const lease = this.#lease;
     this.#lease = null;
     this.#transaction?.abandon();
@@ -184,18 +185,17 @@ export class BuilderConnection {
       (connection) => void connection.stop(),
       () => {},
     );
-    if (inVain !== null) throw inVain;
   }
 
   async #execute<R>(sql: string, parameters: Parameters, options: CallOptions): Promise<SessionResult<R>> {
     const kind = statementKind(sql);
     const turn = kind === "session" ? this.#turnOf(sql) : null;
-    const inVain = this.#noted(sql, kind);
+    const loss = this.#losses.noted(sql, kind);
     const before = this.#before();
     if (turn !== null) {
       if (this.#ended !== null) await before;
       await this.#turn(turn, options.signal);
-      this.#inVain ??= inVain;
+      this.#losses.ran(loss);
       return NOTHING;
     }
     if (before !== null) await before;
@@ -207,25 +207,14 @@ export class BuilderConnection {
     }
     // With an open transaction this is sent synchronously, so that a later COMMIT cannot overtake it.
     const target = this.#transaction ?? (await this.#hold(options.signal));
-    this.#switchedInVain = false;
+    this.#losses.used();
     if (kind === "rows") return { rows: await target.executeFetchall<R>(sql, parameters, options) };
     const cursor = await target.execute(sql, parameters, options);
-    this.#inVain ??= inVain;
+    this.#losses.ran(loss);
     if (cursor.description !== null) return { rows: await cursor.fetchall<R>(options) };
     const changes = Math.max(0, cursor.rowcount);
     const lastInsertRowid = cursor.lastrowid!;
     return { rows: null, changes, lastInsertRowid, counted, inserted: kind === "insert" };
-  }
-
-  /**
-   * Notes a statement that is about to run. Returns why its effect is lost with the connection if no other one runs; null
-   * if that is not so.
-   */
-  #noted(sql: string, kind: StatementKind): ProgrammingError | null {
-    const inVain = kind === "session" ? lostWith(sql) : null;
-    // Even if it fails: then what was set before was tried.
-    if (inVain === null && !(kind === "session" && factsOf(sql).setsForeignKeys)) this.#worked = true;
-    return inVain;
   }
 
   /** How to run a statement that begins or ends a transaction, or must be outside one; null for others. */
@@ -251,10 +240,7 @@ export class BuilderConnection {
   }
 
   async #switchForeignKeys(sql: string): Promise<void> {
-    const target = this.#transaction ?? (await this.#hold());
-    const before = await foreignKeys(target);
-    await target.executeFetchall(sql);
-    this.#switchedInVain = (await foreignKeys(target)) !== before;
+    await this.#losses.switchForeignKeys(this.#transaction ?? (await this.#hold()), sql);
   }
 
   /**
@@ -304,7 +290,7 @@ export class BuilderConnection {
     }
     this.#ended = null;
     const lease = await this.#hold();
-    this.#switchedInVain = false;
+    this.#losses.used();
     const transaction = await OpenTransaction.begin(lease, mode, by, savepoints);
     if (this.released) transaction.abandon();
     else this.#transaction = transaction;
@@ -427,11 +413,6 @@ export async function* chunks<R>(rows: AsyncIterable<R>, size: number): AsyncGen
     chunk = [];
   }
   if (chunk.length > 0) yield chunk;
-}
-
-async function foreignKeys(target: SessionStatements): Promise<string> {
-  const [row] = await target.executeFetchall<object>("PRAGMA foreign_keys");
-  return Object.values(row ?? {}).join();
 }
 
 /**

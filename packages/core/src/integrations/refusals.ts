@@ -39,12 +39,24 @@ export function switchedInVain(): ProgrammingError {
   );
 }
 
-/** The error for a statement whose effect is lost with its connection if no other statement was run; null for others. */
-export function lostWith(sql: string): ProgrammingError | null {
+/** An effect that is lost with its connection. */
+export interface Loss {
+  readonly error: ProgrammingError;
+  /**
+   * Whether that is an error for its caller. Temporary objects only cause a warning: query builders create them by calls
+   * of their own, and whoever needs one then is told that it does not exist.
+   */
+  readonly refused: boolean;
+}
+
+/** What is lost of a statement if no other one is run on its connection; null if nothing is. */
+export function lostWith(sql: string): Loss | null {
   const { setting, setsForeignKeys, transaction } = factsOf(sql);
-  if (transaction?.verb === "begin" || transaction?.verb === "savepoint") return begunInVain(sql);
+  if (transaction?.verb === "begin" || transaction?.verb === "savepoint")
+    return { error: begunInVain(sql), refused: true };
   // `PRAGMA foreign_keys` has a rule of its own: switchedInVain().
-  return setting === null || setsForeignKeys ? null : setInVain(setting, sql, "one connection");
+  if (setting === null || setsForeignKeys) return null;
+  return { error: setInVain(setting, sql, "one connection"), refused: setting !== "TEMP" };
 }
 
 /** The error for a statement that begins a transaction, if no other statement was run. */

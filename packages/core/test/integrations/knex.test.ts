@@ -15,8 +15,8 @@ import {
 } from "@sqlite-aio/core";
 import { knexClient, type KnexPool } from "@sqlite-aio/core/knex";
 import knex, { type Knex } from "knex";
-import { describe, expect, expectTypeOf, it, onTestFinished } from "vitest";
-import { rejection, temporaryFolder, temporaryPath } from "../support/database.ts";
+import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
+import { openEngine, rejection, temporaryFolder, temporaryPath } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 
 interface Person {
@@ -597,7 +597,7 @@ describe("the schema", () => {
     expect(error).toMatchObject({ message: expect.stringContaining("inside a transaction") });
   });
 
-  it.each(["BEGIN", "PRAGMA cache_size = 5", "ATTACH ':memory:' AS other", "CREATE TEMP TABLE mine (a)"])(
+  it.each(["BEGIN", "PRAGMA cache_size = 5", "ATTACH ':memory:' AS other"])(
     "refuses %s by itself, which is lost with its connection",
     async (text) => {
       const { db } = await opened();
@@ -614,6 +614,27 @@ describe("the schema", () => {
       if (text.startsWith("PRAGMA")) await db.transaction((trx) => trx.raw(text));
     },
   );
+
+  it("warns of a temporary table, and of what was lost with a connection that the user gives back", async () => {
+    const { db } = await opened();
+    const warn = vi.spyOn(process, "emitWarning").mockReturnValue();
+    onTestFinished(() => warn.mockRestore());
+    const connection = await db.client.acquireConnection();
+    await db.raw("PRAGMA cache_size = 5").connection(connection);
+    await db.client.releaseConnection(connection);
+    expect(warn.mock.calls).toEqual([
+      [expect.stringContaining("one connection"), { code: "SQLITE_AIO_IN_VAIN" }],
+    ]);
+    await db.raw("CREATE TEMP TABLE mine (a)");
+    expect(warn).toHaveBeenCalledTimes(2);
+    warn.mockClear();
+    const other = await db.client.acquireConnection();
+    await db.raw("PRAGMA foreign_keys = OFF").connection(other);
+    await db("person").insert({ name: "Ada" }).connection(other);
+    await db.raw("PRAGMA foreign_keys = ON").connection(other);
+    await db.client.releaseConnection(other);
+    expect(warn).not.toHaveBeenCalled();
+  });
 
   it("is migrated, each migration in a transaction, and by one at a time", async () => {
     const { db, path } = await opened();
@@ -698,6 +719,28 @@ describe("the pool", () => {
     }
     const unused = knex({ client: knexClient(() => Promise.reject(new Error("never asked"))) });
     await unused.destroy();
+  });
+
+  it("is closed after what was called before destroy(), of which nothing is half done", async () => {
+    const { db, path } = await opened();
+    const calls = [
+      db("person").insert({ name: "Ada" }),
+      db.transaction(async (trx) => {
+        await trx("person").insert({ name: "Alan" });
+        await trx("person").insert({ name: "Grace" });
+      }),
+      db.schema.createTable("toy", (table) => {
+        table.string("name").index();
+        table.string("maker").index();
+      }),
+    ];
+    const started = calls.map((call) => call.then(() => "done"));
+    await Promise.resolve();
+    await db.destroy();
+    expect(await Promise.all(started)).toEqual(["done", "done", "done"]);
+    const stored = openEngine(path);
+    expect(stored.prepare("SELECT count(*) FROM person").pluck().get()).toBe(3);
+    expect(stored.prepare("SELECT count(*) FROM pragma_index_list('toy')").pluck().get()).toBe(2);
   });
 
   it("that cannot be opened is what destroy() tells meanwhile, by promise or by callback", async () => {

@@ -66,6 +66,17 @@ async function opened(
 
 const person = (name: string, age: number | null = null) => ({ name, age, active: true });
 
+/** The warnings about what had no effect, from now on. */
+function warningsOf(): string[] {
+  const warnings: string[] = [];
+  const spy = vi.spyOn(process, "emitWarning").mockImplementation((message, options) => {
+    expect(options).toEqual({ code: "SQLITE_AIO_IN_VAIN" });
+    warnings.push(String(message));
+  });
+  onTestFinished(() => spy.mockRestore());
+  return warnings;
+}
+
 async function names(db: Kysely<Database>): Promise<string[]> {
   return (await db.selectFrom("person").select("name").orderBy("id").execute()).map(({ name }) => name);
 }
@@ -537,6 +548,23 @@ describe("transactions", () => {
     ]);
   });
 
+  it("are begun by calls before destroy(), as other queries are, although it is called in the same turn", async () => {
+    const { db, path } = await opened();
+    const called = [
+      db.insertInto("person").values(person("Ada")).execute(),
+      db.transaction().execute(async (trx) => {
+        await trx.insertInto("person").values(person("Alan")).execute();
+        await trx.insertInto("person").values(person("Grace")).execute();
+      }),
+      db.selectFrom("person").selectAll().execute(),
+    ];
+    await db.destroy();
+    expect((await Promise.allSettled(called)).map(({ status }) => status)).toEqual(
+      called.map(() => "fulfilled"),
+    );
+    expect(openEngine(path).prepare("SELECT count(*) FROM person").pluck().get()).toBe(3);
+  });
+
   it("fail at the commit for a deferred constraint, and leave nothing behind", async () => {
     const { db } = await opened();
     await sql`CREATE TABLE toy (pet INTEGER REFERENCES pet (id) DEFERRABLE INITIALLY DEFERRED)`.execute(db);
@@ -573,28 +601,55 @@ describe("one connection for several statements", () => {
     expect(await rejection(sql`PRAGMA foreign_keys = OFF`.execute(db))).toMatchObject(alone);
     // A pragma that changes nothing does no harm.
     expect(await sql`PRAGMA foreign_keys = ON`.execute(db)).toEqual({ rows: [] });
-    const late = await rejection(
-      db.connection().execute(async (session) => {
-        await sql`SELECT 1`.execute(session);
-        await sql`PRAGMA foreign_keys(0)`.execute(session);
-      }),
-    );
-    expect(late).toMatchObject(alone);
+    const { signal } = new AbortController();
+    expect(await rejection(sql`PRAGMA foreign_keys = OFF`.execute(db, { signal }))).toMatchObject(alone);
   });
+
+  it("can turn foreign keys off for its work and on again, and warns if that was not for anything", async () => {
+    const { db } = await opened();
+    const warnings = warningsOf();
+    await db.connection().execute(async (session) => {
+      await sql`PRAGMA foreign_keys = OFF`.execute(session);
+      await session.insertInto("pet").values({ owner: 99, name: "stray" }).execute();
+      await sql`PRAGMA foreign_keys = ON`.execute(session);
+    });
+    expect(warnings).toEqual([]);
+    await db.connection().execute(async (session) => {
+      await sql`SELECT 1`.execute(session);
+      await sql`PRAGMA foreign_keys(0)`.execute(session);
+    });
+    expect(warnings).toEqual([expect.stringContaining("on one connection")]);
+  });
+
+  it.each(["BEGIN", "PRAGMA cache_size = 5", "PRAGMA foreign_keys = OFF"])(
+    "rejects with the callback's own error after %s, whose loss is a warning",
+    async (text) => {
+      const { db } = await opened();
+      const warnings = warningsOf();
+      const own = new Error("the caller's own");
+      const failing = db.connection().execute(async (session) => {
+        await sql.raw(text).execute(session);
+        throw own;
+      });
+      expect(await rejection(failing)).toBe(own);
+      expect(warnings).toEqual([expect.stringContaining("one connection")]);
+    },
+  );
 
   it.each([
     ["BEGIN", "use transaction()"],
     ["SAVEPOINT a", "use transaction()"],
     ["PRAGMA cache_size = 5", "by the option pragmas"],
     ["ATTACH ':memory:' AS other", "in onConnect"],
-    ["CREATE TEMP TABLE mine (a)", "in onConnect"],
   ])("does not take %s by itself, which is lost with its connection", async (text, advice) => {
     const { db } = await opened();
     const alone = { code: "SQLITE_MISUSE", sql: text, message: expect.stringContaining(advice) };
+    const { signal } = new AbortController();
     expect(await rejection(sql.raw(text).execute(db))).toMatchObject(alone);
-    expect(
-      await rejection(db.connection().execute((session) => sql.raw(text).execute(session))),
-    ).toMatchObject({ ...alone, message: expect.stringContaining("one connection") });
+    expect(await rejection(sql.raw(text).execute(db, { signal }))).toMatchObject(alone);
+    const warnings = warningsOf();
+    await db.connection().execute((session) => sql.raw(text).execute(session));
+    expect(warnings).toEqual([expect.stringContaining("one connection")]);
     // Where something else runs on its connection it has a meaning.
     await db.connection().execute(async (session) => {
       await sql.raw(text).execute(session);
@@ -603,8 +658,22 @@ describe("one connection for several statements", () => {
     });
     expect(await names(db)).toEqual(["Ada"]);
     // In a transaction it is not by itself.
-    if (/PRAGMA|TEMP|SAVEPOINT/.test(text))
+    if (/PRAGMA|SAVEPOINT/.test(text))
       await db.transaction().execute(async (trx) => void (await sql.raw(text).execute(trx)));
+  });
+
+  it("warns of a temporary table by itself, which is gone when it is missed", async () => {
+    const { db } = await opened();
+    const warnings = warningsOf();
+    await db.schema.createTable("mine").temporary().addColumn("a", "integer").execute();
+    expect(warnings).toEqual([expect.stringContaining("in onConnect")]);
+    expect(await rejection(sql`SELECT * FROM mine`.execute(db))).toMatchObject({
+      message: "no such table: mine",
+    });
+    await db.transaction().execute(async (trx) => {
+      await trx.schema.createTable("mine").temporary().addColumn("a", "integer").execute();
+    });
+    expect(warnings).toHaveLength(1);
   });
 
   it("tells the error of a setting that SQLite refuses, not that it was in vain", async () => {

@@ -1,3 +1,5 @@
+import { setImmediate as turnOfTheLoop } from "node:timers/promises";
+
 /** The part of a pool's `stats()` that is used here. */
 export interface PoolCounts {
   /** Connections that run something or are leased. */
@@ -26,6 +28,11 @@ export class ClientPool<P extends CountedPool> {
   #opening: Promise<P> | null = null;
   #pool: P | null = null;
   #destroyed = false;
+  /** No further connections are given. */
+  #closing = false;
+  /** Connections that were asked for and not given back. */
+  #taken = 0;
+  #allBack: (() => void) | null = null;
 
   constructor(pool: P | (() => Promise<P>)) {
     this.#make = typeof pool === "function" ? pool : async () => pool;
@@ -38,16 +45,36 @@ export class ClientPool<P extends CountedPool> {
     return this.#destroyed;
   }
 
+  /** Notes that a connection is asked for. Throws once the pool is being closed. */
+  take(): void {
+    if (this.#closing) throw new Error("Unable to acquire a connection");
+    this.#taken++;
+  }
+
+  /** Notes that a connection was given back, or could not be had. */
+  giveBack(): void {
+    if (--this.#taken === 0) this.#allBack?.();
+  }
+
   async open(): Promise<P> {
     if (this.#pool !== null) return this.#pool;
     this.#opening ??= this.#open();
     return await this.#opening;
   }
 
-  /** Closes the pool, even while it is being opened. */
+  /**
+   * Closes the pool, even while it is being opened. As in Knex's own pool, what has a connection or was promised one is
+   * finished first.
+   */
   async destroy(): Promise<void> {
     this.#destroyed = true;
-    const pool = this.#pool ?? (await this.#opening);
+    let opening = this.#opening;
+    // A transaction asks for its connection some microtasks after it was called.
+    await turnOfTheLoop();
+    this.#closing = true;
+    opening ??= this.#opening;
+    if (this.#taken > 0) await new Promise<void>((resolve) => (this.#allBack = resolve));
+    const pool = this.#pool ?? (await opening);
     await pool?.close();
   }
 

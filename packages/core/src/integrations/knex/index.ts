@@ -18,6 +18,7 @@ import {
 import type { SessionPool } from "../session-pool.js";
 import { ClientPool, type CountedPool } from "./client-pool.js";
 import { insideTransaction, switchForeignKeys, type TableRebuild } from "./rebuild.js";
+import { refusingInVain, type Runner } from "./refusing-runner.js";
 
 export type { CountedPool, PoolCounts } from "./client-pool.js";
 
@@ -59,24 +60,12 @@ class KnexConnection extends BuilderConnection {
   /** Knex's events carry this id. */
   readonly __knexUid = `sqlite-aio-${++lastUid}`;
   /** The owner for the check against waiting for its own transaction. */
-  readonly owner: object;
+  readonly owner: ClientPool<KnexPool>;
   #running = new AbortController();
-  #ledByTransaction = false;
 
-  constructor(owner: object, pool: KnexPool, limit: LeaseLimit | undefined) {
+  constructor(owner: ClientPool<KnexPool>, pool: KnexPool, limit: LeaseLimit | undefined) {
     super(pool, limit);
     this.owner = owner;
-  }
-
-  /** A Knex transaction uses the connection. Knex does not await its release, so a rejection would be unhandled. */
-  leadByTransaction(): void {
-    this.#ledByTransaction = true;
-  }
-
-  override async release(): Promise<void> {
-    const releasing = super.release();
-    if (this.#ledByTransaction) releasing.catch(() => {});
-    else await releasing;
   }
 
   get signal(): AbortSignal {
@@ -123,11 +112,29 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
       const clientPool = this.pool as unknown as ClientPool<KnexPool> | undefined;
       if (clientPool === undefined) throw new Error("Unable to acquire a connection");
       refuseInsideTransaction(clientPool, "the Knex instance");
-      return new KnexConnection(clientPool, await clientPool.open(), leaseLimit(this.config));
+      // Before the first await: destroy() is to know of each query that was called before it.
+      clientPool.take();
+      try {
+        return new KnexConnection(clientPool, await clientPool.open(), leaseLimit(this.config));
+      } catch (error) {
+        clientPool.giveBack();
+        throw error;
+      }
     }
 
     override async releaseConnection(connection: KnexConnection): Promise<void> {
-      await connection.release();
+      // Knex releases the connection of a stream twice.
+      if (connection.released) return;
+      try {
+        await connection.release();
+      } finally {
+        connection.owner.giveBack();
+      }
+    }
+
+    override runner(builder: unknown): Runner {
+      const runner = super.runner(builder) as Runner;
+      return this.transacting === true ? runner : refusingInVain(runner);
     }
 
     /** Knex rebuilds a table for changes that ALTER TABLE cannot make. */
@@ -177,7 +184,6 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
 
   async function run(connection: KnexConnection, query: KnexQuery, config: Knex.Config): Promise<KnexQuery> {
     if (query.sql === "") throw new Error("The query is empty");
-    if (Reflect.get(connection, "__knexTxId") !== undefined) connection.leadByTransaction();
     const turn = turnOf(connection, query);
     if (turn !== null) {
       if (query.sql === "BEGIN;") enterTransaction(connection.owner, connection);

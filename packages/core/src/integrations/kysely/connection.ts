@@ -29,12 +29,16 @@ interface Snapshot {
 export class KyselyConnection implements DatabaseConnection {
   readonly #pool: KyselyPool;
   readonly #session: BuilderConnection;
+  /** What Kysely asked for the connection with. */
+  readonly #acquired: AbortableOperationOptions | undefined;
+  #queries = 0;
   #snapshot: Snapshot | null = null;
   /** The queries that begin and end a transaction, and what they do. */
   readonly #turns = new WeakMap<CompiledQuery, () => Promise<void>>();
 
-  constructor(pool: KyselyPool) {
+  constructor(pool: KyselyPool, options: AbortableOperationOptions | undefined) {
     this.#pool = pool;
+    this.#acquired = options;
     this.#session = new BuilderConnection(pool);
   }
 
@@ -59,8 +63,13 @@ export class KyselyConnection implements DatabaseConnection {
       await turn();
       return { rows: [] };
     }
+    this.#queries++;
     try {
-      return await this.#execute<R>(query.sql, query.parameters as Parameters, callOptions(options));
+      const result = await this.#execute<R>(query.sql, query.parameters as Parameters, callOptions(options));
+      // Kysely gets the connection for a query that has a signal with the query's own options, and does not look at how
+      // the release of that ends.
+      if (options !== undefined && options === this.#acquired) this.#refuseLoss();
+      return result;
     } catch (error) {
       // Kysely has already thrown the signal's reason. It would print a later error to the console.
       if (isReason(error, options)) return { rows: [] };
@@ -120,9 +129,16 @@ export class KyselyConnection implements DatabaseConnection {
     await this.executeQuery(query);
   }
 
+  /**
+   * Rejects if it was for one query, whose effect is lost now. After `connection()`, which always asks with a `signal`
+   * even if that is undefined, it is a warning: Kysely would throw the error in place of the callback's.
+   */
   async release(): Promise<void> {
+    const single = this.#queries === 1 && !("signal" in (this.#acquired ?? {}));
+    const refusal = single ? this.#session.takeRefusal() : null;
     await this.#endReading();
     await this.#session.release();
+    if (refusal !== null) throw refusal;
   }
 
   async #execute<R>(sql: string, parameters: Parameters, options: CallOptions): Promise<QueryResult<R>> {
@@ -134,6 +150,11 @@ export class KyselyConnection implements DatabaseConnection {
     const numAffectedRows = BigInt(result.changes);
     if (!result.inserted) return { rows: [], numAffectedRows };
     return { rows: [], numAffectedRows, insertId: BigInt(result.lastInsertRowid) };
+  }
+
+  #refuseLoss(): void {
+    const refusal = this.#session.takeRefusal();
+    if (refusal !== null) throw refusal;
   }
 
   /** Runs `work` as a query, so that it is logged: Kysely replaces {@link executeQuery} by a function that logs. */

@@ -1,4 +1,6 @@
+import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import {
+  type AbortableOperationOptions,
   type CompiledQuery,
   createQueryId,
   type Driver,
@@ -26,9 +28,9 @@ export class SqliteAioDriver implements Driver {
   }
 
   /** Leases no connection yet: single statements are calls of the pool. */
-  async acquireConnection(): Promise<KyselyConnection> {
+  async acquireConnection(options?: AbortableOperationOptions): Promise<KyselyConnection> {
     refuseInsideTransaction(this, "the Kysely instance");
-    return new KyselyConnection(this.#pool!);
+    return new KyselyConnection(this.#pool!, options);
   }
 
   beginTransaction(connection: KyselyConnection, settings: TransactionSettings): Promise<void> {
@@ -65,6 +67,8 @@ export class SqliteAioDriver implements Driver {
   }
 
   async destroy(): Promise<void> {
+    // What was called before reaches the pool after some microtasks, and is finished then.
+    await turnOfTheLoop();
     await this.#pool?.close();
   }
 }
