@@ -699,6 +699,18 @@ describe("the database", () => {
     expect(await pool.get("SELECT count(*) AS n FROM user")).toEqual({ n: 0 });
   });
 
+  it("is left with what Prisma has not ended rolled back, and what was just beginning", async () => {
+    const { adapter, pool } = await opened();
+    const open = await adapter.startTransaction();
+    await open.executeRaw(ADA);
+    const beginning = adapter.startTransaction();
+    await adapter.dispose();
+    expect(await rejection(open.executeRaw(ADA))).toMatchObject({ code: "P2028" });
+    expect(await rejection((await beginning).executeRaw(ADA))).toMatchObject({ code: "P2028" });
+    expect(await pool.run("INSERT INTO user (email) VALUES ('free')")).toMatchObject({ changes: 1 });
+    expect(await emails(adapter)).toEqual([["free"]]);
+  });
+
   it("that cannot be opened is told when it is connected to", async () => {
     const factory = new PrismaSqliteAio({ url: join(await temporaryFolder(), "missing", "test.db") });
     expect(await kindOf(factory.connect())).toMatchObject({ kind: "sqlite", extendedCode: 14 });

@@ -23,6 +23,9 @@ export class PrismaAdapter extends PrismaQueryable implements SqlDriverAdapter {
   readonly #pool: AdapterPool;
   readonly #format: TimestampFormat;
   readonly #maxBindValues: number;
+  /** Transactions that Prisma may not have ended. */
+  readonly #transactions = new Set<PrismaTransaction>();
+  #disposed = false;
 
   private constructor(pool: AdapterPool, format: TimestampFormat, maxBindValues: number) {
     super(pool, format);
@@ -49,14 +52,26 @@ export class PrismaAdapter extends PrismaQueryable implements SqlDriverAdapter {
     if (isolationLevel !== undefined && isolationLevel !== "SERIALIZABLE") {
       throw new DriverAdapterError({ kind: "InvalidIsolationLevel", level: isolationLevel });
     }
-    return await this.told(() => PrismaTransaction.begin(this.#pool, this.#format));
+    return await this.told(async () => {
+      const transaction = await PrismaTransaction.begin(this.#pool, this.#format);
+      this.#transactions.add(transaction);
+      void transaction.ended.then(() => this.#transactions.delete(transaction));
+      if (this.#disposed) await transaction.abandon();
+      return transaction;
+    });
   }
 
   getConnectionInfo(): ConnectionInfo {
     return { maxBindValues: this.#maxBindValues, supportsRelationJoins: false };
   }
 
+  /**
+   * Closes the pool. Rolls back what is open and what is just beginning: Prisma has ended its transactions before, and would
+   * let one that began meanwhile have the writer until its time is up.
+   */
   async dispose(): Promise<void> {
+    this.#disposed = true;
+    for (const transaction of this.#transactions) transaction.abandon().catch(() => {});
     await this.told(() => this.#pool.close());
   }
 }

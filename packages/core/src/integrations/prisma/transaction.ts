@@ -46,6 +46,11 @@ export class PrismaTransaction extends PrismaQueryable implements Transaction {
     return new PrismaTransaction(await begun.promise, format, { done, work, stop });
   }
 
+  /** Resolves when it has ended, however it ends. */
+  get ended(): Promise<void> {
+    return this.#ends.done.catch(() => {});
+  }
+
   async commit(): Promise<void> {
     this.#over = true;
     this.#ends.work.resolve();
@@ -63,6 +68,11 @@ export class PrismaTransaction extends PrismaQueryable implements Transaction {
     } catch (error) {
       if (error !== undone) throw mapped(error);
     }
+  }
+
+  /** Rolls back, unless Prisma has begun to end it. */
+  async abandon(): Promise<void> {
+    if (!this.#over) await this.rollback();
   }
 
   async createSavepoint(name: string): Promise<void> {
