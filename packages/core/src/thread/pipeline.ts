@@ -29,12 +29,10 @@ import type { Call } from "./call.js";
 import type { Callbacks } from "./callbacks.js";
 import { ProgrammingError } from "../errors/errors.js";
 import { atEndOfTick, now } from "./event-loop.js";
+import { FRAMES_UNDER_WAY } from "./proxies.js";
 import { ReplyRows } from "./reply-rows.js";
 import { SpinWait } from "./spin-wait.js";
 import { type CachedStatement, StatementCache } from "./statement-cache.js";
-
-/** Frames under way: the thread works on one while the next one waits. */
-const MAX_CALLS = 2;
 
 /** What a pipeline needs from its thread. */
 export interface PipelineHost {
@@ -190,9 +188,9 @@ export class Pipeline {
   #flush(): void {
     if (this.#stopped) return;
     const some = (this.#queue.length > 0 && this.#room > 0) || this.#ahead.length > 0;
-    if (this.#calls < MAX_CALLS && some) this.#post();
+    if (this.#calls < FRAMES_UNDER_WAY && some) this.#post();
     // The thread can only send an answer or further packets as the reply to a frame.
-    const wanted = this.#sent.length === 0 ? 0 : this.#streaming ? MAX_CALLS : 1;
+    const wanted = this.#sent.length === 0 ? 0 : this.#streaming ? FRAMES_UNDER_WAY : 1;
     while (this.#calls < wanted) this.#post();
   }
 

@@ -18,12 +18,13 @@ import {
   stop,
   type ThreadApi,
 } from "@sqlite-aio/worker/wire";
-import { type Remote, releaseProxy, transfer as transferred, wrap } from "comlink";
+import { type Remote, transfer as transferred } from "comlink";
 import { ErrorReason } from "../errors/rejection.js";
 import type { Call } from "./call.js";
 import { Cancellation, type Progress } from "./cancellation.js";
 import type { Callbacks } from "./callbacks.js";
 import { ConnectionClosedError, type CrashOutcome, fromFault, threadDied } from "../errors/errors.js";
+import { Proxies } from "./proxies.js";
 import { strikeAtExit } from "./process-exit.js";
 import { Pipeline } from "./pipeline.js";
 import type { ThreadPort } from "./thread-port.js";
@@ -44,8 +45,7 @@ export class WorkerThread {
   readonly #tenancy: Tenancy;
   readonly #mailbox: ThreadPort;
   readonly #control: Control;
-  readonly #remote: Remote<ThreadApi>;
-  readonly #run: Remote<ThreadApi>["run"];
+  readonly #proxies: Proxies;
   readonly #pipeline: Pipeline;
   readonly #cancellation: Cancellation;
   #lastNumber = 0;
@@ -79,20 +79,12 @@ export class WorkerThread {
     this.closures = thread.closures;
     this.closures.answers(CLAIM_FILES, (...files: string[]) => this.#files.attach(files));
     this.thread = this.#tenancy.threadId;
-    const endpoint = callerEndpoint(this.#mailbox);
-    const remote = wrap<ThreadApi>(endpoint);
-    // Each access to a property of a Comlink proxy makes a new proxy.
-    const { run } = remote;
-    this.#remote = remote;
-    this.#run = run;
+    this.#proxies = new Proxies(callerEndpoint(this.#mailbox));
     this.#pipeline = new Pipeline(
       {
         control: this.#control,
         closures: this.closures,
-        run: (frame, transfer) => {
-          endpoint.post(frame, transfer);
-          return run(frame);
-        },
+        run: (frame, transfer) => this.#proxies.run(frame, transfer),
         look: () => this.#mailbox.look(),
         spin: this.#tenancy.spin,
         hold: () => this.hold(),
@@ -129,8 +121,7 @@ export class WorkerThread {
     this.#forgetStrike();
     this.closures.close();
     this.#mailbox.close();
-    this.#remote[releaseProxy]();
-    (this.#run as unknown as Remote<ThreadApi>)[releaseProxy]();
+    this.#proxies.release();
     this.#files.close();
     this.#gone.resolve();
   }
@@ -307,7 +298,7 @@ export class WorkerThread {
       const outcome = await new Promise<Outcome<T>>((resolve, reject) => {
         lost = reject;
         this.#outOfBand.add(lost);
-        ask(this.#remote).then(resolve, reject);
+        this.#proxies.call(ask).then(resolve, reject);
       });
       if (outcome.ok) return outcome.value;
       throw fromFault(outcome.fault, undefined, this.closures.takeThrown(outcome.fault.callback));

@@ -349,7 +349,8 @@ it("calls and answers keep their partners on their way through the endpoints, be
     if (event.data?.id !== undefined) atMain.set(event.data.id, event.data);
   };
   server.addEventListener("message", taken);
-  caller.addEventListener("message", heard);
+  const line = caller.line();
+  line.addEventListener("message", heard);
   for (let id = 0; id < times(500, 20_000); id++) {
     const crowd = 1 + below(3);
     const sent = Array.from({ length: crowd }, (_, i) => {
@@ -361,7 +362,7 @@ it("calls and answers keep their partners on their way through the endpoints, be
         argumentList: [{ type: "RAW", value: [id, i, below(99)] }],
       };
       if (path[0] === "run") caller.post(message.argumentList[0]!.value, []);
-      caller.postMessage(message);
+      line.postMessage(message);
       return message;
     });
     if (below(5) === 0) for (const noise of [null, undefined, 7, "text", {}]) toMain(noise);
@@ -386,7 +387,7 @@ it("calls and answers keep their partners on their way through the endpoints, be
     counted.whole += crowd;
   }
   counted.tests++;
-  caller.removeEventListener("message", heard);
+  line.removeEventListener("message", heard);
   server.removeEventListener("message", taken);
   const before = atMain.size;
   toMain({ id: "late", type: "RAW" });

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { open, rejection } from "../support/database.ts";
 import { openPool } from "../support/pool-support.ts";
 
@@ -33,6 +33,24 @@ describe.each(Object.entries(fakes))("with fakes for %s", (_, toFake) => {
       if (sum % 7 === 0) for (let work = 0; work < 20_000; work++) sum += 0;
     }
     expect(sum).toBe(200_010_000);
+  });
+});
+
+describe("with a Math.random that always says the same", () => {
+  it("each call finds its own answer, where two frames and calls beside them are under way", async () => {
+    const random = vi.spyOn(Math, "random").mockReturnValue(0.5);
+    onTestFinished(() => random.mockRestore());
+    const db = await open();
+    const asked: Promise<unknown>[] = [];
+    for (let i = 0; i < 20; i++) {
+      asked.push(db.executeFetchall("SELECT ?", [i]));
+      // The next one is sent in a frame of its own.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const defined = ["one", "two", "three"].map((name, i) => db.createFunction(name, 0, () => i + 1));
+    expect(await Promise.all(asked)).toEqual(Array.from({ length: 20 }, (_, i) => [[i]]));
+    await Promise.all(defined);
+    expect(await db.executeFetchall("SELECT one(), two(), three()")).toEqual([[1, 2, 3]]);
   });
 });
 

@@ -23,42 +23,71 @@ type Listener = (event: { data: unknown }) => void;
 /** The only call that is sent in the compact form. */
 const HOT = "run";
 
-export interface CallerEndpoint extends Endpoint {
+export interface CallerEndpoint {
   /**
    * Posts a frame. Comlink is told of it afterwards, by a call of `run`. Comlink's own work for a call (5 us, mostly
    * for its random id) is then done while the thread is already working.
    */
   post(frame: unknown, transfer: readonly ArrayBuffer[]): void;
+  /** The endpoint of one Comlink proxy. */
+  line(): Endpoint;
+}
+
+/** A call of a proxy: Comlink's id, and the proxy's listener. */
+interface Calling {
+  readonly id: string;
+  readonly line: { listener: Listener | undefined };
 }
 
 /**
  * Main side. Comlink sends a call as an object with a random id of four parts, a path and wrapped arguments. For `run`,
  * `[number, frame]` is sent instead, and answered by `[number, reply]`, or by `[number, error, true]` if the thread
- * threw. Comlink sees its own form on both sides. Answers come in order, so the ids wait in a queue.
+ * threw. Comlink sees its own form on both sides. Answers come in order, so the ids wait in a queue. Other calls cross
+ * with a number of their own: programs replace Math.random in tests, so that Comlink's ids may all be the same.
  */
 export function callerEndpoint(port: Port): CallerEndpoint {
-  const ids: string[] = [];
-  let listener: Listener | undefined;
+  const frames: Calling[] = [];
+  const others = new Map<unknown, Calling>();
   let calls = 0;
+  let sent = 0;
   port.on("message", (data) => {
-    if (!Array.isArray(data)) listener?.({ data });
-    else if (data.length === 2) listener?.({ data: { id: ids.shift(), type: "RAW", value: data[1] } });
-    else listener?.({ data: { id: ids.shift(), type: "HANDLER", name: "throw", value: data[1] } });
+    if (!Array.isArray(data)) {
+      const { id } = Object(data) as ReturnMessage;
+      const calling = others.get(id);
+      others.delete(id);
+      calling?.line.listener?.({ data: { ...(data as object), id: calling.id } });
+      return;
+    }
+    const calling = frames.shift();
+    if (calling === undefined) return;
+    const { id, line } = calling;
+    if (data.length === 2) line.listener?.({ data: { id, type: "RAW", value: data[1] } });
+    else line.listener?.({ data: { id, type: "HANDLER", name: "throw", value: data[1] } });
   });
   return {
     post(frame, transfer) {
       port.postMessage([++calls, frame], transfer);
     },
-    postMessage(message: unknown, transfer?: unknown) {
-      const call = message as ApplyMessage;
-      if (call.type === "APPLY" && call.path.length === 1 && call.path[0] === HOT) ids.push(call.id);
-      else port.postMessage(message, transfer as ArrayBuffer[] | undefined);
-    },
-    addEventListener(_type: string, added: unknown) {
-      listener = added as Listener;
-    },
-    removeEventListener() {
-      listener = undefined;
+    line() {
+      const line: Calling["line"] = { listener: undefined };
+      return {
+        postMessage(message: unknown, transfer?: unknown) {
+          const call = message as ApplyMessage;
+          const calling = { id: call.id, line };
+          if (call.type === "APPLY" && call.path.length === 1 && call.path[0] === HOT) frames.push(calling);
+          else {
+            const id = `call ${++sent}`;
+            port.postMessage({ ...call, id }, transfer as ArrayBuffer[] | undefined);
+            others.set(id, calling);
+          }
+        },
+        addEventListener(_type: string, added: unknown) {
+          line.listener = added as Listener;
+        },
+        removeEventListener() {
+          line.listener = undefined;
+        },
+      };
     },
   };
 }
