@@ -165,6 +165,9 @@ export type Value = null | number | bigint | string | Uint8Array;
  */
 export type IntegerMode = 0 | 1 | 2;
 
+/** An {@link IntegerMode}; with 4 added, each byte of a TEXT value's UTF-8 is read as a character. */
+export type ValueMode = IntegerMode | 4 | 5 | 6;
+
 /**
  * Compiles one statement on the engine's own handle; `null` for a text without a statement. Errors of this function and
  * the ones below have SQLite's code (such as `SQLITE_CONSTRAINT_UNIQUE`) and its number as `errcode`. Further codes:
@@ -200,7 +203,7 @@ export function rows<Into extends Uint8Array | undefined = undefined>(
   statement: StatementId,
   limit: number,
   bytes: number,
-  mode: IntegerMode,
+  mode: ValueMode,
   only: boolean,
   control?: Int32Array,
   sequence?: number,

@@ -9,6 +9,7 @@
 
 typedef struct PackedColumn {
   uint8_t kind, nullable, wide, varied;
+  uint8_t raw;     /* texts are bytes */
   uint32_t room;   /* number of rows that fit */
   uint8_t *cells;  /* 8 bytes per row, even if the kind needs fewer */
   uint8_t *tags;   /* a byte per row */
@@ -16,7 +17,20 @@ typedef struct PackedColumn {
   Terms *terms;
 } PackedColumn;
 
+int is_mode(double mode) {
+  for (int raw = 0; raw <= MODE_RAW_TEXT; raw += MODE_RAW_TEXT)
+    for (int integers = MODE_AUTO; integers <= MODE_NUMBER; integers++)
+      if (mode == (raw | integers)) return 1;
+  return 0;
+}
+
 /* ---- one column ---- */
+
+/* Returns the number of units, or -1 if there is no memory. */
+static inline int64_t add_text(PackedColumn *c, const uint8_t *utf8, size_t length) {
+  if (c->raw) return append_bytes(&c->text, utf8, length) ? (int64_t)length : -1;
+  return append_text(&c->text, &c->wide, utf8, length);
+}
 
 static void set_nulls(PackedColumn *c, uint32_t rows) {
   c->nullable = rows > 0 || c->nullable;
@@ -58,29 +72,28 @@ static void int32_to_float(PackedColumn *c, uint32_t rows) {
   c->kind = KIND_FLOAT;
 }
 
-static int64_t append_term(Bytes *text, uint8_t *wide, const Terms *terms, uint32_t term) {
-  return append_text(text, wide, terms->bytes.bytes + terms->offsets[term], terms->lengths[term]);
+static int64_t add_term(PackedColumn *c, uint32_t term) {
+  return add_text(c, c->terms->bytes.bytes + c->terms->offsets[term], c->terms->lengths[term]);
+}
+
+/* The number of units of a term. A unit has at most as many bytes as its UTF-8. */
+static int32_t term_units(const PackedColumn *c, uint32_t term) {
+  const Terms *terms = c->terms;
+  uint8_t room[MAX_TERM_LENGTH * 2], wide = 0;
+  Bytes counted = {room, 0, sizeof room};
+  if (c->raw) return (int32_t)terms->lengths[term];
+  return (int32_t)append_text(&counted, &wide, terms->bytes.bytes + terms->offsets[term], terms->lengths[term]);
 }
 
 static int terms_to_text(PackedColumn *c, uint32_t rows) {
   const uint16_t *from = (const uint16_t *)c->cells;
   int32_t *to = (int32_t *)c->cells;
-  const Terms *terms = c->terms;
-  for (uint32_t r = 0; r < rows; r++) {
-    uint32_t term = from[r];
-    if (term && append_term(&c->text, &c->wide, terms, term - 1) < 0) return 0;
-  }
-  /* Recounts the lengths in units, from the end, because the cells become wider. A unit has at most as many bytes as
-     its UTF-8. */
+  for (uint32_t r = 0; r < rows; r++)
+    if (from[r] && add_term(c, from[r] - 1u) < 0) return 0;
+  /* From the end, because the cells become wider. */
   for (uint32_t r = rows; r-- > 0;) {
     uint32_t term = from[r];
-    int32_t length = -1;
-    if (term) {
-      uint8_t room[MAX_TERM_LENGTH * 2], wide = 0;
-      Bytes counted = {room, 0, sizeof room};
-      length = (int32_t)append_term(&counted, &wide, terms, term - 1);
-    }
-    to[r] = length;
+    to[r] = term ? term_units(c, term - 1) : -1;
   }
   c->kind = KIND_TEXT;
   c->varied = 1;
@@ -142,7 +155,7 @@ static int64_t take_mixed(const Handle *h, PackedColumn *c, sqlite3_value *value
       return 9;
     case SQLITE_TEXT: {
       const uint8_t *text = sqlite3_value_text(value);
-      *cell = text ? append_text(&c->text, &c->wide, text, (size_t)sqlite3_value_bytes(value)) : -1;
+      *cell = text ? add_text(c, text, (size_t)sqlite3_value_bytes(value)) : -1;
       c->tags[r] = TAG_TEXT;
       return *cell < 0 ? -1 : *cell + 9;
     }
@@ -204,7 +217,7 @@ static inline int64_t take(const Handle *h, PackedColumn *c, sqlite3_value *valu
     case KIND_TEXT:
       if (LIKELY(type == SQLITE_TEXT)) {
         const uint8_t *text = sqlite3_value_text(value);
-        int64_t units = text ? append_text(&c->text, &c->wide, text, (size_t)sqlite3_value_bytes(value)) : -1;
+        int64_t units = text ? add_text(c, text, (size_t)sqlite3_value_bytes(value)) : -1;
         ((int32_t *)c->cells)[r] = (int32_t)units;
         return units < 0 ? -1 : units + 4;
       }
@@ -290,6 +303,7 @@ int begin_packet(Handle *h, Statement *s, uint32_t rows, int mode) {
     c->nullable = habit->nullable;
     c->varied = habit->varied;
     c->wide = 0;
+    c->raw = (mode & MODE_RAW_TEXT) != 0;
     c->text.count = c->blobs.count = 0;
     /* The first value chooses the kind again, because whether a dictionary pays off depends on the number of rows. */
     if (c->kind == KIND_TERMS || c->kind == KIND_TEXT || c->kind == KIND_MIXED) c->kind = KIND_NULL;
@@ -302,14 +316,16 @@ int64_t pack_row(const Handle *h, Statement *s, int mode) {
   Scratch *scratch = h->scratch;
   const uint32_t r = scratch->rows;
   const int count = scratch->column_count;
+  const int integers = mode & MODE_INTEGERS;
   int64_t bytes = 0;
   for (int i = 0; i < count; i++) {
     PackedColumn *c = &scratch->columns[i];
     /* In SQLite's sense this value is not "protected". That matters between threads, and a handle has only one. */
     sqlite3_value *value = sqlite3_column_value(s->stmt, i);
     int type = sqlite3_value_type(value);
-    int64_t size = take(h, c, value, type, r, mode);
-    while (size == -2) size = change_kind(c, type, mode, r, scratch->row_room) ? take(h, c, value, type, r, mode) : -1;
+    int64_t size = take(h, c, value, type, r, integers);
+    while (size == -2)
+      size = change_kind(c, type, integers, r, scratch->row_room) ? take(h, c, value, type, r, integers) : -1;
     if (size < 0) return -1;
     bytes += size;
   }
@@ -336,7 +352,7 @@ static int has_tags(const PackedColumn *c) { return c->kind == KIND_MIXED || (c-
 static int write_terms(PackedColumn *c) {
   const Terms *terms = c->terms;
   for (uint32_t t = 0; t < terms->count; t++) {
-    int32_t units = (int32_t)append_term(&c->text, &c->wide, terms, t);
+    int32_t units = (int32_t)add_term(c, t);
     if (units < 0 || !append_bytes(&c->blobs, &units, sizeof units)) return 0;
   }
   return 1;

@@ -31,8 +31,12 @@ enum {
   FLAG_REPREPARED = 2 /* the names of the columns may have changed */
 };
 
-/* How INTEGER values are read: safe ones as numbers and others as int64, all as int64, all as numbers. */
-enum { MODE_AUTO = 0, MODE_BIGINT = 1, MODE_NUMBER = 2 };
+/* How values are read. INTEGER: safe ones as numbers and others as int64, all as int64, all as numbers. With
+   MODE_RAW_TEXT in addition, each byte of a text's UTF-8 becomes a character of Latin-1. */
+enum { MODE_AUTO = 0, MODE_BIGINT = 1, MODE_NUMBER = 2, MODE_INTEGERS = 3, MODE_RAW_TEXT = 4 };
+
+/* Whether `mode` is one of them. */
+int is_mode(double mode);
 
 /* The memory in which a handle packs rows. It is kept between packets. */
 struct Scratch {

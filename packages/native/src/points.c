@@ -83,7 +83,7 @@ static int take_cell(const Handle *h, Points *p, sqlite3_value *value, int mode)
   double *cell = &p->cells[p->cell];
   uint8_t *tag = &p->tags[p->cell];
   switch (sqlite3_value_type(value)) {
-    case SQLITE_INTEGER: put_integer(p, p->cell, sqlite3_value_int64(value), mode); break;
+    case SQLITE_INTEGER: put_integer(p, p->cell, sqlite3_value_int64(value), mode & MODE_INTEGERS); break;
     case SQLITE_FLOAT:
       *cell = sqlite3_value_double(value);
       *tag = TAG_NUMBER;
@@ -92,8 +92,8 @@ static int take_cell(const Handle *h, Points *p, sqlite3_value *value, int mode)
       const uint8_t *text = sqlite3_value_text(value);
       size_t length = (size_t)sqlite3_value_bytes(value);
       if (!text || length > p->text_room - p->text_at) return 0;
-      int64_t units = latin1_of(p->text + p->text_at, text, length);
-      *tag = units < 0 ? TAG_UTF8 : TAG_TEXT;
+      int64_t units = mode & MODE_RAW_TEXT ? -1 : latin1_of(p->text + p->text_at, text, length);
+      *tag = units < 0 && !(mode & MODE_RAW_TEXT) ? TAG_UTF8 : TAG_TEXT;
       if (units < 0) memcpy(p->text + p->text_at, text, length);
       *cell = units < 0 ? (double)length : (double)units;
       p->text_at += (size_t)*cell;

@@ -97,7 +97,8 @@ napi_value rows(napi_env env, napi_callback_info info) {
   if (!read_arguments(env, info, 9, arguments, &token)) return NULL;
   if (!read_count(env, arguments[2], MAX_ROWS, "limit must be a number of rows up to 1,048,576", &limit)) return NULL;
   if (!read_count(env, arguments[3], 1e15, "bytes must be a number", &bytes)) return NULL;
-  if (!read_count(env, arguments[4], MODE_NUMBER, "mode must be 0, 1 or 2", &mode)) return NULL;
+  if (N(napi_get_value_double)(env, arguments[4], &mode) != napi_ok || !is_mode(mode))
+    return wrong_type(env, "mode must be 0, 1 or 2, or 4 more");
   if (N(napi_get_value_bool)(env, arguments[5], &only) != napi_ok) return wrong_type(env, "only must be a boolean");
   if (!read_control(env, arguments[6], &reading.control)) return NULL;
   if (reading.control.words && !read_sequence(env, arguments[7], &sequence)) return NULL;

@@ -45,7 +45,12 @@ it.each<[string, (token: number) => unknown, string]>([
   [
     "a mode that is none",
     (token) => native.rows(token, 1, 1, 1, 3 as never, false),
-    "mode must be 0, 1 or 2",
+    "mode must be 0, 1 or 2, or 4 more",
+  ],
+  [
+    "a mode that is none, with the bytes of text",
+    (token) => native.rows(token, 1, 1, 1, 7 as never, false),
+    "mode must be 0, 1 or 2, or 4 more",
   ],
   ["an only that is none", (token) => native.rows(token, 1, 1, 1, 0, 1 as never), "only must be a boolean"],
   ["a target that is none", (token) => native.copyInto(token, "1" as never), "The target must be a token"],

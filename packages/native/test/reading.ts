@@ -16,7 +16,7 @@ export const wire = (await import(new URL("../../worker/dist/wire/index.js", imp
 
 export interface Reading {
   readonly values?: readonly (null | number | bigint | string | Uint8Array)[];
-  readonly mode?: 0 | 1 | 2;
+  readonly mode?: 0 | 1 | 2 | 4 | 5 | 6;
   readonly limit?: number;
   readonly bytes?: number;
 }

@@ -94,6 +94,37 @@ test.each([
   },
 );
 
+test("mode 4 gives each byte of a text's UTF-8 as a character, in every kind of column, beside each integer mode", () => {
+  using handle = open();
+  const raw = (text: string): string => Buffer.from(text).toString("latin1");
+  const bad = Buffer.from("ff41c3", "hex").toString("latin1");
+  const numbers = "with recursive n(i) as (select 0 union all select i + 1 from n limit 2000) select ";
+  const number = (i: number): [number, bigint, number] => [i, BigInt(i), i];
+  for (const mode of [4, 5, 6] as const) {
+    const read = (sql: string): unknown[][] => readAll(handle.token, sql, { mode }).rows;
+    expect(read("select cast(x'ff41c3' as text), 'é€😀', '', null, x'ff', 7")).toStrictEqual([
+      [bad, raw("é€😀"), "", null, Buffer.from([255]), number(7)[mode - 4]],
+    ]);
+    const few = read(`${numbers} cast(x'ff41c3' as text) || (i % 3) from n`);
+    expect([few.length, few[1999]]).toStrictEqual([2000, [`${bad}1`]]);
+    const many = read(
+      `${numbers} case when i < 900 then 'é' || (i % 3) else cast(x'ff41c3' as text) || i end from n`,
+    );
+    expect([many[899], many[1999]]).toStrictEqual([[raw("é2")], [`${bad}1999`]]);
+    const mixed = read(
+      `${numbers} case when i < 900 then 'é' || (i % 3) when i < 1900 then i else x'c3' end from n`,
+    );
+    expect([mixed[899], mixed[900], mixed[1999]]).toStrictEqual([
+      [raw("é2")],
+      [number(900)[mode - 4]],
+      [Buffer.from([195])],
+    ]);
+  }
+  expect(readAll(handle.token, "select 'é', cast(x'ff41c3' as text)").rows).toStrictEqual([
+    ["é", "\ufffdA\ufffd"],
+  ]);
+});
+
 test("one statement that is read in one mode after the other gives each what it asks for", () => {
   using handle = open();
   const statement = native.prepare(handle.token, "select 1 union all select null union all select 3")!.id;

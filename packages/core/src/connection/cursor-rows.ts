@@ -32,6 +32,8 @@ class ReadAhead implements RowRequests {
 /** The rows of one result, as arrays of cells: the current chunk, and the requests for the next ones. */
 export class CursorRows {
   readonly shape: Shape | null;
+  /** Each character of a text is a byte of its UTF-8. */
+  readonly rawText: boolean;
   readonly #handle: Handle;
   readonly #id: number;
   /** Rows to request next. */
@@ -51,6 +53,7 @@ export class CursorRows {
   /** `query` is the answered call that opened the cursor. Later chunks have `chunk` rows at first. */
   constructor(handle: Handle, query: Call, chunk: number) {
     this.shape = query.shape;
+    this.rawText = query.rawText;
     this.#handle = handle;
     this.#id = query.cursor;
     this.#chunk = chunk;
@@ -185,7 +188,7 @@ export class CursorRows {
       this.#release();
       throw new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" });
     }
-    const traits = { sql: this.#sql, shape: this.shape, objects };
+    const traits = { sql: this.#sql, shape: this.shape, objects, rawText: this.rawText };
     const call = new Call(Op.FETCH, null, [this.#id, limit], traits);
     this.#handle.submit(call, deadline, null);
     return call;

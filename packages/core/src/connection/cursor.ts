@@ -16,6 +16,7 @@ import {
   type LoopRow,
   makeRows,
   type RowMaker,
+  rawTextFlag,
   rowMaker,
   type RowSettings,
   rowSettings,
@@ -282,7 +283,7 @@ export class Cursor {
       for (const row of this.#takeAll(result)) rows.push(row as R);
     }
     const settings = this.#settings;
-    const call = await result.rest(buildsObjects(settings), deadline);
+    const call = await result.rest(buildsObjects(settings) && !result.rawText, deadline);
     if (call !== null) for (const row of makeRows(call, settings, () => this)) rows.push(row as R);
     return rows;
   }
@@ -355,7 +356,8 @@ export class Cursor {
   /** Rows come as arrays, the first chunk together with the answer. */
   #spec(flags: number): QuerySpec {
     const cursor = this.#handle.nextNumber();
-    return { cursor, limit: this.#iterChunkSize, flags: this.#flags | flags, objects: false };
+    const all = this.#flags | flags | rawTextFlag(this.#handle.settings);
+    return { cursor, limit: this.#iterChunkSize, flags: all, objects: false };
   }
 
   #send(call: Call, options: CallOptions | undefined, caller: Caller | null): void {
@@ -399,15 +401,15 @@ export class Cursor {
     const cells = result.take();
     const { textFactory } = this.#handle.settings;
     if (this.#make === null || this.#madeFor !== textFactory) {
-      this.#make = rowMaker(this.#shape, this.#settings, () => this);
+      this.#make = rowMaker(this.#shape, this.#settings, result.rawText, () => this);
       this.#madeFor = textFactory;
     }
     return this.#make(cells);
   }
 
   #takeAll(result: CursorRows): unknown[] {
-    const rows = result.takeAll();
-    return makeRows({ rows, shape: this.#shape, objects: false }, this.#settings, () => this);
+    const answered = { rows: result.takeAll(), shape: this.#shape, objects: false, rawText: result.rawText };
+    return makeRows(answered, this.#settings, () => this);
   }
 
   #check(): void {

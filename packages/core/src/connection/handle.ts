@@ -14,7 +14,7 @@ import { type Autocommit, LEGACY_TRANSACTION_CONTROL } from "../options/autocomm
 import { closedReason, type Lane } from "./lane.js";
 import type { RowFactory } from "./cursor.js";
 import { OpenCursors } from "../thread/open-cursors.js";
-import { buildsObjects, type TextFactory } from "../values/row-maker.js";
+import { buildsObjects, rawTextFlag, type TextFactory } from "../values/row-maker.js";
 import { type CachedStatement, checkSql } from "../thread/statement-cache.js";
 import { type SqlStatement, statementParts, textWithoutValues } from "../values/sql-statement.js";
 import { shownParameters } from "../tracing/shown-parameters.js";
@@ -62,7 +62,7 @@ export interface QuerySpec extends Pick<CallTraits, "essential" | "housekeeping"
   readonly limit?: number;
   /** {@link Flag}s besides the connection's. */
   readonly flags?: number;
-  /** False gives rows as arrays, whatever the row factory is. */
+  /** False gives rows as arrays of SQLite's values, whatever the row factory, text factory and converters are. */
   readonly objects?: boolean;
 }
 
@@ -216,13 +216,14 @@ export class Handle {
     // Allocated at its final length: a spread leaves room for twenty more, in each call that waits.
     const fields = new Array<unknown>(5 + values.length);
     fields[0] = mode;
-    fields[1] = this.flags | (spec.flags ?? 0);
+    const built = spec.objects !== false;
+    fields[1] = this.flags | (spec.flags ?? 0) | (built ? rawTextFlag(this.settings) : 0);
     fields[2] = spec.cursor ?? 0;
     fields[3] = spec.limit ?? -1;
     fields[4] = values.length;
     for (let i = 0; i < values.length; i++) fields[5 + i] = values[i];
     return new Call(Op.QUERY, statement, fields, {
-      objects: spec.objects !== false && buildsObjects(this.settings),
+      objects: built && buildsObjects(this.settings),
       parameters,
       keepsValues,
       essential: spec.essential,

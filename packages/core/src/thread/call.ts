@@ -35,6 +35,8 @@ export interface CallTraits {
   readonly parameters?: Parameters | undefined;
   /** Build objects, not arrays. */
   readonly objects?: boolean;
+  /** Each character of a text is a byte of its UTF-8; a QUERY has a flag for it. */
+  readonly rawText?: boolean;
   /** The shape of the rows, if it is known before the answer. */
   readonly shape?: Shape | null;
   /** Buffers that are transferred with the operation. */
@@ -70,6 +72,7 @@ export class Call {
   readonly sql: string | undefined;
   readonly parameters: Parameters | undefined;
   readonly objects: boolean;
+  readonly rawText: boolean;
   readonly essential: boolean;
   readonly begins: boolean;
   readonly part: boolean;
@@ -114,7 +117,9 @@ export class Call {
     this.code = code;
     this.statement = statement;
     this.fields = fields;
-    this.grouped = code === Op.QUERY && ((fields[1] as number) & Flag.GROUP) !== 0;
+    const flags = code === Op.QUERY ? (fields[1] as number) : 0;
+    this.grouped = (flags & Flag.GROUP) !== 0;
+    this.rawText = (flags & Flag.RAW_TEXT) !== 0 || (traits.rawText ?? false);
     this.sql = traits.sql ?? statement?.sql;
     this.parameters = traits.parameters;
     this.objects = traits.objects ?? false;

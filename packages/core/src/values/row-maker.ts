@@ -1,4 +1,4 @@
-import { isSafe, type IntegerMode, objectBuilder } from "@sqlite-aio/worker/wire";
+import { Flag, isSafe, type IntegerMode, objectBuilder } from "@sqlite-aio/worker/wire";
 import { columnName, converterOf } from "./adapters.js";
 import { realText } from "./real-text.js";
 import { Row } from "./row.js";
@@ -32,21 +32,32 @@ export function buildsObjects(settings: RowSettings): boolean {
   return settings.rowFactory === Row && !touchesCells(settings);
 }
 
+/** The flag of a QUERY whose rows are built with these settings: they need the bytes of TEXT values. */
+export function rawTextFlag(settings: RowSettings): number {
+  return touchesCells(settings) ? Flag.RAW_TEXT : 0;
+}
+
 /** A copy of the present settings. */
 export function rowSettings({ rowFactory, textFactory, detectTypes, integers }: RowSettings): RowSettings {
   return { rowFactory, textFactory, detectTypes, integers };
 }
 
+/** Rows as they were answered. */
+export interface AnsweredRows {
+  readonly rows: unknown[];
+  readonly shape: Shape | null;
+  /** They are objects already. */
+  readonly objects: boolean;
+  /** Each character of a text is a byte of its UTF-8. */
+  readonly rawText?: boolean;
+}
+
 /** Builds the rows of an answered call. `settings` are those of the time of the call; `cursor` is for a row factory. */
-export function makeRows(
-  call: { readonly rows: unknown[]; readonly shape: Shape | null; readonly objects: boolean },
-  settings: RowSettings,
-  cursor?: () => unknown,
-): unknown[] {
-  const { rows } = call;
-  if (rows.length === 0 || call.objects || (settings.rowFactory === null && !touchesCells(settings)))
-    return rows;
-  const make = rowMaker(call.shape, settings, cursor);
+export function makeRows(call: AnsweredRows, settings: RowSettings, cursor?: () => unknown): unknown[] {
+  const { rows, rawText = false } = call;
+  const asTheyAre = settings.rowFactory === null && !rawText && !touchesCells(settings);
+  if (rows.length === 0 || call.objects || asTheyAre) return rows;
+  const make = rowMaker(call.shape, settings, rawText, cursor);
   return rows.map((row) => make(row as unknown[]));
 }
 
@@ -57,9 +68,14 @@ export type RowMaker = (cells: unknown[]) => unknown;
  * A function that builds rows of this shape. `cursor` gives the row factory's argument, and is required if there is a
  * row factory.
  */
-export function rowMaker(shape: Shape | null, settings: RowSettings, cursor?: () => unknown): RowMaker {
+export function rowMaker(
+  shape: Shape | null,
+  settings: RowSettings,
+  rawText: boolean,
+  cursor?: () => unknown,
+): RowMaker {
   const { rowFactory } = settings;
-  const convert = touchesCells(settings) ? cellConverter(shape, settings) : unchanged;
+  const convert = rawText || touchesCells(settings) ? cellConverter(shape, settings, rawText) : unchanged;
   if (rowFactory === null) return convert;
   if (rowFactory === Row && shape !== null) {
     const build = objectBuilder(shape.names.map((name) => columnName(settings.detectTypes, name)));
@@ -84,8 +100,13 @@ function touchesCells(settings: RowSettings): boolean {
 /**
  * Converts cells. With `detectTypes`, every INTEGER comes as a bigint, so that a converter can get SQLite's own bytes.
  */
-function cellConverter(shape: Shape | null, settings: RowSettings): (cells: unknown[]) => unknown[] {
+function cellConverter(
+  shape: Shape | null,
+  settings: RowSettings,
+  rawText: boolean,
+): (cells: unknown[]) => unknown[] {
   const { detectTypes, textFactory, integers } = settings;
+  const encoding = rawText ? "latin1" : "utf8";
   const converters =
     detectTypes === 0 || shape === null
       ? null
@@ -96,20 +117,25 @@ function cellConverter(shape: Shape | null, settings: RowSettings): (cells: unkn
       if (value === null) continue;
       const convert = converters?.[c];
       if (convert !== undefined) {
-        const bytes = bytesOf(value);
+        const bytes = bytesOf(value, encoding);
         // As in CPython: SQLite returns a null pointer for an empty value.
         cells[c] = bytes.length === 0 ? null : convert(bytes);
       } else if (typeof value === "string") {
-        if (textFactory !== String) cells[c] = makeText(textFactory, value);
+        if (textFactory !== String) cells[c] = makeText(textFactory, Buffer.from(value, encoding));
+        else if (rawText) cells[c] = decoded(value);
       } else if (typeof value === "bigint" && detectTypes !== 0) cells[c] = fromBigint(value, integers);
     }
     return cells;
   };
 }
 
-function makeText(factory: TextFactory, text: string): unknown {
-  const bytes = Buffer.from(text, "utf8");
+function makeText(factory: TextFactory, bytes: Buffer): unknown {
   return factory === Buffer ? bytes : (factory as (bytes: Buffer) => unknown)(bytes);
+}
+
+/** The text of a raw one. */
+function decoded(text: string): string {
+  return /[^\0-\x7f]/.test(text) ? Buffer.from(text, "latin1").toString("utf8") : text;
 }
 
 function fromBigint(value: bigint, mode: IntegerMode): number | bigint {
@@ -117,7 +143,7 @@ function fromBigint(value: bigint, mode: IntegerMode): number | bigint {
 }
 
 /** The bytes that SQLite returns for a value that is read as a blob. */
-function bytesOf(value: unknown): Buffer {
+function bytesOf(value: unknown, encoding: "latin1" | "utf8"): Buffer {
   if (Buffer.isBuffer(value)) return value;
-  return Buffer.from(typeof value === "number" ? realText(value) : String(value), "utf8");
+  return Buffer.from(typeof value === "number" ? realText(value) : String(value), encoding);
 }

@@ -71,11 +71,11 @@ export interface Native {
     statement: number,
     limit: number,
     bytes: number,
-    mode: 0 | 1 | 2,
+    mode: number,
     only: boolean,
-    control: Int32Array,
-    sequence: number,
-    into: Uint8Array | undefined,
+    control?: Int32Array,
+    sequence?: number,
+    into?: Uint8Array,
   ): ArrayBuffer | null;
   runMany(
     token: number,

@@ -1,4 +1,5 @@
 import { type BulkParts, runMany, runScript } from "./bulk.js";
+import type { EngineColumn } from "../engine/engine-api.js";
 import { guardComparisons } from "./comparison-guard.js";
 import {
   arraySource,
@@ -12,12 +13,20 @@ import { dump } from "./dump.js";
 import { NativeCursor } from "./cursors/native-cursor.js";
 import { type Operation, Step } from "./operation.js";
 import type { Methods } from "./methods.js";
+import { valueMode } from "./native-statements.js";
 import type { SessionParts } from "./session-parts.js";
 import { Statement } from "./statement.js";
 import { refuseEnding, TransactionControl } from "./transaction-control.js";
 import { Taint } from "../sql/taint.js";
 import { Flag, Mode, MORE_COMING, MORE_WAITING, Op, type SqlValue } from "../wire/protocol.js";
 import { UsageError } from "../wire/fault.js";
+
+interface Returned {
+  readonly rows: SqlValue[][];
+  /** Null: the engine's own. */
+  readonly columns: readonly EngineColumn[] | null;
+  readonly flags: number;
+}
 
 type ExecutorParts = BulkParts & Pick<SessionParts, "cursors" | "blobs">;
 
@@ -151,9 +160,13 @@ export class Executor {
       return this.#busyTimeout(operation, statement);
     if (statement.facts.begins) this.#transactions.beginFor(flags);
     this.#parts.trace.statement(statement, values);
-    if (statement.reader && statement.readonly && mode !== Mode.RUN && mode !== Mode.GET) {
+    if (statement.reader && statement.readonly && mode !== Mode.RUN) {
       const cursor = this.#nativeCursor(operation);
-      if (cursor !== null) return this.#begin(operation, cursor);
+      if (cursor !== null && mode !== Mode.GET) return this.#begin(operation, cursor);
+      if (cursor !== null) {
+        cursor.answerFirst(out);
+        return Step.DONE;
+      }
     }
     const bindings = statement.bindings(values);
     if (!statement.reader || mode === Mode.RUN) {
@@ -186,12 +199,16 @@ export class Executor {
   }
 
   /**
-   * A cursor of the native companion for a result that may be large; null if the engine's own functions are as fast.
+   * A cursor of the native companion for a result that may be large, or whose texts may not be UTF-8; null if the
+   * engine's own functions are as good.
    */
   #nativeCursor({ statement, mode, limit, values, flags }: Operation): NativeCursor | null {
     const { nativeStatements } = this.#parts;
-    const small = mode === Mode.ALL ? SMALL_RESULT : limit;
-    if (statement!.lastRows <= small || !statement!.keepsSchema) return null;
+    if (!statement!.keepsSchema) return null;
+    if ((flags & Flag.RAW_TEXT) === 0) {
+      const small = mode === Mode.ALL ? SMALL_RESULT : limit;
+      if (mode === Mode.GET || statement!.lastRows <= small) return null;
+    }
     const compiled = nativeStatements.take(statement!);
     return compiled === null ? null : new NativeCursor(nativeStatements, statement!, compiled, values, flags);
   }
@@ -217,15 +234,15 @@ export class Executor {
 
   /** Runs a statement with RETURNING to its end at once, so that no write waits for a reader. */
   #returning(operation: Operation, statement: Statement, bindings: unknown[]): number {
-    const { mode, flags } = operation;
-    const { handle, out, state, schema, counts, changes: tracker } = this.#parts;
-    const rows = tracker.mutate(statement, () =>
-      guardComparisons(this.#parts, statement.facts, () => statement.handle(handle.db).all(...bindings)),
+    const { mode } = operation;
+    const { out, state, schema, counts, changes: tracker } = this.#parts;
+    const { rows, columns, flags } = tracker.mutate(statement, () =>
+      guardComparisons(this.#parts, statement.facts, () => this.#returned(operation, bindings)),
     );
     counts.wrote();
     if (!statement.keepsSchema) schema.mayHaveChanged();
     state.wroteBy(statement);
-    out.gaveRows(statement);
+    out.gaveRows(statement, columns);
     // SQLite counts changes of DML only.
     const [changes, rowid] = counts.last();
     out.counts(statement.dml ? changes : -1, rowid);
@@ -234,6 +251,18 @@ export class Executor {
       return Step.DONE;
     }
     return this.#begin(operation, new ThreadCursor(arraySource(rows), null, flags));
+  }
+
+  /** All rows of a statement that writes, and the flags with which they are to be sent. */
+  #returned({ statement, values, flags }: Operation, bindings: unknown[]): Returned {
+    const { handle, nativeStatements } = this.#parts;
+    // Text that may not be UTF-8 is read by the companion, and is what it shall be then.
+    const read =
+      (flags & Flag.RAW_TEXT) !== 0
+        ? nativeStatements.all(statement!, values, valueMode("bigint", flags))
+        : null;
+    if (read !== null) return { ...read, flags: flags & ~Flag.RAW_TEXT };
+    return { rows: statement!.handle(handle.db).all(...bindings), columns: null, flags };
   }
 
   #run(statement: Statement, bindings: unknown[]): void {

@@ -2,9 +2,15 @@ import type { EngineDatabase } from "../engine/engine-api.js";
 import { type ColumnOf, native, type Native } from "../engine/native.js";
 import type { Control } from "../wire/control-block.js";
 import type { IntegerMode } from "../wire/integers.js";
-import type { SqlValue } from "../wire/protocol.js";
+import { Flag, type SqlValue } from "../wire/protocol.js";
 import type { Slot } from "../wire/rows/block-slots.js";
-import type { RowBlock } from "../wire/rows/row-block.js";
+import {
+  appendBlock,
+  BLOCK_END,
+  BLOCK_REPREPARED,
+  blockFlags,
+  type RowBlock,
+} from "../wire/rows/row-block.js";
 import type { Packet } from "../wire/rows/row-encode.js";
 import type { Statement } from "./statement.js";
 
@@ -12,6 +18,17 @@ import type { Statement } from "./statement.js";
 const LONG_TEXT = 1_000_000;
 
 const MODES: Readonly<Record<IntegerMode, 0 | 1 | 2>> = { auto: 0, bigint: 1, number: 2 };
+const RAW_TEXT = 4;
+
+/** How the companion reads the values of an operation with these flags. */
+export function valueMode(integers: IntegerMode, flags: number): number {
+  const wanted = (flags & Flag.BIGINT) !== 0 ? "bigint" : integers;
+  return MODES[wanted] | ((flags & Flag.RAW_TEXT) !== 0 ? RAW_TEXT : 0);
+}
+
+/** Limits of a block where all rows are read at once. */
+const ALL_ROWS = 2048;
+const ALL_BYTES = 256 * 1024;
 
 /** The progress of a batch. */
 export interface BatchProgress {
@@ -154,13 +171,17 @@ export class NativeStatements {
     this.#native!.bind(this.#token, compiled.id, values);
   }
 
-  /** Reads rows, into `slot` if there is one and they fit. */
+  /**
+   * Reads rows, into `slot` if there is one and they fit. `mode` is a {@link valueMode}. With `only`, these are the last
+   * ones.
+   */
   rows(
     compiled: NativeStatement,
     limit: number,
     bytes: number,
-    mode: IntegerMode,
+    mode: number,
     slot: Slot | null,
+    only = false,
   ): RowBlock {
     const { block } = this.#control;
     const packed = this.#native!.rows(
@@ -168,13 +189,40 @@ export class NativeStatements {
       compiled.id,
       limit,
       bytes,
-      MODES[mode],
-      false,
+      mode,
+      only,
       block,
       this.#sequence(),
       slot ?? undefined,
     );
     return packed ?? slot!;
+  }
+
+  /**
+   * Runs a statement to its end, and gives all its rows. Null if the engine's own functions have to run it. It cannot be
+   * cancelled between two rows: a statement that writes has written by then.
+   */
+  all(
+    statement: Statement,
+    values: SqlValue[],
+    mode: number,
+  ): { rows: SqlValue[][]; columns: readonly ColumnOf[] } | null {
+    const compiled = this.take(statement);
+    if (compiled === null) return null;
+    const rows: SqlValue[][] = [];
+    try {
+      this.bind(compiled, values);
+      for (let flags = 0, seen = 0; ; ) {
+        const block = this.#native!.rows(this.#token, compiled.id, ALL_ROWS, ALL_BYTES, mode, false)!;
+        flags = blockFlags(block);
+        seen |= flags;
+        appendBlock(rows, block, null);
+        if ((flags & BLOCK_END) !== 0)
+          return { rows, columns: this.columns(compiled, (seen & BLOCK_REPREPARED) !== 0) };
+      }
+    } finally {
+      this.giveBack(statement, compiled);
+    }
   }
 
   /** The columns of the last rows; `renamed` if SQLite has recompiled the statement for them. */

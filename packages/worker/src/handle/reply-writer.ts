@@ -71,6 +71,7 @@ export class ReplyWriter {
 
   rows(rows: SqlValue[][], columns: number, more: number, flags: number): void {
     const mode = (flags & Flag.BIGINT) !== 0 ? "bigint" : this.integers;
+    if ((flags & Flag.RAW_TEXT) !== 0) for (const row of rows) toRawText(row);
     if (rows.length * columns > FLAT_CELLS) {
       this.#answers.push(Answer.PACKET, more, encodePacket(rows, columns, mode, this.#transfer));
       return;
@@ -231,6 +232,15 @@ export class ReplyWriter {
     this.#transfer = [];
     this.#traced = [];
     return { reply, transfer };
+  }
+}
+
+/** What {@link Flag.RAW_TEXT} asks for, of texts that the engine has decoded already. */
+function toRawText(row: SqlValue[]): void {
+  for (let c = 0; c < row.length; c++) {
+    const value = row[c];
+    if (typeof value === "string" && Buffer.byteLength(value) !== value.length)
+      row[c] = Buffer.from(value, "utf8").toString("latin1");
   }
 }
 

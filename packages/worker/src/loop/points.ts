@@ -1,4 +1,4 @@
-import type { NativeStatement } from "../handle/native-statements.js";
+import { type NativeStatement, valueMode } from "../handle/native-statements.js";
 import type { Operation } from "../handle/operation.js";
 import type { SessionParts } from "../handle/session-parts.js";
 import type { Statement } from "../handle/statement.js";
@@ -22,7 +22,6 @@ const TEXT_BYTES = 128 * 1024;
 const Tag = { NULL: 0, NUMBER: 1, INT64: 2, TEXT: 3, BLOB: 4, UTF8: 5 } as const;
 const Head = { DONE: 0, AT: 1, BYTES: 2, STEPPED: 3, CODE: 4, MESSAGE: 5, CELLS: 6 } as const;
 const Status = { ROWS: 0, NEW_ROWS: 1, WROTE: 2 } as const;
-const INTEGERS = { auto: 0, bigint: 1, number: 2 } as const;
 /** The row limit of a statement that writes. */
 const WRITES = 0;
 
@@ -118,11 +117,10 @@ export class Points {
     const compiled = this.#session.nativeStatements.idle(statement!);
     if (compiled === null || this.#at + 4 + 2 * values.length > INPUT) return false;
     const [at, byteAt] = [this.#at, this.#byteAt];
-    const integers = (flags & Flag.BIGINT) !== 0 && most !== WRITES ? "bigint" : this.#session.out.integers;
     const input = this.#input;
     input[this.#at++] = compiled.id;
     input[this.#at++] = most;
-    input[this.#at++] = INTEGERS[integers];
+    input[this.#at++] = valueMode(this.#session.out.integers, most === WRITES ? 0 : flags);
     input[this.#at++] = values.length;
     for (const value of values) {
       if (this.#put(value)) continue;

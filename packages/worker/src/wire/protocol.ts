@@ -59,6 +59,8 @@ export const Flag = {
   COMMIT_FIRST: 32,
   /** Run only while a transaction is open, and only what does not end it. */
   IN_TRANSACTION: 64,
+  /** Send each byte of a TEXT's UTF-8 as a character: bytes that are not UTF-8 have no string. */
+  RAW_TEXT: 128,
 } as const;
 
 /** Transaction control that depends on the handle's state, which only the thread knows. */

@@ -9,10 +9,10 @@ import {
   type RowBlock,
 } from "../../wire/rows/row-block.js";
 import { codeOf, UsageError } from "../../wire/fault.js";
-import { Flag, type SqlValue } from "../../wire/protocol.js";
+import type { SqlValue } from "../../wire/protocol.js";
 import { LOCK_CODES } from "../../engine/lock-codes.js";
 import { chunkRows, PACKET_BYTES, type ResultCursor } from "./cursors.js";
-import type { NativeStatement, NativeStatements } from "../native-statements.js";
+import { type NativeStatement, type NativeStatements, valueMode } from "../native-statements.js";
 import type { ReplyWriter } from "../reply-writer.js";
 import type { Statement } from "../statement.js";
 
@@ -68,6 +68,17 @@ export class NativeCursor implements ResultCursor {
     return blockRows(block);
   }
 
+  /** Answers with the first row, and ends. */
+  answerFirst(out: ReplyWriter): void {
+    try {
+      const { block, columns } = this.#read(1, out.integers, null, true);
+      out.gaveRows(this.#statement, columns);
+      out.block(block, 0);
+    } finally {
+      this.close();
+    }
+  }
+
   readRest(bytes: number): boolean {
     try {
       for (let left = bytes; this.#open && left > 0; ) {
@@ -82,7 +93,7 @@ export class NativeCursor implements ResultCursor {
     return !this.#open;
   }
 
-  #read(limit: number, integers: IntegerMode, slot: Slot | null): Chunk {
+  #read(limit: number, integers: IntegerMode, slot: Slot | null, only = false): Chunk {
     if (this.#failure !== null) {
       const failure = this.#failure;
       this.#failure = null;
@@ -92,8 +103,8 @@ export class NativeCursor implements ResultCursor {
     this.#integers = integers;
     let block: RowBlock;
     try {
-      const mode = (this.flags & Flag.BIGINT) !== 0 ? "bigint" : integers;
-      block = this.#statements.rows(this.#compiled, chunkRows(limit), PACKET_BYTES, mode, slot);
+      const mode = valueMode(integers, this.flags);
+      block = this.#statements.rows(this.#compiled, chunkRows(limit), PACKET_BYTES, mode, slot, only);
     } catch (error) {
       // If it met a lock before the first row, it stays bound and can be retried.
       if (this.#begun || !LOCK_CODES.has(codeOf(error))) this.#end();
