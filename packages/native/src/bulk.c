@@ -317,7 +317,9 @@ static void run_writing(Handle *h, Work *work) {
       code = bind_set(h, stmt, i + 1, &writing->parameters[i], writing->at);
     if (code == SQLITE_OK) code = run_set(h, writing);
     if (code != SQLITE_OK) {
-      if (writing->undoing && *writing->undoing) note_own_failure(&work->failure, SQLITE_ABORT, "undone");
+      /* If the statement itself has failed, its error counts. */
+      if (writing->savepoint == SAVEPOINT_UNDO && *writing->undoing)
+        note_own_failure(&work->failure, SQLITE_ABORT, "undone");
       else note_failure(h, &work->failure, code);
       break;
     }

@@ -582,6 +582,51 @@ except sqlite3.Error as e: print(json.dumps([type(e).__name__, str(e)]))`);
     }
   });
 
+  it("that throws for a set that fails by itself, too, leaves the set's own error and nothing of the set, as in CPython", async () => {
+    let failing = false;
+    await db.createCollation("mine", (left, right) => {
+      if (failing) throw new Error("from the collation");
+      return Number(left > right) - Number(left < right);
+    });
+    await db.executescript("CREATE TABLE u (x COLLATE mine UNIQUE, y UNIQUE); INSERT INTO u VALUES ('m', 1)");
+    const insert = "INSERT OR FAIL INTO u (y, x) VALUES (?1, NULL), (?2, ?3)";
+    const calls = [
+      () => db.execute(insert, [2, 3, "a"]),
+      () => db.executeFetchall(`${insert} RETURNING y`, [2, 3, "a"]),
+      () => db.executemany(insert, [[2, 3, "a"]]),
+      () => db.executescript("INSERT OR FAIL INTO u (y, x) VALUES (2, NULL), (3, 'a')"),
+    ];
+    for (const traced of [false, true]) {
+      await db.setTraceCallback(traced ? () => {} : null);
+      for (const call of calls) {
+        failing = true;
+        // The comparison that failed counts as equal.
+        expect(await rejection(call)).toMatchObject({
+          code: "SQLITE_CONSTRAINT_UNIQUE",
+          message: expect.stringContaining("UNIQUE constraint failed: u.x") as unknown,
+        });
+        failing = false;
+        expect(await db.executeFetchall("SELECT y FROM u")).toEqual([[1]]);
+        expect(await db.executeFetchall("PRAGMA integrity_check")).toEqual([["ok"]]);
+      }
+    }
+    const theirs = python(`
+failing = False
+def mine(left, right):
+    if failing: raise ValueError
+    return (left > right) - (left < right)
+db = sqlite3.connect(":memory:")
+db.create_collation("mine", mine)
+db.executescript("CREATE TABLE u (x COLLATE mine UNIQUE); INSERT INTO u VALUES ('m')")
+failing = True
+names = []
+for call in (lambda: db.execute("INSERT INTO u VALUES ('a')"), lambda: db.executemany("INSERT INTO u VALUES (?)", [["a"]])):
+    try: call()
+    except Exception as error: names.append(type(error).__name__)
+print(json.dumps(names))`);
+    expect(theirs).toEqual(["IntegrityError", "IntegrityError"]);
+  });
+
   it("leaves executemany's sets together: the thread runs none of their savepoints by itself", async () => {
     const module = `export default (db) => {
       const exec = db.exec;

@@ -22,16 +22,16 @@ export function guardComparisons<T>(
   if (!comparisons.possible || !(facts.writes || COMPARES.has(facts.keyword))) return run();
   const undo = undoing(handle);
   exec(handle, BEGIN);
-  // What another error leaves, it leaves here too: OR FAIL keeps the rows before it.
-  let end = KEEP;
+  let ran = false;
   try {
     const result = run();
-    end = undo;
+    ran = true;
     comparisons.check();
     exec(handle, KEEP);
     return result;
   } catch (error) {
-    endFailed(handle, end, undo);
+    // What another error leaves, it leaves here too: OR FAIL keeps the rows before it.
+    endFailed(handle, ran || comparisons.failed ? undo : KEEP, undo);
     throw error;
   }
 }
@@ -51,9 +51,11 @@ export function guardSets(
   try {
     run(savepoints);
   } catch (error) {
+    const ran = savepoints.left === SavepointLeft.UNDO;
     if (savepoints.left !== SavepointLeft.NONE)
-      endFailed(handle, savepoints.left === SavepointLeft.KEEP ? KEEP : undo, undo);
-    comparisons.check();
+      endFailed(handle, ran || comparisons.failed ? undo : KEEP, undo);
+    // As in CPython, the error of the statement itself comes first.
+    if (ran) comparisons.check();
     throw error;
   }
 }

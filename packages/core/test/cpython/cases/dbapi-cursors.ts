@@ -46,6 +46,20 @@ export const cursors: readonly Case[] = [
     ],
   },
   {
+    title: "rowcount with RETURNING before the rows are read, after executemany, and after a WITH",
+    covers: "rowcount_update_returning rowcount_executemany",
+    steps: [
+      TABLE,
+      ROWS,
+      ["execute", "UPDATE t SET name = 'x' WHERE id > 1 RETURNING id"],
+      ["cursor_get", "rowcount"],
+      ["many", "INSERT INTO t (name) VALUES (?) RETURNING id", [["d"], ["e"]]],
+      ["execute", "WITH c AS (SELECT 1 AS i) DELETE FROM t WHERE id IN (SELECT i FROM c)"],
+      ["cursor_get", "rowcount"],
+    ],
+    differs: "`rowcount` is complete at once with RETURNING, and counts after a WITH, too",
+  },
+  {
     title: "total_changes counts all",
     covers: "total_changes",
     steps: [

@@ -49,11 +49,29 @@ export const factory: Area = {
         ["all", "SELECT ?, x'6162'", ["a\0b"]],
         ["text_factory", "fail"],
         ["all", "SELECT ?", ["a"]],
-        ["text_factory", "str"],
-        ["all", "SELECT cast(x'ff' AS TEXT)"],
       ],
-      differs:
-        "text that is not UTF-8 is read with replacement characters, which a text factory sees too, and CPython fails or gives its bytes: `CAST(x AS BLOB)` gives them here",
+    },
+    {
+      title: "a text factory gets the bytes of text that is not UTF-8",
+      covers: "bytes",
+      native: true,
+      steps: [
+        ["text_factory", "bytes"],
+        ["all", "SELECT cast(x'ff41c3' AS TEXT), x'ff', 'é'"],
+        ["execute", "SELECT cast(x'ff41c3' AS TEXT) UNION ALL SELECT cast(x'e282' AS TEXT)"],
+        ["fetchone"],
+        ["text_factory", "str"],
+        ["execute", "CREATE TABLE t (x)"],
+        ["text_factory", "bytes"],
+        ["execute", "INSERT INTO t VALUES (cast(x'c3' AS TEXT)) RETURNING x, x || '€'"],
+        ["fetchall"],
+      ],
+    },
+    {
+      title: "text that is not UTF-8 is no string",
+      covers: "string",
+      steps: [["all", "SELECT cast(x'ff' AS TEXT)"]],
+      differs: "text that is not UTF-8 is read with replacement characters, and CPython refuses it",
     },
   ],
   left: [

@@ -52,6 +52,20 @@ export const hooks: Area = {
       differs: "the error of a collation is the `cause` of an `OperationalError`, as with functions",
     },
     {
+      title: "a statement that fails by itself has its own error, whatever its collation throws",
+      covers: "collation_is_used",
+      native: true,
+      steps: [
+        ["create_collation", "mine", "reverse"],
+        ["script", "CREATE TABLE t (x COLLATE mine UNIQUE); INSERT INTO t VALUES ('m')"],
+        ["create_collation", "mine", "fail"],
+        ["execute", "INSERT INTO t VALUES ('a')"],
+        ["many", "INSERT INTO t VALUES (?)", [["a"]]],
+        ["all", "INSERT INTO t VALUES ('a') RETURNING x"],
+        ["all", "SELECT abs(-9223372036854775807 - 1) FROM t WHERE x = 'm'"],
+      ],
+    },
+    {
       title: "a trace has the statements that fail, but none that cannot be compiled",
       covers: "trace_callback_used",
       steps: [
