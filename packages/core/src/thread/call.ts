@@ -100,6 +100,7 @@ export class Call {
   #lastInsertRowid: number | bigint = 0;
   #value: unknown = undefined;
   #refused = false;
+  #left = false;
   #givenUp: { readonly reason: unknown } | null = null;
   #abandoned = false;
   #finished = false;
@@ -207,6 +208,11 @@ export class Call {
     return this.#givenUp;
   }
 
+  /** Nobody waits for its answer any more. */
+  get left(): boolean {
+    return this.#left;
+  }
+
   /** It was given up while the thread was running it. */
   get abandoned(): boolean {
     return this.#abandoned;
@@ -292,6 +298,11 @@ export class Call {
   /** Notes that it is marked in the control block. */
   markCancelled(): void {
     this.#cancelled = true;
+  }
+
+  /** Notes that nobody waits for its answer any more: the result whose rows it requests was left. */
+  leave(): void {
+    this.#left = true;
   }
 
   /** Notes that its caller has given it up. Its answer tells whether that was in time. The first reason counts. */

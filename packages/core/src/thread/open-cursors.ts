@@ -58,7 +58,10 @@ export class OpenCursors {
 
   /** An interrupt would end other cursors, too. Beside those, requests are stopped between two rows. */
   #stop({ calls }: RowRequests): void {
-    for (const call of calls) this.#host.discourage(call, this.empty);
+    for (const call of calls) {
+      call.leave();
+      this.#host.discourage(call, this.empty);
+    }
   }
 
   #take(number: number): RowRequests | undefined {

@@ -22,6 +22,8 @@ export interface QueryEvent {
   rows: number;
   /** Rows changed; undefined if SQLite does not count them. */
   changes: number | undefined;
+  /** A `fetch` that was stopped because its result was left, by `break` or `close()`: no failure. */
+  cancelled: boolean;
   /** Why it failed; missing where it did not. */
   error?: unknown;
 }

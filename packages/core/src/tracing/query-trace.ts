@@ -88,7 +88,9 @@ export class QueryTrace implements CallObserver {
       (reason: unknown) => {
         // The awaiting caller makes the error in the next microtask, and the event must have the same one.
         queueMicrotask(() => {
-          if (!this.#trace.over) this.failed(toError(reason));
+          if (this.#trace.over) return;
+          if (call.left) this.#cancelled();
+          else this.failed(toError(reason));
         });
       },
     );
@@ -128,7 +130,17 @@ export class QueryTrace implements CallObserver {
 
   /** If this is the trace of that one call, the trace has failed. */
   callFailed(call: Call, error: unknown): void {
-    if (this.#call === call) this.failed(error);
+    if (this.#call !== call) return;
+    if (call.left) this.#cancelled();
+    else this.failed(error);
+  }
+
+  /** No failure: the rows that it would have had were not wanted any more. */
+  #cancelled(): void {
+    if (this.#trace.over) return;
+    this.#trace.tell({ cancelled: true });
+    this.#measure();
+    this.#trace.succeeded();
   }
 
   failed(error: unknown): void {
@@ -176,6 +188,7 @@ function eventOf(
     execMs: undefined,
     rows: 0,
     changes: undefined,
+    cancelled: false,
   };
 }
 

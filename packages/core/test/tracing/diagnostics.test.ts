@@ -3,6 +3,7 @@ import type { Channel, TracingChannel } from "node:diagnostics_channel";
 import { type TransferListItem, Worker } from "node:worker_threads";
 import {
   createPool,
+  type Cursor,
   OperationalError,
   PoolTimeoutError,
   ProgrammingError,
@@ -133,6 +134,41 @@ describe("sqlite-aio:query", () => {
     const error = (await rejection(inserting())) as OperationalError;
     expect(error.stack).toContain("inserting");
     expect(steps.find(({ name }) => name === "error")?.seen.error).toBe(error);
+  });
+
+  it("has no error where the further rows of a result are not wanted any more: the request is cancelled", async () => {
+    const db = await open();
+    const held = await holds(db);
+    await using other = await db.execute(
+      "SELECT value FROM json_each('[' || replace(printf('%09999d', 0), '0', '0,') || '0]')",
+    );
+    const leave = [
+      async (cursor: Cursor) => await cursor.close(),
+      async (cursor: Cursor) => await cursor[Symbol.asyncDispose](),
+      async (cursor: Cursor) => void (await cursor.execute("SELECT 1")),
+      async (cursor: Cursor) => {
+        const asked = cursor.fetchmany(500);
+        await cursor.close();
+        expect((await asked).length).toBeLessThan(500);
+      },
+    ];
+    for (const [call, leaves] of leave.entries()) {
+      const steps = record(queryChannel);
+      const cursor = await db.execute(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+        SELECT CASE i WHEN 90 THEN hold('${held.name(call)}') ELSE i END FROM n LIMIT 10000`);
+      // The next rows are requested with the first one.
+      await cursor.fetchone();
+      await held.entered(call);
+      setImmediate(() => void held.release(call));
+      await leaves(cursor);
+      await db.executeFetchall("SELECT 1");
+      const [start, ...rest] = steps.filter(({ event }) => event.operation === "fetch");
+      expect([start, ...rest].map((step) => step?.name)).toEqual(["start", "end", "asyncStart", "asyncEnd"]);
+      expect(start?.seen.cancelled).toBe(false);
+      expect(rest[2]?.seen).toMatchObject({ cancelled: true, rows: 0 });
+      expect(steps.filter(({ name, event }) => name === "error" || event.error !== undefined)).toEqual([]);
+    }
+    expect((await other.fetchall()).length).toBe(10_000);
   });
 
   it("ends also where nobody waits for the answer", async () => {
