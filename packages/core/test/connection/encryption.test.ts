@@ -88,7 +88,8 @@ describe("a database that is encrypted", () => {
     for (const options of [keyed(WRONG), { engine }, {}]) {
       const error = await rejection(connect(path, options));
       expect(error).toBeInstanceOf(DatabaseError);
-      expect(error).toMatchObject({ code: "SQLITE_NOTADB", message: "file is not a database" });
+      const message = `file is not a database: ${path} (it is no SQLite file, or it is encrypted)`;
+      expect(error).toMatchObject({ code: "SQLITE_NOTADB", message });
       expect(shown(error)).not.toContain(WRONG);
     }
   });

@@ -217,7 +217,7 @@ describe("an error of the engine", () => {
     expect(error).toMatchObject({
       name: "DatabaseError",
       code: "SQLITE_NOTADB",
-      message: "file is not a database",
+      message: `file is not a database: ${junk} (it is no SQLite file, or it is encrypted)`,
     });
 
     const path = await temporaryPath("broken.db");

@@ -41,7 +41,11 @@ const isMalformed = {
   code: expect.stringMatching(/^SQLITE_CORRUPT/),
   message: "database disk image is malformed",
 };
-const isJunk = { name: "DatabaseError", code: "SQLITE_NOTADB", message: "file is not a database" };
+const isJunk = {
+  name: "DatabaseError",
+  code: "SQLITE_NOTADB",
+  message: expect.stringMatching(/^file is not a database: .*\.db /) as string,
+};
 
 /** The start of a command that sees a full megabyte, or a folder that cannot be written, at `folder`. */
 function mounted(script: string, folder: string): readonly string[] {

@@ -323,10 +323,11 @@ function number(value: unknown, complaint: string): number {
   return value | 0;
 }
 
-/** SQLite's message only says that a file cannot be opened; the cause has the reason. */
+/** SQLite's message only says that a file cannot be opened, or is no database; the cause has the path and the reason. */
 function openError(error: unknown): Sqlite3Error {
   const known = fromCore(error);
   const { name } = error as { name?: unknown };
+  if (known.code === "SQLITE_NOTADB") return sqlite3Error("NOTADB", "file is not a database", error);
   return known.code === "SQLITE_CANTOPEN" || name === "TypeError" || name === "RangeError"
     ? sqlite3Error("CANTOPEN", "unable to open database file", error)
     : known;

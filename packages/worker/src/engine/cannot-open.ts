@@ -4,12 +4,18 @@ import { codeOf, UsageError } from "../wire/fault.js";
 import { isPrivate, isSharedMemory } from "../wire/thread-api.js";
 import { messageOf } from "../wire/thrown.js";
 
-/** Returns `error`, or for a file that cannot be opened an error with its path and, as far as possible, the reason. */
+/**
+ * Returns `error`, or for a file that cannot be opened, or is no database, an error with its path and, as far as possible,
+ * the reason.
+ */
 export function explained(error: unknown, path: string): unknown {
   // better-sqlite3 checks the folder itself, and throws a TypeError.
   const noFolder = messageOf(error).includes("directory does not exist");
   const code = noFolder ? "SQLITE_CANTOPEN" : codeOf(error);
-  if (!code.startsWith("SQLITE_CANTOPEN") || isPrivate(path) || isSharedMemory(path)) return error;
+  if (isPrivate(path) || isSharedMemory(path)) return error;
+  if (code === "SQLITE_NOTADB")
+    return new UsageError(code, `file is not a database: ${path} (it is no SQLite file, or it is encrypted)`);
+  if (!code.startsWith("SQLITE_CANTOPEN")) return error;
   // The message contains the reason already.
   if (error instanceof UsageError) return error;
   return new UsageError(code, `unable to open database file: ${path} (${reasonFor(path)})`);
