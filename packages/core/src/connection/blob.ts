@@ -1,8 +1,9 @@
 import { Readable, Writable } from "node:stream";
-import { types } from "node:util";
+import { inspect, type InspectOptionsStylized, types } from "node:util";
 import { capabilities, needsNative } from "../capabilities.js";
 import { ProgrammingError } from "../errors/errors.js";
 import { boolean, type CallOptions, checkOptions } from "../options/connect-options.js";
+import { inspected } from "../tracing/inspected.js";
 import type { Connection } from "./connection.js";
 import type { Caller, Handle } from "./handle.js";
 
@@ -198,6 +199,12 @@ export class Blob {
   /** Closes the blob at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** @internal What `console.log()` shows. */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    const state = this.#closing !== null || this.#handle.closed ? "closed" : "open";
+    return inspected(this, { state, length: this.#length, position: this.#position }, depth, options);
   }
 
   async #close(): Promise<void> {

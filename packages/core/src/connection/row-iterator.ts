@@ -1,7 +1,9 @@
+import { inspect, type InspectOptionsStylized } from "node:util";
 import type { Cursor } from "./cursor.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { ErrorReason } from "../errors/rejection.js";
 import { OperationalError } from "../errors/errors.js";
+import { inspected } from "../tracing/inspected.js";
 import type { LoopRow } from "../values/row-maker.js";
 
 const END: IteratorResult<LoopRow> = { value: undefined, done: true };
@@ -99,6 +101,16 @@ export class RowIterator implements AsyncIterableIterator<LoopRow> {
   async #fail(error: unknown): Promise<never> {
     await this.#finish();
     throw error;
+  }
+
+  /** @internal What `console.log()` shows. */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    return inspected(this, { state: this.#state }, depth, options);
+  }
+
+  get #state(): string {
+    if (this.#done) return "over";
+    return this.#opening === null ? "unused" : "half read";
   }
 
   async #step(rows: AsyncIterator<LoopRow>): Promise<IteratorResult<LoopRow>> {

@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { capabilities, createPools } from "@sqlite-aio/core";
 import { expect, it } from "vitest";
 import { open, temporaryPath } from "../support/database.ts";
 import { holds, openPool, until } from "../support/pool-support.ts";
@@ -106,4 +107,50 @@ it("console.log() of a transaction's handle and of a lease shows nothing of who 
   await next.execute("INSERT INTO t VALUES (2)");
   expect(shown(lease)).toBe(`Connection { path: '${path}', state: 'over' }`);
   await next.close();
+});
+
+it("console.log() of rows and of a live query shows how far they are", async () => {
+  const pool = await openPool();
+  await pool.exec("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2)");
+  const rows = pool.iterate("SELECT a FROM t");
+  expect(shown(rows)).toBe("RowIterator { state: 'unused' }");
+  await rows.next();
+  expect(shown(rows)).toBe("RowIterator { state: 'half read' }");
+  await rows.return?.();
+  expect(shown(rows)).toBe("RowIterator { state: 'over' }");
+  if (!capabilities.changes) return;
+  const live = pool.watch("SELECT a FROM t");
+  expect(shown(live)).toBe("Watch { state: 'unused' }");
+  await live.next();
+  expect(shown(live)).toBe("Watch { state: 'watching' }");
+  await live.return?.();
+  expect(shown(live)).toBe("Watch { state: 'over' }");
+});
+
+it("console.log() of many databases shows how many are open and in use", async () => {
+  const path = await temporaryPath();
+  const pools = createPools({ open: (key) => ({ database: `${path}.${key}` }), max: 1 });
+  const text = (state: string, openNow: number, inUse: number, opened: number): string =>
+    `Pools { state: '${state}', open: ${openNow}, inUse: ${inUse}, opening: 0, closing: 0, waiting: 0, opened: ${opened}, evicted: ${opened > 1 ? 1 : 0} }`;
+  expect(shown(pools)).toBe(text("open", 0, 0, 0));
+  await pools.use("a", async () => {
+    expect(shown(pools)).toBe(text("open", 1, 1, 1));
+  });
+  await pools.use("b", () => {
+    expect(shown(pools)).toBe(text("open", 1, 1, 2));
+  });
+  await pools.close();
+  expect(shown(pools)).toBe(text("closed", 0, 0, 2));
+});
+
+it.runIf(capabilities.blobs)("console.log() of a blob shows its length and its position", async () => {
+  const db = await open();
+  await db.executescript(
+    "CREATE TABLE t (id INTEGER PRIMARY KEY, a); INSERT INTO t VALUES (1, x'736563726574')",
+  );
+  const blob = await db.blobopen("t", "a", 1);
+  await blob.read(2);
+  expect(shown(blob)).toBe("Blob { state: 'open', length: 6, position: 2 }");
+  await blob.close();
+  expect(shown(blob)).toBe("Blob { state: 'closed', length: 6, position: 2 }");
 });

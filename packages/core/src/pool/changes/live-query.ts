@@ -1,8 +1,10 @@
+import { inspect, type InspectOptionsStylized } from "node:util";
 import { factsOf } from "@sqlite-aio/worker/sql";
 import type { ChangeReport, TableAccess } from "@sqlite-aio/worker/wire";
 import { bindParameters, type Parameters } from "../../values/bind.js";
 import { ProgrammingError } from "../../errors/errors.js";
 import { type CallOptions, checkOptions, checkSignal } from "../../options/connect-options.js";
+import { inspected } from "../../tracing/inspected.js";
 import type { ChangeSource, ChangeSubscriber } from "./change-events.js";
 
 /** Milliseconds that the first result waits for a busy writer. Changes in the meantime cause another read. */
@@ -66,6 +68,12 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#end();
     return DONE;
+  }
+
+  /** @internal What `console.log()` shows. */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    const state = this.#ended ? "over" : this.#unsubscribe === null ? "unused" : "watching";
+    return inspected(this, { state }, depth, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,9 +1,11 @@
+import { inspect, type InspectOptionsStylized } from "node:util";
 import { messageOf } from "@sqlite-aio/worker/wire";
 import { ConnectionClosedError, PoolTimeoutError, ProgrammingError } from "../../errors/errors.js";
 import { checkOptions, integer, refuseSurplus } from "../../options/connect-options.js";
 import { Deadline } from "../../options/deadline.js";
 import { parked } from "../../thread/start-thread.js";
 import { createPool } from "../create-pool.js";
+import { inspected } from "../../tracing/inspected.js";
 import type { Pool } from "../pool.js";
 import { Reentrancy } from "../../connection/reentrancy.js";
 import {
@@ -134,6 +136,16 @@ export class Pools<K = string> {
   /** Closes all databases at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** @internal What `console.log()` shows. */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    return inspected(
+      this,
+      { state: this.#closing === null ? "open" : "closed", ...this.stats() },
+      depth,
+      options,
+    );
   }
 
   /** Gives the key's database at once, if it is open or there is room for it, and no use is starving. */
