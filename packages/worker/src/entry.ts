@@ -100,9 +100,9 @@ function serveConnection(
     reopen: () => outcome(() => session.reopen()),
     replace: (image) => outcome(() => session.replace(image)),
     deserialize: (image, name) => outcome(() => session.deserialize(image, name)),
-    close: () =>
+    close: (emptiesLog) =>
       outcome(() => {
-        session.close();
+        session.close(emptiesLog);
         closed = true;
         over();
         if (session.state.outlasted) asNew = false;

@@ -49,8 +49,5 @@ async function closeInOrder({
   }
   await maintenance.stopped();
   if (readers !== writers) await readers.end((member) => member.close());
-  await writers.end(async (member) => {
-    await maintenance.truncate(member);
-    await member.close();
-  });
+  await writers.end((member) => member.close(maintenance.checkpoints));
 }

@@ -12,7 +12,7 @@ export class Maintenance {
   readonly #readers: MemberGroup;
   readonly #idleTimeout: number;
   /** There is a write-ahead log, and no other process checkpoints it. */
-  readonly #checkpoints: boolean;
+  readonly checkpoints: boolean;
   readonly #reaper: NodeJS.Timeout | undefined;
   #quiet: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -23,14 +23,14 @@ export class Maintenance {
     this.#writers = writers;
     this.#readers = readers;
     this.#idleTimeout = options.idleTimeout;
-    this.#checkpoints = options.wal && options.checkpoint === "auto";
+    this.checkpoints = options.wal && options.checkpoint === "auto";
     if (options.idleTimeout === 0 || readers === writers) return;
     this.#reaper = setInterval(() => this.#reap(), Math.max(10, options.idleTimeout / 2)).unref();
   }
 
   /** Notes a write: the log is checkpointed when the writer is idle. */
   wrote(): void {
-    if (!this.#checkpoints || this.#stopped) return;
+    if (!this.checkpoints || this.#stopped) return;
     this.#arm();
   }
 
@@ -44,11 +44,6 @@ export class Maintenance {
   async stopped(): Promise<void> {
     this.stop();
     await Promise.all(this.#work);
-  }
-
-  /** Moves the whole log into the database and empties it, as far as other processes' readers allow. */
-  async truncate(member: Member): Promise<void> {
-    if (this.#checkpoints) await this.#checkpoint(member, "TRUNCATE");
   }
 
   #arm(): void {
@@ -66,7 +61,7 @@ export class Maintenance {
       return;
     }
     this.#do(
-      this.#checkpoint(writer, "PASSIVE").then((whole) => {
+      this.#checkpoint(writer).then((whole) => {
         // A reader with an old snapshot keeps the rest of the log. Try again later.
         if (!whole) this.wrote();
       }),
@@ -74,11 +69,11 @@ export class Maintenance {
   }
 
   /** False if part of the log remains. */
-  async #checkpoint(member: Member, mode: "PASSIVE" | "TRUNCATE"): Promise<boolean> {
+  async #checkpoint(member: Member): Promise<boolean> {
     try {
       const { handle } = member;
-      const sql = `PRAGMA wal_checkpoint(${mode})`;
-      const call = handle.query(Mode.ALL, sql, undefined, { housekeeping: true, objects: false });
+      const spec = { housekeeping: true, objects: false };
+      const call = handle.query(Mode.ALL, "PRAGMA wal_checkpoint(PASSIVE)", undefined, spec);
       handle.submit(call, undefined, null);
       member.track(call, 0, () => this.#writers.advance());
       await handle.settle(call);

@@ -186,11 +186,11 @@ export class Member {
     await this.#catchUp();
   }
 
-  /** Ends the thread when its calls are done. */
-  async close(): Promise<void> {
+  /** Ends the thread when its calls are done; see {@link WorkerThread.close}. */
+  async close(emptiesLog = false): Promise<void> {
     clearTimeout(this.watch);
     this.handle.end();
-    await this.channel.close().catch(() => {});
+    await this.channel.close(emptiesLog).catch(() => {});
     this.root.end(poolClosed);
   }
 

@@ -397,12 +397,15 @@ export class WorkerThread {
     if (--this.#pending === 0) this.#tenancy.unref();
   }
 
-  /** Closes the handle and gives the thread back or ends it. Pending calls reject as closed. */
-  async close(): Promise<void> {
+  /**
+   * Closes the handle and gives the thread back or ends it. Pending calls reject as closed. With `emptiesLog`, the
+   * write-ahead log is emptied before, in the same message.
+   */
+  async close(emptiesLog = false): Promise<void> {
     let asNew = false;
     try {
       await Promise.allSettled(this.#work);
-      if (this.#dead === null) asNew = await this.outOfBand((remote) => remote.close());
+      if (this.#dead === null) asNew = await this.outOfBand((remote) => remote.close(emptiesLog));
     } finally {
       // Calls that are still under way would reach the next connection.
       if (asNew && this.#dead === null && this.#pending === 0 && parkThread(this.#tenancy)) {

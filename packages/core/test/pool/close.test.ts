@@ -1,6 +1,6 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import {
   ConnectionClosedError,
@@ -122,16 +122,43 @@ describe("close()", () => {
     expect(existsSync(`${path}-wal`)).toBe(false);
   });
 
-  it("empties the log, also where another process keeps it open", async () => {
+  it.each(["its own name", "a link"])(
+    "empties the log, also where another process keeps it open: by %s",
+    async (name) => {
+      const path = await temporaryPath();
+      if (name === "a link") symlinkSync(path, `${path}.link`);
+      const pool = await filled({}, name === "a link" ? `${path}.link` : path);
+      const other = openEngine(path);
+      expect(other.prepare("SELECT count(*) FROM t").pluck().get()).toBe(1);
+      for (let i = 0; i < 20; i++) await pool.run("INSERT INTO t VALUES (zeroblob(5000))");
+      expect(statSync(`${path}-wal`).size).toBeGreaterThan(100_000);
+      await pool.close();
+      expect(statSync(`${path}-wal`).size).toBe(0);
+      expect(other.prepare("SELECT count(*) FROM t").pluck().get()).toBe(21);
+    },
+  );
+
+  it("leaves an empty log alone, as after a pool that has only read", async () => {
     const path = await temporaryPath();
-    const pool = await filled({}, path);
-    const other = openEngine(path);
-    expect(other.prepare("SELECT count(*) FROM t").pluck().get()).toBe(1);
-    for (let i = 0; i < 20; i++) await pool.run("INSERT INTO t VALUES (zeroblob(5000))");
-    expect(statSync(`${path}-wal`).size).toBeGreaterThan(100_000);
-    await pool.close();
-    expect(statSync(`${path}-wal`).size).toBe(0);
-    expect(other.prepare("SELECT count(*) FROM t").pluck().get()).toBe(21);
+    await (await filled({}, path)).close();
+    const told = `${path}.told`;
+    const module = `import { appendFileSync } from "node:fs";
+      export default (db) => {
+        const { prepare } = db;
+        db.prepare = function (sql) {
+          if (sql.includes("wal_checkpoint")) appendFileSync(${JSON.stringify(told)}, sql);
+          return prepare.call(this, sql);
+        };
+      }`;
+    const setup = new URL(`data:text/javascript,${encodeURIComponent(module)}`);
+    for (const writes of [false, true]) {
+      const pool = await createPool(path, { setup, readers: 0 });
+      expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 1 });
+      if (writes) await pool.run("INSERT INTO t VALUES (2)");
+      await pool.close();
+      expect(existsSync(told)).toBe(writes);
+    }
+    expect(readFileSync(told, "utf8")).toBe("PRAGMA wal_checkpoint(TRUNCATE)");
   });
 
   it("leaves the log to whoever looks after it", async () => {

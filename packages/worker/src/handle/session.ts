@@ -13,6 +13,7 @@ import type { Callbacks } from "../functions/callbacks.js";
 import { Comparisons } from "../functions/comparisons.js";
 import { Definitions } from "../functions/definitions.js";
 import { explained } from "../engine/cannot-open.js";
+import { emptyLog } from "../engine/empty-log.js";
 import { attachNative, native, needsNative } from "../engine/native.js";
 import { Limits } from "./limits.js";
 import { LockWait } from "./lock-wait.js";
@@ -146,9 +147,11 @@ export class Session implements SessionParts {
     this.blobs.reopen();
   }
 
-  close(): void {
+  /** Closes the handle. With `emptiesLog`, empties the write-ahead log before. */
+  close(emptiesLog = false): void {
     if (!this.handle.isOpen) return;
     this.executor.reset();
+    if (emptiesLog) this.handle.privately(() => emptyLog(this.handle.db, this.#options!.path));
     this.nativeStatements.detached();
     this.changes.detached();
     this.hooks.detached();

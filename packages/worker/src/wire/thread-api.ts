@@ -108,8 +108,11 @@ export interface ThreadApi {
   replace(image: Uint8Array): Promise<Outcome<boolean>>;
   /** Turns a database into an in-memory one with these contents. True if that took a new handle. */
   deserialize(image: Uint8Array, name: string): Promise<Outcome<boolean>>;
-  /** True if the thread is as good as new, so that another connection can use it. */
-  close(): Promise<Outcome<boolean>>;
+  /**
+   * True if the thread is as good as new, so that another connection can use it. With `emptiesLog`, a write-ahead log is
+   * emptied first, as far as other connections allow.
+   */
+  close(emptiesLog: boolean): Promise<Outcome<boolean>>;
 }
 
 /** The data for starting a thread that serves no connection yet. */
