@@ -1,11 +1,12 @@
 import { expect, it } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { lockMet, tellsOfLocks } from "../support/lock-met.ts";
 
 it("PRAGMA busy_timeout reads how long the connection waits, and sets it", async () => {
   const path = await temporaryPath();
   const other = openEngine(path);
   other.exec("CREATE TABLE t (a)");
-  const db = await open(path, { isolationLevel: null, timeout: 60_000 });
+  const db = await open(path, { isolationLevel: null, timeout: 60_000, setup: tellsOfLocks });
   const read = async (): Promise<unknown> => (await db.executeFetchall("PRAGMA busy_timeout"))[0];
   const cursor = await db.execute("PRAGMA busy_timeout");
   expect(cursor.description?.map(([name]) => name)).toEqual(["timeout"]);
@@ -31,7 +32,7 @@ it("PRAGMA busy_timeout reads how long the connection waits, and sets it", async
   const reason = new Error("no longer wanted");
   const waits = db.execute("INSERT INTO t VALUES (1)", [], { signal: controller.signal });
   waits.catch(() => {});
-  await new Promise((resolve) => setTimeout(resolve, 60));
+  await lockMet(path, 2);
   controller.abort(reason);
   expect(await rejection(waits)).toBe(reason);
   other.exec("ROLLBACK");

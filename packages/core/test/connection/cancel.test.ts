@@ -286,6 +286,7 @@ describe("a timeout", () => {
   it("is for the whole of executemany and of fetchall, not for each of their parts", async () => {
     async function* slowly(): AsyncGenerator<[number]> {
       for (let x = 0; x < 4000; x++) {
+        // Each part takes less than the timeout, and all of them take more.
         if (x % 1000 === 999) {
           await new Promise((resolve) => {
             setTimeout(resolve, 40);
@@ -507,6 +508,7 @@ describe("the marks of cancelled operations", () => {
           },
         ),
       );
+      // So that every stage that a call can be in meets an abort.
       const moment = random();
       if (aborts && moment < 0.2) {
         neverSent.add(x);

@@ -1,6 +1,7 @@
 import { type Connection, IntegrityError, OperationalError, ProgrammingError } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { lockMet, tellsOfLocks } from "../support/lock-met.ts";
 
 const INSERT = "INSERT INTO t VALUES (?)";
 
@@ -301,15 +302,19 @@ describe("an error", () => {
     const path = await temporaryPath();
     const other = openEngine(path);
     other.exec("CREATE TABLE t (a)");
-    const db = await open(path, { isolationLevel: null, timeout: 60_000, pragmas: { synchronous: "OFF" } });
+    const db = await open(path, {
+      isolationLevel: null,
+      timeout: 60_000,
+      pragmas: { synchronous: "OFF" },
+      setup: tellsOfLocks,
+    });
     async function* sets(): AsyncGenerator<[unknown]> {
       yield [1];
       // Large enough to end a batch.
       yield [new Uint8Array(300_000)];
       await db.executeFetchall("SELECT 1");
       other.exec("BEGIN IMMEDIATE; INSERT INTO t VALUES ('other')");
-      // Longer than the slices in which the thread waits for a lock.
-      setTimeout(() => other.exec("COMMIT"), 70);
+      void lockMet(path, 3).then(() => other.exec("COMMIT"));
       yield [3];
       yield [4];
     }

@@ -38,6 +38,7 @@ describe.runIf(capabilities.progressHandler)("a progress handler", () => {
     expect(await db.executeFetchall(slow)).toEqual([[1_000_000]]);
     expect(calls).toBeGreaterThan(3);
     calls = 0;
+    // Time for thirty calls, if they came.
     await sleep(30);
     expect(calls).toBe(0);
     await db.setProgressHandler(null, 0);

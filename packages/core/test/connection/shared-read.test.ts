@@ -2,14 +2,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Connection, OperationalError, Row } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { type Engine, open, openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { lockMet, tellsOfLocks } from "../support/lock-met.ts";
 
 const BY_KEY = "SELECT id, v FROM t WHERE id = ?";
 const OVERFLOWS = -(2n ** 63n);
 
 /** A file with a counter in each of 100 rows, and the reads by key known to be quick. */
-async function pair(journalMode: string): Promise<{ db: Connection; other: Engine }> {
+async function pair(journalMode: string): Promise<{ db: Connection; other: Engine; path: string }> {
   const path = await temporaryPath();
-  const db = await open(path, { isolationLevel: null });
+  const db = await open(path, { isolationLevel: null, setup: tellsOfLocks });
   db.rowFactory = Row;
   await db.executescript(`PRAGMA journal_mode = ${journalMode}; CREATE TABLE t (id INTEGER PRIMARY KEY, v)`);
   await db.executemany(
@@ -23,7 +24,7 @@ async function pair(journalMode: string): Promise<{ db: Connection; other: Engin
   }
   const other = openEngine(path);
   other.pragma("busy_timeout = 0");
-  return { db, other };
+  return { db, other, path };
 }
 
 /** The number of reads in one frame. */
@@ -91,13 +92,13 @@ describe.each(["wal", "delete"])("reads of one tick, journal_mode = %s", (journa
 });
 
 it("reads of one tick wait for a lock as each would by itself", async () => {
-  const { db, other } = await pair("delete");
+  const { db, other, path } = await pair("delete");
   other.exec("BEGIN EXCLUSIVE; UPDATE t SET v = 1");
   const reads = crowd(db);
   await db.interrupt();
   await expect(reads).rejects.toMatchObject({ code: "SQLITE_INTERRUPT" });
   const patient = crowd(db);
-  await delay(50);
+  await lockMet(path, 2);
   other.exec("COMMIT");
   expect(await patient).toEqual(Array.from({ length: 64 }, (_, id) => [{ id, v: 1 }]));
   expect(db.inTransaction).toBe(false);
@@ -170,6 +171,7 @@ describe("reads of one tick beside one that writes by a function of SQLite's own
       db.rollback(),
       crowd(db, 10),
     ]);
+    // The lock is met inside of FTS4, which tells nobody.
     await delay(200);
     reader.return!();
     // FTS4 itself leaves its savepoint open if it meets a lock, and then reports that it had nothing to do.

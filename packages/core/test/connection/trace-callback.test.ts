@@ -1,7 +1,8 @@
-import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import { type Connection, SqliteError } from "@sqlite-aio/core";
 import { expect, it, onTestFinished } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { lockMet, tellsOfLocks } from "../support/lock-met.ts";
 
 it("a trace callback that throws costs nobody an answer, and gives a warning", async () => {
   const db = await open();
@@ -80,11 +81,11 @@ async function toldBehindLock<T>(
   // It waits: its COMMIT may meet an attempt of the one that is tested.
   const other = openEngine(path, 5000);
   other.exec("CREATE TABLE t (x); BEGIN IMMEDIATE");
-  const db = await open(path, { isolationLevel: null });
+  const db = await open(path, { isolationLevel: null, setup: tellsOfLocks });
   const seen: string[] = [];
   await db.setTraceCallback((sql) => seen.push(sql));
   const running = run(db);
-  await delay(100);
+  await lockMet(path, 3);
   other.exec("COMMIT");
   return { result: await running, seen };
 }

@@ -1,6 +1,7 @@
 import { OperationalError, type Pool, type PoolOptions } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { openEngine, rejection, temporaryPath } from "../support/database.ts";
+import { lockMet, tellsOfLocks } from "../support/lock-met.ts";
 import { holds, openPool, outcomes } from "../support/pool-support.ts";
 
 /** The results of a pool and of the engine itself for the same statements, in a comparable form. */
@@ -328,14 +329,14 @@ describe("a commit that another process holds up", () => {
 
   it("and a file that is locked altogether is waited for by each call, not taken for a crash", async () => {
     const path = await temporaryPath();
-    const pool = await openPool({ ...options, timeout: 20_000 }, path);
+    const pool = await openPool({ ...options, timeout: 20_000, setup: tellsOfLocks }, path);
     await pool.exec("CREATE TABLE t (a)");
     await pool.run("INSERT INTO t VALUES (0)");
     const other = openEngine(path);
     // The pool must read the schema again, and cannot.
     other.exec("CREATE TABLE u (a); BEGIN EXCLUSIVE; INSERT INTO t VALUES (1)");
     const writes = Array.from({ length: 10 }, (_, i) => pool.run("INSERT INTO t VALUES (?)", [10 + i]));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await lockMet(path, 2);
     other.exec("COMMIT");
     expect((await Promise.all(writes)).map(({ changes }) => changes)).toEqual(writes.map(() => 1));
     expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 12 });
@@ -415,6 +416,7 @@ describe("a call of a group that is given up", () => {
         pool.all(many),
         pool.all(many),
       ];
+      // Before the group, in its midst, or after it: what moment it is must make no difference.
       setTimeout(() => controller.abort(), i * 5);
       expect((await outcomes([first])).length).toBe(1);
       expect((await second).length).toBe(20_000);

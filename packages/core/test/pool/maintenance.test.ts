@@ -106,37 +106,43 @@ describe("the log", () => {
 
 describe("idleTimeout", () => {
   it("closes readers that nobody needs, and opens them again for who does", async () => {
-    const pool = await filled({ readers: 3, idleTimeout: 40 });
+    stopTheClock();
+    const idleTimeout = 40;
+    const pool = await filled({ readers: 3, idleTimeout });
     const held = await holds(pool);
     const reads = Array.from({ length: 3 }, (_, i) => pool.get("SELECT hold(?)", [held.name(i)]));
     for (let i = 0; i < 3; i++) await held.entered(i);
     const lease = await Promise.all([held.release(0), reads[0]!]).then(() => pool.acquire({ mode: "read" }));
     for (let i = 1; i < 3; i++) await held.release(i);
     await Promise.all(reads);
+    expect(pool.stats().readers).toBe(3);
     // The one that is held stays, and so does the writer.
-    await until(() => pool.stats().readers === 1);
-    await new Promise((resolve) => setTimeout(resolve, 120));
+    vi.advanceTimersByTime(100 * idleTimeout);
     expect(pool.stats()).toMatchObject({ readers: 1, writers: 1, respawned: 0 });
     expect(await lease.executeFetchall("SELECT 1")).toEqual([[1]]);
     await lease.close();
-    await until(() => pool.stats().readers === 0);
+    vi.advanceTimersByTime(2 * idleTimeout);
+    expect(pool.stats().readers).toBe(0);
     expect(await pool.get("SELECT count(*) AS n FROM t")).toEqual({ n: 0 });
     expect(pool.stats().readers).toBe(1);
   });
 
   it("is counted from the end of a reader's last call", async () => {
+    stopTheClock();
     const idleTimeout = 400;
     const pool = await filled({ readers: 1, idleTimeout });
     const held = await holds(pool);
     const read = pool.get("SELECT hold(?)", [held.name(0)]);
     await held.entered(0);
-    // The call alone takes that long.
-    await new Promise((resolve) => setTimeout(resolve, idleTimeout));
-    const released = performance.now();
+    // The call alone takes longer than that.
+    vi.advanceTimersByTime(2 * idleTimeout);
     await held.release(0);
     await read;
-    await until(() => pool.stats().readers === 0);
-    expect(performance.now() - released).toBeGreaterThanOrEqual(idleTimeout);
+    vi.advanceTimersByTime(idleTimeout - 1);
+    expect(pool.stats().readers).toBe(1);
+    // It is looked at twice in that time.
+    vi.advanceTimersByTime(idleTimeout / 2);
+    expect(pool.stats().readers).toBe(0);
   });
 
   it("of 0 ms closes none", async () => {
@@ -150,6 +156,7 @@ describe("idleTimeout", () => {
   it("never closes a reader under a call", async () => {
     const pool = await filled({ readers: 2, idleTimeout: 1 });
     for (let i = 0; i < 100; i++) {
+      // A moment after which a reader is about to be closed, or is just closed, or is just opened.
       const pause = i % 25;
       if (pause > 20) await new Promise((resolve) => setTimeout(resolve, pause));
       expect(await pool.get("SELECT ? AS i", [i])).toEqual({ i });

@@ -114,6 +114,8 @@ it("a read with a blob that waits behind a slow one gets its own bytes", async (
   const slow = pool.get("SELECT CASE WHEN ? = '' THEN 0 ELSE hold(?) END AS a", [held.name(0), held.name(0)]);
   const blob = pool.get("SELECT ? AS b", [Buffer.from("bytes")]);
   await held.entered(0);
+  // Longer than the pool waits before it takes back what stands behind a slow call: it does not take this one, and says so
+  // to nobody.
   setTimeout(() => void held.release(0), 50);
   expect(await blob).toEqual({ b: Buffer.from("bytes") });
   expect(await slow).toEqual({ a: 1 });

@@ -95,7 +95,7 @@ it("10,000 acquires with 20 ms each, of which most are too late: every permit co
       held.add(conn);
       most = Math.max(most, held.size);
       granted++;
-      // Some hold it for long, some give it back in the tick they got it.
+      // Some hold it for a part of the 20 ms, some give it back in the tick they got it.
       if (i % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 3));
       held.delete(conn);
       await pool.release(conn);

@@ -65,6 +65,7 @@ it(`with ${READERS - 1} of ${READERS} readers stuck, ${WAITERS} callers waiting 
   const readers = Array.from({ length: 8 }, async () => {
     while (!state.over) {
       latencies.push(await point(pool, 1 + below(ROWS)));
+      // A reader that thinks: not all of them stand in line all the time.
       await sleep(below(4));
     }
   });

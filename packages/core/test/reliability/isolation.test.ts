@@ -192,6 +192,7 @@ async function perform(bank: Bank, transactions: number): Promise<History> {
         if (ruins !== 0) history.violations.push(`the snapshot of ${version} has what was undone`);
         history.snapshots.push({ version, balances: String(balances[0]) });
       });
+      // Room for the writers between two snapshots.
       await sleep(1);
     }
   };

@@ -115,6 +115,7 @@ it.each(["wal", "delete"])(
       ][below(5)]!;
       const reason = new Error(`enough of ${x}`);
       const rejected = rejection(call());
+      // A random moment: before the first attempt, while it waits, or when the lock has gone.
       await sleep(below(40));
       loop.mark();
       const aborted = performance.now();

@@ -31,6 +31,7 @@ const rssMb = (): number => process.memoryUsage.rss() / 2 ** 20;
 
 /** After a collection, in the threads as well, so that what is counted is still in use. */
 async function footprint(collectThreads: () => Promise<unknown> = async () => {}): Promise<Footprint> {
+  // What has just been closed ends in other threads, which tell nobody.
   await delay(100);
   // What a finalizer gives up in the one heap is rubbish in the other.
   for (let i = 0; i < 3; i++) {

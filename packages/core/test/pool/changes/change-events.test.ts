@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
@@ -13,6 +12,7 @@ import {
 } from "@sqlite-aio/core";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { openEngine, rejection, temporaryPath } from "../../support/database.ts";
+import { lockMet, tellsOfLocks } from "../../support/lock-met.ts";
 import { holds, openPoolOf, quiet, until } from "../../support/pool-support.ts";
 
 const SCHEMA = `
@@ -369,7 +369,10 @@ describe.runIf(capabilities.changes)("the event change", () => {
   it("begins when the lock goes that is in the way of that", async () => {
     const path = await temporaryPath();
     const other = openEngine(path);
-    const pool = await openPool({ readers: 0, pragmas: { journal_mode: "delete" } }, path);
+    const pool = await openPool(
+      { readers: 0, pragmas: { journal_mode: "delete" }, setup: tellsOfLocks },
+      path,
+    );
     // The rollback also drops the schema that the connection knew.
     await rejection(
       pool.transaction(async (tx) => {
@@ -379,8 +382,7 @@ describe.runIf(capabilities.changes)("the event change", () => {
     );
     other.exec("BEGIN EXCLUSIVE");
     const changes = listen(pool);
-    // Longer than SQLite waits before it says that there is a lock, which nobody is told of.
-    await sleep(60);
+    await lockMet(path);
     other.exec("COMMIT");
     await pool.run("INSERT INTO t (x) VALUES (1)");
     expect(changes).toEqual([change({ t: [1] })]);
@@ -411,15 +413,14 @@ describe.runIf(capabilities.changes)("what is changed beside locks and faults", 
   const rollback = { pragmas: { journal_mode: "delete" }, readers: 0, writers: 1 };
 
   it("is told although a lock had to be waited for before it was known which tables it changes", async () => {
-    const pool = await openPool({ ...rollback, timeout: 20_000 });
+    const pool = await openPool({ ...rollback, timeout: 20_000, setup: tellsOfLocks });
     const changes = listen(pool);
     await pool.run("INSERT INTO w VALUES (1, 1)");
     const other = openEngine(pool.path);
     other.exec("BEGIN EXCLUSIVE; CREATE TABLE late (a PRIMARY KEY) WITHOUT ROWID");
     const script = pool.exec("INSERT INTO w VALUES (2, 2); INSERT INTO w VALUES (3, 3)");
     const written = pool.run("INSERT INTO w VALUES (4, 4)");
-    // Longer than SQLite waits before it says that there is a lock, which nobody is told of.
-    await sleep(150);
+    await lockMet(pool.path, 3);
     expect(changes.splice(0)).toEqual([change({ w: true })]);
     other.exec("COMMIT");
     expect(await written).toMatchObject({ changes: 1 });
