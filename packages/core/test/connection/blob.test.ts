@@ -231,6 +231,7 @@ print(json.dumps(out))`);
     await source.executescript("CREATE TABLE s (b)");
     await source.backup(db);
     expect(await rejection(blob.read(1))).toMatchObject(ABORTED);
+    expect(blob.tell()).toBe(0);
     await blob.close();
     await blob.close();
     const file = await open(await temporaryPath());

@@ -100,8 +100,8 @@ describe("a lane", () => {
     expect(await reasonOf(here)).toEqual(new RangeError("over"));
     expect(await reasonOf(below)).toEqual(new RangeError("over"));
     expect(child.waiting).toBe(1);
-    child.abandon(over);
-    expect(await reasonOf(commit)).toEqual(new RangeError("over"));
+    child.abandon(() => new RangeError("abandoned"));
+    expect(await reasonOf(commit)).toEqual(new RangeError("abandoned"));
     expect(sent).toEqual([]);
   });
 

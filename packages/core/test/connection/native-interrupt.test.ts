@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { capabilities, connect, createPool, OperationalError } from "@sqlite-aio/core";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { endless, endlessInsert, entrance } from "../support/endless.ts";
-import { abortedWithin, holds, until } from "../support/pool-support.ts";
+import { abortedWithin, holds, stopTheClock, until } from "../support/pool-support.ts";
 import { random } from "../support/random.ts";
 import { timeFactor } from "../support/time-factor.ts";
 
@@ -48,6 +48,29 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
       expect(results, `round ${round}`).toEqual(expected);
     }
     expect(await db.executeFetchall(counting(10))).toEqual([[10]]);
+  });
+
+  it.each([
+    ["a read", 100, "SELECT hold(?)"],
+    ["a write", 2000, "INSERT INTO t SELECT hold(?)"],
+  ])("%s that cannot be stopped keeps its caller for %i ms", async (_, limit, sql) => {
+    const db = await open(":memory:", { isolationLevel: null });
+    await db.execute("CREATE TABLE t (a)");
+    const held = await holds(db);
+    stopTheClock();
+    const controller = new AbortController();
+    let told: unknown = null;
+    const { signal } = controller;
+    const outcome = rejection(db.execute(sql, [held.name(0)], { signal })).then((error) => (told = error));
+    await held.entered(0);
+    controller.abort(reason);
+    vi.advanceTimersByTime(limit);
+    await nextTurn();
+    expect(told).toBe(null);
+    // It looks every 20 ms.
+    vi.advanceTimersByTime(40);
+    expect(await outcome).toBe(reason);
+    await held.release(0);
   });
 
   it("interrupt() stops what was called before and nothing that is called after", async () => {

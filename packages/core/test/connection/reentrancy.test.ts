@@ -10,6 +10,7 @@ import {
   runHolding,
 } from "../../dist/connection/reentrancy.js";
 import { ProgrammingError } from "../../dist/errors/errors.js";
+import { gate } from "../support/gate.ts";
 
 /** A hold that keeps calls from its owner until it ends. */
 class Holding implements Held {
@@ -124,4 +125,18 @@ describe("the callbacks of a pool", () => {
     await after;
     expect(seen).toEqual([true, false, true, true, false, false]);
   });
+});
+
+it("a callback that is over is no caller, also while another one of its owner runs", async () => {
+  const owner = new Reentrancy();
+  const [later, end] = [gate(), gate()];
+  let late!: Promise<boolean>;
+  await owner.inside(() => {
+    late = later.opened.then(() => owner.enclosesCaller);
+  });
+  const other = owner.inside(() => end.opened);
+  later.open();
+  expect(await late).toBe(false);
+  end.open();
+  await other;
 });

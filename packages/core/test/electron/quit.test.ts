@@ -5,6 +5,7 @@ import { openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeApp, FakeEvent, FakeWindow } from "./fake-electron.ts";
 import { gate } from "../support/gate.ts";
+import { stopTheClock } from "../support/pool-support.ts";
 import { timeFactor } from "../support/time-factor.ts";
 
 async function openPool(path?: string): Promise<Pool> {
@@ -55,6 +56,19 @@ describe("closeOnQuit", () => {
     pool.open();
     await quit;
     expect(pool.close.mock.calls).toEqual([[{ timeout: 1234 }]]);
+  });
+
+  it("has no timer once the pool is closed, which would keep the app from its end", async () => {
+    stopTheClock();
+    const pool = slowPool();
+    const app = new FakeApp();
+    closeOnQuit(app, pool);
+    const quit = gone(app);
+    app.quit();
+    expect(vi.getTimerCount()).toBe(1);
+    pool.open();
+    await quit;
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it("quits also with a pool that was closed before", async () => {
@@ -167,15 +181,16 @@ describe("closeOnQuit, when closing goes wrong", () => {
   afterEach(() => void process.off("warning", onWarning));
 
   it("quits half a second after the timeout, with a warning, where the pool never closes", async () => {
+    stopTheClock();
     const pool = slowPool();
     const app = new FakeApp();
     closeOnQuit(app, pool, { timeout: 20 });
     const quit = gone(app);
-    const since = performance.now();
     app.quit();
+    await vi.advanceTimersByTimeAsync(519);
+    expect(app.gone).toBe(false);
+    vi.advanceTimersByTime(1);
     await quit;
-    expect(performance.now() - since).toBeGreaterThan(510);
-    expect(performance.now() - since).toBeLessThan(3000 * timeFactor());
     await eventually(() => expect(warnings.join()).toContain("longer than 20 ms"));
   });
 

@@ -22,6 +22,8 @@ import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
 import { endsWithTest } from "../support/child.ts";
 import { type Engine, openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
+import { gate } from "../support/gate.ts";
+import { until } from "../support/pool-support.ts";
 
 interface Database {
   person: {
@@ -1332,6 +1334,35 @@ describe("migrations", () => {
     goOn.resolve();
     expect((await first).results?.length).toBe(1);
     expect(await last).toMatchObject({ results: [] });
+  });
+
+  it("have their turns in the order in which they came, and leave no timer", async () => {
+    const limit = 7_654_321;
+    const [set, cleared] = [vi.spyOn(globalThis, "setTimeout"), vi.spyOn(globalThis, "clearTimeout")];
+    onTestFinished(() => void vi.restoreAllMocks());
+    const waits = () => set.mock.results.filter((_, call) => set.mock.calls[call]![1] === limit);
+    const { db } = await opened({}, { migrationLockTimeout: limit });
+    const [inside, goOn] = [gate(), gate()];
+    const slow: Migration = {
+      async up() {
+        inside.open();
+        await goOn.opened;
+      },
+    };
+    const first = migrator(db, { "1_slow": slow }).migrateToLatest();
+    await inside.opened;
+    const order: number[] = [];
+    const later: Promise<unknown>[] = [];
+    for (const place of [1, 2, 3]) {
+      const turn = migrator(db, { "1_slow": slow }).migrateToLatest();
+      later.push(turn.then(() => order.push(place)));
+      await until(() => waits().length === place);
+    }
+    goOn.open();
+    await Promise.all([first, ...later]);
+    expect(order).toEqual([1, 2, 3]);
+    const timers = waits().map(({ value }) => value);
+    expect(cleared.mock.calls.map(([timer]) => timer)).toEqual(expect.arrayContaining(timers));
   });
 
   it("give up waiting for another's after the time they are given", async () => {

@@ -56,6 +56,16 @@ describe("a deadline", () => {
     expect(removed).toHaveBeenCalledTimes(2);
   });
 
+  it("tells who watches that it was ended, and nobody who has stopped watching", () => {
+    const deadline = new Deadline({});
+    const told: unknown[] = [];
+    const stop = deadline.watch(() => told.push("stopped"));
+    deadline.watch((reason) => told.push(reason));
+    stop();
+    deadline.end("left");
+    expect(told).toEqual(["left"]);
+  });
+
   it("can be ended before its time, for a reason of one's own", async () => {
     const deadline = new Deadline({});
     const signals: unknown[] = [];

@@ -14,3 +14,7 @@ describe("a pool", () => {
     expect(await leftBehind("forced")).toEqual({ timers: [], threads: 0 });
   });
 });
+
+it("uses of databases by key leave no timer, also if they had to wait", async () => {
+  expect(await leftBehind("pools")).toEqual({ waited: true, holding: 0, timers: [], listeners: 0 });
+});

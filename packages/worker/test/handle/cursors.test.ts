@@ -11,10 +11,10 @@ function cursorOver(rows: number, length: number): { cursor: ThreadCursor; texts
 }
 
 /** The rows of each answer, until there are no more. */
-function answers(cursor: ThreadCursor): unknown[][] {
+function answers(cursor: ThreadCursor, limit = -1): unknown[][] {
   const given: unknown[][] = [];
   const out = { rows: (rows: unknown[]) => void given.push(rows) } as unknown as ReplyWriter;
-  while (!cursor.done) cursor.answer(out, -1, 1, never);
+  while (!cursor.done) cursor.answer(out, limit, 1, never);
   return given;
 }
 
@@ -26,9 +26,9 @@ describe("the answers of a cursor", () => {
     expect(given.flat()).toEqual(texts);
   });
 
-  it("hold 2,048 rows at the most", () => {
+  it.each([-1, 4000])("hold 2,048 rows at the most, where %i are asked for", (limit) => {
     const { cursor, texts } = cursorOver(5000, 1);
-    const given = answers(cursor);
+    const given = answers(cursor, limit);
     expect(given.map((rows) => rows.length)).toEqual([2048, 2048, 904]);
     expect(given.flat()).toEqual(texts);
   });

@@ -1,5 +1,9 @@
+import { createRequire } from "node:module";
 import { describe, expect, it } from "vitest";
+import type { EngineDatabase } from "../../dist/engine/engine-api.js";
 import { Statement } from "../../dist/handle/statement.js";
+
+const Engine = createRequire(import.meta.url)("better-sqlite3") as new (path: string) => EngineDatabase;
 
 const insert = (): Statement => new Statement(1, "INSERT INTO t VALUES (?)", null);
 
@@ -26,5 +30,29 @@ describe("a statement in the transaction of others", () => {
     statement.leavesRows = false;
     statement.callsOut = true;
     expect(statement.needsGuard).toBe(true);
+  });
+});
+
+describe("a statement", () => {
+  it("is quick once it has been, unless it alters the schema: answers before it would have the new names", () => {
+    const select = new Statement(1, "SELECT 1", null);
+    const alter = new Statement(2, "ALTER TABLE t RENAME a TO b", null);
+    for (const statement of [select, alter]) {
+      expect(statement.quick).toBe(false);
+      statement.spent(0);
+    }
+    expect([select.quick, alter.quick]).toEqual([true, false]);
+  });
+
+  it("is compiled once more while it is being stepped", () => {
+    const db = new Engine(":memory:");
+    const statement = new Statement(1, "SELECT 1", null);
+    const first = statement.handle(db);
+    expect(statement.handle(db)).toBe(first);
+    statement.lend(first);
+    expect(statement.handle(db)).not.toBe(first);
+    statement.giveBack(first);
+    expect(statement.handle(db)).toBe(first);
+    db.close();
   });
 });

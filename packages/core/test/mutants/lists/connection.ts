@@ -136,6 +136,12 @@ export const CONNECTION = mutantsOf("packages/core/src", "packages/core/test/con
     tests: ["left-behind"],
   },
   {
+    what: "a COMMIT that waits for a lock cannot be given up",
+    find: "    const onAbort = (): void => this.#inner.channel.discourage(call);",
+    replace: "    const onAbort = (): void => {};",
+    tests: ["transaction"],
+  },
+  {
     what: "cursors that a transaction leaves half read are kept",
     find: "    this.#inner.cursors.closeAll();\n",
     replace: "",
@@ -162,6 +168,13 @@ export const CONNECTION = mutantsOf("packages/core/src", "packages/core/test/con
     replace: "  #leave(): void {",
     tests: ["transaction"],
     survives: "`#close` has ended the handle already, but where BEGIN failed; then nobody was given it",
+  },
+  {
+    file: "connection/handle-controls.ts",
+    what: "a function that cannot be created leaves its closure behind",
+    find: "      channel.closures.forget(definition.source);\n",
+    replace: "",
+    tests: ["left-behind"],
   },
   {
     file: "connection/row-iterator.ts",
@@ -282,7 +295,7 @@ export const CONNECTION = mutantsOf("packages/core/src", "packages/core/test/con
     what: "a callback that is over counts as a caller",
     find: "    if (!scope.held.ended && scope.held.keepsFrom(owner)) return true;",
     replace: "    if (scope.held.keepsFrom(owner)) return true;",
-    tests: ["lane", "transaction", "reentrancy"],
+    tests: ["reentrancy"],
   },
   {
     file: "values/batch.ts",

@@ -400,7 +400,7 @@ export const POOL = mutantsOf("packages/core/src/pool", "packages/core/test/pool
   {
     file: "functions.ts",
     what: "a function that a member refused is kept",
-    find: "        if (before === undefined) this.#byKey.delete(key);\n",
+    find: "      if (at >= 0) definitions.splice(at, 1);\n      if (definitions.length === 0) this.#byKey.delete(key);\n",
     replace: "",
     tests: ["functions"],
   },

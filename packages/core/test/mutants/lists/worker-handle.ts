@@ -28,13 +28,19 @@ export const WORKER_HANDLE = mutantsOf("packages/worker/src", "packages/worker/t
     what: "cursors are kept open by the end of a lease",
     find: "    for (const cursor of this.#cursors.values()) cursor.close();\n    this.#cursors.clear();",
     replace: "",
-    tests: [`${CORE}/pool/lease`],
+    tests: ["handle/open-cursors"],
   },
   {
     file: "handle/lock-wait.ts",
     what: "all locks of a script share one timeout",
     find: "if (this.#locked?.progress !== progress) {",
     replace: "if (this.#locked === null) {",
+    tests: [`${CORE}/connection/locks`],
+  },
+  {
+    what: "a lock is waited for although the timeout is 0",
+    find: "if (now - this.#locked.since >= this.#timeout) return false;",
+    replace: "if (now - this.#locked.since >= (this.#timeout || 5000)) return false;",
     tests: [`${CORE}/connection/locks`],
   },
   {
@@ -126,7 +132,7 @@ export const WORKER_HANDLE = mutantsOf("packages/worker/src", "packages/worker/t
     what: "what alters the schema is quick",
     find: "    return this.#cost < QUICK_MS && this.keepsSchema;",
     replace: "    return this.#cost < QUICK_MS;",
-    tests: [`${CORE}/connection/cursor`],
+    tests: ["handle/statement"],
   },
   {
     what: "a statement that has failed needs no guard",
@@ -144,7 +150,7 @@ export const WORKER_HANDLE = mutantsOf("packages/worker/src", "packages/worker/t
     what: "a handle that is being stepped is used again",
     find: "    const handle = this.#lent ? this.#compile(db) : this.#handle;",
     replace: "    const handle = this.#handle;",
-    tests: [`${CORE}/connection/cursor`],
+    tests: ["handle/statement"],
   },
   {
     file: "handle/limits.ts",
@@ -178,7 +184,7 @@ export const WORKER_HANDLE = mutantsOf("packages/worker/src", "packages/worker/t
     what: "no bound on the rows of a packet",
     find: "  return limit < 0 ? PACKET_ROWS : Math.min(limit, PACKET_ROWS);",
     replace: "  return limit < 0 ? PACKET_ROWS : limit;",
-    tests: [`${CORE}/connection/cursor`],
+    tests: ["handle/cursors"],
   },
   {
     what: "no bound on the bytes of a packet",

@@ -324,6 +324,10 @@ describe.runIf(capabilities.changes)("the event change", () => {
       await look(pool);
       pool.off("change", listener);
       expect(vi.getTimerCount()).toBe(timers);
+      pool.once("change", listener);
+      expect(vi.getTimerCount()).toBe(timers + 1);
+      await pool.run("INSERT INTO t (x) VALUES (3)");
+      expect(vi.getTimerCount()).toBe(timers);
     }
   });
 
