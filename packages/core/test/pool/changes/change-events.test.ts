@@ -249,8 +249,8 @@ describe.runIf(capabilities.changes)("the event change", () => {
     const heard = Promise.withResolvers<Change>();
     pool.on("change", ({ tables, rowids }) => {
       Reflect.set(tables, "length", 0);
-      Reflect.deleteProperty(rowids, "t");
       Reflect.set(rowids.t!, 0, 99);
+      Reflect.deleteProperty(rowids, "t");
     });
     pool.once("change", (event) => {
       Reflect.set(event, "schema", true);
