@@ -205,3 +205,62 @@ export class CursorRows {
     this.#handle.cursors.delete(this.#id);
   }
 }
+
+/** An execute() of a cursor, and the fetches that read its rows. */
+export class Execution {
+  /** Null once it is answered: it holds the first rows. */
+  #opening: Call | null;
+  #rows: CursorRows | null = null;
+  /** Fetches under way. */
+  #fetches = 0;
+  #replaced = false;
+
+  constructor(call: Call) {
+    this.#opening = call;
+  }
+
+  /** Its call, until it is answered. */
+  get opening(): Call | null {
+    return this.#opening;
+  }
+
+  /** Null before the answer, and if it failed. */
+  get rows(): CursorRows | null {
+    return this.#rows;
+  }
+
+  /** The cursor was used again, and no fetch that began before needs the rows. */
+  get unwanted(): boolean {
+    return this.#replaced && this.#fetches === 0;
+  }
+
+  /** Notes the answer. */
+  opened(rows: CursorRows | null): void {
+    this.#rows = rows;
+    this.#opening = null;
+  }
+
+  /** Runs `read` as soon as there is an answer; `none` if there are no rows. `check` is called after the wait. */
+  async fetch<T>(none: T, read: (rows: CursorRows) => Promise<T>, check: () => void): Promise<T> {
+    this.#fetches++;
+    try {
+      if (this.#opening !== null) {
+        // Whoever called execute() awaits this promise first, and then calls opened().
+        while (this.#opening !== null) await this.#opening.promise.then(ignore, ignore);
+        check();
+      }
+      return this.#rows === null ? none : await read(this.#rows);
+    } finally {
+      this.#fetches--;
+      if (this.unwanted) this.#rows?.close();
+    }
+  }
+
+  /** The cursor is used again. Fetches that began before get their rows, as they are called in order. */
+  replaced(): void {
+    this.#replaced = true;
+    if (this.#fetches === 0) this.#rows?.close();
+  }
+}
+
+function ignore(): void {}

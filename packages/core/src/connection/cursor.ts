@@ -5,7 +5,7 @@ import { executeBatches } from "./executemany.js";
 import type { ParametersOf } from "../values/bind.js";
 import type { Call } from "../thread/call.js";
 import type { Connection } from "./connection.js";
-import { CursorRows } from "./cursor-rows.js";
+import { CursorRows, Execution } from "./cursor-rows.js";
 import { ProgrammingError, readOnly } from "../errors/errors.js";
 import { boolean, type CallOptions, integer, checkOptions } from "../options/connect-options.js";
 import { LEGACY_TRANSACTION_CONTROL } from "../options/autocommit.js";
@@ -49,14 +49,11 @@ export class Cursor {
   readonly #connection: Connection | null;
   readonly #flags: number;
   readonly #handle: Handle;
-  /** Number of the cursor in the thread, for the statement that was started last. */
-  #id = 0;
-  /** That statement's call, until it is answered. */
-  #opening: Call | null = null;
-  #result: CursorRows | null = null;
+  /** The last execute(). */
+  #current: Execution | null = null;
   /** Rows are made when they are fetched, with the row factory that is set then. */
   #make: RowMaker | null = null;
-  #madeFor: unknown = null;
+  #madeFor: { readonly execution: Execution; readonly textFactory: unknown } | null = null;
   #closed = false;
   #shape: Shape | null = null;
   #description: ColumnDescription[] | null = null;
@@ -143,8 +140,10 @@ export class Cursor {
 
   /** @internal Cancels what the caller waits for: the statement that is being started, or the next rows. */
   giveUp(reason: unknown): void {
-    if (this.#opening !== null) this.#handle.giveUp(this.#opening, reason);
-    this.#result?.giveUp(reason);
+    const execution = this.#current;
+    const opening = execution?.opening ?? null;
+    if (opening !== null) this.#handle.giveUp(opening, reason);
+    execution?.rows?.giveUp(reason);
   }
 
   /** @internal Gives a row factory's cursor the description of rows that the cursor did not fetch itself. */
@@ -164,14 +163,14 @@ export class Cursor {
     this.#check();
     const handle = this.#handle;
     const call = handle.query(Mode.CURSOR, sql, parameters, this.#spec(integerFlag(options)));
-    this.#send(call, options, this.execute);
+    const execution = this.#send(call, options, this.execute);
     try {
       await call.promise;
     } catch (reason) {
-      if (this.#opening === call) this.#opening = null;
+      execution.opened(null);
       throw toError(reason, call);
     }
-    return this.#opened(call);
+    return this.#opened(execution, call);
   }
 
   /**
@@ -187,9 +186,7 @@ export class Cursor {
     const call = this.#handle.query(Mode.CURSOR, sql, parameters, this.#spec(integerFlag(limits)));
     return async () => {
       this.#check();
-      this.#send(call, limits, this.execute);
-      await this.#handle.settle(call);
-      return this.#opened(call);
+      return await this.#started(this.#send(call, limits, this.execute), call);
     };
   }
 
@@ -197,9 +194,7 @@ export class Cursor {
   async executeBound(sql: string, values: readonly SqlValue[]): Promise<this> {
     this.#check();
     const call = this.#handle.queryBound(Mode.CURSOR, sql, values, this.#spec(0));
-    this.#send(call, undefined, this.executeBound);
-    await this.#handle.settle(call);
-    return this.#opened(call);
+    return await this.#started(this.#send(call, undefined, this.executeBound), call);
   }
 
   /** Runs a DML statement once for each parameter set of an Iterable or AsyncIterable, in bounded memory. */
@@ -229,28 +224,31 @@ export class Cursor {
   /** The next row, null at the end. */
   async fetchone<R = AnyRow>(options?: CallOptions): Promise<R | null> {
     this.#check();
-    if (this.#opening !== null) await this.#ready();
-    const result = this.#result;
-    if (result === null) return null;
-    const deadline = result.here ? undefined : Deadline.of(options);
-    while (!result.here) if (!(await result.refill(deadline))) return null;
-    return this.#take(result) as R;
+    const execution = this.#current;
+    if (execution === null) return null;
+    if (execution.rows?.here) return this.#take(execution) as R;
+    return await this.#fetch(execution, null, async (rows) => {
+      const deadline = rows.here ? undefined : Deadline.of(options);
+      while (!rows.here) if (!(await rows.refill(deadline))) return null;
+      return this.#take(execution) as R;
+    });
   }
 
   /** The next `size` rows (default {@link arraysize}), fewer at the end. */
   async fetchmany<R = AnyRow>(size: number = this.#arraysize, options?: CallOptions): Promise<R[]> {
     this.#check();
-    if (this.#opening !== null) await this.#ready();
     integer(size, "size", 1, 0);
-    const deadline = Deadline.of(options);
-    const result = this.#result;
-    const rows: R[] = [];
-    if (result === null) return rows;
-    while (rows.length < size) {
-      if (result.here) rows.push(this.#take(result) as R);
-      else if (!(await result.refill(deadline))) break;
-    }
-    return rows;
+    const execution = this.#current;
+    if (execution === null) return [];
+    return await this.#fetch(execution, [], async (result) => {
+      const deadline = Deadline.of(options);
+      const rows: R[] = [];
+      while (rows.length < size) {
+        if (result.here) rows.push(this.#take(execution) as R);
+        else if (!(await result.refill(deadline))) break;
+      }
+      return rows;
+    });
   }
 
   /**
@@ -259,40 +257,45 @@ export class Cursor {
    */
   async fetchchunk<R = AnyRow>(options?: CallOptions): Promise<R[]> {
     this.#check();
-    const result = this.#result;
-    if (result === null) return [];
-    const deadline = result.here ? undefined : Deadline.of(options);
-    while (!result.here) if (!(await result.refill(deadline))) return [];
-    // take() also requests the next chunk.
-    const first = this.#take(result);
-    const rows = this.#takeAll(result);
-    rows.unshift(first);
-    return rows as R[];
+    const execution = this.#current;
+    if (execution === null) return [];
+    return await this.#fetch(execution, [], async (result) => {
+      const deadline = result.here ? undefined : Deadline.of(options);
+      while (!result.here) if (!(await result.refill(deadline))) return [];
+      // take() also requests the next chunk.
+      const first = this.#take(execution);
+      const rows = this.#takeAll(execution, result);
+      rows.unshift(first);
+      return rows as R[];
+    });
   }
 
   /** All rows that are left. */
   async fetchall<R = AnyRow>(options?: CallOptions): Promise<R[]> {
     this.#check();
-    if (this.#opening !== null) await this.#ready();
-    const deadline = Deadline.of(options);
-    const result = this.#result;
-    if (result === null) return [];
-    const rows = this.#takeAll(result) as R[];
-    while (result.expecting) {
-      await result.refill(deadline);
-      for (const row of this.#takeAll(result)) rows.push(row as R);
-    }
-    const settings = this.#settings;
-    const call = await result.rest(buildsObjects(settings) && !result.rawText, deadline);
-    if (call !== null) for (const row of makeRows(call, settings, () => this)) rows.push(row as R);
-    return rows;
+    const execution = this.#current;
+    if (execution === null) return [];
+    return await this.#fetch(execution, [], async (result) => {
+      const deadline = Deadline.of(options);
+      const rows = this.#takeAll(execution, result) as R[];
+      while (result.expecting) {
+        await result.refill(deadline);
+        for (const row of this.#takeAll(execution, result)) rows.push(row as R);
+      }
+      const settings = this.#settings;
+      const call = await result.rest(buildsObjects(settings) && !result.rawText, deadline);
+      if (call !== null)
+        for (const row of makeRows(call, settings, () => this.#shownTo(execution))) rows.push(row as R);
+      return rows;
+    });
   }
 
   /** Drops the remaining rows and their locks. A closed cursor takes no further calls. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#handle.check();
-    const halfRead = this.#letGo();
+    const halfRead = this.#current?.rows?.close() ?? false;
+    this.#current = null;
     this.#closed = true;
     if (!halfRead) return;
     const released = this.#handle.control(Verb.BARRIER);
@@ -316,9 +319,10 @@ export class Cursor {
 
   get #state(): string {
     if (this.#closed || this.#handle.closed) return "closed";
-    if (this.#opening !== null) return "running";
-    if (this.#result === null) return "unused";
-    return this.#result.exhausted ? "read" : "half read";
+    if ((this.#current?.opening ?? null) !== null) return "running";
+    const rows = this.#current?.rows ?? null;
+    if (rows === null) return "unused";
+    return rows.exhausted ? "read" : "half read";
   }
 
   /** Iterates over the remaining rows. Leaving the loop leaves the cursor open, as in aiosqlite. */
@@ -328,7 +332,7 @@ export class Cursor {
         // A buffered row costs one resolved promise, not the machinery of an async generator.
         if (!this.#buffered) return this.#nextSlow();
         try {
-          return Promise.resolve({ value: this.#take(this.#result!), done: false as const });
+          return Promise.resolve({ value: this.#take(this.#current!), done: false as const });
         } catch (error) {
           return Promise.reject(error);
         }
@@ -341,11 +345,11 @@ export class Cursor {
 
   /** @internal The next row as an iterator result, if it is buffered; else undefined. */
   takeBuffered(): { value: AnyRow; done: false } | undefined {
-    return this.#buffered ? { value: this.#take(this.#result!) as AnyRow, done: false } : undefined;
+    return this.#buffered ? { value: this.#take(this.#current!) as AnyRow, done: false } : undefined;
   }
 
   get #buffered(): boolean {
-    return this.#result?.here === true && !this.#closed && !this.#handle.closed;
+    return this.#current?.rows?.here === true && !this.#closed && !this.#handle.closed;
   }
 
   async #nextSlow(): Promise<IteratorResult<unknown>> {
@@ -360,56 +364,69 @@ export class Cursor {
     return { cursor, limit: this.#iterChunkSize, flags: all, objects: false };
   }
 
-  #send(call: Call, options: CallOptions | undefined, caller: Caller | null): void {
+  #send(call: Call, options: CallOptions | undefined, caller: Caller | null): Execution {
     this.#handle.submit(call, options, caller);
     this.#reset();
-    this.#id = call.cursor;
-    this.#opening = call;
+    return (this.#current = new Execution(call));
   }
 
-  #opened(call: Call): this {
-    if (this.#opening === call) this.#opening = null;
-    if (call.refused) throw readOnly(call.sql);
-    this.#adopt(call);
-    return this;
-  }
-
-  /** Waits for the statement that was started last: fetches read its rows. Its own caller gets its error. */
-  async #ready(): Promise<void> {
-    // execute() awaits this promise first, so it has adopted the rows before this continues.
-    while (this.#opening !== null) await this.#opening.promise.then(ignore, ignore);
-    this.#check();
-  }
-
-  #adopt(call: Call): void {
-    if (call.cursor !== this.#id) {
-      // Another execute() on this cursor was started meanwhile.
-      if (call.more) this.#handle.release(call.cursor);
-      return;
+  async #started(execution: Execution, call: Call): Promise<this> {
+    try {
+      await this.#handle.settle(call);
+    } catch (error) {
+      execution.opened(null);
+      throw error;
     }
+    return this.#opened(execution, call);
+  }
+
+  #opened(execution: Execution, call: Call): this {
+    // Another execute() on this cursor may have been started meanwhile.
+    if (call.refused || this.#closed || execution.unwanted) {
+      execution.opened(null);
+      if (call.refused) throw readOnly(call.sql);
+      if (call.more) this.#handle.release(call.cursor);
+      return this;
+    }
+    execution.opened(new CursorRows(this.#handle, call, this.#iterChunkSize));
+    if (execution !== this.#current) return this;
     this.describe(call.shape);
     this.#rowcount = call.changes;
     this.#lastrowid = call.lastInsertRowid;
-    this.#result = new CursorRows(this.#handle, call, this.#iterChunkSize);
+    return this;
+  }
+
+  /** Reads rows of an execute(), after its answer. Its own caller gets its error: then there are none. */
+  #fetch<T>(execution: Execution, none: T, read: (rows: CursorRows) => Promise<T>): Promise<T> {
+    return execution.fetch(none, read, () => this.#check());
   }
 
   get #settings(): RowSettings {
     return { ...rowSettings(this.#handle.settings), rowFactory: this.#rowFactory };
   }
 
-  #take(result: CursorRows): unknown {
-    const cells = result.take();
+  #take(execution: Execution): unknown {
+    const rows = execution.rows!;
+    const cells = rows.take();
     const { textFactory } = this.#handle.settings;
-    if (this.#make === null || this.#madeFor !== textFactory) {
-      this.#make = rowMaker(this.#shape, this.#settings, result.rawText, () => this);
-      this.#madeFor = textFactory;
+    const madeFor = this.#madeFor;
+    if (this.#make === null || madeFor?.execution !== execution || madeFor.textFactory !== textFactory) {
+      this.#make = rowMaker(rows.shape, this.#settings, rows.rawText, () => this.#shownTo(execution));
+      this.#madeFor = { execution, textFactory };
     }
     return this.#make(cells);
   }
 
-  #takeAll(result: CursorRows): unknown[] {
-    const answered = { rows: result.takeAll(), shape: this.#shape, objects: false, rawText: result.rawText };
-    return makeRows(answered, this.#settings, () => this);
+  #takeAll(execution: Execution, result: CursorRows): unknown[] {
+    const { shape, rawText } = result;
+    const answered = { rows: result.takeAll(), shape, objects: false, rawText };
+    return makeRows(answered, this.#settings, () => this.#shownTo(execution));
+  }
+
+  /** The cursor that a row factory gets: it describes the statement of its rows. */
+  #shownTo(execution: Execution): Cursor {
+    if (execution === this.#current) return this;
+    return new Cursor(this.#connection, this.#handle, this.#flags).describe(execution.rows?.shape ?? null);
   }
 
   #check(): void {
@@ -417,24 +434,14 @@ export class Cursor {
     if (this.#closed) throw closedCursor();
   }
 
-  /** True if the thread held unread rows. */
-  #letGo(): boolean {
-    const halfRead = this.#result?.close() ?? false;
-    this.#result = null;
-    this.#opening = null;
-    this.#id = 0;
-    return halfRead;
-  }
-
   /** Before the next statement. */
   #reset(): void {
-    this.#letGo();
+    this.#current?.replaced();
+    this.#current = null;
     this.describe(null);
     this.#rowcount = -1;
   }
 }
-
-function ignore(): void {}
 
 function closedCursor(): ProgrammingError {
   return new ProgrammingError("Cannot operate on a closed cursor.", { code: "SQLITE_MISUSE" });

@@ -85,6 +85,51 @@ describe("execute", () => {
     await db.execute("DROP TABLE t");
   });
 
+  it("gives each fetch the rows of the execute() before it, when none of them is awaited", async () => {
+    const db = await open();
+    const cursor = await db.cursor();
+    const told: string[] = [];
+    cursor.rowFactory = ({ description }, row) => {
+      told.push([description![0]![0], row[0]].join(" "));
+      return row;
+    };
+    const results = await Promise.all([
+      cursor.execute(numbers(3000, "i AS a")),
+      cursor.fetchone(),
+      cursor.fetchmany(2),
+      cursor.fetchall(),
+      cursor.execute("SELECT 'b' AS b"),
+      cursor.fetchchunk(),
+      cursor.execute("SELECT missing").catch(() => "failed"),
+      cursor.fetchone(),
+      cursor.execute("SELECT 'c' AS c UNION ALL SELECT 'd'"),
+      cursor.fetchone(),
+      cursor.executescript("CREATE TABLE t (a)"),
+      cursor.fetchone(),
+    ]);
+    const all = results[3] as unknown[];
+    expect([results[1], results[2], all[0], all.length]).toEqual([[0], [[1], [2]], [3], 2997]);
+    expect(results.slice(5, 12)).toEqual([[["b"]], "failed", null, cursor, ["c"], cursor, null]);
+    const named = Array.from({ length: 3000 }, (_, at) => `a ${at}`);
+    expect(told.toSorted()).toEqual([...named, "b b", "c c"].toSorted());
+    // Nothing of them is left half read: that would keep the table.
+    await db.execute("DROP TABLE t");
+  });
+
+  it("lets a fetch that waits for further rows have them, though the cursor is used again", async () => {
+    const db = await open(":memory:", { iterChunkSize: 5 });
+    const cursor = await db.execute(numbers(500));
+    const rest = cursor.fetchall();
+    const [, next] = await Promise.all([cursor.execute("SELECT 'other'"), cursor.fetchall()]);
+    expect((await rest).map(([value]) => value)).toEqual(Array.from({ length: 500 }, (_, at) => at));
+    expect(next).toEqual([["other"]]);
+    await cursor.execute(numbers(500));
+    const row = cursor.fetchmany(6);
+    await cursor.execute("CREATE TABLE t (a)");
+    expect(await row).toEqual([[0], [1], [2], [3], [4], [5]]);
+    await db.execute("DROP TABLE t");
+  });
+
   it.each(["", "  \n", "-- only a comment", "/* only */ /* comments", ";", "; ;"])(
     "of the empty statement %j does nothing",
     async (sql) => {
