@@ -229,7 +229,7 @@ export class Execution {
     return this.#rows;
   }
 
-  /** The cursor was used again, and no fetch that began before needs the rows. */
+  /** The cursor was used again or closed, and no fetch that began before needs the rows. */
   get unwanted(): boolean {
     return this.#replaced && this.#fetches === 0;
   }
@@ -240,14 +240,14 @@ export class Execution {
     this.#opening = null;
   }
 
-  /** Runs `read` as soon as there is an answer; `none` if there are no rows. `check` is called after the wait. */
+  /** Runs `read` as soon as there is an answer; `none` if there are no rows, unless `check` throws then. */
   async fetch<T>(none: T, read: (rows: CursorRows) => Promise<T>, check: () => void): Promise<T> {
     this.#fetches++;
     try {
       if (this.#opening !== null) {
         // Whoever called execute() awaits this promise first, and then calls opened().
         while (this.#opening !== null) await this.#opening.promise.then(ignore, ignore);
-        check();
+        if (this.#rows === null) check();
       }
       return this.#rows === null ? none : await read(this.#rows);
     } finally {
@@ -256,7 +256,7 @@ export class Execution {
     }
   }
 
-  /** The cursor is used again. Fetches that began before get their rows, as they are called in order. */
+  /** The cursor is used again or closed. Fetches that began before get their rows, as they are called in order. */
   replaced(): void {
     this.#replaced = true;
     if (this.#fetches === 0) this.#rows?.close();

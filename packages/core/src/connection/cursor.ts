@@ -295,6 +295,7 @@ export class Cursor {
     if (this.#closed) return;
     this.#handle.check();
     const halfRead = this.#current?.rows?.close() ?? false;
+    this.#current?.replaced();
     this.#current = null;
     this.#closed = true;
     if (!halfRead) return;
@@ -381,8 +382,8 @@ export class Cursor {
   }
 
   #opened(execution: Execution, call: Call): this {
-    // Another execute() on this cursor may have been started meanwhile.
-    if (call.refused || this.#closed || execution.unwanted) {
+    // The cursor may have been used again or closed meanwhile. From a handle that is closed, no further rows come.
+    if (call.refused || execution.unwanted || (call.more && this.#handle.closed)) {
       execution.opened(null);
       if (call.refused) throw readOnly(call.sql);
       if (call.more) this.#handle.release(call.cursor);
@@ -398,7 +399,7 @@ export class Cursor {
 
   /** Reads rows of an execute(), after its answer. Its own caller gets its error: then there are none. */
   #fetch<T>(execution: Execution, none: T, read: (rows: CursorRows) => Promise<T>): Promise<T> {
-    return execution.fetch(none, read, () => this.#check());
+    return execution.fetch(none, read, () => this.#handle.check());
   }
 
   get #settings(): RowSettings {

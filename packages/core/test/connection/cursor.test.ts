@@ -116,6 +116,21 @@ describe("execute", () => {
     await db.execute("DROP TABLE t");
   });
 
+  it("gives a fetch its rows though the cursor, or the connection, is closed behind it in the same tick", async () => {
+    const db = await open();
+    const cursor = await db.cursor();
+    expect((await Promise.all([cursor.execute(numbers(200)), cursor.fetchall(), cursor.close()]))[1]).toEqual(
+      upTo(200),
+    );
+    const other = await db.cursor();
+    expect((await Promise.all([other.execute("SELECT 1"), other.fetchone(), db.close()]))[1]).toEqual([1]);
+    const next = await open();
+    const third = await next.cursor();
+    const [, fetched] = [third.execute(numbers(200)), rejection(third.fetchall()), next.close()];
+    // The rows beyond the first chunk cannot be had any more, and a part of them is no answer.
+    expect(await fetched).toMatchObject({ message: "Connection closed" });
+  });
+
   it("lets a fetch that waits for further rows have them, though the cursor is used again", async () => {
     const db = await open(":memory:", { iterChunkSize: 5 });
     const cursor = await db.execute(numbers(500));
