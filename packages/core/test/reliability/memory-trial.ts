@@ -12,6 +12,8 @@ const last = Number(to);
 const CALLERS = 64;
 /** How often a footprint is taken between the first one and the end. */
 const WINDOWS = 5;
+/** For threads that are ending, 100 ms apart. */
+const MOST_LOOKS = 50;
 const collector = new URL("memory-collect.mjs", import.meta.url);
 /** The disk has no part in this. */
 const pragmas = { journal_mode: "wal", synchronous: "OFF" };
@@ -60,9 +62,12 @@ async function growth(
   collectThreads: () => Promise<unknown>,
 ): Promise<unknown> {
   await repeat(first, call);
-  const footprints = [await footprint(collectThreads)];
+  const early = await footprint(collectThreads);
+  const footprints = [early];
   for (let window = 0; window < WINDOWS; window++) {
     await repeat((last - first) / WINDOWS, call);
+    // On a busy machine a thread that was replaced takes its time to end. One that is kept never does.
+    for (let looks = 0; threads() > early.threads && looks < MOST_LOOKS; looks++) await delay(100);
     footprints.push(await footprint(collectThreads));
   }
   return footprints;
