@@ -13,7 +13,7 @@ const CALLERS = 64;
 /** How often a footprint is taken between the first one and the end. */
 const WINDOWS = 5;
 /** For threads that are ending, 100 ms apart. */
-const MOST_LOOKS = 50;
+const MOST_LOOKS = 100;
 const collector = new URL("memory-collect.mjs", import.meta.url);
 /** The disk has no part in this. */
 const pragmas = { journal_mode: "wal", synchronous: "OFF" };
