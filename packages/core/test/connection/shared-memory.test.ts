@@ -13,7 +13,7 @@ import {
 import { describe, expect, it, onTestFinished } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { gate } from "../support/gate.ts";
-import { holds, openPool, poolFunctions, until } from "../support/pool-support.ts";
+import { holds, openPool, poolFunctions } from "../support/pool-support.ts";
 
 /** A name that no other test has. */
 function named(): MemoryDatabase {
@@ -270,19 +270,22 @@ describe.runIf(has)("a pool over a database in memory", () => {
   it("reads on readers where it is told to have some, whose snapshots a write waits for", async () => {
     const pool = await openPool({ readers: 2 }, named());
     await pool.exec("CREATE TABLE t (x); INSERT INTO t VALUES (1)");
-    const { opened, open: leave } = gate();
-    let written = false;
+    const [entered, leaving] = [gate(), gate()];
+    const order: string[] = [];
     const reading = pool.read(async (tx) => {
       expect(await tx.all("SELECT x FROM t")).toEqual([{ x: 1 }]);
-      await opened;
+      entered.open();
+      await leaving.opened;
       expect(await tx.all("SELECT x FROM t")).toEqual([{ x: 1 }]);
+      order.push("read");
     });
-    await until(() => pool.stats().readers > 0);
-    const write = pool.run("INSERT INTO t VALUES (2)").finally(() => (written = true));
-    expect(written).toBe(false);
-    leave();
+    await entered.opened;
+    expect(pool.stats().readers).toBeGreaterThan(0);
+    const write = pool.run("INSERT INTO t VALUES (2)").finally(() => order.push("written"));
+    leaving.open();
     await reading;
     expect(await write).toMatchObject({ changes: 1 });
+    expect(order).toEqual(["read", "written"]);
     expect(await pool.all("SELECT x FROM t")).toEqual([{ x: 1 }, { x: 2 }]);
   });
 
