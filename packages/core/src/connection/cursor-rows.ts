@@ -188,7 +188,7 @@ export class CursorRows {
       this.#release();
       throw new OperationalError("interrupted", { code: "SQLITE_INTERRUPT" });
     }
-    const traits = { sql: this.#sql, shape: this.shape, objects, rawText: this.rawText };
+    const traits = { sql: this.#sql, shape: this.shape, objects };
     const call = new Call(Op.FETCH, null, [this.#id, limit], traits);
     this.#handle.submit(call, deadline, null);
     return call;
@@ -213,6 +213,7 @@ export class Execution {
   #rows: CursorRows | null = null;
   /** Fetches under way. */
   #fetches = 0;
+  /** The cursor was used again or closed. */
   #replaced = false;
 
   constructor(call: Call) {

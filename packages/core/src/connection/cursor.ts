@@ -284,8 +284,10 @@ export class Cursor {
       }
       const settings = this.#settings;
       const call = await result.rest(buildsObjects(settings) && !result.rawText, deadline);
-      if (call !== null)
-        for (const row of makeRows(call, settings, () => this.#shownTo(execution))) rows.push(row as R);
+      if (call === null) return rows;
+      const { objects, shape } = call;
+      const rest = { rows: call.rows, objects, shape, rawText: result.rawText };
+      for (const row of makeRows(rest, settings, () => this.#shownTo(execution))) rows.push(row as R);
       return rows;
     });
   }

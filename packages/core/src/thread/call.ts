@@ -35,8 +35,6 @@ export interface CallTraits {
   readonly parameters?: Parameters | undefined;
   /** Build objects, not arrays. */
   readonly objects?: boolean;
-  /** Each character of a text is a byte of its UTF-8; a QUERY has a flag for it. */
-  readonly rawText?: boolean;
   /** The shape of the rows, if it is known before the answer. */
   readonly shape?: Shape | null;
   /** Buffers that are transferred with the operation. */
@@ -57,6 +55,8 @@ export interface CallTraits {
 
 const NONE: CallTraits = {};
 
+const Mark = { CANCELLED: 1, REPEATED: 2, REFUSED: 4, LEFT: 8, ABANDONED: 16 } as const;
+
 /**
  * One operation on its way to the thread and back. Others report events through its methods; its state is never written
  * from outside.
@@ -72,13 +72,10 @@ export class Call {
   readonly sql: string | undefined;
   readonly parameters: Parameters | undefined;
   readonly objects: boolean;
-  readonly rawText: boolean;
   readonly essential: boolean;
   readonly begins: boolean;
   readonly part: boolean;
   readonly origin: CallSite | null;
-  /** May share a transaction with its neighbours. */
-  readonly grouped: boolean;
   readonly #transfer: readonly ArrayBuffer[];
   readonly #keepsValues: boolean;
   /** The caller's stack, if it was captured by `Error.captureStackTrace`. */
@@ -86,9 +83,9 @@ export class Call {
 
   #stage: number = Stage.WAITING;
   #sequence = 0;
-  #cancelled = false;
+  /** What has become of it, as {@link Mark}s: in one field, so that waiting calls stay small. */
+  #marks = 0;
   #housekeeping: boolean;
-  #repeated = false;
   #trace: CallObserver | null = null;
   /** Allocated on first use, so that waiting calls stay small. */
   #rows: unknown[] | null = null;
@@ -99,10 +96,7 @@ export class Call {
   #changes = -1;
   #lastInsertRowid: number | bigint = 0;
   #value: unknown = undefined;
-  #refused = false;
-  #left = false;
   #givenUp: { readonly reason: unknown } | null = null;
-  #abandoned = false;
   #finished = false;
   #queuedAt = 0;
   #took = 0;
@@ -118,9 +112,6 @@ export class Call {
     this.code = code;
     this.statement = statement;
     this.fields = fields;
-    const flags = code === Op.QUERY ? (fields[1] as number) : 0;
-    this.grouped = (flags & Flag.GROUP) !== 0;
-    this.rawText = (flags & Flag.RAW_TEXT) !== 0 || (traits.rawText ?? false);
     this.sql = traits.sql ?? statement?.sql;
     this.parameters = traits.parameters;
     this.objects = traits.objects ?? false;
@@ -172,7 +163,7 @@ export class Call {
 
   /** The connection only reads, and the statement would have written. */
   get refused(): boolean {
-    return this.#refused;
+    return (this.#marks & Mark.REFUSED) !== 0;
   }
 
   /** Milliseconds that it ran in the thread; an average if several calls were answered together. */
@@ -200,7 +191,7 @@ export class Call {
 
   /** It is marked in the control block. */
   get cancelled(): boolean {
-    return this.#cancelled;
+    return (this.#marks & Mark.CANCELLED) !== 0;
   }
 
   /** It was given up: it rejects with this reason, unless its answer is a result. */
@@ -210,12 +201,12 @@ export class Call {
 
   /** Nobody waits for its answer any more. */
   get left(): boolean {
-    return this.#left;
+    return (this.#marks & Mark.LEFT) !== 0;
   }
 
   /** It was given up while the thread was running it. */
   get abandoned(): boolean {
-    return this.#abandoned;
+    return (this.#marks & Mark.ABANDONED) !== 0;
   }
 
   /** Not counted as a caller's call: a checkpoint of the pool, or a call that was sent again. */
@@ -225,7 +216,7 @@ export class Call {
 
   /** It was taken back once and will not be again: on a busy machine every thread looks slow. */
   get repeated(): boolean {
-    return this.#repeated;
+    return (this.#marks & Mark.REPEATED) !== 0;
   }
 
   /** When it was put into the thread's queue, if that was recorded. */
@@ -236,6 +227,20 @@ export class Call {
   /** The observer; if there is one, the thread times the call. */
   get trace(): CallObserver | null {
     return this.#trace;
+  }
+
+  /** It may share a transaction with its neighbours. */
+  get grouped(): boolean {
+    return (this.#flags & Flag.GROUP) !== 0;
+  }
+
+  /** Each character of a text in its rows is a byte of the text's UTF-8. */
+  get rawText(): boolean {
+    return (this.#flags & Flag.RAW_TEXT) !== 0;
+  }
+
+  get #flags(): number {
+    return this.code === Op.QUERY ? (this.fields[1] as number) : 0;
   }
 
   /** The cursor that a QUERY opens or a FETCH reads. Other calls have none. */
@@ -280,7 +285,7 @@ export class Call {
 
   /** Notes that it was taken back from another thread. */
   repeats(): void {
-    this.#repeated = true;
+    this.#marks |= Mark.REPEATED;
   }
 
   /** Notes that it is in a frame that the thread has, or will get. */
@@ -297,12 +302,12 @@ export class Call {
 
   /** Notes that it is marked in the control block. */
   markCancelled(): void {
-    this.#cancelled = true;
+    this.#marks |= Mark.CANCELLED;
   }
 
   /** Notes that nobody waits for its answer any more: the result whose rows it requests was left. */
   leave(): void {
-    this.#left = true;
+    this.#marks |= Mark.LEFT;
   }
 
   /** Notes that its caller has given it up. Its answer tells whether that was in time. The first reason counts. */
@@ -318,7 +323,7 @@ export class Call {
 
   /** Rejects it while the thread goes on running it. */
   abandon(reason: unknown): void {
-    this.#abandoned = true;
+    this.#marks |= Mark.ABANDONED;
     this.reject(reason);
   }
 
@@ -353,7 +358,7 @@ export class Call {
   }
 
   gotRefusal(): void {
-    this.#refused = true;
+    this.#marks |= Mark.REFUSED;
   }
 
   /** Resolves the call; its answer is complete. */
