@@ -260,7 +260,7 @@ export class Execution {
   /** The cursor is used again or closed. Fetches that began before get their rows, as they are called in order. */
   replaced(): void {
     this.#replaced = true;
-    if (this.#fetches === 0) this.#rows?.close();
+    if (this.unwanted) this.#rows?.close();
   }
 }
 

@@ -224,10 +224,9 @@ export class Cursor {
   /** The next row, null at the end. */
   async fetchone<R = AnyRow>(options?: CallOptions): Promise<R | null> {
     this.#check();
-    const execution = this.#current;
-    if (execution === null) return null;
-    if (execution.rows?.here) return this.#take(execution) as R;
-    return await this.#fetch(execution, null, async (rows) => {
+    const current = this.#current;
+    if (current?.rows?.here) return this.#take(current) as R;
+    return await this.#fetch<R | null>(null, async (rows, execution) => {
       const deadline = rows.here ? undefined : Deadline.of(options);
       while (!rows.here) if (!(await rows.refill(deadline))) return null;
       return this.#take(execution) as R;
@@ -238,9 +237,7 @@ export class Cursor {
   async fetchmany<R = AnyRow>(size: number = this.#arraysize, options?: CallOptions): Promise<R[]> {
     this.#check();
     integer(size, "size", 1, 0);
-    const execution = this.#current;
-    if (execution === null) return [];
-    return await this.#fetch(execution, [], async (result) => {
+    return await this.#fetch<R[]>([], async (result, execution) => {
       const deadline = Deadline.of(options);
       const rows: R[] = [];
       while (rows.length < size) {
@@ -257,9 +254,7 @@ export class Cursor {
    */
   async fetchchunk<R = AnyRow>(options?: CallOptions): Promise<R[]> {
     this.#check();
-    const execution = this.#current;
-    if (execution === null) return [];
-    return await this.#fetch(execution, [], async (result) => {
+    return await this.#fetch<R[]>([], async (result, execution) => {
       const deadline = result.here ? undefined : Deadline.of(options);
       while (!result.here) if (!(await result.refill(deadline))) return [];
       // take() also requests the next chunk.
@@ -273,9 +268,7 @@ export class Cursor {
   /** All rows that are left. */
   async fetchall<R = AnyRow>(options?: CallOptions): Promise<R[]> {
     this.#check();
-    const execution = this.#current;
-    if (execution === null) return [];
-    return await this.#fetch(execution, [], async (result) => {
+    return await this.#fetch<R[]>([], async (result, execution) => {
       const deadline = Deadline.of(options);
       const rows = this.#takeAll(execution, result) as R[];
       while (result.expecting) {
@@ -322,8 +315,9 @@ export class Cursor {
 
   get #state(): string {
     if (this.#closed || this.#handle.closed) return "closed";
-    if ((this.#current?.opening ?? null) !== null) return "running";
-    const rows = this.#current?.rows ?? null;
+    if (this.#current === null) return "unused";
+    const { opening, rows } = this.#current;
+    if (opening !== null) return "running";
     if (rows === null) return "unused";
     return rows.exhausted ? "read" : "half read";
   }
@@ -399,9 +393,15 @@ export class Cursor {
     return this;
   }
 
-  /** Reads rows of an execute(), after its answer. Its own caller gets its error: then there are none. */
-  #fetch<T>(execution: Execution, none: T, read: (rows: CursorRows) => Promise<T>): Promise<T> {
-    return execution.fetch(none, read, () => this.#handle.check());
+  /** Reads rows of the last execute(), after its answer. Its own caller gets its error: then there are none. */
+  async #fetch<T>(none: T, read: (rows: CursorRows, execution: Execution) => Promise<T>): Promise<T> {
+    const execution = this.#current;
+    if (execution === null) return none;
+    return await execution.fetch(
+      none,
+      (rows) => read(rows, execution),
+      () => this.#handle.check(),
+    );
   }
 
   get #settings(): RowSettings {
