@@ -399,13 +399,16 @@ export class WorkerThread {
 
   /**
    * Closes the handle and gives the thread back or ends it. Pending calls reject as closed. With `emptiesLog`, the
-   * write-ahead log is emptied before, in the same message.
+   * write-ahead log is emptied before, in the same message. A thread that dies meanwhile has closed the handle as well:
+   * what was not committed is undone either way.
    */
   async close(emptiesLog = false): Promise<void> {
     let asNew = false;
     try {
       await Promise.allSettled(this.#work);
       if (this.#dead === null) asNew = await this.outOfBand((remote) => remote.close(emptiesLog));
+    } catch (error) {
+      if (this.alive) throw error;
     } finally {
       // Calls that are still under way would reach the next connection.
       if (asNew && this.#dead === null && this.#pending === 0 && parkThread(this.#tenancy)) {

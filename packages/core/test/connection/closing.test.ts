@@ -1,4 +1,10 @@
-import { type Connection, ConnectionClosedError, OperationalError } from "@sqlite-aio/core";
+import {
+  type Connection,
+  ConnectionClosedError,
+  connect,
+  createPool,
+  OperationalError,
+} from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
 
@@ -48,6 +54,22 @@ describe("closing", () => {
     await db.close();
     await db.stop();
     await db[Symbol.asyncDispose]();
+  });
+
+  it("has succeeded where the thread dies meanwhile: what was committed is kept, and nothing else", async () => {
+    const path = await temporaryPath();
+    const engine = new URL("../fixtures/engine-dies-closing.mjs", import.meta.url);
+    const db = await connect(path, { engine });
+    await db.executescript("CREATE TABLE t (x)");
+    await db.execute("INSERT INTO t VALUES (1)");
+    await db.commit();
+    await db.execute("INSERT INTO t VALUES (2)");
+    expect(await Promise.all([db.close(), db.stop()])).toEqual([undefined, undefined]);
+    expect(await rejection(db.execute("SELECT 1"))).toBeInstanceOf(ConnectionClosedError);
+    const pool = await createPool(path, { engine });
+    await pool.run("INSERT INTO t VALUES (3)");
+    expect(await pool.close()).toBe(undefined);
+    expect(openEngine(path).prepare("SELECT x FROM t").pluck().all()).toEqual([1, 3]);
   });
 
   it("is what the end of a block does", async () => {
