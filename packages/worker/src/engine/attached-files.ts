@@ -18,6 +18,11 @@ export class AttachedFiles {
     this.#privately = privately;
   }
 
+  /** Call it when a handle was opened. `attaches`: it has run a setup module or an extension. */
+  opened(db: EngineDatabase, attaches: boolean): void {
+    if (attaches || this.#claimed.length > 0) this.mayHaveChanged(db);
+  }
+
   /**
    * Call it when a file may have been attached or detached. If another copy of SQLite has the file open, detaches it
    * and throws.

@@ -4,7 +4,7 @@ import { requireHere } from "./here.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import { messageOf } from "../wire/thrown.js";
 import { adaptLibsql, isLibsql } from "./libsql.js";
-import type { EngineConstructor } from "./engine-api.js";
+import { type EngineConstructor, type EngineDatabase, prepareOwn } from "./engine-api.js";
 import type { EngineCopy } from "../wire/thread-api.js";
 
 /** Loads a module with better-sqlite3's API. The module is the class, or exports it as default or as `Database`. */
@@ -50,6 +50,17 @@ async function findCopy(specifier: string): Promise<EngineCopy> {
   // Package managers create several links to one file. The system loads such a file once, so it is one copy.
   const { dev, ino } = statSync(file, { bigint: true });
   return { file, id: `${dev}:${ino}` };
+}
+
+const versions = new WeakMap<object, string>();
+
+/** SQLite's version in the engine of a handle. */
+export function versionOf(db: EngineDatabase): string {
+  const found = versions.get(db.constructor);
+  if (found !== undefined) return found;
+  const version = String(prepareOwn(db, "SELECT sqlite_version()").pluck().get());
+  versions.set(db.constructor, version);
+  return version;
 }
 
 const NOT_FOUND = new Set(["MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND", "ERR_DLOPEN_FAILED"]);

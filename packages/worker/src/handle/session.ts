@@ -7,7 +7,8 @@ import { Hooks } from "./changes/hooks.js";
 import { SchemaWatch } from "./changes/schema-watch.js";
 import { ConnectionState } from "./connection-state.js";
 import { DatabaseHandle } from "./database-handle.js";
-import { type EngineDatabase, prepareOwn } from "../engine/engine-api.js";
+import type { EngineDatabase } from "../engine/engine-api.js";
+import { versionOf } from "../engine/load-engine.js";
 import { Executor } from "./executor.js";
 import type { Callbacks } from "../functions/callbacks.js";
 import { Comparisons } from "../functions/comparisons.js";
@@ -127,14 +128,13 @@ export class Session implements SessionParts {
     this.trace.turn(false);
     this.methods.reopened();
     this.schema.mayHaveChanged();
-    const sqliteVersion = String(prepareOwn(db, "SELECT sqlite_version()").pluck().get());
     this.changes.attached(token);
     this.hooks.attached(token);
     this.blobs.attached(token);
     this.limits.attached(token, options);
-    this.attachedFiles.mayHaveChanged(db);
+    this.attachedFiles.opened(db, options.setup !== null || options.extensions.length > 0);
     this.#definitions.installAuthorizer();
-    return { sqliteVersion, serializes: db.serializes !== false };
+    return { sqliteVersion: versionOf(db), serializes: db.serializes !== false };
   }
 
   /**
