@@ -3,7 +3,8 @@ import { ITEM_BY_KEY } from "../datasets.ts";
 import { costOf, rssMb } from "../measure.ts";
 import type { Trial } from "../trial.ts";
 
-const SETTLE_MS = 1_000;
+/** Until V8 has collected what opening and asking has left; it does so some seconds after a process has become quiet. */
+const SETTLE_MS = 10_000;
 
 export const idle: Trial = {
   name: "idle",

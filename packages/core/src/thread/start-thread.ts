@@ -28,6 +28,8 @@ import { DEFAULT_ENGINE, type ThreadOptions } from "../options/connect-options.j
 
 /** One word for all threads of the process: the number of polling threads. */
 const pollers = new SharedArrayBuffer(4);
+/** One core stays free for the main thread. Asked once: Node reads files for it. */
+const maxPollers = Math.max(1, availableParallelism() - 1);
 
 /** A connection's thread, and its message ports. */
 export interface Thread {
@@ -79,7 +81,7 @@ export function startThread(options: ThreadOptions, watcher: Watcher): Thread {
     answers: answers.port2,
     callbacks: callbacks.port2,
     pollers,
-    maxPollers: Math.max(1, availableParallelism() - 1),
+    maxPollers,
     // The end of the main thread is handled by process-exit.ts.
     environment: isMainThread ? 0 : (native?.environment() ?? 0),
   };
