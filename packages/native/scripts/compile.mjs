@@ -44,10 +44,19 @@ export function commonFlags() {
   ];
 }
 
-/** `cc`, or the `zig` of the cross-build or of the PATH; `undefined` if there is none. */
+/** How a compiler names the processors that it builds for. */
+const MACHINES = { x64: /^x86_64/, arm64: /^(?:aarch64|arm64)/ };
+
+/**
+ * `cc`, or the `zig` of the cross-build or of the PATH; `undefined` if none of them builds for this process. An emulated
+ * process finds the compiler of the machine below it.
+ */
 export function hostCompiler() {
   const candidates = [[process.env.CC ?? "cc"], [zig, "cc"], ["zig", "cc"]];
-  return candidates.find(([command, ...first]) => spawnSync(command, [...first, "--version"]).status === 0);
+  return candidates.find(([command, ...first]) => {
+    const { status, stdout } = spawnSync(command, [...first, "-dumpmachine"], { encoding: "utf8" });
+    return status === 0 && (MACHINES[process.arch]?.test(stdout) ?? true);
+  });
 }
 
 /** Builds for this machine with the compiler of `hostCompiler()`; `more` are additional files. */
