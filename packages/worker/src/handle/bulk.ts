@@ -58,7 +58,9 @@ export function runScript(parts: BulkParts, transactions: TransactionControl, op
     if (facts.busyTimeout !== null) lockWait.busyTimeout(facts.busyTimeout, piece);
     else {
       try {
-        changes.mutate(facts, () => guardComparisons(parts, facts, () => handle.db.exec(piece)));
+        changes.mutate(facts, () =>
+          guardComparisons(parts, facts, () => lockWait.telling(facts, () => handle.db.exec(piece))),
+        );
       } catch (error) {
         if (trace.on && codeOf(error) === "SQLITE_ERROR" && !compiles(handle, piece)) out.rewind(mark);
         throw error;
@@ -111,8 +113,10 @@ export function runMany(parts: BulkParts, transactions: TransactionControl, oper
     changes.mutate(statement, () => {
       // Begins only once: a set that ends the transaction also fails.
       if (statement.dml) transactions.beginFor(flags);
-      if (compiled === null) runSets(parts, operation, statement);
-      else runPacket(parts, operation, compiled);
+      parts.lockWait.telling(statement.facts, () => {
+        if (compiled === null) runSets(parts, operation, statement);
+        else runPacket(parts, operation, compiled);
+      });
     });
   } finally {
     if (compiled !== null) nativeStatements.giveBack(statement, compiled);

@@ -160,7 +160,16 @@ export class Executor {
       return this.#busyTimeout(operation, statement);
     if (statement.facts.begins) this.#transactions.beginFor(flags);
     this.#parts.trace.statement(statement, values);
-    if (statement.reader && statement.readonly && mode !== Mode.RUN) {
+    if (!statement.facts.namesBusyTimeout) return this.#execute(operation, statement);
+    return this.#parts.lockWait.telling(statement.facts, () => this.#execute(operation, statement));
+  }
+
+  #execute(operation: Operation, statement: Statement): number {
+    const { handle, out, state, schema } = this.#parts;
+    const { db } = handle;
+    const { mode, flags, values } = operation;
+    const atOnce = statement.facts.namesBusyTimeout;
+    if (statement.reader && statement.readonly && mode !== Mode.RUN && !atOnce) {
       const cursor = this.#nativeCursor(operation);
       if (cursor !== null && mode !== Mode.GET) return this.#begin(operation, cursor);
       if (cursor !== null) {
@@ -184,14 +193,13 @@ export class Executor {
       return Step.DONE;
     }
     // A result that was small last time is read in one call, a third faster than stepping. Other results are streamed.
-    if (mode === Mode.ALL && statement.lastRows <= SMALL_RESULT) {
+    if (atOnce || (mode === Mode.ALL && statement.lastRows <= SMALL_RESULT)) {
       const rows = compiled.all(...bindings);
-      if (rows.length <= SMALL_RESULT) {
+      if (mode === Mode.ALL && rows.length <= SMALL_RESULT) {
         out.rows(rows, rows[0]?.length ?? 0, 0, flags);
         return Step.DONE;
       }
-      operation.cursor = new ThreadCursor(arraySource(rows), null, flags);
-      return this.#stream(operation);
+      return this.#begin(operation, new ThreadCursor(arraySource(rows), null, flags));
     }
     const source = statementSource(statement, compiled, bindings, this.#parts.comparisons);
     const cursor = new ThreadCursor(source, null, flags);

@@ -2,6 +2,7 @@ import { BUSY_SLICE_MS, LOCK_CODES } from "../engine/lock-codes.js";
 import type { DatabaseHandle } from "./database-handle.js";
 import type { OpenCursors } from "./cursors/open-cursors.js";
 import { type Control, isCancelled, sleep } from "../wire/control-block.js";
+import type { StatementFacts } from "../sql/statement-facts.js";
 import { codeOf } from "../wire/fault.js";
 
 /** Decides how long the running operation waits for locks of other connections. */
@@ -20,6 +21,8 @@ export class LockWait {
   #locked: { readonly progress: number; readonly since: number } | null = null;
   /** It was said of the attempt that it is the last. */
   #last = false;
+  /** In the attempt SQLite itself may have waited for the whole timeout. */
+  #whole = false;
 
   constructor(handle: DatabaseHandle, cursors: OpenCursors, control: Control) {
     this.#handle = handle;
@@ -42,6 +45,7 @@ export class LockWait {
     this.#sequence = sequence;
     this.#attempted = now;
     this.#last = false;
+    this.#whole = false;
     if (first) this.#locked = null;
   }
 
@@ -65,7 +69,8 @@ export class LockWait {
     if (!stale && !LOCK_CODES.has(code)) return false;
     const now = performance.now();
     if (this.#locked?.progress !== progress) {
-      this.#locked = { progress, since: Math.max(this.#attempted, now - BUSY_SLICE_MS) };
+      const slice = this.#whole ? Number.POSITIVE_INFINITY : BUSY_SLICE_MS;
+      this.#locked = { progress, since: Math.max(this.#attempted, now - slice) };
     }
     if (now - this.#locked.since >= this.#timeout) return false;
     if (now - this.#attempted > BUSY_SLICE_MS / 2) return true;
@@ -85,10 +90,25 @@ export class LockWait {
     if (pragma === "sets") {
       // SQLite sets the timeout when it compiles the pragma. It would then block in one native call for that long, so a
       // shorter time is set instead.
-      this.#handle.privately(() => this.#handle.db.exec(sql));
+      this.#exec(sql);
       this.#adopt(this.#engineTimeout());
     }
     return this.#timeout;
+  }
+
+  /**
+   * Runs `work`, all of the statement. Where its text names the pragma's table, which asks SQLite, SQLite knows the whole
+   * timeout meanwhile. Then it also waits for locks by itself.
+   */
+  telling<T>({ namesBusyTimeout }: StatementFacts, work: () => T): T {
+    if (!namesBusyTimeout) return work();
+    this.#whole = true;
+    this.#setEngine(this.#timeout);
+    try {
+      return work();
+    } finally {
+      this.#setEngine(Math.min(this.#timeout, BUSY_SLICE_MS));
+    }
   }
 
   /** Adopts a timeout that was set on a handle opened with `given` ms. */
@@ -103,8 +123,16 @@ export class LockWait {
   }
 
   #adopt(timeout: number): void {
-    const { db } = this.#handle;
     this.#timeout = timeout;
-    this.#handle.privately(() => db.exec(`PRAGMA busy_timeout = ${Math.min(timeout, BUSY_SLICE_MS)}`));
+    this.#setEngine(Math.min(timeout, BUSY_SLICE_MS));
+  }
+
+  #setEngine(timeout: number): void {
+    this.#exec(`PRAGMA busy_timeout = ${timeout}`);
+  }
+
+  #exec(sql: string): void {
+    const handle = this.#handle;
+    handle.privately(() => handle.besideCursors(() => handle.db.exec(sql)));
   }
 }

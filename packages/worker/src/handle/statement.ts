@@ -92,7 +92,7 @@ export class Statement {
 
   /** It writes rows, and its effect does not depend on its transaction's other statements. */
   get groupable(): boolean {
-    return this.dml && !this.facts.reachesOut;
+    return this.dml && !this.facts.reachesOut && !this.facts.namesBusyTimeout;
   }
 
   get prepared(): boolean {
@@ -104,7 +104,7 @@ export class Statement {
    * with the old column names.
    */
   get quick(): boolean {
-    return this.#cost < QUICK_MS && this.keepsSchema;
+    return this.#cost < QUICK_MS && this.keepsSchema && !this.facts.namesBusyTimeout;
   }
 
   /** Its recent runs were slow, so others should not wait for it. */

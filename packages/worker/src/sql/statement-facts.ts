@@ -47,6 +47,8 @@ export class StatementFacts {
   readonly setsForeignKeys: boolean;
   /** Whether it is a `PRAGMA busy_timeout` that reads or sets it. */
   readonly busyTimeout: "reads" | "sets" | null;
+  /** It may read the busy timeout as a table. */
+  readonly namesBusyTimeout: boolean;
   /** What it leaves behind on its connection besides its transaction; see {@link Taint}. */
   readonly taint: number;
   /** What it sets on its connection only. Reopening the connection undoes it. */
@@ -73,6 +75,7 @@ export class StatementFacts {
     this.pragma = pragma;
     this.setsForeignKeys = pragma?.name === "foreign_keys" && pragma.value !== null;
     this.busyTimeout = pragma?.name !== "busy_timeout" ? null : pragma.value === null ? "reads" : "sets";
+    this.namesBusyTimeout = /pragma_busy_timeout/i.test(sql);
     this.taint = taintOf(keyword, pragma);
     this.setting = settingOf(keyword, pragma, sql);
   }
