@@ -1,6 +1,12 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { type Connection, ConnectionClosedError, createPool, type PoolOptions } from "@sqlite-aio/core";
+import {
+  capabilities,
+  type Connection,
+  ConnectionClosedError,
+  createPool,
+  type PoolOptions,
+} from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { gate } from "../support/gate.ts";
@@ -94,7 +100,7 @@ describe("onConnect", () => {
       await using conn = await pool.acquire({ mode });
       return [
         await conn.executeFetchall("SELECT k, v FROM temp.session"),
-        await conn.executeFetchall("SELECT name FROM sqlite_temp_schema WHERE name NOT LIKE 'sqlite_%'"),
+        await conn.executeFetchall("SELECT name FROM sqlite_temp_schema WHERE name NOT LIKE 'sqlite_auto%'"),
       ];
     };
     const asMade = [[["user", "nobody"]], [["session"], ["one"], ["audit"]]];
@@ -123,6 +129,22 @@ describe("onConnect", () => {
       "a row in a transaction": () => pool.transaction((tx) => tx.run("UPDATE session SET v = 'alice'")),
       "a row by a single call": () => pool.run("UPDATE session SET v = ?", ["alice"]),
       "a row by a trigger": () => pool.run("INSERT INTO t VALUES ('audited')"),
+      "what ANALYZE has counted": lease((conn) => conn.execute("ANALYZE temp")),
+      "what ANALYZE has counted in a script": lease((conn) => conn.executescript("ANALYZE session")),
+      ...(capabilities.blobs
+        ? {
+            "a value by a blob": lease(async (conn) => {
+              await using blob = await conn.blobopen("session", "v", 1, { name: "TEMP" });
+              await blob.write(Buffer.from("alice!"));
+            }),
+            "a value by a blob in a transaction": lease((conn) =>
+              conn.transaction(async (tx) => {
+                const blob = await tx.blobopen("session", "v", 1, { name: "temp" });
+                await blob.write(Buffer.from("al"));
+              }),
+            ),
+          }
+        : {}),
       "dropped objects": () =>
         pool.transaction(async (tx) => {
           await tx.run("DROP VIEW temp.one");

@@ -84,6 +84,11 @@ export class ConnectionState {
     if (this.#handle.privately(() => statement.writesTemp(db, this.#schema.epoch))) this.#tainted = true;
   }
 
+  /** The same for a value that was written through a blob. */
+  wroteInto(database: string): void {
+    if (database.toLowerCase() === "temp") this.#tainted = true;
+  }
+
   /** The same for a statement of a script. */
   scriptWrote(facts: StatementFacts): void {
     if (!this.#tempTables || this.#tainted || !facts.writes) return;

@@ -58,7 +58,10 @@ export class Session implements SessionParts {
   readonly trace = new StatementTrace(this.handle, this.out);
   readonly blobs = new Blobs(
     () => this.handle.inTransaction,
-    (database, table) => this.changes.mark(database, table),
+    (database, table) => {
+      this.changes.mark(database, table);
+      this.state.wroteInto(database);
+    },
   );
   readonly comparisons = new Comparisons();
   readonly attachedFiles: AttachedFiles;

@@ -55,7 +55,9 @@ const LASTING_PRAGMAS = new Set(["hexrekey", "journal_mode", "rekey", "textrekey
  */
 export function taintOf(keyword: string, pragma: PragmaStatement | null): number {
   if (keyword === "ATTACH" || keyword === "DETACH") return Taint.SURE;
-  if (keyword === "CREATE" || keyword === "ALTER" || keyword === "DROP") return Taint.PERHAPS;
+  // ANALYZE creates the tables that it writes.
+  if (keyword === "CREATE" || keyword === "ALTER" || keyword === "DROP" || keyword === "ANALYZE")
+    return Taint.PERHAPS;
   if (pragma === null || pragma.value === null) return Taint.NONE;
   if (PROCESS_PRAGMAS.has(pragma.name)) return Taint.PROCESS;
   // The temp database belongs to the connection, and schema changes there are noticed by this number.
