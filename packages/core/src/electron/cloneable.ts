@@ -12,7 +12,7 @@ export class NotCloneableError extends TypeError {
 
 /**
  * Makes values that can be sent, following structured clone: types that it knows stay as they are, other objects lose
- * their class. Views of a larger buffer are copied: structured clone would send the whole buffer, and a page must not
+ * their class, and proxies are read. Views of a larger buffer are copied: structured clone would send the whole buffer, and a page must not
  * see what else Node keeps in the buffer that small Buffers share. Of an error, only the parts that a page may know are
  * sent.
  */
@@ -85,8 +85,22 @@ export class Cloner {
   }
 
   #array(value: readonly unknown[], depth: number): unknown[] {
+    // A page may send an array of four billion holes, all of which map() would visit.
+    if (value.includes(undefined)) return this.#holey(value, depth);
     const copies = value.map((item) => this.copy(item, depth));
-    return copies.every((copy, index) => Object.is(copy, value[index])) ? (value as unknown[]) : copies;
+    const same = copies.every((copy, index) => Object.is(copy, value[index]));
+    return same && !types.isProxy(value) ? (value as unknown[]) : copies;
+  }
+
+  /** For an array that has holes or holds undefined. */
+  #holey(value: readonly unknown[], depth: number): unknown[] {
+    const copies: unknown[] = [];
+    copies.length = value.length;
+    for (const [key, item] of Object.entries(value)) {
+      const index = Number(key);
+      if (Number.isInteger(index)) copies[index] = this.copy(item, depth);
+    }
+    return copies;
   }
 
   #record(value: object, depth: number): object {
@@ -99,9 +113,8 @@ export class Cloner {
     }
     const prototype: unknown = Object.getPrototypeOf(value);
     // A column may be called __proto__: never assigned, always defined.
-    return same && (prototype === Object.prototype || prototype === null)
-      ? value
-      : Object.fromEntries(entries);
+    const plain = (prototype === Object.prototype || prototype === null) && !types.isProxy(value);
+    return same && plain ? value : Object.fromEntries(entries);
   }
 
   #view(value: ArrayBufferView): ArrayBufferView {

@@ -67,12 +67,22 @@ export class RemoteStream<T> implements AsyncIterableIterator<T> {
       throw new TypeError(`"${method}" gives no stream: await it`);
     });
     stream.catch(() => {});
+    const left = Promise.withResolvers<IteratorReturnResult<undefined>>();
     return {
       [Symbol.asyncIterator]() {
         return this;
       },
-      next: async () => (await stream).next(),
-      return: async () => (await stream).return(),
+      next: async () => await Promise.race([left.promise, stream.then((items) => items.next())]),
+      // At once: the method may take as long as it likes to answer.
+      return: async () => {
+        stream.then(
+          (items) => void items.return(),
+          () => {},
+        );
+        const over = { value: undefined, done: true } as const;
+        left.resolve(over);
+        return over;
+      },
     };
   }
 

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
@@ -213,6 +214,68 @@ describe("a page's calls", () => {
       expect(told).not.toContain("SECRET");
       expect(/insert/i.test(told)).toBe(includeSql);
     }
+  });
+
+  it("tell nothing of a statement that an error wraps by whatever property, or has only the text of", async () => {
+    const pool = await createPool(await temporaryPath());
+    onTestFinished(() => pool.close());
+    await pool.exec(
+      "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT); INSERT INTO note VALUES (1, 'first')",
+    );
+    const note = columns.sqliteTable("note", { id: columns.integer(), text: columns.text() });
+    const knexed = knex({ client: knexClient(pool) });
+    const failed = async (): Promise<Error> =>
+      (await rejection(knexed("note").insert({ id: 1, text: "SECRET" }))) as Error;
+    const drizzled = async (): Promise<Error> =>
+      (await rejection(drizzle(pool).insert(note).values({ id: 1, text: "SECRET" }))) as Error;
+    class NativeError extends Error {
+      readonly nativeError: Error;
+      constructor(nativeError: Error) {
+        super(nativeError.message);
+        this.nativeError = nativeError;
+      }
+    }
+    const cyclic = async (): Promise<Error> => {
+      const error = await failed();
+      const one = Object.assign(new Error(`one: ${error.message}`), { of: [{ error }, error] });
+      return Object.assign(one, { self: one });
+    };
+    const { client, page } = exposed({
+      native: async () => Promise.reject(new NativeError(await failed())),
+      all: async () => {
+        const errors = [new TypeError("other"), await failed(), await drizzled()];
+        throw new AggregateError(errors, errors.map(({ message }) => message).join("; "));
+      },
+      cyclic: async () => Promise.reject(await cyclic()),
+      deep: async () => {
+        const error = await failed();
+        throw new Error(`a: b: ${error.message}`, { cause: new NativeError(new NativeError(error)) });
+      },
+      text: async () => {
+        // oxlint-disable-next-line typescript/only-throw-error -- some do
+        throw (await drizzled()).message;
+      },
+      retold: async () => Promise.reject(new Error(`not kept: ${(await drizzled()).message}`)),
+      undefinedValue: () => knexed("note").where({ id: undefined, text: "SECRET" }),
+      undefinedBinding: () =>
+        knexed.raw("SELECT 'SECRET' FROM note WHERE id = :id", { id: undefined as unknown as string }),
+      value: async () => ({ error: new NativeError(await failed()) }),
+    });
+    const unique = "UNIQUE constraint failed: note.id";
+    expect(await remoteError(client.native())).toMatchObject({ message: unique });
+    expect(await remoteError(client.all())).toMatchObject({ message: `other; ${unique}; ${unique}` });
+    expect(await remoteError(client.cyclic())).toMatchObject({ message: `one: ${unique}` });
+    expect(await remoteError(client.deep())).toMatchObject({ message: `a: b: ${unique}` });
+    expect(await remoteError(client.text())).toMatchObject({ message: "a statement failed" });
+    expect(await remoteError(client.retold())).toMatchObject({ message: "not kept: a statement failed" });
+    expect(await remoteError(client.undefinedValue())).toMatchObject({
+      message: "Undefined binding(s) detected when compiling SELECT. Undefined column(s): [id]",
+    });
+    expect(await remoteError(client.undefinedBinding())).toMatchObject({
+      message: "Undefined binding(s) detected for keys [id] when compiling RAW",
+    });
+    expect(((await client.value()) as unknown as { error: Error }).error.message).toBe(unique);
+    expect(inspect(page.answers, { depth: null })).not.toMatch(/SECRET|insert|SELECT '/);
   });
 
   it("send of errors among their values what is told of one that is thrown: no stack, cause or statement", async () => {
@@ -590,6 +653,28 @@ describe("values", () => {
     });
   });
 
+  it("that are proxies arrive as what they show", async () => {
+    const { client } = exposed({
+      row: () => new Proxy({ a: 1, b: new Proxy([1, 2], {}) }, {}),
+    });
+    expect(await client.row()).toEqual({ a: 1, b: [1, 2] });
+  });
+
+  it("keep the holes of an array, however many a page has sent", async () => {
+    const { client } = exposed({ echo: (value: unknown) => value });
+    const sparse: unknown[] = [1, undefined];
+    sparse.length = 4_294_967_295;
+    sparse[3_000_000_000] = { a: 1 };
+    const answer = (await client.echo({ sparse })) as { sparse: unknown[] };
+    expect(answer.sparse.length).toBe(4_294_967_295);
+    expect(Object.entries(answer.sparse)).toEqual([
+      ["0", 1],
+      ["1", undefined],
+      ["3000000000", { a: 1 }],
+    ]);
+    expect(await client.echo([undefined, 1])).toEqual([undefined, 1]);
+  });
+
   it("keep a column that is called __proto__", async () => {
     const { pool } = await opened();
     const { client } = exposed({ give: () => pool.get(`SELECT x'01' AS "__proto__", 1 AS a`) });
@@ -844,6 +929,40 @@ describe("streams", () => {
     expect(await stream.return()).toEqual(end);
     expect(await stream.next()).toEqual(end);
     await once(page.ports[0]!, "close");
+  });
+
+  it("can be left before their call is answered, and are ended when it is", async () => {
+    const answer = Promise.withResolvers<void>();
+    const ended = Promise.withResolvers<void>();
+    const { client } = exposed({
+      late: async () => {
+        await answer.promise;
+        return {
+          [Symbol.asyncIterator]: () => ({
+            next: async () => ({ value: 1, done: false }),
+            return: async () => {
+              ended.resolve();
+              return { value: undefined, done: true };
+            },
+          }),
+        };
+      },
+      fails: async () => {
+        await answer.promise;
+        throw new Error("too late");
+      },
+    });
+    const end = { value: undefined, done: true };
+    for (const name of ["late", "fails"] as const) {
+      const rows = (client[name]() as unknown as AsyncIterable<number>)[Symbol.asyncIterator]();
+      const first = rows.next();
+      expect(await rows.return!()).toEqual(end);
+      expect(await first).toEqual(end);
+      expect(await rows.next()).toEqual(end);
+      expect(await rows.return!()).toEqual(end);
+    }
+    answer.resolve();
+    await ended.promise;
   });
 
   it("that do not end well give a warning, and the page is none the wiser", async () => {
