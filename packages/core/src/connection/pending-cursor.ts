@@ -23,6 +23,7 @@ function rowsOf(
 ): AsyncIterableIterator<LoopRow> {
   return new RowIterator(
     {
+      begun: true,
       open: () => opening,
       giveUp: (reason) => cursor.giveUp(reason),
       close: async (opened) => await opened?.[Symbol.asyncDispose](),

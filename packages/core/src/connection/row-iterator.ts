@@ -15,8 +15,10 @@ const left = new ErrorReason(
 
 /** Opens and closes the cursor of an iteration. */
 export interface RowSource {
-  /** Called by the first `next()`. */
+  /** Called by the first `next()`; if {@link begun}, also by a `return()` before it. */
   open(): Promise<Cursor>;
+  /** The statement was sent before the iteration: an end without a step must stop it. */
+  readonly begun?: true;
   /** Cancels the opening. */
   giveUp(reason: unknown): void;
   /** Called once at the end; null if no cursor was opened. */
@@ -63,8 +65,10 @@ export class RowIterator implements AsyncIterableIterator<LoopRow> {
 
   /** Ends at once: cancels what a `next()` waits for, and that `next()` resolves without a row. */
   async return(): Promise<IteratorResult<LoopRow>> {
-    if (this.#pending > 0 && !this.#done) {
+    const sent = this.#opening === null && this.#source.begun;
+    if ((sent || this.#pending > 0) && !this.#done) {
       this.#left = true;
+      if (sent) this.#opening = this.#source.open();
       if (this.#cursor === null) this.#source.giveUp(left);
       else this.#cursor.giveUp(left);
     }

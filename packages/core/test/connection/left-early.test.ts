@@ -28,6 +28,19 @@ describe.runIf(capabilities.interrupt)("an iteration that is left while its firs
     expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
   });
 
+  it("stops the statement of a connection that was sent, of which no row was asked for", async () => {
+    const db = await open();
+    const { name, entered, release } = await holds(db);
+    await release(1);
+    const executed = db.execute(ENDLESS, [name(1)]);
+    const rows = executed[Symbol.asyncIterator]();
+    await entered(1);
+    expect(await rows.return!()).toEqual({ value: undefined, done: true });
+    expect(await rows.next()).toEqual({ value: undefined, done: true });
+    await expect(executed).rejects.toMatchObject({ code: "SQLITE_INTERRUPT" });
+    expect(await db.executeFetchall("SELECT 1")).toEqual([[1]]);
+  });
+
   it("stops the statement of a pool, and the connection is there for others", async () => {
     const pool = await openPool({ readers: 1, readLeases: 1 });
     const { name, entered, release } = await holds(pool);
