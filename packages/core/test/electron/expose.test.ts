@@ -252,7 +252,6 @@ describe("a page's calls", () => {
         throw new Error(`a: b: ${error.message}`, { cause: new NativeError(new NativeError(error)) });
       },
       text: async () => {
-        // oxlint-disable-next-line typescript/only-throw-error -- some do
         throw (await drizzled()).message;
       },
       retold: async () => Promise.reject(new Error(`not kept: ${(await drizzled()).message}`)),
