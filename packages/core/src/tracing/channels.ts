@@ -73,6 +73,8 @@ export const transactionChannel = tracingChannel<unknown, TransactionEvent>("sql
 /** Every lease of a pool; see {@link AcquireEvent}. */
 export const acquireChannel = tracingChannel<unknown, AcquireEvent>("sqlite-aio:acquire");
 
+const FIELD = { writable: true, enumerable: true, configurable: true } as const;
+
 /**
  * Publishes one event as `tracePromise` does: start and end around the call, asyncStart and asyncEnd around its
  * outcome, and before them error, if there is one. `tracePromise` itself would hide the caller from an error's stack,
@@ -94,9 +96,16 @@ export class Trace<E extends { error?: unknown }> {
     return this.#over;
   }
 
-  /** Adds fields to the event. If a subscriber has frozen it, they are silently dropped. */
+  /**
+   * Adds fields to the event. If a subscriber has frozen it, they are silently dropped. A setter of a subscriber is not
+   * called: it could throw.
+   */
   tell(fields: Partial<E>): void {
-    for (const [name, value] of Object.entries(fields)) Reflect.set(this.event, name, value);
+    const { event } = this;
+    for (const [name, value] of Object.entries(fields)) {
+      const isData = Object.getOwnPropertyDescriptor(event, name)?.writable !== undefined;
+      Reflect.defineProperty(event, name, isData ? { value } : { ...FIELD, value });
+    }
   }
 
   /** Runs the synchronous part of the call. */

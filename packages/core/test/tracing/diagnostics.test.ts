@@ -269,6 +269,38 @@ describe("sqlite-aio:query", () => {
     expect(warned[0]).toMatchObject({ code: "SQLITE_AIO_SLOW", sql: SLOW, execMs: expect.any(Number) });
   });
 
+  it("may be given setters that throw, which are not called, and a connection is given back", async () => {
+    const told: unknown[] = [];
+    const spoil = (event: unknown): void => {
+      for (const name of [...Object.keys(event as object), "error"]) {
+        const set = (): void => {
+          throw new Error("not for you");
+        };
+        Object.defineProperty(event as object, name, { get: () => "spoilt", set, configurable: true });
+      }
+    };
+    for (const { start, asyncEnd } of [queryChannel, transactionChannel, acquireChannel]) {
+      const tell = (event: unknown): void => void told.push({ ...(event as object) });
+      start.subscribe(spoil);
+      asyncEnd.subscribe(tell);
+      onTestFinished(() => {
+        start.unsubscribe(spoil);
+        asyncEnd.unsubscribe(tell);
+      });
+    }
+    const pool = await openPool();
+    expect(await pool.get("SELECT 1 AS one")).toEqual({ one: 1 });
+    expect(await rejection(pool.get("SELECT nothing"))).toBeInstanceOf(OperationalError);
+    expect(await pool.transaction((tx) => tx.get("SELECT 1 AS one"))).toEqual({ one: 1 });
+    expect(await pool.read((tx) => tx.get("SELECT 1 AS one"))).toEqual({ one: 1 });
+    expect(await rejection(pool.transaction(() => Promise.reject(new RangeError())))).toBeInstanceOf(
+      RangeError,
+    );
+    expect(pool.stats()).toMatchObject({ busy: 0, waiting: 0, pending: 0 });
+    expect(told[0]).toMatchObject({ rows: 1, execMs: expect.any(Number) });
+    expect(told[1]).toMatchObject({ error: expect.any(OperationalError) });
+  });
+
   it("has no parameters, unless they are asked for", async () => {
     const db = await open();
     const pool = await openPool();
