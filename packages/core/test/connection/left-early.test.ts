@@ -55,6 +55,20 @@ describe.runIf(capabilities.interrupt)("an iteration that is left while its firs
     expect(await pool.read((tx) => tx.get("SELECT 1 AS one"))).toEqual({ one: 1 });
   });
 
+  it("stops the statement of a live query, and the connection is there for others", async () => {
+    const pool = await openPool({ readers: 1, readLeases: 1 });
+    const { name, entered, release } = await holds(pool);
+    await release(1);
+    const rows = pool.watch(ENDLESS, [name(1)]);
+    const first = rows.next();
+    await entered(1);
+    expect(await rows.return()).toEqual({ value: undefined, done: true });
+    expect(await first).toEqual({ value: undefined, done: true });
+    expect(await rows.next()).toEqual({ value: undefined, done: true });
+    await until(() => pool.stats().busy === 0);
+    expect(pool.stats()).toMatchObject({ pending: 0, waiting: 0, respawned: 0 });
+  });
+
   it("stops the statement of a transaction, which goes on", async () => {
     const pool = await openPool();
     const { name, entered, release } = await holds(pool);

@@ -35,7 +35,12 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
   readonly #source: WatchSource<R>;
   readonly #options: CallOptions;
   readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = (): void => this.#wake();
+  /** Stops a query that runs when the watch ends, or when its signal aborts. */
+  readonly #over = new AbortController();
+  readonly #onAbort = (): void => {
+    this.#over.abort(this.#signal?.reason);
+    this.#wake();
+  };
   #unsubscribe: (() => void) | null = null;
   /** The tables that the query reads, as `database.table`; null if unknown. */
   #reads: ReadonlySet<string> | null = null;
@@ -51,8 +56,8 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
 
   constructor(source: WatchSource<R>, options: CallOptions = {}) {
     this.#source = source;
-    this.#options = checkOptions(options, ["signal", "timeout", "integers"]);
-    this.#signal = checkSignal(options.signal);
+    this.#signal = checkSignal(checkOptions(options, ["signal", "timeout", "integers"]).signal);
+    this.#options = { ...options, signal: this.#over.signal };
   }
 
   [Symbol.asyncIterator](): this {
@@ -115,9 +120,10 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
       // If it ended meanwhile, the result is dropped.
       return rows === null || this.#hasEnded ? DONE : { done: false, value: rows };
     } catch (error) {
-      const closed = this.#source.changes.closed;
+      // What fails after the end was stopped by it, or by the pool's close.
+      const over = this.#hasEnded || this.#source.changes.closed;
       this.#end();
-      if (closed && this.#signal?.aborted !== true) return DONE;
+      if (over && this.#signal?.aborted !== true) return DONE;
       throw error;
     }
   }
@@ -184,6 +190,7 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
     this.#ended = true;
     this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#unsubscribe?.();
+    this.#over.abort();
     this.#wake();
   }
 }
