@@ -89,7 +89,6 @@ export class Blob {
     const given = bytesOf(bytes);
     const { length } = given;
     if (length > this.#length - this.#position) throw new RangeError("data longer than blob length");
-    if (length === 0) return;
     const copy = this.#copy(given);
     const method = this.#handle.methodWith([copy.buffer], "blobWrite", this.#number, this.#position, copy);
     const { value } = await this.#moving(length, this.#handle.perform(method, options, this.write));

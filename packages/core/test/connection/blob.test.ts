@@ -62,10 +62,10 @@ r = db.blobopen("t", "b", 1, readonly=True)
 out = [error(lambda: db.blobopen("t", "b", 99)), error(lambda: db.blobopen("x", "b", 1)), error(lambda: db.blobopen("t", "x", 1)),
   error(lambda: db.blobopen("t", "b", 1, name="no")), error(lambda: db.blobopen("t", "b", 2)), error(lambda: db.blobopen("t", "b", 3)),
   error(lambda: db.blobopen("w", "b", 1)), error(lambda: db.blobopen("v", "b", 1)), error(lambda: b.write(b"x" * 11)),
-  error(lambda: b.seek(11)), error(lambda: b.seek(-1)), error(lambda: b.seek(-11, 2)), error(lambda: r.write(b"x"))]
+  error(lambda: b.seek(11)), error(lambda: b.seek(-1)), error(lambda: b.seek(-11, 2)), error(lambda: r.write(b"x")), error(lambda: r.write(b""))]
 r.close()
 db.execute("update t set b = zeroblob(20) where rowid = 1")
-out.append(error(lambda: b.read(1)))
+out += [error(lambda: b.read(1)), error(lambda: b.write(b""))]
 b.close()
 out += [error(lambda: b.read()), error(lambda: b.write(b"x")), error(lambda: b.seek(0)), error(lambda: b.tell()), error(lambda: len(b))]
 print(json.dumps(out))`);
@@ -90,10 +90,11 @@ print(json.dumps(out))`);
       await error(() => blob.seek(-1)),
       await error(() => blob.seek(-11, 2)),
       await error(() => readonly.write(new Uint8Array(1))),
+      await error(() => readonly.write(new Uint8Array(0))),
     ];
     await readonly.close();
     await db.execute("UPDATE t SET b = zeroblob(20) WHERE rowid = 1");
-    ours.push(await error(() => blob.read(1)));
+    ours.push(await error(() => blob.read(1)), await error(() => blob.write(new Uint8Array(0))));
     await blob.close();
     ours.push(
       await error(() => blob.read()),

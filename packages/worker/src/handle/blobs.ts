@@ -56,6 +56,8 @@ export class Blobs {
   write(number: number, offset: number, bytes: Uint8Array): void {
     const blob = this.#blob(number);
     native!.blobWrite(this.#token, blob.id, bytes, offset);
+    // No bytes change nothing, but a blob that cannot be written has refused them.
+    if (bytes.length === 0) return;
     blob.written = true;
     // Outside a transaction the write is committed when the blob is closed.
     if (this.#inTransaction()) this.#tell(blob);
