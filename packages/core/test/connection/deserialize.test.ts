@@ -119,6 +119,10 @@ print(json.dumps([x for (x,) in db.execute("select x from t")]))`);
       await other.deserialize(await db.serialize({ name: "more" }));
       expect(await other.get("SELECT x FROM t")).toEqual([1]);
       expect(await rejection(db.serialize({ name: 5 as never }))).toBeInstanceOf(TypeError);
+      expect(await rejection(db.deserialize(await image(), { name: "Temp" }))).toMatchObject({
+        name: "OperationalError",
+        message: "the temporary database cannot be deserialized into",
+      });
     },
   );
 

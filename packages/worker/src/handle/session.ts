@@ -212,6 +212,9 @@ export class Session implements SessionParts {
     if (handle.inTransaction) throw new UsageError("SQLITE_ERROR", "cannot deserialize inside a transaction");
     this.cursors.readRest("a database cannot be deserialized");
     handle.privately(() => requireDatabase(handle.db, name));
+    // SQLite refuses it without an error message.
+    if (name.toLowerCase() === "temp")
+      throw new UsageError("SQLITE_ERROR", "the temporary database cannot be deserialized into");
     await checkContents(image, this.#options!);
     this.blobs.closeAll();
     this.state.taint();
