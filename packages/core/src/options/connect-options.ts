@@ -203,7 +203,9 @@ function requireFile(path: string, what: string): void {
 }
 
 function checkReadonly(given: unknown, name: string): boolean | "immutable" {
-  return given === "immutable" ? given : boolean(given, name);
+  if (given === undefined) return false;
+  if (given === "immutable" || typeof given === "boolean") return given;
+  throw new TypeError(`option "${name}" must be a boolean or "immutable"`);
 }
 
 /** better-sqlite3 13 crashes the process without Node-API 10, so this is checked before a thread starts. */

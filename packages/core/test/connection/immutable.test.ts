@@ -1,5 +1,6 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { capabilities, connect, createPool } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
@@ -92,8 +93,13 @@ describe.runIf(capabilities.immutable)('readonly: "immutable"', () => {
       message: `unable to open database file: ${missing} (there is no such file)`,
     });
     expect(existsSync(missing)).toBe(false);
+    const folder = dirname(missing);
+    expect(await rejection(open(folder, { readonly: "immutable" }))).toMatchObject({
+      code: "SQLITE_CANTOPEN",
+      message: `unable to open database file: ${folder} (it is a folder)`,
+    });
     expect(String(await rejection(connect(missing, { readonly: "yes" as never })))).toMatch(
-      /^TypeError: option "readonly"/,
+      /^TypeError: option "readonly" must be a boolean or "immutable"$/,
     );
     const resolve = (name: string): URL => pathToFileURL(createRequire(import.meta.url).resolve(name));
     const path = await written("delete");

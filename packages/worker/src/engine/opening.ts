@@ -26,6 +26,7 @@ export async function openHandle(options: OpenOptions): Promise<EngineDatabase> 
   if (options.immutable) {
     const what = 'readonly: "immutable"';
     requireNoKey(options, what);
+    requireNoFolder(options.path);
     requireNoLog(options.path);
     return openPrefixed(Database, immutablePath(options.path), settings, what);
   }
@@ -56,6 +57,12 @@ export async function setUp(db: EngineDatabase, options: OpenOptions): Promise<v
 /** Encrypting engines find a file by its name, which they could not do behind another VFS. */
 function requireNoKey({ pragmas }: OpenOptions, what: string): void {
   if (pragmas.some(isKeyPragma)) throw new UsageError("NOT_SUPPORTED", `${what} cannot be encrypted`);
+}
+
+/** Without locks, SQLite opens a folder, and fails to read from it later. */
+function requireNoFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return;
+  throw Object.assign(new Error("unable to open database file"), { code: "SQLITE_CANTOPEN" });
 }
 
 /** An immutable file is read without its log or journal, so their contents would be missing. */
