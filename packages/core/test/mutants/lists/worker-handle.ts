@@ -130,8 +130,8 @@ export const WORKER_HANDLE = mutantsOf("packages/worker/src", "packages/worker/t
   },
   {
     what: "what alters the schema is quick",
-    find: "    return this.#cost < QUICK_MS && this.keepsSchema;",
-    replace: "    return this.#cost < QUICK_MS;",
+    find: "this.#cost < QUICK_MS && this.keepsSchema &&",
+    replace: "this.#cost < QUICK_MS &&",
     tests: ["handle/statement"],
   },
   {
