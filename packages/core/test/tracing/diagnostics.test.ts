@@ -22,7 +22,7 @@ import { Op } from "@sqlite-aio/worker/wire";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { open, rejection } from "../support/database.ts";
 import { gate } from "../support/gate.ts";
-import { holds, openPool, until } from "../support/pool-support.ts";
+import { holds, openPool, quiet, until } from "../support/pool-support.ts";
 
 const STEPS = ["start", "end", "asyncStart", "asyncEnd", "error"] as const;
 
@@ -296,6 +296,8 @@ describe("sqlite-aio:query", () => {
     expect(await rejection(pool.transaction(() => Promise.reject(new RangeError())))).toBeInstanceOf(
       RangeError,
     );
+    // A lease that has failed is cleaned after its caller was told.
+    await quiet(pool);
     expect(pool.stats()).toMatchObject({ busy: 0, waiting: 0, pending: 0 });
     expect(told[0]).toMatchObject({ rows: 1, execMs: expect.any(Number) });
     expect(told[1]).toMatchObject({ error: expect.any(OperationalError) });
