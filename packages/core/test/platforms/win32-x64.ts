@@ -6,12 +6,13 @@ import type { Platform, Site } from "./platform.ts";
 const WINE = "/usr/lib/wine/wine64";
 const WINESERVER = "/usr/lib/wine/wineserver64";
 
-/** What rolldown wants of a library that Wine 8 does not have. */
+/** What rolldown wants of a library that Wine 8 does not have, and what the linker wants where there is no C library. */
 const PRIMITIVES = `__declspec(dllimport) unsigned char SystemFunction036(void *bytes, unsigned long size);
 __declspec(dllexport) int ProcessPrng(unsigned char *bytes, unsigned long long size) {
   return SystemFunction036(bytes, size);
 }
-int DllMainCRTStartup(void *module, unsigned reason, void *reserved) { return 1; }
+unsigned long _tls_index;
+int _DllMainCRTStartup(void *module, unsigned reason, void *reserved) { return 1; }
 `;
 
 function environment({ folder }: Site): NodeJS.ProcessEnv {
