@@ -11,7 +11,7 @@ it("console.log() of a pool shows its path and what it is doing", async () => {
   const path = await temporaryPath();
   const pool = await openPool({ readers: 1 }, path);
   const text = (state: string, rest: string): string =>
-    `Pool { path: '${path}', state: '${state}', ${rest} }`;
+    `Pool { path: ${inspect(path)}, state: '${state}', ${rest} }`;
   expect(shown(pool)).toBe(text("open", "writers: 1, readers: 0, busy: 0, waiting: 0, pending: 0"));
   const held = await holds(pool);
   const slow = pool.get("SELECT hold(?) AS secret", [held.name(1)]);
@@ -35,7 +35,7 @@ it("console.log() of a connection shows its path and state, and nothing of its c
   const path = await temporaryPath();
   const db = await open(path);
   const text = (state: string, inTransaction: boolean, pending: number): string =>
-    `Connection { path: '${path}', state: '${state}', inTransaction: ${inTransaction}, pending: ${pending} }`;
+    `Connection { path: ${inspect(path)}, state: '${state}', inTransaction: ${inTransaction}, pending: ${pending} }`;
   expect(shown(db)).toBe(text("open", false, 0));
   await db.execute("CREATE TABLE t (a)");
   const inserting = db.execute("INSERT INTO t VALUES (?)", ["secret"]);
@@ -86,7 +86,7 @@ it("console.log() of a transaction's handle and of a lease shows nothing of who 
     kept = tx;
     const inserting = tx.run("INSERT INTO t VALUES (?)", ["secret"]);
     expect(shown(tx)).toBe(
-      `PoolTransaction { path: '${path}', state: 'open', inTransaction: true, pending: 1 }`,
+      `PoolTransaction { path: ${inspect(path)}, state: 'open', inTransaction: true, pending: 1 }`,
     );
     expect(inspect(tx, { depth: 20, showHidden: true })).not.toContain("secret");
     await inserting;
@@ -94,18 +94,18 @@ it("console.log() of a transaction's handle and of a lease shows nothing of who 
   expect(shown(kept)).toContain("state: 'closed'");
   await pool.read((tx) => {
     expect(shown(tx)).toBe(
-      `ReadTransaction { path: '${path}', state: 'open', inTransaction: true, pending: 0 }`,
+      `ReadTransaction { path: ${inspect(path)}, state: 'open', inTransaction: true, pending: 0 }`,
     );
   });
   const lease = await pool.acquire();
   expect(shown(lease)).toBe(
-    `Connection { path: '${path}', state: 'open', inTransaction: false, pending: 0 }`,
+    `Connection { path: ${inspect(path)}, state: 'open', inTransaction: false, pending: 0 }`,
   );
   await lease.execute("INSERT INTO t VALUES (1)");
   await lease.close();
   const next = await pool.acquire();
   await next.execute("INSERT INTO t VALUES (2)");
-  expect(shown(lease)).toBe(`Connection { path: '${path}', state: 'over' }`);
+  expect(shown(lease)).toBe(`Connection { path: ${inspect(path)}, state: 'over' }`);
   await next.close();
 });
 
