@@ -12,9 +12,9 @@ export class NotCloneableError extends TypeError {
 
 /**
  * Makes values that can be sent, following structured clone: types that it knows stay as they are, other objects lose
- * their class, and proxies are read. Views of a larger buffer are copied: structured clone would send the whole buffer, and a page must not
- * see what else Node keeps in the buffer that small Buffers share. Of an error, only the parts that a page may know are
- * sent.
+ * their class, and proxies are read. Views of a larger buffer are copied: structured clone would send the whole buffer,
+ * and a page must not see what else Node keeps in the buffer that small Buffers share. Of an error, only the parts that a
+ * page may know are sent.
  */
 export class Cloner {
   /** Approximate bytes of text and binary data so far. */

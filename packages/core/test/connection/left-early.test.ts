@@ -15,6 +15,20 @@ const ENDLESS =
 
 const NUMBERS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT i FROM n";
 
+/** Ends an iteration of a pool while its statement runs. */
+async function leftWhileItRuns(method: "iterate" | "watch"): Promise<Pool> {
+  const pool = await openPool({ readers: 1, readLeases: 1 });
+  const { name, entered, release } = await holds(pool);
+  await release(1);
+  const rows: AsyncIterableIterator<unknown> = pool[method](ENDLESS, [name(1)]);
+  const first = rows.next();
+  await entered(1);
+  expect(await rows.return!()).toEqual({ value: undefined, done: true });
+  expect(await first).toEqual({ value: undefined, done: true });
+  expect(await rows.next()).toEqual({ value: undefined, done: true });
+  return pool;
+}
+
 describe.runIf(capabilities.interrupt)("an iteration that is left while its first row is computed", () => {
   it("stops the statement of a connection", async () => {
     const db = await open();
@@ -42,29 +56,13 @@ describe.runIf(capabilities.interrupt)("an iteration that is left while its firs
   });
 
   it("stops the statement of a pool, and the connection is there for others", async () => {
-    const pool = await openPool({ readers: 1, readLeases: 1 });
-    const { name, entered, release } = await holds(pool);
-    await release(1);
-    const rows = pool.iterate(ENDLESS, [name(1)]);
-    const first = rows.next();
-    await entered(1);
-    expect(await rows.return!()).toEqual({ value: undefined, done: true });
-    expect(await first).toEqual({ value: undefined, done: true });
-    expect(await rows.next()).toEqual({ value: undefined, done: true });
+    const pool = await leftWhileItRuns("iterate");
     expect(pool.stats()).toMatchObject({ busy: 0, pending: 0, waiting: 0, respawned: 0 });
     expect(await pool.read((tx) => tx.get("SELECT 1 AS one"))).toEqual({ one: 1 });
   });
 
   it("stops the statement of a live query, and the connection is there for others", async () => {
-    const pool = await openPool({ readers: 1, readLeases: 1 });
-    const { name, entered, release } = await holds(pool);
-    await release(1);
-    const rows = pool.watch(ENDLESS, [name(1)]);
-    const first = rows.next();
-    await entered(1);
-    expect(await rows.return()).toEqual({ value: undefined, done: true });
-    expect(await first).toEqual({ value: undefined, done: true });
-    expect(await rows.next()).toEqual({ value: undefined, done: true });
+    const pool = await leftWhileItRuns("watch");
     await until(() => pool.stats().busy === 0);
     expect(pool.stats()).toMatchObject({ pending: 0, waiting: 0, respawned: 0 });
   });

@@ -63,13 +63,3 @@ export type EngineConstructor = new (
 export function prepareOwn(db: EngineDatabase, sql: string): EngineStatement {
   return db.prepare(sql).safeIntegers(false);
 }
-
-/** {@link prepareOwn} at the first call, for a statement that many connections never need. */
-export function preparedLater(
-  db: EngineDatabase,
-  sql: string,
-  as: (statement: EngineStatement) => EngineStatement,
-): () => EngineStatement {
-  let statement: EngineStatement | null = null;
-  return () => (statement ??= as(prepareOwn(db, sql)));
-}

@@ -1,10 +1,5 @@
 import type { DatabaseHandle } from "../database-handle.js";
-import {
-  type EngineDatabase,
-  type EngineStatement,
-  prepareOwn,
-  preparedLater,
-} from "../../engine/engine-api.js";
+import { type EngineDatabase, type EngineStatement, prepareOwn } from "../../engine/engine-api.js";
 
 /** The driver's own statements about the schema. */
 interface Probes {
@@ -19,8 +14,11 @@ export class SchemaWatch {
   readonly #handle: DatabaseHandle;
   #db: EngineDatabase | null = null;
   #probes: Probes | null = null;
-  /** Counts schema objects whose effect reaches beyond their own statement. Costs 0.1 ms to compile. */
-  #reachingOut: (() => EngineStatement) | null = null;
+  /**
+   * Counts schema objects whose effect reaches beyond their own statement. Compiled at its first use: most connections
+   * never group writes.
+   */
+  #reachingOut: EngineStatement | null = null;
   #epoch = 0;
   #schemaVersion: unknown = null;
   #schemaSettled = false;
@@ -43,7 +41,6 @@ export class SchemaWatch {
       tempVersion: prepareOwn(db, "PRAGMA temp.schema_version").pluck(),
       tempTables: prepareOwn(db, "SELECT count(*) FROM sqlite_temp_schema WHERE type = 'table'").pluck(),
     };
-    this.#reachingOut = preparedLater(db, REACHING_OUT, (statement) => statement.pluck());
   }
 
   close(): void {
@@ -90,7 +87,7 @@ export class SchemaWatch {
     if (this.#attached) return true;
     if (this.#reachEpoch !== this.#epoch) {
       try {
-        this.#reachesOut = this.#handle.privately(() => this.#reachingOut?.().get()) !== 0;
+        this.#reachesOut = this.#handle.privately(() => this.#countReachingOut()) !== 0;
       } catch {
         // Locked: the first statement waits by itself.
         return true;
@@ -98,6 +95,12 @@ export class SchemaWatch {
       this.#reachEpoch = this.#epoch;
     }
     return this.#reachesOut;
+  }
+
+  #countReachingOut(): unknown {
+    const { db } = this.#handle;
+    this.#reachingOut ??= prepareOwn(db, REACHING_OUT).pluck();
+    return this.#reachingOut.get();
   }
 
   /** Increases with every sign of a schema change. */
