@@ -700,6 +700,29 @@ describe("description after another connection's ALTER TABLE", () => {
     await expectRow({ q: 7, r: 8, s: 9 });
   });
 
+  it.each(["", "BEGIN"])("shows it to quick reads, whichever way each of them runs (%s)", async (begin) => {
+    const { db, other } = await pair();
+    db.rowFactory = Row;
+    const sql = "SELECT * FROM t WHERE a = ?";
+    const read = async (): Promise<unknown> => (await db.executeFetchall(sql, [1]))[0];
+    // What is traced is run by the engine itself, and what is quick by the companion.
+    const traced = async (): Promise<unknown> => {
+      await db.setTraceCallback(() => {});
+      const row = await read();
+      await db.setTraceCallback(null);
+      return row;
+    };
+    const ways = [read, traced, traced, read, read, traced, read];
+    for (let i = 0; i < 3; i++) expect(await read()).toEqual({ a: 1, b: 2 });
+    for (const [i, way] of ways.entries()) {
+      other.exec(`ALTER TABLE t RENAME COLUMN ${i === 0 ? "b" : `b${i - 1}`} TO b${i}`);
+      if (begin !== "") await db.execute(begin);
+      expect(await way()).toEqual({ a: 1, [`b${i}`]: 2 });
+      expect(await way()).toEqual({ a: 1, [`b${i}`]: 2 });
+      if (begin !== "") await db.rollback();
+    }
+  });
+
   it("shows it also when the other connection altered the table while rows were being read", async () => {
     const { db, other } = await pair();
     db.rowFactory = Row;

@@ -184,6 +184,12 @@ export class ReplyWriter {
     return this.#shapes.size > 0;
   }
 
+  /** Some rows came without their columns. A schema change of another connection may have given them others. */
+  get anyUnsureColumns(): boolean {
+    for (const columns of this.#shapes.values()) if (columns === null) return true;
+    return false;
+  }
+
   /** Ends a snapshot: rows so far have this schema version. */
   seal(version: unknown): void {
     if (this.#shapes.size === 0) return;
@@ -204,12 +210,16 @@ export class ReplyWriter {
     return statement !== null && this.#sealed.has(statement);
   }
 
-  /** Returns the reply: head, new shapes, answers. Column names are checked only if `epoch` has changed. */
+  /**
+   * Returns the reply: head, new shapes, answers. Columns are checked only if `epoch` has changed, or if the companion
+   * gave others with the rows.
+   */
   take(state: number, totalChanges: number, epoch: number): { reply: Reply; transfer: ArrayBuffer[] } {
     const reply: Reply = [state, totalChanges, 0];
     for (const [statement, known] of this.#shapes) {
-      if (statement.epoch === epoch) continue;
-      statement.epoch = epoch;
+      if (known === null ? statement.epoch === epoch : statement.columnsSent === known) continue;
+      statement.epoch = known === null ? epoch : -1;
+      statement.columnsSent = known;
       const columns = known ?? statement.columns();
       const origins = originsOf(columns);
       if (sameShape(statement, columns, origins)) continue;

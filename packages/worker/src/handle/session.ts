@@ -268,7 +268,7 @@ export class Session implements SessionParts {
   takeReply(): { reply: Reply; transfer: ArrayBuffer[] } {
     const { out, counts, schema } = this;
     if (!this.handle.isOpen) return out.take(0, counts.knownTotal, schema.epoch);
-    if (out.anyRows) schema.look();
+    if (out.anyUnsureColumns) schema.look();
     try {
       counts.total();
     } catch {

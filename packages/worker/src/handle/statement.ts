@@ -65,6 +65,8 @@ export class Statement {
   types: readonly (string | null)[] | null = null;
   origins: Origins | null = null;
   epoch = -1;
+  /** The companion's description of these columns; null if they were asked of the engine. */
+  columnsSent: readonly EngineColumn[] | null = null;
   /** Tables that it may write and that change tracking does not see, and the schema of that answer. */
   untracked: readonly (readonly [database: string, table: string])[] = [];
   untrackedIn = "";

@@ -2,7 +2,7 @@ import { type Operation, Step } from "../handle/operation.js";
 import { FrameReader } from "./frame-reader.js";
 import { GroupCommit, isGroupable } from "./group-commit.js";
 import { Points } from "./points.js";
-import { SharedRead } from "./shared-read.js";
+import { mayShare, SharedRead } from "./shared-read.js";
 import type { Session } from "../handle/session.js";
 import type { Statement } from "../handle/statement.js";
 import { LOCK_CODES } from "../engine/lock-codes.js";
@@ -251,8 +251,8 @@ export class Scheduler {
 
   /**
    * Runs the operation and those that wait behind it, at most `most`, in one call of the native companion: reads in
-   * their shared transaction, small statements in a transaction of the caller's. Gives the number of answers; 0 if the
-   * operation has to run in another way.
+   * their shared transaction, small statements in a transaction of the caller's. A read outside of both runs alone.
+   * Gives the number of answers; 0 if the operation has to run in another way.
    */
   #together(first: Operation, most: number): number {
     const session = this.#session;
@@ -260,12 +260,12 @@ export class Scheduler {
     const shared = this.#sharedRead;
     if (first.code !== Op.QUERY || !first.statement!.quick) return 0;
     if (session.trace.on || !session.nativeStatements.anyIdle) return 0;
-    // A single statement is as fast with the engine's own functions.
-    if (most < 2 || (this.#singles.length === 0 && this.#reader.empty)) return 0;
     const open = !shared.under && session.handle.inTransaction;
-    if (!open && !shared.under) return 0;
+    const alone = !open && !shared.under;
+    if (alone && !mayShare(first)) return 0;
     const points = this.#takePoints();
     const takes = (operation: Operation): boolean => {
+      if (alone) return points.addRead(operation);
       if (!open) return shared.takes(operation) && points.addRead(operation);
       if (operation.code !== Op.QUERY || !operation.statement!.quick) return false;
       if (operation.statement!.readonly) return points.addRead(operation);
@@ -273,7 +273,7 @@ export class Scheduler {
     };
     if (!takes(first)) return 0;
     const began = performance.now();
-    for (let count = 1; count < most; count++) {
+    for (let count = alone ? most : 1; count < most; count++) {
       if (this.#nextIf((operation) => !out.isSealed(operation.statement) && takes(operation)) === null) break;
     }
     closeGroup(this.#control);
@@ -298,6 +298,7 @@ export class Scheduler {
       this.#singles.unshift(...left.slice(1));
       return 0;
     }
+    if (alone) out.seal(null);
     this.#current = null;
     this.#singles.unshift(...left);
     return answered;

@@ -124,7 +124,7 @@ export class SharedRead {
 }
 
 /** A quick read outside of a transaction. For a cursor, which keeps its snapshot, this is only the first chunk. */
-function mayShare({ code, statement, mode, flags, single }: Operation): boolean {
+export function mayShare({ code, statement, mode, flags, single }: Operation): boolean {
   return (
     code === Op.QUERY &&
     !single &&
