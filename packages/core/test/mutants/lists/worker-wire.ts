@@ -127,4 +127,16 @@ export const WORKER_WIRE = mutantsOf("packages/worker/src", "packages/worker/tes
     replace: "      this.#slotsUsed.pop();",
     tests: ["wire/block-slots"],
   },
+  {
+    what: "columns that the companion has described once are not sent again",
+    find: "statement.columnsSent === known) continue;",
+    replace: "statement.columnsSent !== null) continue;",
+    tests: [`${CORE}/connection/cursor`],
+  },
+  {
+    what: "rows of the engine's own functions count as rows with their columns",
+    find: "if (columns === null) return true;",
+    replace: "if (columns === undefined) return true;",
+    tests: [`${CORE}/connection/cursor`],
+  },
 ]);
