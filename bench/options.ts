@@ -22,7 +22,7 @@ export interface Options {
 }
 
 const FULL: Effort = {
-  warmUpMs: 900,
+  warmUpMs: 2_000,
   timedMs: 600,
   turnsMs: 250,
   repeats: 5,

@@ -200,7 +200,7 @@ function settings({ drivers, effort }: Results): string {
   ]);
   return [
     `Every connection of every driver runs ${common.join(", ")} (synchronous NORMAL if the trial says so); results.json has what each driver reports. ` +
-      `Calls are timed for ${effort.timedMs} ms after a warm-up of ${effort.warmUpMs} ms: in its first second V8 compiles, on the cores that the drivers need. A driver that runs its queries on the calling thread gets its callers one after the other, tick by tick, ` +
+      `Calls are timed for ${effort.timedMs} ms after a warm-up of ${effort.warmUpMs} ms: in the first seconds V8 compiles, on the cores that the drivers need. A driver that runs its queries on the calling thread gets its callers one after the other, tick by tick, ` +
       "with a turn of the loop after each millisecond; each caller's latency counts from the start of its tick. Processor time is of the whole process, all threads.",
     table(["driver", "how it is used", "SQLite", "versions"], rows, 4),
   ].join("\n\n");
