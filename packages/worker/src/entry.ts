@@ -4,13 +4,14 @@ import { Callbacks } from "./functions/callbacks.js";
 import { engineCopy } from "./engine/load-engine.js";
 import { heapHasGrown } from "./engine/heap.js";
 import { endWith } from "./engine/native.js";
+import { AnswerPort } from "./loop/answer-port.js";
 import { Poller } from "./loop/poller.js";
 import { Scheduler } from "./loop/scheduler.js";
 import { Session } from "./handle/session.js";
 import { Replica } from "./replica/replica.js";
 import { AdaptiveSpin } from "./wire/adaptive-spin.js";
-import { announce, openControl, Side } from "./wire/control-block.js";
-import { type Port, serverEndpoint } from "./wire/comlink-endpoint.js";
+import { openControl } from "./wire/control-block.js";
+import { serverEndpoint } from "./wire/comlink-endpoint.js";
 import { holdsForProcess } from "./sql/taint.js";
 import { toFault } from "./wire/fault.js";
 import type { ReplicaData, ReplicaRequest } from "./wire/replica-api.js";
@@ -69,7 +70,6 @@ function serveConnection(
   spin: AdaptiveSpin,
   over: () => void,
 ): (message: unknown) => void {
-  const answers = data.answers as MessagePort;
   const control = openControl(data.control);
   const session = new Session(control, new Callbacks(data.callbacks as MessagePort, control), () =>
     scheduler.functionCalled(),
@@ -123,15 +123,8 @@ function serveConnection(
     data.maxPollers,
     spin,
   );
-  const bothWays: Port = {
-    postMessage(message, list) {
-      answers.postMessage(message, list);
-      announce(control, Side.THREAD);
-    },
-    // Messages are delivered below.
-    on: () => {},
-  };
-  const endpoint = serverEndpoint(bothWays, () => queueMicrotask(goOn));
+  const answers = new AnswerPort(data.answers as MessagePort, control, data.slot);
+  const endpoint = serverEndpoint(answers, () => queueMicrotask(goOn));
   expose(api, endpoint);
   return (message) => {
     poller.turned();

@@ -31,7 +31,7 @@ import { ProgrammingError } from "../errors/errors.js";
 import { atEndOfTick, now } from "./event-loop.js";
 import { FRAMES_UNDER_WAY } from "./proxies.js";
 import { ReplyRows } from "./reply-rows.js";
-import { SpinWait } from "./spin-wait.js";
+import { type Mailbox, SpinWait } from "./spin-wait.js";
 import { type CachedStatement, StatementCache } from "./statement-cache.js";
 
 /** What a pipeline needs from its thread. */
@@ -40,8 +40,7 @@ export interface PipelineHost {
   readonly closures: Callbacks;
   /** The Comlink call that sends a frame and returns its reply. Throws if the frame cannot be posted. */
   run(frame: Frame, transfer: readonly ArrayBuffer[]): Promise<Reply>;
-  /** Delivers the next reply, if it is there. */
-  look(): boolean;
+  readonly mailbox: Mailbox;
   /** Knows whether it pays to look. */
   readonly spin: AdaptiveSpin;
   /** Keep the process alive, or stop doing so. */
@@ -95,7 +94,7 @@ export class Pipeline {
 
   constructor(host: PipelineHost, cachedStatements: number) {
     this.#host = host;
-    this.#spinWait = new SpinWait(host.look, host.spin);
+    this.#spinWait = new SpinWait(host.mailbox, host.spin);
     this.statements = new StatementCache(cachedStatements);
   }
 

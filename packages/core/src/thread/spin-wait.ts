@@ -9,6 +9,14 @@ const SPIN_MS = 0.2;
 /** How long each turn looks for the answer. A turn of the loop takes some microseconds, a read by key not many more. */
 const LOOK_MS = 0.01;
 
+/** Where the answers of a thread come. */
+export interface Mailbox {
+  /** Delivers the next answer, if it is there. */
+  look(): boolean;
+  /** Whether it is looked for answers in every turn of the loop. The thread may send them another way then. */
+  looking: boolean;
+}
+
 /** State of the turning loop, shared by all threads. */
 let turnUntil = 0;
 let turning = false;
@@ -18,17 +26,22 @@ function turn(): void {
   const until = now() + LOOK_MS;
   while (!waiting.some(hasAnswer) && now() < until);
   if (waiting.length > 0 && now() < turnUntil) onTurn(turn);
-  else turning = false;
+  else {
+    turning = false;
+    // What comes now may end a thread that waits.
+    for (const { mailbox } of Array.from(waiting)) mailbox.looking = false;
+  }
 }
 
 function hasAnswer(spinWait: SpinWait): boolean {
-  return spinWait.look();
+  return spinWait.mailbox.look();
 }
 
 function stopWaiting(spinWait: SpinWait): void {
   const at = waiting.indexOf(spinWait);
   const last = waiting.pop()!;
   if (last !== spinWait) waiting[at] = last;
+  spinWait.mailbox.looking = false;
 }
 
 /** Keeps the main loop turning while an answer of one thread is due, as long as that pays off. */
@@ -37,12 +50,11 @@ export class SpinWait {
   #counted = false;
   /** The loop is turning for the next answer. */
   #first = false;
-  /** Delivers the answer if it is there. */
-  readonly look: () => boolean;
+  readonly mailbox: Mailbox;
 
   /** `spin` knows whether turning pays off with this thread. */
-  constructor(look: () => boolean, spin: AdaptiveSpin) {
-    this.look = look;
+  constructor(mailbox: Mailbox, spin: AdaptiveSpin) {
+    this.mailbox = mailbox;
     this.#spin = spin;
   }
 
@@ -51,6 +63,7 @@ export class SpinWait {
     if (!this.#spin.begins()) return;
     this.#counted = this.#first = true;
     waiting.push(this);
+    this.mailbox.looking = true;
     turnUntil = at + SPIN_MS;
     if (turning) return;
     turning = true;

@@ -10,6 +10,8 @@ import {
 import { commonjsEntry, entry, native } from "@sqlite-aio/worker";
 import {
   type Control,
+  AnswerSlot,
+  createAnswerSlot,
   createControl,
   errorOf,
   openControl,
@@ -73,12 +75,14 @@ export function threadStats(): ProcessThreads {
 export function startThread(options: ThreadOptions, watcher: Watcher): Thread {
   const block = createControl();
   const control = openControl(block);
+  const slot = createAnswerSlot();
   const answers = new MessageChannel();
   const callbacks = new MessageChannel();
   const closures = new Callbacks(callbacks.port1, control);
   const data: ThreadData = {
     control: block,
     answers: answers.port2,
+    slot,
     callbacks: callbacks.port2,
     pollers,
     maxPollers,
@@ -96,7 +100,7 @@ export function startThread(options: ThreadOptions, watcher: Watcher): Thread {
       reused++;
       waiting.begin(data, ports);
     }
-    const mailbox = new ThreadPort(tenancy, answers.port1, control);
+    const mailbox = new ThreadPort(tenancy, answers.port1, control, new AnswerSlot(slot));
     return { tenancy, control, mailbox, closures, reused: waiting !== undefined };
   } catch (error) {
     closures.close();

@@ -85,7 +85,7 @@ export class WorkerThread {
         control: this.#control,
         closures: this.closures,
         run: (frame, transfer) => this.#proxies.run(frame, transfer),
-        look: () => this.#mailbox.look(),
+        mailbox: this.#mailbox,
         spin: this.#tenancy.spin,
         hold: () => this.hold(),
         unhold: () => this.unhold(),

@@ -60,7 +60,7 @@ class Side {
           const later = { then: (resolve: (reply: Reply) => void) => void this.#waiting.push(resolve) };
           return later as unknown as Promise<Reply>;
         },
-        look: () => false,
+        mailbox: { look: () => false, looking: false },
         spin: new AdaptiveSpin(),
         hold: () => {},
         unhold: () => {},

@@ -22,7 +22,7 @@ function pipeline(): {
       const answers = frame.filter(Array.isArray).flatMap(() => [Answer.VALUE, null]);
       return Promise.resolve([0, 0, 0, ...answers] as Reply);
     },
-    look: () => false,
+    mailbox: { look: () => false, looking: false },
     spin: new AdaptiveSpin(),
     hold: () => void held++,
     unhold: () => void held--,

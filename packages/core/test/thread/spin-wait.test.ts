@@ -15,7 +15,7 @@ function counted(): { spin: SpinWait; looks: () => number } {
     looks++;
     return false;
   };
-  const spin = new SpinWait(look, new AdaptiveSpin());
+  const spin = new SpinWait({ look, looking: false }, new AdaptiveSpin());
   return { spin, looks: () => looks };
 }
 

@@ -236,7 +236,12 @@ export function announce(control: Control, by: Side): void {
   Atomics.add(control.words, by, 1);
 }
 
+/** Number of messages that `by` has announced; wraps at 2^31. */
+export function announced(control: Control, by: Side): number {
+  return Atomics.load(control.words, by);
+}
+
 /** True if `by` has announced more than `received` messages. */
 export function expects(control: Control, by: Side, received: number): boolean {
-  return ((Atomics.load(control.words, by) - received) | 0) > 0;
+  return ((announced(control, by) - received) | 0) > 0;
 }

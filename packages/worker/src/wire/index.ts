@@ -1,4 +1,5 @@
 export * from "./adaptive-spin.js";
+export * from "./answer-slot.js";
 export * from "./rows/block-slots.js";
 export * from "./change-report.js";
 export * from "./clock.js";

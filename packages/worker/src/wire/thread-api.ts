@@ -131,6 +131,8 @@ export interface ThreadData {
   readonly control: SharedArrayBuffer;
   /** A MessagePort for messages to the main side. Messages to the thread come by its parentPort. */
   readonly answers: unknown;
+  /** Memory of an AnswerSlot. */
+  readonly slot: SharedArrayBuffer;
   /** A MessagePort for calls of the main side's closures. */
   readonly callbacks: unknown;
   /** One word, shared by all threads of the process: the number of polling threads. */
