@@ -40,6 +40,21 @@ it("the loop turns on while further answers are due", async () => {
   spin.answered(0, 0);
 });
 
+it("the thread is told that it is looked for while the loop turns, and that it is not when the loop stops", async () => {
+  const mailbox = { look: () => false, looking: false };
+  const spin = new SpinWait(mailbox, new AdaptiveSpin());
+  spin.posted(soon());
+  expect(mailbox.looking).toBe(true);
+  spin.answered(0, 0);
+  expect(mailbox.looking).toBe(false);
+  // The turning is over before the answer comes.
+  spin.posted(performance.now() - 1);
+  expect(mailbox.looking).toBe(true);
+  while (mailbox.looking) await turn();
+  spin.answered(LATE, 0);
+  expect(mailbox.looking).toBe(false);
+});
+
 it("the loop does not turn for a thread that has died", async () => {
   const { spin, looks } = counted();
   spin.posted(soon());

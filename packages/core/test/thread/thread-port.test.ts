@@ -51,42 +51,58 @@ it("an error and what is no answer to a frame come by the port", () => {
   expect(got).toEqual(messages);
 });
 
-it("who stops to look gets what is in the slot", async () => {
+it("who stops to look gets what is in the slot, and what has come behind it", async () => {
   const { main, thread, got, posted } = sides();
   main.looking = true;
   thread.postMessage([1, [1]]);
-  // The slot is taken.
-  thread.postMessage([2, [2]]);
-  expect(posted).toEqual([[2, [2]]]);
   main.looking = false;
-  while (got.length < 2) await turn();
-  expect(got).toEqual([
-    [1, [1]],
+  for (let i = 0; i < 10; i++) await turn();
+  expect(got).toEqual([[1, [1]]]);
+  main.looking = true;
+  thread.postMessage([2, [2]]);
+  // The slot is taken.
+  thread.postMessage([3, [3]]);
+  expect(posted).toEqual([[3, [3]]]);
+  main.looking = false;
+  while (got.length < 3) await turn();
+  expect(got.slice(1)).toEqual([
     [2, [2]],
+    [3, [3]],
   ]);
 });
+
+/** An answer while whose storing the main side stops to look. */
+function stopping(main: ThreadPort, value: number): unknown[] {
+  return Object.defineProperty([0, value], 1, {
+    get: () => {
+      main.looking = false;
+      return value;
+    },
+  });
+}
 
 it("an answer that is stored while the main side stops to look is hinted at", async () => {
   const { main, thread, got, posted } = sides();
   main.looking = true;
-  const reply = [0, 1];
-  // Between the thread's question whether it is looked for, and its answer.
-  Object.defineProperty(reply, 1, {
-    get: () => {
-      main.looking = false;
-      return 1;
-    },
-  });
-  thread.postMessage([1, reply]);
+  thread.postMessage([1, stopping(main, 1)]);
   expect(posted).toEqual([null]);
   expect(got).toEqual([]);
   while (got.length === 0) await turn();
   expect(got).toEqual([[1, [0, 1]]]);
-  // The next one finds no hint that would count as an answer.
-  thread.postMessage([2, [0, 2]]);
+});
+
+it("a hint that comes too late counts as nothing", () => {
+  const { main, thread, got } = sides();
+  main.looking = true;
+  thread.postMessage([1, stopping(main, 1)]);
   main.looking = true;
   expect(main.look()).toBe(true);
-  expect(got[1]).toEqual([2, [0, 2]]);
+  thread.postMessage([2, [new Uint8Array(1)]]);
+  expect([main.look(), main.look()]).toEqual([true, false]);
+  expect(got).toEqual([
+    [1, [0, 1]],
+    [2, [new Uint8Array(1)]],
+  ]);
 });
 
 it("answers of a thread that has ended are all delivered, those of the slot in their place", () => {

@@ -366,4 +366,30 @@ export const THREAD = mutantsOf("packages/core/src/thread", "packages/core/test/
     replace: "",
     tests: ["reply-rows"],
   },
+  {
+    file: "thread-port.ts",
+    what: "who stops to look leaves what has come",
+    find: "    if (looking) return;",
+    replace: "    if (looking || !looking) return;",
+    tests: ["thread-port"],
+  },
+  {
+    what: "an answer of the slot is taken out of its order",
+    find: "this.#slot.has((this.#received + 1) | 0)",
+    replace: "this.#slot.has((this.#received + 2) | 0)",
+    tests: ["thread-port"],
+  },
+  {
+    what: "a hint counts as an answer",
+    find: "      if (received.message === null) continue;\n",
+    replace: "",
+    tests: ["thread-port"],
+  },
+  {
+    file: "spin-wait.ts",
+    what: "the thread is not told that the loop does not turn any more",
+    find: "    for (const { mailbox } of Array.from(waiting)) mailbox.looking = false;",
+    replace: "",
+    tests: ["spin-wait"],
+  },
 ]);

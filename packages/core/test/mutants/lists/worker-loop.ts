@@ -140,4 +140,11 @@ export const WORKER_LOOP = mutantsOf("packages/worker/src", "packages/worker/tes
     replace: "    this.#frames.unshift(frame);",
     tests: [`${CORE}/connection/cancel`],
   },
+  {
+    file: "loop/answer-port.ts",
+    what: "an answer that nobody looks for any more is not hinted at",
+    find: "    if (bySlot && !slot.looking) this.#port.postMessage(null);\n",
+    replace: "",
+    tests: [`${CORE}/thread/thread-port`],
+  },
 ]);

@@ -139,4 +139,17 @@ export const WORKER_WIRE = mutantsOf("packages/worker/src", "packages/worker/tes
     replace: "if (columns === undefined) return true;",
     tests: [`${CORE}/connection/cursor`],
   },
+  {
+    file: "wire/answer-slot.ts",
+    what: "an answer is written over",
+    find: " || Atomics.load(this.#words, NUMBER) !== 0) return false;",
+    replace: ") return false;",
+    tests: ["wire/answer-slot"],
+  },
+  {
+    what: "a text with half of a surrogate pair is stored as another",
+    find: "if (bytes !== value.length && !value.isWellFormed()) return false;",
+    replace: "",
+    tests: ["wire/answer-slot"],
+  },
 ]);
