@@ -18,6 +18,13 @@ export const promises: readonly PromiseKept[] = [
     file: "kill.test.ts",
   },
   {
+    key: "pools",
+    promise:
+      "Of many databases, each is open once, and an acknowledged write to any of them survives the process.",
+    fault: "`kill -9` of a process that opens and closes 10,000 databases, 64 at a time",
+    file: "pools-kill.test.ts",
+  },
+  {
     key: "power",
     promise: "An acknowledged write was on the disk before.",
     fault: "a power cut at each acknowledgement, from a trace of the system calls",
