@@ -22,6 +22,10 @@ export const FUNCTIONS: Record<string, (...values: never[]) => unknown> = {
   nan: () => Number.NaN,
   beyond: () => 2n ** 63n,
   illegal: () => Symbol("illegal"),
+  surrogate: () => "a\ud8ffb",
+  much: () => "x".repeat(100),
+  large: () => Buffer.alloc(100),
+  view: () => new Uint8Array(Buffer.from("abcdef")).subarray(2, 4),
   fail,
   echo: (value: unknown) => value,
   count: (...values) => values.length,
@@ -50,6 +54,16 @@ class Sum {
 
   finalize(): number {
     return this.total;
+  }
+}
+
+class Told extends Sum {
+  override value(): never {
+    return "value" as never;
+  }
+
+  override finalize(): never {
+    return "finalize" as never;
   }
 }
 
@@ -92,6 +106,7 @@ class FailingConstructor extends Sum {
 export const CLASSES: Record<string, AggregateClass> = {
   sum: Sum,
   join: Join,
+  told: Told,
   ...Object.fromEntries(METHODS.map((name) => [`without ${name}`, without(name)])),
   ...Object.fromEntries(METHODS.map((name) => [`failing ${name}`, failing(name)])),
   "failing constructor": FailingConstructor,
@@ -152,4 +167,9 @@ registerAdapter(Point, ({ x, y }) => `${x};${y}`);
 export const OBJECTS: Record<string, () => unknown> = {
   point: () => new Point(),
   unknown: () => new Map(),
+  date: () => new Date("2026-11-29T00:00:00Z"),
+  view: () => new Uint8Array(Buffer.from("abcdef")).subarray(2, 4),
+  surrogate: () => "a\ud8ffb",
 };
+
+export const HANDLERS: Record<string, () => unknown> = { stop: () => true, go: () => null, fail };

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Area, Case } from "./cases/case.ts";
-import { AREAS } from "./cases/index.ts";
+import { AREAS, COMPARED } from "./cases/index.ts";
 import type { Outcome } from "./program.ts";
 
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -66,7 +66,7 @@ export function documented(): string {
     "<details>",
     "<summary>All cases</summary>",
     "",
-    ...AREAS.flatMap(caseLines),
+    ...COMPARED.flatMap(caseLines),
     "",
     "</details>",
     "",
@@ -75,7 +75,7 @@ export function documented(): string {
 
 function reasons(): Map<string, string[]> {
   const found = new Map<string, string[]>();
-  for (const { cases } of AREAS)
+  for (const { cases } of COMPARED)
     for (const { title, differs } of cases)
       if (differs !== undefined) found.set(differs, [...(found.get(differs) ?? []), title]);
   return found;

@@ -4,13 +4,13 @@ import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../support/database.ts";
 import { skippedWithoutPython } from "../support/python.ts";
 import { timeFactor } from "../support/time-factor.ts";
-import { AREAS } from "./cases/index.ts";
+import { COMPARED } from "./cases/index.ts";
 import { ask, documented, knows, recorded, same } from "./compare.ts";
 import { perform } from "./program.ts";
 
 const answerOf = recorded();
 
-describe.each(AREAS)("what CPython asserts in test_$name", ({ name, cases }) => {
+describe.each(COMPARED)("what CPython does, by $name", ({ name, cases }) => {
   const tried = cases.filter(({ native }) => native !== true || capabilities.functions);
 
   it.each(tried)("$title", async ({ title, steps, differs }) => {

@@ -1,8 +1,10 @@
 """Runs the cases of the files beside this one with CPython's sqlite3: a JSON list in, what came of each step out."""
 
+import datetime
 import json
 import math
 import os
+import pathlib
 import sqlite3
 import sys
 import tempfile
@@ -59,6 +61,10 @@ FUNCTIONS = {
     "nan": lambda: float("nan"),
     "beyond": lambda: 1 << 63,
     "illegal": lambda: object(),
+    "surrogate": lambda: "a\ud8ffb",
+    "much": lambda: "x" * 100,
+    "large": lambda: bytes(100),
+    "view": lambda: memoryview(b"abcdef")[2:4],
     "fail": fail,
     "echo": lambda value: value,
     "count": lambda *values: len(values),
@@ -83,6 +89,14 @@ class Sum:
         return self.total
 
 
+class Told(Sum):
+    def value(self):
+        return "value"
+
+    def finalize(self):
+        return "finalize"
+
+
 class Join(Sum):
     def __init__(self):
         self.total = ""
@@ -104,6 +118,7 @@ def failing(name):
 CLASSES = {
     "sum": Sum,
     "join": Join,
+    "told": Told,
     **{f"without {name}": without(name) for name in ("step", "inverse", "value", "finalize")},
     **{f"failing {name}": failing(name) for name in ("__init__", "step", "inverse", "value", "finalize")},
 }
@@ -166,7 +181,26 @@ def adapt_point(point):
 
 sqlite3.register_adapter(Point, adapt_point)
 
-OBJECTS = {"point": lambda: Point(4, -3), "unknown": Unknown}
+OBJECTS = {
+    "point": lambda: Point(4, -3),
+    "unknown": Unknown,
+    "date": lambda: datetime.date(2026, 11, 29),
+    "view": lambda: memoryview(b"abcdef")[2:4],
+    "surrogate": lambda: "a\ud8ffb",
+}
+
+HANDLERS = {"stop": lambda: True, "go": lambda: None, "fail": fail}
+
+WAYS = {
+    "default": lambda path: sqlite3.connect(path),
+    "bytes": lambda path: sqlite3.connect(os.fsencode(path)),
+    "path": lambda path: sqlite3.connect(pathlib.Path(path)),
+    "temporary": lambda path: sqlite3.connect(""),
+    "readonly": lambda path: sqlite3.connect(f"file:{path}?mode=ro", uri=True),
+    "immutable": lambda path: sqlite3.connect(f"file:{path}?immutable=1&mode=ro", uri=True),
+    "memory": lambda path: sqlite3.connect(f"file:{path.replace('/', '-')}?mode=memory&cache=shared", uri=True, timeout=0.05),
+    "quotes": lambda path: sqlite3.connect(path),
+}
 
 
 class Run:
@@ -181,6 +215,19 @@ class Run:
         if path != ":memory:":
             path = os.path.join(self.folder, path)
         self.db = self.connections[name] = sqlite3.connect(path, **options)
+
+    def open(self, how, path="db", name="db"):
+        self.db = self.connections[name] = WAYS[how](os.path.join(self.folder, path))
+
+    def files(self):
+        return sorted(os.listdir(self.folder))
+
+    def write_file(self, name, data):
+        with open(os.path.join(self.folder, name), "wb") as file:
+            file.write(data)
+
+    def attach(self, name):
+        self.db.execute(f"ATTACH '{self.folder}/{name}' AS other")
 
     def on(self, name):
         self.db = self.connections[name]
@@ -266,6 +313,9 @@ class Run:
     def create_function(self, name, n, function, deterministic=False):
         self.db.create_function(name, n, function and FUNCTIONS[function], deterministic=deterministic)
 
+    def create_innocuous(self, *args):
+        self.create_function(*args)
+
     def create_aggregate(self, name, n, cls):
         self.db.create_aggregate(name, n, cls and CLASSES[cls])
 
@@ -278,8 +328,14 @@ class Run:
     def set_authorizer(self, authorizer):
         self.db.set_authorizer(authorizer and AUTHORIZERS[authorizer])
 
+    def set_progress_handler(self, handler, n):
+        self.db.set_progress_handler(handler and HANDLERS[handler], n)
+
     def trace(self, on):
         self.db.set_trace_callback(self.traced.append if on else None)
+
+    def trace_failing(self):
+        self.db.set_trace_callback(fail)
 
     def taken(self):
         traced, self.traced[:] = list(self.traced), []
@@ -287,6 +343,9 @@ class Run:
 
     def row_factory(self, name):
         self.db.row_factory = ROW_FACTORIES[name]
+
+    def cursor_row_factory(self, name):
+        self.cursor.row_factory = ROW_FACTORIES[name]
 
     def text_factory(self, name):
         self.db.text_factory = TEXT_FACTORIES[name]
@@ -326,6 +385,32 @@ class Run:
     def backup_failing(self):
         self.db.backup(sqlite3.connect(":memory:"), progress=fail)
 
+    def backup_beside_own_write(self):
+        def tell(*step):
+            self.steps.append(step[0])
+            if len(self.steps) == 3:
+                fail()
+
+        self.db.backup(sqlite3.connect(":memory:"), progress=tell, sleep=0.001)
+
+    def backup_modifying(self, sql):
+        def write(*step):
+            if not self.steps:
+                self.db.execute("INSERT INTO foo VALUES ('late')")
+                self.db.commit()
+            self.steps.append(step)
+
+        copy = sqlite3.connect(":memory:")
+        self.db.backup(copy, pages=2, progress=write)
+        return copy.execute(sql).fetchall()
+
+    def backup_wrong(self, what):
+        copy = sqlite3.connect(":memory:")
+        self.db.backup(*([None] if what == "target" else [copy]), **({"progress": "bar"} if what == "progress" else {}))
+
+    def backup_path(self, path):
+        self.db.backup(os.path.join(self.folder, path))
+
     def backup_into(self, name):
         self.db.backup(self.connections[name])
 
@@ -345,6 +430,9 @@ class Run:
 
     def setlimit(self, category, limit):
         return self.db.setlimit(category, limit)
+
+    def limit(self, category, limit):
+        self.db.setlimit(category, limit)
 
     def config(self, name, *on):
         op = getattr(sqlite3, name)

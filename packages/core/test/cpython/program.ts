@@ -1,3 +1,4 @@
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type Autocommit,
@@ -18,11 +19,13 @@ import {
   CONVERTERS,
   fail,
   FUNCTIONS,
+  HANDLERS,
   OBJECTS,
   OnPurpose,
   ROW_FACTORIES,
   TEXT_FACTORIES,
 } from "./callbacks.ts";
+import { WAYS } from "./ways.ts";
 
 /** A method of `Run` here and in program.py, and its arguments as JSON has them; blobs, large and odd numbers as in `given()`. */
 export type Step = readonly [method: string, ...parameters: unknown[]];
@@ -64,6 +67,7 @@ type Parameters = never;
 class Run {
   readonly #folder: string;
   readonly #connections = new Map<string, Connection>();
+  readonly #opened: Connection[] = [];
   #db!: Connection;
   #cursor!: Cursor;
   #blob!: SqlBlob;
@@ -76,7 +80,7 @@ class Run {
   }
 
   async end(): Promise<void> {
-    for (const connection of this.#connections.values()) await connection.close();
+    for (const connection of this.#opened) await connection.close();
   }
 
   async connect(name = "db", path = ":memory:", options: Record<string, unknown> = {}): Promise<void> {
@@ -90,6 +94,25 @@ class Run {
       warnOnRollback: false,
     });
     this.#connections.set(name, this.#db);
+    this.#opened.push(this.#db);
+  }
+
+  async open(how: string, path = "db", name = "db"): Promise<void> {
+    this.#db = await WAYS[how]!(join(this.#folder, path));
+    this.#connections.set(name, this.#db);
+    this.#opened.push(this.#db);
+  }
+
+  async files(): Promise<string[]> {
+    return (await readdir(this.#folder)).toSorted();
+  }
+
+  async write_file(name: string, bytes: Uint8Array): Promise<void> {
+    await writeFile(join(this.#folder, name), bytes);
+  }
+
+  async attach(name: string): Promise<void> {
+    await this.#db.execute(`ATTACH '${this.#folder}/${name}' AS other`);
   }
 
   on(name: string): void {
@@ -206,6 +229,10 @@ class Run {
     await this.#db.createFunction(name, n, fn === null ? null : (FUNCTIONS[fn] as never), { deterministic });
   }
 
+  async create_innocuous(name: string, n: number, fn: string): Promise<void> {
+    await this.#db.createFunction(name, n, FUNCTIONS[fn] as never, { innocuous: true });
+  }
+
   async create_aggregate(name: string, n: number, cls: string | null): Promise<void> {
     await this.#db.createAggregate(name, n, cls === null ? null : CLASSES[cls]!);
   }
@@ -222,6 +249,14 @@ class Run {
     await this.#db.setAuthorizer(authorizer === null ? null : AUTHORIZERS[authorizer]!);
   }
 
+  async set_progress_handler(handler: string | null, n: number): Promise<void> {
+    await this.#db.setProgressHandler(handler === null ? null : HANDLERS[handler]!, n);
+  }
+
+  async trace_failing(): Promise<void> {
+    await this.#db.setTraceCallback(fail);
+  }
+
   async trace(on: boolean): Promise<void> {
     await this.#db.setTraceCallback(on ? (sql) => this.#traced.push(sql) : null);
   }
@@ -234,6 +269,10 @@ class Run {
 
   row_factory(name: string): void {
     this.#db.rowFactory = ROW_FACTORIES[name]!;
+  }
+
+  cursor_row_factory(name: string): void {
+    this.#cursor.rowFactory = ROW_FACTORIES[name]!;
   }
 
   text_factory(name: string): void {
@@ -290,6 +329,33 @@ class Run {
     await this.#db.backup(copy, { progress: fail });
   }
 
+  async backup_beside_own_write(): Promise<void> {
+    await using copy = await connect(":memory:");
+    await this.#db.backup(copy, { sleep: 1 });
+  }
+
+  async backup_modifying(sql: string): Rows {
+    await using copy = await connect(":memory:");
+    const written: Promise<unknown>[] = [];
+    const progress = (): void => {
+      if (written.length > 0) return;
+      written.push(this.#db.execute("INSERT INTO foo VALUES ('late')"), this.#db.commit());
+    };
+    await this.#db.backup(copy, { pages: 2, progress });
+    await Promise.all(written);
+    return await copy.executeFetchall(sql);
+  }
+
+  async backup_wrong(what: "target" | "progress"): Promise<void> {
+    await using copy = await connect(":memory:");
+    const wrong = what === "progress" ? { progress: "bar" as never } : {};
+    await this.#db.backup(what === "target" ? (null as never) : copy, wrong);
+  }
+
+  async backup_path(path: string): Promise<void> {
+    await this.#db.backup(join(this.#folder, path));
+  }
+
   async backup_into(name: string): Promise<void> {
     await this.#db.backup(this.#connections.get(name)!);
   }
@@ -314,6 +380,10 @@ class Run {
 
   async setlimit(category: number, limit: number): Promise<number> {
     return await this.#db.setlimit(category, limit);
+  }
+
+  async limit(category: number, limit: number): Promise<void> {
+    await this.#db.setlimit(category, limit);
   }
 
   async config(name: string, ...on: boolean[]): Promise<unknown> {

@@ -1,10 +1,10 @@
 // Asks CPython, and writes what it answered and the list of cases: `PYTHON=python3.13 node write-table.ts`, with 3.13 or later.
 import { readFileSync, writeFileSync } from "node:fs";
-import { AREAS } from "./cases/index.ts";
+import { COMPARED } from "./cases/index.ts";
 import { ask, documented, knows } from "./compare.ts";
 
 const lines: string[] = [];
-for (const { name, cases } of AREAS) {
+for (const { name, cases } of COMPARED) {
   const { version, answers } = ask(cases, process.env["PYTHON"] ?? "python3");
   const unknown = cases.find((each) => !knows(version, each));
   if (unknown !== undefined) throw new Error(`Python ${version.join(".")} does not know: ${unknown.title}`);

@@ -57,11 +57,30 @@ export const backup: Area = {
       differs:
         "the same connection as the target is a `ProgrammingError`, a closed one is a `ConnectionClosedError`",
     },
-  ],
-  left: [
     {
-      covers: "bad_target bad_target_filename keyword_only_args non_callable_progress modifying_progress",
-      why: PYTHON_ONLY,
+      title: "a progress that writes into the source",
+      covers: "modifying_progress",
+      steps: [
+        ["script", "CREATE TABLE foo (key)"],
+        ["many", "INSERT INTO foo VALUES (?)", Array.from({ length: 50 }, () => ["x".repeat(1000)])],
+        ["commit"],
+        ["backup_modifying", "SELECT count(*), max(key = 'late') FROM foo"],
+      ],
+    },
+    {
+      title: "a target or a progress that is none",
+      covers: "bad_target non_callable_progress",
+      steps: [
+        ["backup_wrong", "target"],
+        ["backup_wrong", "progress"],
+      ],
+    },
+    {
+      title: "a path as the target of a copy",
+      covers: "bad_target_filename",
+      steps: [["script", "CREATE TABLE t (x)"], ["backup_path", "copy.db"], ["files"]],
+      differs: "the target of a copy may be a path",
     },
   ],
+  left: [{ covers: "keyword_only_args", why: PYTHON_ONLY }],
 };

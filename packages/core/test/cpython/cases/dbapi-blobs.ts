@@ -9,6 +9,19 @@ const BLOB = [
 /** The part of test_dbapi.py about blobs. */
 export const blobs: readonly Case[] = [
   {
+    title: "a blob of a row beyond 32 bits",
+    covers: "blob_32bit_rowid",
+    native: true,
+    since: [3, 11],
+    steps: [
+      ["script", "CREATE TABLE b (data BLOB)"],
+      ["execute", "INSERT INTO b (rowid, data) VALUES (?, ?)", [2 ** 40, blob("x")]],
+      ["blobopen", "b", "data", 2 ** 40],
+      ["blob_do", "read"],
+      ["blob_do", "close"],
+    ],
+  },
+  {
     title: "a blob has read(), seek() and tell()",
     covers:
       "blob_is_a_blob blob_seek_and_tell blob_seek_error blob_read blob_read_oversized blob_read_advance_offset blob_read_at_offset blob_length",

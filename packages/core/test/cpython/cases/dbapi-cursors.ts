@@ -53,7 +53,7 @@ export const cursors: readonly Case[] = [
       ROWS,
       ["execute", "UPDATE t SET name = 'x' WHERE id > 1 RETURNING id"],
       ["cursor_get", "rowcount"],
-      ["many", "INSERT INTO t (name) VALUES (?) RETURNING id", [["d"], ["e"]]],
+      ["many", "INSERT INTO t (name) VALUES (?) RETURNING id", [["d"]]],
       ["execute", "WITH c AS (SELECT 1 AS i) DELETE FROM t WHERE id IN (SELECT i FROM c)"],
       ["cursor_get", "rowcount"],
     ],

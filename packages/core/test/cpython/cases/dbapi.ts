@@ -1,6 +1,7 @@
 import { type Area, NO_SUBCLASS, PYTHON_ONLY } from "./case.ts";
 import { blobs } from "./dbapi-blobs.ts";
 import { cursors } from "./dbapi-cursors.ts";
+import { paths } from "./opening.ts";
 
 const TABLE = [
   "script",
@@ -316,6 +317,7 @@ export const dbapi: Area = {
       differs: "a surplus name is a `ProgrammingError`",
     },
     ...cursors,
+    ...paths,
     {
       title: "one text in two cursors, each at its own row",
       covers: "same_query_in_multiple_cursors",
@@ -397,7 +399,7 @@ export const dbapi: Area = {
   left: [
     {
       covers:
-        "api_level deprecated_version thread_safety disallow_instantiation drop_unused_refs connection_reinit connection_bad_reinit connect_positional_arguments connection_signature setinputsizes setoutputsize setoutputsize_no_column date time timestamp date_from_ticks time_from_ticks timestamp_from_ticks binary factory_database_arg database_keyword blob_32bit_rowid blob_context_manager_reraise_exceptions blob_context_manager uninit_operations",
+        "api_level deprecated_version thread_safety disallow_instantiation drop_unused_refs connection_reinit connection_bad_reinit connect_positional_arguments connection_signature setinputsizes setoutputsize setoutputsize_no_column date time timestamp date_from_ticks time_from_ticks timestamp_from_ticks binary factory_database_arg database_keyword blob_context_manager_reraise_exceptions blob_context_manager uninit_operations",
       why: PYTHON_ONLY,
     },
     { covers: "wrong_cursor_callable cursor_wrong_class closed_call", why: NO_SUBCLASS },
@@ -419,9 +421,8 @@ export const dbapi: Area = {
       why: "each connection has one thread, which no other connection uses at the same time",
     },
     {
-      covers:
-        "open_uri open_unquoted_uri open_uri_readonly open_undecodable_uri open_with_path_like_object open_with_undecodable_path",
-      why: "the engine knows no URIs; paths have tests of their own",
+      covers: "open_unquoted_uri open_undecodable_uri",
+      why: "the engine knows no URIs",
     },
     {
       covers:

@@ -6,7 +6,7 @@ export const dump: Area = {
     {
       title: "tables, views, triggers, quotes and odd names can be restored",
       covers: "table_dump dump_custom_row_factory",
-      since: [3, 12],
+      since: [3, 13],
       steps: [
         [
           "script",

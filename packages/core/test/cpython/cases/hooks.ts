@@ -1,5 +1,7 @@
 import { type Area, PYTHON_ONLY } from "./case.ts";
 
+const COUNTING =
+  "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000000) SELECT count(*) FROM n";
 const LETTERS = "SELECT x FROM (SELECT 'a' AS x UNION SELECT 'b' UNION SELECT 'c') ORDER BY x COLLATE mine";
 
 export const hooks: Area = {
@@ -101,15 +103,49 @@ export const hooks: Area = {
       differs:
         "a trace has `BEGIN`; CPython's has `BEGIN ` or `BEGIN DEFERRED`. The statements of a script come without the blanks before them",
     },
+    {
+      title:
+        "a progress handler stops a statement by a true result or by throwing, and is taken away by null",
+      covers: "cancel_operation clear_handler error_in_progress_handler",
+      native: true,
+      steps: [
+        ["set_progress_handler", "go", 1],
+        ["all", "SELECT 1"],
+        ["set_progress_handler", "stop", 1],
+        ["all", COUNTING],
+        ["set_progress_handler", "fail", 1],
+        ["all", COUNTING],
+        ["set_progress_handler", null, 1],
+        ["all", "SELECT 1"],
+      ],
+    },
+    {
+      title: "a trace that throws does not fail the statement",
+      covers: "trace_bad_handler",
+      steps: [["trace_failing"], ["all", "SELECT 1"], ["trace", false], ["all", "SELECT 2"]],
+    },
+    {
+      title: "a trace of a statement whose text is too long with its values",
+      covers: "trace_too_much_expanded_sql",
+      native: true,
+      since: [3, 11],
+      steps: [
+        ["limit", 0, 40],
+        ["trace", true],
+        ["execute", "SELECT 'short'"],
+        ["execute", "SELECT ?", ["y".repeat(35)]],
+        ["taken"],
+      ],
+    },
   ],
   left: [
     {
       covers:
-        "create_collation_not_string create_collation_not_callable create_collation_bad_upper trace_keyword_args progress_handler_keyword_args trace_too_much_expanded_sql trace_bad_handler error_in_progress_handler_result",
+        "create_collation_not_string create_collation_not_callable create_collation_bad_upper trace_keyword_args progress_handler_keyword_args error_in_progress_handler_result",
       why: PYTHON_ONLY,
     },
     {
-      covers: "progress_handler_used opcode_count cancel_operation clear_handler error_in_progress_handler",
+      covers: "progress_handler_used opcode_count",
       why: "`n` is milliseconds and not instructions: the progress handler has tests of its own",
     },
   ],

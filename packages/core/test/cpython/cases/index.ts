@@ -4,6 +4,7 @@ import { dbapi } from "./dbapi.ts";
 import { dump } from "./dump.ts";
 import { factory } from "./factory.ts";
 import { hooks } from "./hooks.ts";
+import { page } from "./page.ts";
 import { regression } from "./regression.ts";
 import { transactions } from "./transactions.ts";
 import { types } from "./types.ts";
@@ -21,3 +22,6 @@ export const AREAS: readonly Area[] = [
   dump,
   backup,
 ];
+
+/** With what docs/from-aiosqlite.md says besides. */
+export const COMPARED: readonly Area[] = [...AREAS, { name: "this page", cases: page, left: [] }];

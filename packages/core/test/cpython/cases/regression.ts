@@ -160,11 +160,25 @@ export const regression: Area = {
         ["all", "SELECT i FROM r"],
       ],
     },
+    {
+      title: "a statement whose table is another one by now",
+      covers: "type_map_usage",
+      steps: [
+        ["connect", "db", ":memory:", { detect_types: 1 }],
+        ["converter", "len", "length"],
+        ["script", "CREATE TABLE f (a LEN); INSERT INTO f VALUES ('four')"],
+        ["all", "SELECT * FROM f"],
+        ["script", "DROP TABLE f; CREATE TABLE f (b INTEGER, c TEXT); INSERT INTO f VALUES (5, 'x')"],
+        ["execute", "SELECT * FROM f"],
+        ["cursor_get", "description"],
+        ["fetchall"],
+      ],
+    },
   ],
   left: [
     {
       covers:
-        "error_msg_decode_error cursor_constructor_call_check str_subclass connection_constructor_call_check connection_call collation recursive_cursor_use convert_timestamp_microsecond_padding large_sql bpo31770 del_isolation_level_segfault bpo37347 recursive_cursor_init recursive_cursor_close recursive_cursor_iter type_map_usage register_adapter",
+        "error_msg_decode_error cursor_constructor_call_check str_subclass connection_constructor_call_check connection_call collation recursive_cursor_use convert_timestamp_microsecond_padding large_sql bpo31770 del_isolation_level_segfault bpo37347 recursive_cursor_init recursive_cursor_close recursive_cursor_iter register_adapter",
       why: PYTHON_ONLY,
     },
   ],

@@ -1,4 +1,4 @@
-import { type Area, PYTHON_ONLY } from "./case.ts";
+import { type Area, NO_UNICODE, PYTHON_ONLY } from "./case.ts";
 
 const stored = (value: unknown) =>
   [
@@ -111,16 +111,41 @@ export const types: Area = {
         ["execute", "SELECT ?", [{ a: 1 }]],
       ],
     },
+    {
+      title: "a text with a lone surrogate is refused",
+      covers: "string_with_surrogates",
+      steps: [
+        ["execute_object", "SELECT ?", "surrogate"],
+        ["all", "SELECT 1"],
+      ],
+      differs: NO_UNICODE,
+    },
+    {
+      title: "a date without an adapter of one's own",
+      covers: "sqlite_date sqlite_timestamp",
+      steps: [["execute_object", "SELECT ?", "date"]],
+      differs: "a date needs an adapter; CPython's default one is deprecated",
+    },
+    {
+      title: "text and blobs beyond the limit of their length are not bound",
+      covers: "too_large_string too_large_blob",
+      native: true,
+      since: [3, 11],
+      steps: [
+        ["limit", 0, 50],
+        ["execute", "SELECT ?", ["x".repeat(100)]],
+        ["execute", "SELECT ?", [{ $blob: "00".repeat(100) }]],
+        ["all", "SELECT 1"],
+      ],
+    },
   ],
   left: [
     {
-      covers:
-        "string_with_surrogates too_large_string too_large_blob missing_protocol defect_proto defect_self_adapt adapt_alt",
+      covers: "missing_protocol defect_proto defect_self_adapt adapt_alt",
       why: PYTHON_ONLY,
     },
     {
-      covers:
-        "sqlite_date sqlite_timestamp sql_timestamp date_time_sub_seconds date_time_sub_seconds_floating_point",
+      covers: "sql_timestamp date_time_sub_seconds date_time_sub_seconds_floating_point",
       why: "there are no adapters and converters for dates unless you register them, as Python has deprecated its own",
     },
   ],

@@ -1,4 +1,4 @@
-import { type Area, PYTHON_ONLY } from "./case.ts";
+import { type Area, NO_UNICODE, PYTHON_ONLY } from "./case.ts";
 
 const call = (name: string) =>
   [
@@ -189,11 +189,50 @@ export const userfunctions: Area = {
         ["all", "SELECT c2 FROM t2"],
       ] as const,
     })),
+    {
+      title: "text and blobs beyond the limit of their length",
+      covers: "func_return_too_large_text func_return_too_large_blob",
+      native: true,
+      since: [3, 11],
+      steps: [
+        ["limit", 0, 50],
+        ["create_function", "much", 0, "much"],
+        ["all", "SELECT much()"],
+        ["create_function", "large", 0, "large"],
+        ["all", "SELECT large()"],
+        ["all", "SELECT 1"],
+      ],
+    },
+    {
+      title: "a function's text with a lone surrogate fails the statement",
+      covers: "func_return_text_with_surrogates",
+      steps: [...call("surrogate"), ["all", "SELECT 1"]],
+    },
+    {
+      title: "a function is not called with a lone surrogate",
+      covers: "param_surrogates",
+      steps: [
+        ["create_function", "echo", 1, "echo"],
+        ["execute_object", "SELECT echo(?)", "surrogate"],
+        ["all", "SELECT 1"],
+      ],
+      differs: NO_UNICODE,
+    },
+    {
+      title: "a function gets a part of a buffer, and returns one",
+      covers: "non_contiguous_blob return_non_contiguous_blob",
+      steps: [
+        ["create_function", "echo", 1, "echo"],
+        ["execute_object", "SELECT echo(?)", "view"],
+        ["fetchall"],
+        ...call("view"),
+      ],
+    },
   ],
   left: [
     {
       covers:
-        "non_contiguous_blob return_non_contiguous_blob param_surrogates func_deterministic_keyword_only function_destructor_via_gc func_return_text_with_surrogates func_return_too_large_text func_return_too_large_blob func_keyword_args agg_keyword_args authorizer_keyword_args",
+        "func_deterministic_keyword_only function_destructor_via_gc func_keyword_args agg_keyword_args authorizer_keyword_args",
       why: PYTHON_ONLY,
     },
     {
