@@ -16,7 +16,7 @@ export function settingsFor(
   kind: "connection" | "lease" | "pool",
   callTimeout = 0,
 ): Settings {
-  const { path, integers } = options.thread.open;
+  const { path, integers, readonly } = options.thread.open;
   const settings: Settings = {
     isolationLevel: options.isolationLevel,
     autocommit: options.autocommit,
@@ -29,7 +29,8 @@ export function settingsFor(
     database: path,
     slowQueryMs: options.slowQueryMs,
     callTimeout: 0,
-    warnOnRollback: options.warnOnRollback,
+    // The transaction of a refused write holds nothing that could be lost.
+    warnOnRollback: options.warnOnRollback && !readonly,
     lasting: true,
     hooks: new HookListeners(integers),
     interrupts: 0,

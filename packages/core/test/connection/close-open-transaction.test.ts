@@ -30,6 +30,21 @@ it("close() warns once of a transaction that nobody has committed, unless told n
   expect(await rejection(connect(":memory:", { warnOnRollback: 1 as never }))).toBeInstanceOf(TypeError);
 });
 
+it("close() warns of nothing on a readonly connection, where a refused write has begun a transaction", async () => {
+  const path = await temporaryPath();
+  await using writer = await connect(path);
+  await writer.execute("CREATE TABLE t (a)");
+  const seen = warnings();
+  const reader = await connect(path, { readonly: true });
+  expect(await rejection(reader.execute("INSERT INTO t VALUES (1)"))).toMatchObject({
+    code: "SQLITE_READONLY",
+  });
+  expect(reader.inTransaction).toBe(true);
+  await reader.close();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(seen).toEqual([]);
+});
+
 it("close() does not wait for ever for an executemany without end", async () => {
   const db = await connect(":memory:", { warnOnRollback: false });
   await db.execute("CREATE TABLE t (a)");
