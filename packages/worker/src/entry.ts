@@ -14,11 +14,14 @@ import { openControl } from "./wire/control-block.js";
 import { serverEndpoint } from "./wire/comlink-endpoint.js";
 import { holdsForProcess } from "./sql/taint.js";
 import { toFault } from "./wire/fault.js";
+import { type Loading, whileLoading } from "./wire/loading.js";
 import type { ReplicaData, ReplicaRequest } from "./wire/replica-api.js";
 import { isModule } from "./wire/definitions.js";
 import {
   bringsCode,
+  type EngineCopy,
   type Outcome,
+  type StartData,
   type ThreadApi,
   type ThreadData,
   type WaitingData,
@@ -26,9 +29,9 @@ import {
 
 if (parentPort === null)
   throw new Error("@sqlite-aio/worker/entry is started by @sqlite-aio/core in a thread");
-const task = workerData as ThreadData | WaitingData | ReplicaData;
+const task = workerData as (StartData & (ThreadData | WaitingData)) | ReplicaData;
 if ("replica" in task) keepReplica(parentPort, task);
-else serveConnections(parentPort, task);
+else serveConnections(parentPort, task, task.loading);
 
 function keepReplica(port: MessagePort, { replica: spec }: ReplicaData): void {
   const replica = new Replica(spec);
@@ -38,12 +41,14 @@ function keepReplica(port: MessagePort, { replica: spec }: ReplicaData): void {
 }
 
 /** Serves one connection after the other. None keeps anything of the one before. */
-function serveConnections(port: MessagePort, first: ThreadData | WaitingData): void {
+function serveConnections(port: MessagePort, first: ThreadData | WaitingData, loading: Loading): void {
   let deliver: ((message: unknown) => void) | null = null;
   // Whether it pays to look for messages: a connection goes on where the one before was.
   const spin = new AdaptiveSpin();
+  const engine = (specifier: string): Promise<EngineCopy> =>
+    whileLoading(loading, () => engineCopy(specifier));
   const serve = (data: ThreadData): void => {
-    deliver = serveConnection(port, data, spin, () => (deliver = null));
+    deliver = serveConnection(port, data, spin, engine, () => (deliver = null));
   };
   port.on("message", (message: unknown) => {
     if (beginsConnection(message)) serve(message);
@@ -52,7 +57,7 @@ function serveConnections(port: MessagePort, first: ThreadData | WaitingData): v
   if ("engineAhead" in first) {
     // A failure is reported when a connection asks for the engine again.
     const ready = (): void => (first.ready as MessagePort).postMessage(null);
-    engineCopy(first.engineAhead).then(ready, ready);
+    engine(first.engineAhead).then(ready, ready);
   } else serve(first);
 }
 
@@ -68,6 +73,7 @@ function serveConnection(
   port: MessagePort,
   data: ThreadData,
   spin: AdaptiveSpin,
+  engine: (specifier: string) => Promise<EngineCopy>,
   over: () => void,
 ): (message: unknown) => void {
   const control = openControl(data.control);
@@ -79,7 +85,7 @@ function serveConnection(
   let closed = false;
 
   const api: ThreadApi = {
-    engine: (specifier) => outcome(() => engineCopy(specifier)),
+    engine: (specifier) => outcome(() => engine(specifier)),
     open: (options) => {
       if (bringsCode(options) || options.pragmas.some(([name]) => holdsForProcess(name))) asNew = false;
       return outcome(() => session.open(options));

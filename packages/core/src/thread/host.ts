@@ -1,5 +1,6 @@
 import type { Transferable, Worker } from "node:worker_threads";
-import { AdaptiveSpin, type EngineCopy } from "@sqlite-aio/worker/wire";
+import { AdaptiveSpin, type EngineCopy, type Loading, mayEnd, untilLoaded } from "@sqlite-aio/worker/wire";
+import { LOADING_MS, strikeAtExit } from "./process-exit.js";
 
 /** Receives the failure and the exit of a thread. */
 export interface Watcher {
@@ -17,12 +18,20 @@ export class Host {
   /** Whether it pays to wait for its answers with a core kept busy: a connection goes on where the one before was. */
   readonly spin = new AdaptiveSpin();
   readonly #worker: Worker;
+  readonly #loading: Loading;
   #watcher: Watcher | null = null;
   #engine: EngineCopy | null = null;
 
   /** `gone` is called when the thread has ended, with the error that it died of, if any. */
-  constructor(worker: Worker, kind: string | null, gone: (host: Host, cause: unknown) => void) {
+  constructor(
+    worker: Worker,
+    loading: Loading,
+    kind: string | null,
+    gone: (host: Host, cause: unknown) => void,
+  ) {
     this.#worker = worker;
+    this.#loading = loading;
+    const forgetStrike = strikeAtExit(() => !mayEnd(loading), LOADING_MS);
     this.kind = kind;
     let cause: unknown;
     // If the thread dies while it serves no connection, there is no watcher to call.
@@ -31,6 +40,7 @@ export class Host {
       this.#watcher?.failed(thrown);
     });
     worker.once("exit", (code) => {
+      forgetStrike();
       gone(this, cause);
       this.#watcher?.exited(code);
     });
@@ -70,8 +80,14 @@ export class Host {
 
   /** Ends a thread that serves no connection. It does not keep the process alive meanwhile. */
   end(): void {
-    void this.#worker.terminate();
+    void this.terminate();
     this.#worker.unref();
+  }
+
+  /** Ends the thread, but not while it loads an engine, unless that takes too long. */
+  async terminate(): Promise<void> {
+    if (!mayEnd(this.#loading)) await untilLoaded(this.#loading, LOADING_MS);
+    await this.#worker.terminate();
   }
 }
 
@@ -114,7 +130,7 @@ export class Tenancy {
   }
 
   async terminate(): Promise<void> {
-    await this.#worker?.terminate();
+    await this.#host?.terminate();
   }
 
   /** Whether other connections of the same kind may use the thread afterwards. */

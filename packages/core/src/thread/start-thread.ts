@@ -13,9 +13,12 @@ import {
   AnswerSlot,
   createAnswerSlot,
   createControl,
+  createLoading,
   errorOf,
+  type Loading,
   openControl,
   type ReplicaSpec,
+  type StartData,
   type ThreadData,
   type WaitingData,
 } from "@sqlite-aio/worker/wire";
@@ -178,20 +181,26 @@ function startHost(
   died: (cause: unknown) => void = nobody,
 ): Host {
   const { resourceLimits } = options;
+  const loading = createLoading();
   const workerOptions = {
-    workerData: data,
+    workerData: { ...data, loading } satisfies StartData,
     transferList: ports,
     name: "sqlite-aio",
     ...flags,
     ...(resourceLimits === undefined ? {} : { resourceLimits }),
   };
   const start = (): Worker => startWorker(options, workerOptions);
-  return register(kind === null ? start() : outside(start), kind, died);
+  return register(kind === null ? start() : outside(start), loading, kind, died);
 }
 
 /** A function of its own, so that the listener for the thread's end does not capture its first connection. */
-function register(worker: Worker, kind: string | null, died: (cause: unknown) => void): Host {
-  const host = new Host(worker, kind, (gone, cause) => {
+function register(
+  worker: Worker,
+  loading: Loading,
+  kind: string | null,
+  died: (cause: unknown) => void,
+): Host {
+  const host = new Host(worker, loading, kind, (gone, cause) => {
     hosts.delete(gone);
     parked.remove(gone);
     died(cause);

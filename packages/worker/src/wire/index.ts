@@ -8,6 +8,7 @@ export * from "./comlink-endpoint.js";
 export * from "./definitions.js";
 export * from "./fault.js";
 export * from "./hook-events.js";
+export * from "./loading.js";
 export * from "./malformed.js";
 export * from "./thread-api.js";
 export * from "./rows/row-encode.js";

@@ -1,6 +1,7 @@
 import { type Definition, isModule, type Source } from "./definitions.js";
 import type { Fault } from "./fault.js";
 import type { IntegerMode } from "./integers.js";
+import type { Loading } from "./loading.js";
 
 /** How a thread opens its handle. The main side has checked all of it. */
 export interface OpenOptions {
@@ -113,6 +114,11 @@ export interface ThreadApi {
    * emptied first, as far as other connections allow.
    */
   close(emptiesLog: boolean): Promise<Outcome<boolean>>;
+}
+
+/** The data that every thread for connections is started with, besides {@link ThreadData} or {@link WaitingData}. */
+export interface StartData {
+  readonly loading: Loading;
 }
 
 /** The data for starting a thread that serves no connection yet. */
