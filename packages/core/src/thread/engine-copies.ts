@@ -1,5 +1,5 @@
-import { realpathSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { readlinkSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { type EngineCopy, isPrivate, isSharedMemory, messageOf } from "@sqlite-aio/worker/wire";
 import { OperationalError } from "../errors/errors.js";
 
@@ -24,7 +24,7 @@ function claimFile(path: string, { file, id }: EngineCopy): () => void {
   const files = (holder[KEY] ??= new Map());
   const real = shared ? path : realPath(path);
   const copies = files.get(real) ?? new Map<string, { readonly file: string; handles: number }>();
-  const other = [...copies].find(([known]) => known !== id)?.[1];
+  const other = otherCopy(copies, id) ?? (shared ? undefined : underOtherName(files, real, id));
   if (other !== undefined) {
     throw new OperationalError(
       `${path} is open in this process by another copy of SQLite (${other.file}; this one is ${file}). Two copies do not ` +
@@ -40,6 +40,35 @@ function claimFile(path: string, { file, id }: EngineCopy): () => void {
     copies.delete(id);
     if (copies.size === 0) files.delete(real);
   };
+}
+
+type Copies = ReadonlyMap<string, { readonly file: string }>;
+
+function otherCopy(copies: Copies, id: string): { readonly file: string } | undefined {
+  for (const [known, copy] of copies) if (known !== id) return copy;
+  return undefined;
+}
+
+/** Another copy that has the same file open by a hard link, or by a link that led nowhere when it was opened. */
+function underOtherName(files: OpenFiles, real: string, id: string): { readonly file: string } | undefined {
+  let own: string | undefined;
+  for (const [name, copies] of files) {
+    const other = otherCopy(copies, id);
+    if (other === undefined || name === real) continue;
+    own ??= identity(real) ?? "";
+    if (own !== "" && identity(name) === own) return other;
+  }
+  return undefined;
+}
+
+/** Device and inode; undefined if there is no such file, or it cannot be reached. */
+function identity(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The files that one handle has open, with one copy of an engine. */
@@ -92,15 +121,30 @@ export class OpenedFiles {
   }
 }
 
+/** As many as Linux follows. */
+const MOST_LINKS = 40;
+
 /** The path with links resolved. The file itself may not exist yet. */
-function realPath(path: string): string {
+function realPath(path: string, links = 0): string {
   try {
     return realpathSync.native(path);
   } catch {
+    const target = links < MOST_LINKS ? linked(path) : undefined;
+    // SQLite makes the file that the link leads to.
+    if (target !== undefined) return realPath(target, links + 1);
     try {
       return join(realpathSync.native(dirname(path)), basename(path));
     } catch {
       return path;
     }
+  }
+}
+
+/** Where a symbolic link leads; undefined if it is none. */
+function linked(path: string): string | undefined {
+  try {
+    return resolve(dirname(path), readlinkSync(path));
+  } catch {
+    return undefined;
   }
 }

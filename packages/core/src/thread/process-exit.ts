@@ -9,8 +9,8 @@ const strikes = new Map<() => boolean, number>();
 let listening = false;
 
 /**
- * Calls `strike` repeatedly at process exit, until it returns false or `patience` ms have passed. Node waits for each thread, and so for its present
- * native call. Returns a function that removes it.
+ * Calls `strike` repeatedly at process exit, until it returns false or `patience` ms have passed. Node waits for each
+ * thread, and so for its present native call. Returns a function that removes it.
  */
 export function strikeAtExit(strike: () => boolean, patience = PATIENCE_MS): () => void {
   strikes.set(strike, patience);

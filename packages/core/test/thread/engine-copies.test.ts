@@ -50,7 +50,8 @@ describe.skipIf(process.platform === "win32")("two copies of the engine in one p
     const path = join(folder, "x.db");
     symlinkSync(path, join(folder, "other.db"));
     const first = await open(path);
-    for (const name of ["x.db", "other.db"]) {
+    linkSync(path, join(folder, "hard.db"));
+    for (const name of ["x.db", "other.db", "hard.db"]) {
       const error = await rejection(open(join(folder, name), { engine }));
       expect(error).toMatchObject({ name: "OperationalError", code: "SQLITE_AIO_TWO_ENGINES" });
       expect((error as Error).message).toMatch(/is open in this process by another copy of SQLite/);
@@ -63,6 +64,23 @@ describe.skipIf(process.platform === "win32")("two copies of the engine in one p
     const second = await open(path, { engine });
     await second.executescript("CREATE TABLE t (a)");
     expect(await rejection(open(path))).toMatchObject({ code: "SQLITE_AIO_TWO_ENGINES" });
+  });
+
+  it("cannot meet by a symbolic link that led nowhere when it was opened", async () => {
+    const folder = await temporaryFolder();
+    const engine = install(folder, (from, to) => cpSync(from, to));
+    const inFolder = (name: string): string => join(folder, name);
+    const [file, link, loop] = [inFolder("later.db"), inFolder("link.db"), inFolder("loop.db")];
+    symlinkSync(file, inFolder("middle.db"));
+    symlinkSync("middle.db", link);
+    symlinkSync("loop.db", loop);
+    const first = await open(link);
+    expect(await rejection(open(file, { engine }))).toMatchObject({ code: "SQLITE_AIO_TWO_ENGINES" });
+    await first.close();
+    await open(file, { engine });
+    expect(await rejection(open(link))).toMatchObject({ code: "SQLITE_AIO_TWO_ENGINES" });
+    // A link that leads to itself is SQLite's to refuse.
+    expect(await rejection(open(loop))).toMatchObject({ code: "SQLITE_CANTOPEN" });
   });
 
   it("cannot meet in a file that is attached, nor in one that is copied into", async () => {
