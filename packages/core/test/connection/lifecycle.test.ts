@@ -126,7 +126,7 @@ describe("a runtime that is too old", () => {
   it("gets it on each older Node of this machine", async () => {
     const nodes = (process.env["PATH"] ?? "")
       .split(delimiter)
-      .map((folder) => join(folder, "node"))
+      .map((folder) => join(folder, process.platform === "win32" ? "node.exe" : "node"))
       .filter((file) => isExecutable(file));
     for (const node of nodes) {
       const napi = await new Promise<number>((resolve) => {

@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Platform, Site } from "./platform.ts";
 
 const WINE = "/usr/lib/wine/wine64";
@@ -15,8 +15,10 @@ unsigned long _tls_index;
 int _DllMainCRTStartup(void *module, unsigned reason, void *reserved) { return 1; }
 `;
 
-function environment({ folder }: Site): NodeJS.ProcessEnv {
+function environment({ folder, node }: Site): NodeJS.ProcessEnv {
   return {
+    // Wine puts it before its PATH, which is not the machine's.
+    WINEPATH: `Z:${dirname(node)}`,
     WINEPREFIX: join(folder, "wine"),
     WINEDEBUG: "-all",
     DISPLAY: "",
