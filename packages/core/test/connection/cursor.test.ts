@@ -794,6 +794,8 @@ describe("description after another connection's ALTER TABLE", () => {
   });
 
   it("knows TEMP tables that shadow a table, and databases that are attached", async () => {
+    // Its folder outlives the connection.
+    const attached = await temporaryPath("attached.db");
     const { db } = await pair();
     const sql = "SELECT * FROM t";
     expect(names(await db.execute(sql))).toEqual(["a", "b"]);
@@ -801,7 +803,6 @@ describe("description after another connection's ALTER TABLE", () => {
     expect(names(await db.execute(sql))).toEqual(["x", "y", "z"]);
     await db.execute("DROP TABLE temp.t");
     expect(names(await db.execute(sql))).toEqual(["a", "b"]);
-    const attached = await temporaryPath("attached.db");
     await db.execute("ATTACH ? AS more", [attached]);
     await db.execute("CREATE TABLE more.m (a)");
     expect(names(await db.execute("SELECT * FROM m"))).toEqual(["a"]);

@@ -12,7 +12,7 @@ import {
 import { beforeEach, describe, expect, it } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { gate } from "../support/gate.ts";
-import { openPool, until } from "../support/pool-support.ts";
+import { counted, openPool, until } from "../support/pool-support.ts";
 import { python } from "../support/python.ts";
 
 /** Node has it where it was asked for. */
@@ -247,14 +247,20 @@ describe("iterdump() of a pool", () => {
 
   it("keeps a pool that is forgotten while it is read", async () => {
     const gc = garbageCollector();
+    const { alive, createWorker } = counted();
     const begin = async (): Promise<AsyncGenerator<string, void, undefined>> =>
-      (await createPool(path, { readers: 1 })).iterdump();
+      (await createPool(path, { readers: 1, createWorker })).iterdump();
     let count = 0;
     for await (const line of await begin()) {
       if (line !== "" && count++ % 50 === 0) gc();
       await Promise.resolve();
     }
     expect(count).toBe(ROWS + 5);
+    // Then it is closed: the file is not held when its folder is removed.
+    await until(() => {
+      gc();
+      return alive() === 0;
+    });
   });
 
   it("refuses what is wrong when it is called, and a closed pool", async () => {

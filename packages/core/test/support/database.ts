@@ -1,3 +1,4 @@
+import { mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -37,6 +38,23 @@ export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "sqlite-aio-test-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/**
+ * Whether symbolic links can be made here, and lead somewhere. On Windows not every user may make them, and Wine only
+ * says that it did.
+ */
+export function canLink(): boolean {
+  const folder = mkdtempSync(join(tmpdir(), "sqlite-aio-test-"));
+  const link = join(folder, "link");
+  try {
+    symlinkSync(folder, link, "dir");
+    return realpathSync(link) === realpathSync(folder);
+  } catch {
+    return false;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** The path of a database file that does not exist yet, in a folder of its own. */

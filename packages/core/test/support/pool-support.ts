@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
 import {
   type Connection,
   createPool,
@@ -22,6 +23,20 @@ export async function openPool(
   const pool = await createPool(database ?? (await temporaryPath()), options);
   onTestFinished(() => pool.close({ timeout: 1000 }));
   return pool;
+}
+
+/** Counts the threads that are alive. */
+export function counted(): { alive: () => number; createWorker: NonNullable<PoolOptions["createWorker"]> } {
+  let alive = 0;
+  return {
+    alive: () => alive,
+    createWorker: (url, options) => {
+      const worker = new Worker(url, options);
+      alive++;
+      worker.once("exit", () => alive--);
+      return worker;
+    },
+  };
 }
 
 /**
