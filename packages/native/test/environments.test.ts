@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
 import { codeOf, native, open } from "./engine.ts";
@@ -11,7 +12,7 @@ test("an environment has one number, and each Worker another", async () => {
   const worker = new Worker(
     `const { parentPort, workerData } = require("node:worker_threads");
      parentPort.postMessage([require(workerData).environment(), require(workerData).environment()])`,
-    { eval: true, workerData: new URL("../index.cjs", import.meta.url).pathname },
+    { eval: true, workerData: fileURLToPath(new URL("../index.cjs", import.meta.url)) },
   );
   const [[first, second]] = (await once(worker, "message")) as [[number, number]];
   expect(first).toBe(second);
