@@ -99,9 +99,9 @@ describe("a relative path means what it meant when it was given", () => {
   });
 });
 
-it.runIf(canLink())("a path that goes up from a link goes up from where that leads", async () => {
+it.runIf(canLink("junction"))("a path that goes up from a link goes up from where that leads", async () => {
   mkdirSync(join(after, "deep"));
-  symlinkSync(join(after, "deep"), "link", "dir");
+  symlinkSync(join(after, "deep"), "link", "junction");
   const db = await open("link/../x.db");
   await db.executescript("CREATE TABLE t (a)");
   expect(readdirSync(after)).toContain("x.db");

@@ -129,11 +129,14 @@ describe("close()", () => {
     expect(await closedBeside(path, path)).toEqual({ full: true, log: 0, rows: 21 });
   });
 
-  it.runIf(canLink())("empties the log, also where another process keeps it open: by a link", async () => {
-    const path = await temporaryPath();
-    symlinkSync(path, `${path}.link`);
-    expect(await closedBeside(path, `${path}.link`)).toEqual({ full: true, log: 0, rows: 21 });
-  });
+  it.runIf(canLink("file"))(
+    "empties the log, also where another process keeps it open: by a link",
+    async () => {
+      const path = await temporaryPath();
+      symlinkSync(path, `${path}.link`);
+      expect(await closedBeside(path, `${path}.link`)).toEqual({ full: true, log: 0, rows: 21 });
+    },
+  );
 
   it("leaves an empty log alone, as after a pool that has only read", async () => {
     const path = await temporaryPath();

@@ -1,4 +1,4 @@
-import { mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -41,15 +41,18 @@ export async function temporaryFolder(): Promise<string> {
 }
 
 /**
- * Whether symbolic links can be made here, and lead somewhere. On Windows not every user may make them, and Wine only
- * says that it did.
+ * Whether links can be made here, and lead somewhere. On Windows not every user may make symbolic links, but anybody
+ * junctions, which lead to folders. Wine only says that it made them.
  */
-export function canLink(): boolean {
+export function canLink(type: "file" | "junction"): boolean {
   const folder = mkdtempSync(join(tmpdir(), "sqlite-aio-test-"));
   const link = join(folder, "link");
   try {
-    symlinkSync(folder, link, "dir");
-    return realpathSync(link) === realpathSync(folder);
+    const target = join(folder, "target");
+    if (type === "junction") mkdirSync(target);
+    else writeFileSync(target, "");
+    symlinkSync(target, link, type);
+    return realpathSync(link) === realpathSync(target);
   } catch {
     return false;
   } finally {

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import { capabilities, connect, createPool, OperationalError } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
-import { open, rejection, temporaryFolder, temporaryPath } from "../support/database.ts";
+import { canLink, open, rejection, temporaryFolder, temporaryPath } from "../support/database.ts";
 
 const run = promisify(execFile);
 const requireFromCore = createRequire(new URL("../../package.json", import.meta.url));
@@ -22,13 +22,13 @@ async function programFolder(): Promise<string> {
   await mkdir(join(folder, "node_modules/@sqlite-aio"), { recursive: true });
   for (const name of ["core", "worker"]) {
     const target = fileURLToPath(new URL(`../../../${name}`, import.meta.url));
-    await symlink(target, join(folder, "node_modules/@sqlite-aio", name));
+    await symlink(target, join(folder, "node_modules/@sqlite-aio", name), "junction");
   }
   return folder;
 }
 
 describe("the thread's CommonJS file", () => {
-  it("serves a program in CommonJS", async () => {
+  it.runIf(canLink("junction"))("serves a program in CommonJS", async () => {
     const folder = await programFolder();
     const program = `
       const { Worker } = require("node:worker_threads");

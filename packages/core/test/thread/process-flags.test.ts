@@ -1,7 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { threadFlags } from "../../dist/thread/process-flags.js";
@@ -82,7 +82,8 @@ describe("a database opens", () => {
       const start = join(folder, "start.mjs");
       writeFileSync(start, program);
       writeFileSync(join(folder, "main.mjs"), 'console.log("main");');
-      const option = `--import=${start}`;
+      // On Windows a path would begin with the protocol C:.
+      const option = `--import=${pathToFileURL(start).href}`;
       const { stdout } = await promisify(execFile)(
         process.execPath,
         [...(how === "flag" ? [option] : []), join(folder, "main.mjs")],
