@@ -246,7 +246,7 @@ export class DatabaseClass extends EventEmitter {
       try {
         report(this, answer, openError(error));
       } finally {
-        scheduler.refuseWaiting(closedWhileWaiting());
+        scheduler.refuseWaiting(closedWhileWaiting);
       }
     };
     // An error that a callback throws is an uncaught exception, not a rejection.
@@ -272,8 +272,8 @@ export class DatabaseClass extends EventEmitter {
       answer?.call(this, null);
       this.emit("close");
     } finally {
-      const error = closedWhileWaiting();
-      if (!scheduler.refuseWaiting(error)) this.emit("error", error);
+      const error = scheduler.refuseWaiting(closedWhileWaiting);
+      if (error !== null) this.emit("error", error);
     }
   }
 
