@@ -1,7 +1,8 @@
 /**
  * Puts the mutants of the lists into a copy of the built workspace, one at a time, and runs the tests that should know:
- * `pnpm test:mutants [--only text] [--from number] [--minutes number]`. `--only` takes the mutants in whose file or
- * description the text stands, `--from` those from this number on, and after `--minutes` it stops and says where to go on.
+ * `pnpm test:mutants [--only text] [--numbers list] [--from number] [--minutes number]`. `--only` takes the mutants in
+ * whose file or description the text stands, `--numbers 5,7-9` those of these numbers, `--from` those from this number on,
+ * and after `--minutes` it stops and says where to go on.
  * Fails if fewer than 95 % are killed, and for a survivor without a reason.
  */
 import { fileURLToPath } from "node:url";
@@ -21,14 +22,18 @@ const MORE_MS = 30_000;
 const { values: options } = parseArgs({
   options: {
     only: { type: "string", default: "" },
+    numbers: { type: "string", default: `1-${MUTANTS.length}` },
     from: { type: "string", default: "1" },
     minutes: { type: "string", default: "Infinity" },
   },
 });
 
+const ranges = options.numbers.split(",").map((range) => range.split("-").map(Number));
 const chosen = MUTANTS.map((mutant, i) => ({ mutant, number: i + 1 })).filter(
   ({ mutant, number }) =>
-    number >= Number(options.from) && `${mutant.file} ${mutant.what}`.includes(options.only),
+    number >= Number(options.from) &&
+    ranges.some(([first = 0, last = first]) => number >= first && number <= last) &&
+    `${mutant.file} ${mutant.what}`.includes(options.only),
 );
 if (chosen.length === 0) throw new Error("there is no such mutant");
 
