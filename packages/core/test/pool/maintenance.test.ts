@@ -71,6 +71,21 @@ describe("the log", () => {
     await until(() => inFile(path) === 2);
   });
 
+  it("is not moved while somebody has the writer, and not at once when it is given back", async () => {
+    const path = await temporaryPath();
+    stopTheClock();
+    const pool = await filled({}, path);
+    await pool.run("INSERT INTO t VALUES (1)");
+    const lease = await pool.acquire();
+    for (let i = 0; i < 5; i++) vi.advanceTimersByTime(1000);
+    await lease.close();
+    // A checkpoint that waited for the lease would be over before that.
+    await pool.run("DELETE FROM t WHERE false");
+    expect(inFile(path)).toBe(0);
+    vi.advanceTimersByTime(1000);
+    await until(() => inFile(path) === 1);
+  });
+
   it("is left alone where somebody else looks after it", async () => {
     const path = await temporaryPath();
     stopTheClock();
