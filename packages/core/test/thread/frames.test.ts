@@ -70,3 +70,19 @@ it("a statement's text is told with the first call that is really sent", async (
     [Op.DEFINE, statement.id, "SELECT 1", null, Op.QUERY, statement.id, 0, 0, 0, -1, 1, []],
   ]);
 });
+
+it("a call that is withdrawn before it is sent is not sent, and keeps nothing alive", async () => {
+  const { pipe, frames, held } = pipeline();
+  const [withdrawn, other] = [method(1), method(2)];
+  pipe.send(withdrawn);
+  pipe.send(other);
+  expect(held()).toBe(2);
+  pipe.withdraw(withdrawn);
+  expect(held()).toBe(1);
+  await other.promise;
+  expect(held()).toBe(0);
+  expect(frames.map((frame) => frame.filter(Array.isArray))).toEqual([[[2]]]);
+  // It has been sent, and is nothing to withdraw any more.
+  pipe.withdraw(other);
+  expect(held()).toBe(0);
+});

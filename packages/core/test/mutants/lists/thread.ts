@@ -82,7 +82,7 @@ export const THREAD = mutantsOf("packages/core/src/thread", "packages/core/test/
     what: "a call that is withdrawn keeps the process alive",
     find: "    this.#queue.splice(at, 1);\n    this.#forget(call);",
     replace: "    this.#queue.splice(at, 1);",
-    tests: ["left-behind"],
+    tests: ["frames"],
   },
   {
     what: "a call that is withdrawn is sent",
