@@ -101,13 +101,13 @@ export const WORKER_HANDLE = mutantsOf("packages/worker/src", "packages/worker/t
     what: "a statement that is forgotten is not finalized",
     find: "    if (compiled?.lent === false) this.#native?.finalize(this.#token, compiled.id);",
     replace: "",
-    tests: [`${CORE}/connection/left-behind`],
+    tests: ["handle/native-statements"],
   },
   {
     what: "a statement of which there are two is not finalized",
     find: "    } else this.#native?.finalize(this.#token, compiled.id);",
     replace: "    }",
-    tests: [`${CORE}/connection/left-behind`],
+    tests: ["handle/native-statements"],
   },
   {
     what: "a statement that is given back is not reset",
