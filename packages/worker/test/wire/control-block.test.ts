@@ -33,6 +33,14 @@ describe("the number of an operation", () => {
   });
 });
 
+it("the mark of a cancelled operation is gone when a later one has its place", () => {
+  const control = openControl(createControl());
+  expect(cancel(control, 5)).toBe(true);
+  expect(begin(control, 5)).toBe(false);
+  const places = control.cancelled.length;
+  expect([begin(control, 5 + places), begin(control, 5 + 2 * places)]).toEqual([true, true]);
+});
+
 describe("an interrupt that is on its way", () => {
   /** A thread that does `step` when `flags[0]` is set, and says when it begins and when it is done. */
   const source = (step: string): string => `
