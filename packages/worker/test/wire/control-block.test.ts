@@ -10,6 +10,7 @@ import {
   interruptInside,
   nextSequence,
   openControl,
+  stop,
 } from "../../dist/wire/index.js";
 
 const LAST = 0x7fffffff;
@@ -39,6 +40,13 @@ it("the mark of a cancelled operation is gone when a later one has its place", (
   expect(begin(control, 5)).toBe(false);
   const places = control.cancelled.length;
   expect([begin(control, 5 + places), begin(control, 5 + 2 * places)]).toEqual([true, true]);
+});
+
+it("a thread that is to stop begins nothing more", () => {
+  const control = openControl(createControl());
+  expect(begin(control, 1)).toBe(true);
+  stop(control);
+  expect([begin(control, 2), begin(control, 3)]).toEqual([false, false]);
 });
 
 describe("an interrupt that is on its way", () => {
