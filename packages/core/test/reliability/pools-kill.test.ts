@@ -11,7 +11,7 @@ const MAX = times(6, 64);
 /** Acknowledged writes before a kill, at the most. Most of them open another database. */
 const WRITES = times(80, 400);
 
-/** Checks a database that is there, and adds its writes to `found`. */
+/** Checks a database that is there, and gives the numbers of its writes. */
 function look(path: string): number[] {
   const engine = openEngine(path);
   expect(engine.pragma("integrity_check", { simple: true })).toBe("ok");

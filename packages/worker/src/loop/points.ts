@@ -5,6 +5,7 @@ import type { Statement } from "../handle/statement.js";
 import { Taint } from "../sql/taint.js";
 import { nextSequence } from "../wire/control-block.js";
 import { Flag, Mode, type SqlValue } from "../wire/protocol.js";
+import type { TextBuffer } from "../wire/text-buffer.js";
 
 type PointsParts = Pick<SessionParts, "nativeStatements" | "out" | "counts" | "state">;
 
@@ -26,13 +27,6 @@ const Status = { ROWS: 0, NEW_ROWS: 1, WROTE: 2 } as const;
 const WRITES = 0;
 
 const NONE: readonly Operation[] = [];
-
-/** Buffer methods that skip the lookup of an encoding's name. */
-interface Text extends Buffer {
-  latin1Slice(start: number, end: number): string;
-  utf8Slice(start: number, end: number): string;
-  utf8Write(text: string, offset: number): number;
-}
 
 /** The result of one call. */
 export interface PointsOutcome {
@@ -56,11 +50,11 @@ export class Points {
   readonly #session: PointsParts;
   readonly #input = new Float64Array(INPUT);
   readonly #inputIntegers = new BigInt64Array(this.#input.buffer);
-  readonly #bytes = Buffer.alloc(INPUT_BYTES) as Text;
+  readonly #bytes = Buffer.alloc(INPUT_BYTES) as TextBuffer;
   readonly #cells = new Float64Array(CELLS);
   readonly #cellIntegers = new BigInt64Array(this.#cells.buffer);
   readonly #tags = new Uint8Array(CELLS);
-  readonly #text = Buffer.alloc(TEXT_BYTES) as Text;
+  readonly #text = Buffer.alloc(TEXT_BYTES) as TextBuffer;
   /** Operations that must run in another way: the result was larger than expected, or it failed. */
   readonly #refused = new WeakSet<Operation>();
   #operations: Operation[] = [];

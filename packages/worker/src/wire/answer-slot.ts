@@ -1,3 +1,5 @@
+import type { TextBuffer } from "./text-buffer.js";
+
 /** Values in one answer, and bytes of its texts: a row by its key takes about 15 and some tens. */
 const CELLS = 64;
 const TEXT_BYTES = 1024;
@@ -9,16 +11,6 @@ const LENGTH = 17;
 const HEAD_BYTES = 128;
 
 const Tag = { NULL: 0, NUMBER: 1, INT64: 2, ASCII: 3, UTF8: 4 } as const;
-
-const LEAST = -(2n ** 63n);
-const MOST = 2n ** 63n - 1n;
-
-/** Buffer methods that skip the lookup of an encoding's name. */
-interface Text extends Buffer {
-  latin1Slice(start: number, end: number): string;
-  utf8Slice(start: number, end: number): string;
-  utf8Write(text: string, offset: number): number;
-}
 
 export function createAnswerSlot(): SharedArrayBuffer {
   return new SharedArrayBuffer(HEAD_BYTES + CELLS * 9 + TEXT_BYTES);
@@ -36,14 +28,14 @@ export class AnswerSlot {
   readonly #cells: Float64Array<SharedArrayBuffer>;
   readonly #integers: BigInt64Array<SharedArrayBuffer>;
   readonly #tags: Uint8Array<SharedArrayBuffer>;
-  readonly #text: Text;
+  readonly #text: TextBuffer;
 
   constructor(memory: SharedArrayBuffer) {
     this.#words = new Int32Array(memory, 0, HEAD_BYTES / 4);
     this.#cells = new Float64Array(memory, HEAD_BYTES, CELLS);
     this.#integers = new BigInt64Array(memory, HEAD_BYTES, CELLS);
     this.#tags = new Uint8Array(memory, HEAD_BYTES + CELLS * 8, CELLS);
-    this.#text = Buffer.from(memory, HEAD_BYTES + CELLS * 9, TEXT_BYTES) as Text;
+    this.#text = Buffer.from(memory, HEAD_BYTES + CELLS * 9, TEXT_BYTES) as TextBuffer;
   }
 
   /**
@@ -81,7 +73,7 @@ export class AnswerSlot {
           break;
         }
         case "bigint":
-          if (value < LEAST || value > MOST) return false;
+          if (BigInt.asIntN(64, value) !== value) return false;
           this.#tags[i] = Tag.INT64;
           this.#integers[i] = value;
           break;

@@ -4,6 +4,7 @@ import { malformed, MAX_ROWS } from "../malformed.js";
 import type { SqlValue } from "../protocol.js";
 import { generatesCode, objectBuilder, objectLiteral, rememberShape } from "./row-decode.js";
 import { PIECE_BYTES } from "./text-pieces.js";
+import type { TextBuffer } from "../text-buffer.js";
 
 /**
  * Rows in the native companion's form: one block of memory, whose layout `src/packing.h` describes. It is handed over
@@ -32,12 +33,6 @@ export const BLOCK_REPREPARED = 2;
 const HEAD_WORDS = 4;
 const COLUMN_WORDS = 6;
 const NULL_INT32 = -(2 ** 31);
-
-/** Buffer methods that skip the lookup of an encoding's name. */
-interface Decoder extends Buffer {
-  latin1Slice(start: number, end: number): string;
-  ucs2Slice(start: number, end: number): string;
-}
 
 /** The values of one column, and how its cells are read: one letter, from which the builder is generated. */
 interface BlockColumn {
@@ -109,12 +104,12 @@ function headOf(block: unknown): Int32Array {
 type ViewOf<T> = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => T;
 
 class BlockReader {
-  readonly #bytes: Decoder;
+  readonly #bytes: TextBuffer;
   readonly #rows: number;
 
   constructor(block: RowBlock, rows: number) {
     const { buffer, byteOffset, byteLength } = bytesOf(block);
-    this.#bytes = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength) as unknown as Decoder;
+    this.#bytes = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength) as unknown as TextBuffer;
     this.#rows = rows;
   }
 
