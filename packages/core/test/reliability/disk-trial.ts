@@ -106,7 +106,8 @@ const ways: Readonly<Record<string, () => Promise<Writer>>> = {
 
 /** Writes until writing fails, then makes room and goes on. */
 async function fill(): Promise<Filled> {
-  writeFileSync(ballast, Buffer.alloc(100_000 + below(300_000)));
+  // At least the room of the five writes afterwards, and their pages in the log.
+  writeFileSync(ballast, Buffer.alloc(200_000 + below(200_000)));
   const writer = await ways[way]!();
   const acknowledged: number[] = [];
   const errors: Told[] = [];

@@ -57,15 +57,16 @@ export async function findWitnesses(): Promise<Witness[]> {
 function shellWitness(): Witness | null {
   const run = (
     path: string,
-    sql: string,
+    input: string,
+    ...sql: string[]
   ): ReturnType<typeof spawnSync> & { stdout: string; stderr: string } =>
-    spawnSync("sqlite3", ["-batch", "-noheader", "-list", path], {
-      input: sql,
+    spawnSync("sqlite3", ["-batch", "-noheader", "-list", path, ...sql], {
+      input,
       encoding: "utf8",
       maxBuffer: 2 ** 30,
     });
-  const ask = (path: string, sql: string): string => {
-    const { status, stdout, stderr, error } = run(path, sql);
+  const ask = (path: string, input: string, ...sql: string[]): string => {
+    const { status, stdout, stderr, error } = run(path, input, ...sql);
     if (error !== undefined) throw error;
     if (status !== 0 || stderr !== "") throw new Error(`sqlite3: ${stderr}`);
     return stdout;
@@ -101,10 +102,9 @@ function shellWitness(): Witness | null {
           WHEN 'real' THEN 'r' || lower(hex(ieee754_to_blob(${c})))
           WHEN 'text' THEN 't' || lower(hex(cast(${c} AS BLOB))) ELSE 'b' || lower(hex(${c})) END`;
       });
-      const lines = ask(
-        path,
-        `SELECT ${cells.join(" || ',' || ")} FROM ${quoted(table)} ORDER BY rowid;\n`,
-      ).split("\n");
+      // As an argument: of what it reads, the shell takes away each \r before a \n, in a name too.
+      const sql = `SELECT ${cells.join(" || ',' || ")} FROM ${quoted(table)} ORDER BY rowid`;
+      const lines = ask(path, "", sql).split("\n");
       return lines.slice(0, -1).map((line) => line.split(","));
     },
     async write(path, table, rows) {
