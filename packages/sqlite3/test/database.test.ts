@@ -170,6 +170,14 @@ describe("exec", () => {
     expect(await called((callback) => db.all("SELECT * FROM sqlite_schema", callback))).toEqual([]);
   });
 
+  it("reads a text up to its first NUL", async () => {
+    await using db = await open();
+    await called((callback) => db.exec("CREATE TABLE t (a); \0 no SQL", callback));
+    expect(await called((callback) => db.all("SELECT * FROM t", callback))).toEqual([]);
+    const error = await failed((callback) => db.exec("INSERT INTO t VALUES ('a\0b')", callback));
+    expect(error.message).toBe('SQLITE_ERROR: unrecognized token: "\'a"');
+  });
+
   it("stops at the first error, and keeps what came before", async () => {
     await using db = await open();
     const error = await failed((callback) =>
@@ -235,6 +243,7 @@ describe("configure", () => {
     expect(() => configure("busyTimeout", "long")).toThrow(new TypeError("Value must be an integer"));
     expect(() => configure("limit", "x", 1)).toThrow(new TypeError("limit id must be an integer"));
     expect(() => configure("limit", 1, "x")).toThrow(new TypeError("limit value must be an integer"));
+    expect(() => configure("limit", 1)).toThrow(new TypeError("Expected 3arguments"));
     expect(() => configure("speed", 1)).toThrow(new TypeError("speed is not a valid configuration option"));
   });
 });

@@ -69,6 +69,13 @@ describe.skipIf(process.env["SQLITE_AIO_NATIVE"] === "off")("with the native com
     db.configure("limit", sqlite3.LIMIT_COLUMN, 2);
     const [error] = await event(db.prepare("SELECT 1, 2, 3"), "error");
     expect(error).toMatchObject({ message: "SQLITE_ERROR: too many columns in result set" });
+    const errors: unknown[] = [];
+    db.on("error", (told) => errors.push(told));
+    // SQLite ignores limits that it does not have.
+    db.configure("limit", 99, 5);
+    db.configure("limit", -1, 5);
+    await called((callback) => db.get("SELECT 1", callback));
+    expect(errors).toEqual([]);
   });
 });
 

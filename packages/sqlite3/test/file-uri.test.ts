@@ -37,6 +37,14 @@ describe("the name of a database", () => {
     expect(databaseName(name, uri)).toEqual(expected);
   });
 
+  it("is looked at after the flags", () => {
+    const misuse = { code: "SQLITE_MISUSE", message: "SQLITE_MISUSE: bad parameter or other API misuse" };
+    for (const flags of [0, OPEN_CREATE, -1])
+      expect(() => databaseName("file:x?mode=zzz", flags | OPEN_URI)).toThrow(
+        expect.objectContaining(misuse),
+      );
+  });
+
   it("has a drive behind a slash, which is taken off on Windows and nowhere else", () => {
     const path = process.platform === "win32" ? "C:/data/x.db" : "/C:/data/x.db";
     expect(databaseName("file:///C:/data/x.db", uri)).toEqual({ ...file, path });

@@ -17,7 +17,15 @@ describe("parameters", () => {
 
   it("are NULL where nothing is given", async () => {
     await using db = await open();
-    for (const given of [[], [[]], [{}], [undefined], [[undefined, undefined]], [{ $a: undefined }]]) {
+    for (const given of [
+      [],
+      [[]],
+      [{}],
+      [() => 1, 5],
+      [undefined],
+      [[undefined, undefined]],
+      [{ $a: undefined }],
+    ]) {
       const row = await called((callback) => db.get("SELECT $a AS a, $b AS b", ...given, callback));
       expect(row).toEqual({ a: null, b: null });
     }
@@ -35,6 +43,8 @@ describe("parameters", () => {
     expect(await failed((callback) => db.all("SELECT $a", { a: 1 }, callback))).toEqual(outOfRange);
     const text = await failed((callback) => db.all("SELECT ? FROM nowhere", 1, 2, callback));
     expect(text.message).toBe("SQLITE_ERROR: no such table: nowhere");
+    const eachText = await failed((callback) => db.each("SELECT ? FROM nowhere", 1, 2, callback));
+    expect(eachText.message).toBe("SQLITE_ERROR: no such table: nowhere");
     const statement = db.prepare("SELECT ? AS a");
     expect(await failed((callback) => statement.bind(1, 2, callback))).toEqual(outOfRange);
     statement.finalize();

@@ -218,4 +218,50 @@ describe("a callback", () => {
       for (const listener of listeners) process.on("uncaughtException", listener);
     }
   });
+
+  it("of each() that throws is an uncaught exception before the next row comes", async () => {
+    await using db = await open();
+    const listeners = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException");
+    const seen: unknown[] = [];
+    const note = (error: Error): void => void seen.push(error.message);
+    process.on("uncaughtException", note);
+    const throws = (error: Error | null, row: Row): never => {
+      seen.push(error === null ? row : error.message);
+      throw new Error(`thrown for ${seen.length}`);
+    };
+    const sql = "SELECT 1 AS a UNION ALL SELECT abs(a) FROM (SELECT 2 AS a UNION ALL SELECT -1 << 63)";
+    const statement = db.prepare(sql);
+    try {
+      await called((callback) => db.each(sql, throws, callback));
+      await called((callback) => statement.each(throws, callback));
+    } finally {
+      process.removeListener("uncaughtException", note);
+      for (const listener of listeners) process.on("uncaughtException", listener);
+      statement.finalize();
+    }
+    const once = (from: number): unknown[] => [
+      { a: 1 },
+      `thrown for ${from + 1}`,
+      { a: 2 },
+      `thrown for ${from + 3}`,
+      "SQLITE_ERROR: integer overflow",
+      `thrown for ${from + 5}`,
+    ];
+    expect(seen).toEqual([...once(0), ...once(6)]);
+  });
+
+  it("of wait() is called at once if there is nothing to wait for", async () => {
+    await using db = await open();
+    const seen: unknown[] = [];
+    db.wait(function (this: unknown, ...given: unknown[]) {
+      seen.push(this === db, given);
+    });
+    expect(seen).toEqual([true, [null]]);
+    db.run("CREATE TABLE t (a)");
+    const waited = called((callback) => db.wait(callback));
+    db.wait(() => seen.push("later"));
+    expect(seen).toHaveLength(2);
+    await waited;
+  });
 });

@@ -92,6 +92,29 @@ describe("get() of a statement", () => {
     statement.finalize();
   });
 
+  it("starts over after a step that failed", async () => {
+    await using db = await open();
+    const fails = "abs(-9223372036854775807 - 1)";
+    const statement = db.prepare(
+      `SELECT CASE a WHEN 2 THEN ${fails} ELSE a END AS a FROM (SELECT 1 AS a UNION ALL SELECT 2)`,
+    );
+    const overflow = { message: "SQLITE_ERROR: integer overflow" };
+    const get = (): Promise<unknown> => called((callback) => statement.get(callback));
+    for (let round = 0; round < 2; round++) {
+      expect(await get()).toEqual({ a: 1 });
+      expect(await failed((callback) => statement.get(callback))).toMatchObject(overflow);
+    }
+    expect(await failed((callback) => statement.all(callback))).toMatchObject(overflow);
+    expect(await get()).toEqual({ a: 1 });
+    statement.finalize();
+    const rollback = db.prepare("ROLLBACK");
+    const idle = { message: "SQLITE_ERROR: cannot rollback - no transaction is active" };
+    expect(await failed((callback) => rollback.run(callback))).toMatchObject(idle);
+    expect(await failed((callback) => rollback.get(callback))).toMatchObject(idle);
+    expect(await failed((callback) => rollback.get(callback))).toMatchObject(idle);
+    rollback.finalize();
+  });
+
   it("answers many calls that were made at once in their order", async () => {
     await using db = await open();
     await called((callback) => db.exec(table, callback));

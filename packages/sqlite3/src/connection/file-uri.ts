@@ -7,6 +7,7 @@ import {
   OPEN_SHAREDCACHE,
   OPEN_URI,
 } from "../constants/open-flags.js";
+import { untilNul } from "./statement-text.js";
 
 /** The database that a name and flags mean. */
 export interface DatabaseName {
@@ -33,7 +34,10 @@ const IMPOSSIBLE = new Set(["immutable", "nolock", "vfs"]);
 
 /** Parses a name by the rules of https://sqlite.org/uri.html. Throws SQLite's errors. */
 export function databaseName(filename: string, flags: number): DatabaseName {
-  const [name = ""] = filename.split("\0", 1);
+  const name = untilNul(filename);
+  const access = flags & ACCESS;
+  if (access !== OPEN_READONLY && access !== OPEN_READWRITE && access !== (OPEN_READWRITE | OPEN_CREATE))
+    throw sqlite3Error("MISUSE", "bad parameter or other API misuse");
   const shared = (flags & OPEN_SHAREDCACHE) !== 0;
   if (/^file:/i.test(name) && (flags & OPEN_URI) !== 0) return ofUri(name, flags, shared);
   return named(name, flags, name === MEMORY && shared ? name : null);
@@ -90,8 +94,7 @@ function decode(text: string): string {
   const raw = bytes.replace(/%([0-9a-f]{2})/gi, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 16)),
   );
-  const [name = ""] = Buffer.from(raw, "latin1").toString("utf8").split("\0", 1);
-  return name;
+  return untilNul(Buffer.from(raw, "latin1").toString("utf8"));
 }
 
 function narrowed(access: number, mode: string): number {
@@ -103,8 +106,6 @@ function narrowed(access: number, mode: string): number {
 
 function named(name: string, flags: number, sharedMemory: string | null): DatabaseName {
   const access = flags & ACCESS;
-  if (access !== OPEN_READONLY && access !== OPEN_READWRITE && access !== (OPEN_READWRITE | OPEN_CREATE))
-    throw sqlite3Error("MISUSE", "bad parameter or other API misuse");
   const inMemory = name === MEMORY || name === "";
   // This is a plain file name, which core would refuse as a URI.
   const path = /^file:/i.test(name) && !isAbsolute(name) ? resolve(name) : name;

@@ -1,5 +1,6 @@
 import { type Bindable, type Connection, type Cursor, Row } from "@sqlite-aio/core";
 import { sqlite3Error, type Sqlite3Error } from "../calls/errors.js";
+import * as limits from "../constants/limits.js";
 import { type Profile, profiled, startProfiling } from "./profiler.js";
 import type { StatementText } from "./statement-text.js";
 
@@ -19,10 +20,15 @@ export interface FirstStep {
   readonly cursor: Cursor;
 }
 
+/** Takes rows of `each()`. */
+export type OnRows = (rows: readonly ObjectRow[]) => Promise<void> | undefined;
+
 type Values = readonly Bindable[];
 
 /** Marks this package's own statements, so that no event reports them. */
 export const OWN = "/* @sqlite-aio/sqlite3 */ ";
+
+const LIMIT_IDS: ReadonlySet<number> = new Set(Object.values(limits));
 
 /** Rows that `each()` fetches at a time. */
 const EACH_ROWS = 1000;
@@ -148,8 +154,8 @@ export class Handle {
     await this.#send(() => this.connection.executescript(sql, { commit: false }));
   }
 
-  /** Calls `onRows` with rows as they come, several at a time. */
-  async each(statement: StatementText, values: Values, onRows: (rows: ObjectRow[]) => void): Promise<void> {
+  /** Calls `onRows` with rows as they come, several at a time, and waits for the promise that it may return. */
+  async each(statement: StatementText, values: Values, onRows: OnRows): Promise<void> {
     this.#ran(statement);
     refuseEmpty(statement);
     const cursor = await this.connection.cursor();
@@ -159,7 +165,8 @@ export class Handle {
       for (;;) {
         const rows = await cursor.fetchchunk<ObjectRow>();
         if (rows.length === 0) return;
-        onRows(rows);
+        const handling = onRows(rows);
+        if (handling !== undefined) await handling;
       }
     } finally {
       void cursor.close();
@@ -167,6 +174,7 @@ export class Handle {
   }
 
   async loadExtension(path: string): Promise<void> {
+    if (path === "") throw sqlite3Error("ERROR", "unable to open shared library []");
     const { connection } = this;
     const enabled = connection.enableLoadExtension(true);
     const loaded = connection.loadExtension(path);
@@ -180,6 +188,8 @@ export class Handle {
   }
 
   async setLimit(id: number, limit: number): Promise<void> {
+    // As sqlite3_limit() does.
+    if (!LIMIT_IDS.has(id)) return;
     await this.connection.setlimit(id, limit);
   }
 

@@ -37,8 +37,12 @@ function read(sql: string): StatementText {
   };
 }
 
-/** SQLite reads a text up to its first NUL. */
 function firstStatement(sql: string): string {
-  const [text = ""] = sql.split("\0", 1);
-  return splitScript(text).next().value ?? "";
+  return splitScript(untilNul(sql)).next().value ?? "";
+}
+
+/** What SQLite reads of a text. */
+export function untilNul(text: string): string {
+  const [first = ""] = text.split("\0", 1);
+  return first;
 }

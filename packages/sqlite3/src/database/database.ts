@@ -12,6 +12,7 @@ import { OPEN_CREATE, OPEN_FULLMUTEX, OPEN_READWRITE } from "../constants/open-f
 import { openHandle } from "../connection/opening.js";
 import { BUSY, LOCKED } from "../constants/result-codes.js";
 import { mapOf } from "../statement/rows.js";
+import { untilNul } from "../connection/statement-text.js";
 import { register, Session } from "../scheduling/session.js";
 import { Statement } from "../statement/statement.js";
 
@@ -109,21 +110,25 @@ export class DatabaseClass extends EventEmitter {
 
   /** Runs all statements of a text. */
   exec(sql: string, callback?: Callback): this {
-    const script = requiredString(sql);
+    const script = untilNul(requiredString(sql));
     return this.#exclusive("Exec", optionalCallback(callback, 1), (handle) => handle.script(script));
   }
 
   /** Loads a SQLite extension. */
   loadExtension(filename: string, callback?: Callback): this {
-    const path = requiredString(filename);
+    const path = untilNul(requiredString(filename));
     return this.#exclusive("LoadExtension", optionalCallback(callback, 1), (handle) =>
       handle.loadExtension(path),
     );
   }
 
-  /** Calls back when all earlier calls are answered. */
+  /** Calls back when all earlier calls are answered; at once if they are. */
   wait(callback?: Callback): this {
     const answer = Answer.of(optionalCallback(callback), "sqlite3.Database.Wait");
+    if (this.#session.scheduler.idle) {
+      answer?.call(this, null);
+      return this;
+    }
     this.#session.schedule({
       kind: Kind.ALONE,
       exclusive: true,
@@ -169,6 +174,7 @@ export class DatabaseClass extends EventEmitter {
       const ms = number(value, "Value must be an integer");
       this.#configure((handle) => handle.setBusyTimeout(ms));
     } else if (option === "limit") {
+      if (arguments.length < 3) throw new TypeError("Expected 3arguments");
       const id = number(value, "limit id must be an integer");
       const limit = number(extra, "limit value must be an integer");
       this.#configure((handle) => handle.setLimit(id, limit));

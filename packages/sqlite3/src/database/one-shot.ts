@@ -2,7 +2,7 @@ import type { Bindable } from "@sqlite-aio/core";
 import { Answer, report, reportLater, tell } from "../calls/answer.js";
 import { type Callback, split, splitEach } from "../calls/arguments.js";
 import { fromCore, type Sqlite3Error } from "../calls/errors.js";
-import type { Handle, ObjectRow } from "../connection/handle.js";
+import type { Handle, OnRows } from "../connection/handle.js";
 import { Kind } from "../scheduling/job.js";
 import { type Bindings, bindingsOf } from "../statement/parameters.js";
 import { eachRow } from "../statement/rows.js";
@@ -76,16 +76,16 @@ export class OneShots {
     const completed = Answer.of(complete, "sqlite3.Statement.Each");
     let count = 0;
     let compiled = true;
-    const onRows = (rows: readonly ObjectRow[]): void => {
+    const onRows: OnRows = (rows) => {
       count += rows.length;
-      eachRow(statement, answer, rows);
+      return eachRow(statement, answer, rows);
     };
     this.#session.schedule({
       kind: Kind.LONG,
       start: async () => {
         const { handle } = this.#session;
         try {
-          if (bindings.error !== null) throw bindings.error;
+          if (bindings.error !== null) await afterCompiling(handle, text, bindings.error);
           await handle.each(text, bindings.values, onRows);
         } catch (error) {
           // Compile again to find out which of the two it was.

@@ -51,6 +51,12 @@ export class Scheduler {
     return this.#phase === "closed" || this.#phase === "failed";
   }
 
+  /** Nothing runs and nothing waits. */
+  get idle(): boolean {
+    this.sendHeldBack();
+    return this.open && !this.#locked && this.#pending === 0 && this.#queue.empty;
+  }
+
   opened(): void {
     this.#phase = "open";
   }

@@ -25,8 +25,9 @@ export function bindingsOf(list: ParameterList, given: readonly unknown[]): Bind
 }
 
 function isNames(value: unknown): value is Readonly<Record<string, unknown>> {
+  // A function that is no callback is an object to Node-API.
   return (
-    typeof value === "object" &&
+    (typeof value === "object" || typeof value === "function") &&
     value !== null &&
     !ArrayBuffer.isView(value) &&
     !types.isDate(value) &&

@@ -4,7 +4,7 @@ import { Answer, report, reportLater, tell } from "../calls/answer.js";
 import { type Callback, optionalCallback, split, splitEach } from "../calls/arguments.js";
 import { enumerable, nativeLike } from "../calls/constructor.js";
 import { alreadyFinalized, fromCore, type Sqlite3Error } from "../calls/errors.js";
-import type { ObjectRow } from "../connection/handle.js";
+import type { ObjectRow, OnRows } from "../connection/handle.js";
 import { type StatementText, statementText } from "../connection/statement-text.js";
 import type { Database } from "../declarations/sqlite3.js";
 import { CallQueue } from "../scheduling/call-queue.js";
@@ -144,9 +144,9 @@ export class StatementClass extends EventEmitter {
     const answer = Answer.of(callback, "sqlite3.Statement.Each");
     const completed = Answer.of(complete, "sqlite3.Statement.Each");
     let count = 0;
-    const onRows = (rows: readonly ObjectRow[]): void => {
+    const onRows: OnRows = (rows) => {
       count += rows.length;
-      eachRow(this, answer, rows);
+      return eachRow(this, answer, rows);
     };
     const over = (): void => completed?.call(this, null, count);
     return this.#call<void>(this.#bindings(values), {

@@ -1,5 +1,5 @@
 import type { Bindable, Cursor } from "@sqlite-aio/core";
-import type { Handle, ObjectRow, RunOutcome } from "../connection/handle.js";
+import type { Handle, ObjectRow, OnRows, RunOutcome } from "../connection/handle.js";
 import type { StatementText } from "../connection/statement-text.js";
 
 type Values = readonly Bindable[];
@@ -13,6 +13,8 @@ export class Stepper {
   #cursor: Cursor | null = null;
   /** There is no next row until the statement starts over. */
   #ended = false;
+  /** The latest run of all steps. */
+  #whole: Promise<unknown> | null = null;
 
   constructor(text: StatementText, handle: Handle, givesRows: boolean) {
     this.#text = text;
@@ -28,8 +30,7 @@ export class Stepper {
   /** Runs the first step. */
   run(values: Values): Promise<RunOutcome> {
     if (this.#givesRows) return this.#step(values);
-    this.#stand(null, true);
-    return this.#handle.run(this.#text, values);
+    return this.#toTheEnd(() => this.#handle.run(this.#text, values));
   }
 
   async #step(values: Values): Promise<RunOutcome> {
@@ -49,27 +50,41 @@ export class Stepper {
       this.#cursor = null;
       cursor = await this.#handle.open(this.#text, values, cursor);
     }
-    const row = (await cursor.fetchone<ObjectRow>()) ?? undefined;
-    this.#stand(cursor, row === undefined);
-    return row;
+    try {
+      const row = (await cursor.fetchone<ObjectRow>()) ?? undefined;
+      this.#stand(cursor, row === undefined);
+      return row;
+    } catch (error) {
+      this.#cursor = cursor;
+      this.reset();
+      throw error;
+    }
   }
 
   /** Runs all steps from the first one on. */
   all(values: Values): Promise<ObjectRow[]> {
-    this.#stand(null, true);
-    return this.#handle.all(this.#text, values);
+    return this.#toTheEnd(() => this.#handle.all(this.#text, values));
   }
 
   /** Runs all steps and calls `onRows` with several rows at a time. */
-  each(values: Values, onRows: (rows: ObjectRow[]) => void): Promise<void> {
-    this.#stand(null, true);
-    return this.#handle.each(this.#text, values, onRows);
+  each(values: Values, onRows: OnRows): Promise<void> {
+    return this.#toTheEnd(() => this.#handle.each(this.#text, values, onRows));
   }
 
   /** Runs the first step once for each set of values; `onError` gets the errors. */
   many(sets: readonly Values[], onError: (error: unknown) => void): Promise<void> {
+    return this.#toTheEnd(() => this.#handle.many(this.#text, sets, onError));
+  }
+
+  /** There is no next row after all steps. But if one of them failed, the next step starts over. */
+  #toTheEnd<T>(work: () => Promise<T>): Promise<T> {
     this.#stand(null, true);
-    return this.#handle.many(this.#text, sets, onError);
+    const whole = work();
+    this.#whole = whole;
+    whole.catch(() => {
+      if (this.#whole === whole) this.#ended = false;
+    });
+    return whole;
   }
 
   #stand(cursor: Cursor | null, ended: boolean): void {
