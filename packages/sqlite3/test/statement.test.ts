@@ -106,6 +106,9 @@ describe("get() of a statement", () => {
     }
     expect(await failed((callback) => statement.all(callback))).toMatchObject(overflow);
     expect(await get()).toEqual({ a: 1 });
+    const wrong = { message: "SQLITE_RANGE: column index out of range" };
+    expect(await failed((callback) => statement.run("surplus", callback))).toMatchObject(wrong);
+    expect(await get()).toEqual({ a: 1 });
     statement.finalize();
     const rollback = db.prepare("ROLLBACK");
     const idle = { message: "SQLITE_ERROR: cannot rollback - no transaction is active" };

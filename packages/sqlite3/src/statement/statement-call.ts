@@ -23,24 +23,21 @@ export class StatementCall<T> extends QueuedCall {
   readonly #statement: EventEmitter;
   readonly #operation: Operation<T>;
   readonly #values: readonly Bindable[];
-  readonly #wrong: Sqlite3Error | null;
 
   constructor(
     queue: CallQueue,
     statement: EventEmitter,
     operation: Operation<T>,
     values: readonly Bindable[],
-    wrong: Sqlite3Error | null = null,
   ) {
     super(queue, operation.kind, operation.fresh);
     this.#statement = statement;
     this.#operation = operation;
     this.#values = values;
-    this.#wrong = wrong;
   }
 
   override start(): Promise<T> {
-    return this.#wrong === null ? this.#operation.work(this.#values) : Promise.reject(this.#wrong);
+    return this.#operation.work(this.#values);
   }
 
   override done(error: Sqlite3Error | null, result: unknown): void {

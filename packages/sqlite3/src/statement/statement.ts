@@ -261,8 +261,21 @@ export class StatementClass extends EventEmitter {
       return this;
     }
     if (bindings !== null) this.#bound = bindings.values;
-    this.#queue.add(new StatementCall(this.#queue, this, operation, this.#bound, bindings?.error));
+    const checked = bindings?.error ? this.#refusing(operation, bindings.error) : operation;
+    this.#queue.add(new StatementCall(this.#queue, this, checked, this.#bound));
     return this;
+  }
+
+  /** SQLite starts over before it looks at values. */
+  #refusing<T>(operation: Operation<T>, error: Sqlite3Error): Operation<T> {
+    return {
+      ...operation,
+      fresh: false,
+      work: async () => {
+        this.#stepper.reset();
+        throw error;
+      },
+    };
   }
 
   /** Keeps a run without a callback, to send it with following ones; false if that is not possible. */
