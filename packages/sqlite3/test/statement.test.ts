@@ -322,6 +322,21 @@ describe("map()", () => {
     expect(Object.entries(map)).toEqual([["__proto__", 1]]);
     statement.finalize();
   });
+
+  it("of a database does not call its all()", async () => {
+    class Counting extends sqlite3.Database {
+      calls = 0;
+      override all(...given: [sql: string, ...rest: unknown[]]): this {
+        this.calls++;
+        return super.all(...given);
+      }
+    }
+    const db = new Counting(":memory:");
+    expect(await called((callback) => db.map("SELECT 1 AS a, 2 AS b", callback))).toEqual({ 1: 2 });
+    expect(await called((callback) => db.all("SELECT 1 AS a", callback))).toEqual([{ a: 1 }]);
+    expect(db.calls).toBe(1);
+    await called((callback) => db.close(callback));
+  });
 });
 
 describe("finalize()", () => {

@@ -102,10 +102,13 @@ export class DatabaseClass extends EventEmitter {
   map(sql: string, ...given: unknown[]): this {
     const callback = given.at(-1);
     if (typeof callback !== "function") throw new TypeError(`Argument ${given.length} must be a function`);
-    return this.all(sql, ...given.slice(0, -1), (error: Error | null, rows: ObjectRow[]) => {
+    const mapped = (error: Error | null, rows: ObjectRow[]): void => {
       if (error) callback(error);
       else callback(null, mapOf(rows));
-    });
+    };
+    // Not all(): a subclass may have its own, and verbose() names the method that was called.
+    this.#shots.all(sql, [...given.slice(0, -1), mapped]);
+    return this;
   }
 
   /** Runs all statements of a text. */
