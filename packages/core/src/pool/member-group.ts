@@ -151,6 +151,7 @@ export class MemberGroup {
         request.place(member);
       }
     }
+    this.#dismissBeyondBounds();
     if (!this.#closed) this.#limit.look();
     if (this.waiting > 0) this.#grow();
     else if (this.#tooMany) this.#trimLater();
@@ -384,6 +385,16 @@ export class MemberGroup {
         if (this.#tooMany) this.#dismiss(member);
       if (this.#tooMany) this.#trimLater();
     }, LINGER_MS).unref();
+  }
+
+  /** A stuck reader that was replaced may have got a call as soon as it was done: now there may be one too many. */
+  #dismissBeyondBounds(): void {
+    const { calls, relief, leases } = this.#bounds;
+    if (this.members.length <= calls + relief + leases) return;
+    for (const member of [...this.members]) {
+      if (this.#room >= 0) return;
+      if (member.idle) this.#dismiss(member);
+    }
   }
 
   #dismiss(member: Member): void {

@@ -51,6 +51,23 @@ describe("a reader whose statement nobody waits for", () => {
     expect(pool.stats().threads.filter(({ stuck }) => stuck)).toEqual([]);
   });
 
+  it("is one too many also if it gets a call as soon as it is done", async () => {
+    const { pool, held } = await filled({ readers: 2, readLeases: 0 });
+    const call = (n: number): Promise<unknown> => pool.get("SELECT hold(?) AS one", [held.name(n)]);
+    await abandon(pool, held, 0);
+    const calls = [call(1), call(2)];
+    await Promise.all([held.entered(1), held.entered(2)]);
+    calls.push(call(3));
+    await held.release(0);
+    await held.entered(3);
+    expect(pool.stats()).toMatchObject({ readers: 3, busy: 3 });
+    // Surplus readers are closed by a timer otherwise.
+    stopTheClock();
+    for (let n = 1; n <= 3; n++) await held.release(n);
+    await Promise.all(calls);
+    expect(pool.stats().readers).toBe(2);
+  });
+
   it("is named to whoever finds no room behind those who have taken its place", async () => {
     const { pool, held } = await filled({ maxWaiting: 0 });
     await abandon(pool, held, 0);
