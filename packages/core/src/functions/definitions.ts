@@ -2,6 +2,7 @@ import type { Authorizer } from "@sqlite-aio/worker";
 import type { CollationSpec, FunctionSpec, Source, TableSpec } from "@sqlite-aio/worker/wire";
 import { capabilities, needsNative } from "../capabilities.js";
 import { boolean, checkOptions, integer, moduleUrl } from "../options/connect-options.js";
+import { isUrl } from "../options/database-path.js";
 import type { Callbacks } from "../thread/callbacks.js";
 import { type AggregateClass, aggregateClosure } from "./aggregate-groups.js";
 import { type Collation, collationClosure } from "./collation.js";
@@ -41,6 +42,7 @@ type Kind = FunctionSpec["kind"];
 
 /** Checks a definition. Throws TypeError, RangeError, or NotSupportedError. */
 export function checkFunction(
+  kind: Kind,
   name: string,
   parameters: number,
   fn: SqlFunction | AggregateClass | URL | null,
@@ -55,7 +57,7 @@ export function checkFunction(
   boolean(options.directOnly, "directOnly");
   if (boolean(options.innocuous, "innocuous") && !capabilities.functions)
     throw needsNative('option "innocuous"');
-  checkSource(fn, options);
+  checkSource(fn, options, kind);
 }
 
 /** Checks a definition and registers its closure; null removes the function. */
@@ -67,7 +69,7 @@ export function functionSpec(
   options: FunctionOptions,
   closures: Callbacks,
 ): FunctionSpec {
-  checkFunction(name, parameters, fn, options);
+  checkFunction(kind, name, parameters, fn, options);
   const { deterministic = false, directOnly = false, innocuous = false } = options;
   const closure = (given: SqlFunction | AggregateClass): SqlFunction =>
     kind === "function" ? (given as SqlFunction) : aggregateClosure(given as AggregateClass);
@@ -80,7 +82,7 @@ export function checkCollation(name: string, fn: Collation | URL | null, options
   if (!capabilities.collations) throw needsNative("createCollation()");
   checkName(name, "collation");
   checkOptions(options, ["export"]);
-  checkSource(fn, options);
+  checkSource(fn, options, "collation");
 }
 
 /** Checks a collation and registers its closure; null removes it. */
@@ -128,10 +130,33 @@ function checkName(name: string, what: string): void {
   }
 }
 
-function checkSource(fn: unknown, options: ExportOptions): void {
-  if (fn === null || typeof fn === "function") return;
-  moduleUrl(fn, MODULE);
+function checkSource(fn: unknown, options: ExportOptions, kind: Kind | "collation"): void {
+  const ofClass = kind === "aggregate" || kind === "window";
+  const what = ofClass ? "class" : "function";
+  if (fn === null || typeof fn === "function") {
+    if (options.export !== undefined)
+      throw new TypeError(
+        `option "export" goes with the URL of a module, not with ${fn === null ? "null" : `a ${what}`}`,
+      );
+    if (ofClass && fn !== null && !isClass(fn))
+      throw new TypeError(`the ${kind === "window" ? "window function" : kind} must be a class`);
+    return;
+  }
+  if (!isUrl(fn))
+    throw new TypeError(
+      `the ${kind === "window" ? "window function" : kind} must be a ${what}, null, or the URL of a module: new URL("./file.js", import.meta.url)`,
+    );
   exportName(options.export);
+}
+
+/** Whether `new` accepts it. An arrow function, for example, would only fail with the first group. */
+function isClass(fn: object): boolean {
+  try {
+    Reflect.construct(Object, [], fn as () => void);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function sourceOf(

@@ -9,7 +9,7 @@ export type Autocommit = boolean | typeof LEGACY_TRANSACTION_CONTROL;
 
 /** Throws TypeError for any other value. */
 export function checkAutocommit(mode: unknown): Autocommit {
-  if (mode === undefined || mode === LEGACY_TRANSACTION_CONTROL) return LEGACY_TRANSACTION_CONTROL;
+  if (mode === LEGACY_TRANSACTION_CONTROL) return LEGACY_TRANSACTION_CONTROL;
   if (typeof mode === "boolean") return mode;
   throw new TypeError("autocommit must be true, false, or LEGACY_TRANSACTION_CONTROL");
 }

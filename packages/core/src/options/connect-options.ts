@@ -9,7 +9,14 @@ import { NotSupportedError } from "../errors/errors.js";
 import { type Autocommit, checkAutocommit, LEGACY_TRANSACTION_CONTROL } from "./autocommit.js";
 import { absolute, checkName, isUrl, type MemoryDatabase, resolveDatabase } from "./database-path.js";
 import { type Limits, resolveLimits } from "./limits.js";
-import { type Option, type OptionTable, refuseUnknown, type Resolved, resolveTable } from "./option-table.js";
+import {
+  isRecord,
+  type Option,
+  type OptionTable,
+  refuseUnknown,
+  type Resolved,
+  resolveTable,
+} from "./option-table.js";
 
 /** Which BEGIN comes before the first INSERT, UPDATE, DELETE or REPLACE; `null` is autocommit. */
 export type IsolationLevel = "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE" | null;
@@ -120,7 +127,7 @@ const DATABASE = {
 const THREAD = {
   cachedStatements: integerOf(128, 0),
   createWorker: optional<(url: URL, options: WorkerOptions) => Worker>("function"),
-  resourceLimits: optional<ResourceLimits>("object"),
+  resourceLimits: { fallback: undefined, check: resolveResources } as Option<ResourceLimits | undefined>,
 } satisfies OptionTable;
 
 /** Options of its calls. */
@@ -240,11 +247,28 @@ function resolveEngine(engine: unknown): string {
   return engine;
 }
 
+/** The names that `new Worker` knows; it ignores others. */
+const RESOURCES: ReadonlySet<string> = new Set([
+  "maxOldGenerationSizeMb",
+  "maxYoungGenerationSizeMb",
+  "codeRangeSizeMb",
+  "stackSizeMb",
+]);
+
+function resolveResources(limits: unknown): ResourceLimits {
+  if (!isRecord(limits)) throw new TypeError('option "resourceLimits" must be an object');
+  for (const [name, value] of Object.entries(limits)) {
+    if (!RESOURCES.has(name)) throw new TypeError(`option "resourceLimits": there is no limit "${name}"`);
+    if (value !== undefined && typeof value !== "number")
+      throw new TypeError(`option "resourceLimits": "${name}" must be a number`);
+  }
+  return limits;
+}
+
 const PRAGMA_NAME = /^(?:[A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*$/;
 
 function resolvePragmas(pragmas: unknown): [string, string][] {
-  if (typeof pragmas !== "object" || pragmas === null)
-    throw new TypeError('option "pragmas" must be an object');
+  if (!isRecord(pragmas)) throw new TypeError('option "pragmas" must be an object');
   return Object.entries(pragmas).map(([name, value]) => {
     if (!PRAGMA_NAME.test(name)) throw new TypeError(`"${name}" is no name of a pragma`);
     return [name, pragmaLiteral(name, value)];
@@ -334,8 +358,8 @@ export function integer(value: unknown, name: string, fallback: number, least: n
 
 /** Throws TypeError unless the options are an object with `known` names only. */
 export function checkOptions<T>(options: T, known: readonly string[]): T {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    const what = Array.isArray(options) ? "an array" : options === null ? "null" : `a ${typeof options}`;
+  if (!isRecord(options)) {
+    const what = kindOf(options);
     throw new TypeError(
       `the options must be an object, not ${what}; parameters come before them, all in one array or object`,
     );
@@ -372,7 +396,13 @@ export function oneOf<T extends string>(value: unknown, name: string, fallback: 
 
 /** Throws TypeError unless the options are an object. */
 export function requireObject(options: unknown): asserts options is object {
-  if (typeof options !== "object" || options === null) throw new TypeError("the options must be an object");
+  if (!isRecord(options)) throw new TypeError(`the options must be an object, not ${kindOf(options)}`);
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  if (typeof value !== "object") return `a ${typeof value}`;
+  return Array.isArray(value) ? "an array" : "something to iterate over";
 }
 
 /** A table row for an integer of at least `least`. */

@@ -28,3 +28,8 @@ export function refuseUnknown(given: object, tables: readonly OptionTable[]): vo
   const unknown = Object.keys(given).find((name) => !tables.some((table) => Object.hasOwn(table, name)));
   if (unknown !== undefined) throw new TypeError(`unknown option "${unknown}"`);
 }
+
+/** An object with names. An array or a Map has none, so all that it holds would be ignored. */
+export function isRecord(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !(Symbol.iterator in value);
+}

@@ -1,4 +1,4 @@
-import { boolean, type CallOptions, requireObject } from "./connect-options.js";
+import { boolean, type CallOptions, checkOptions } from "./connect-options.js";
 
 /** Options of `pragma()`. */
 export interface PragmaOptions extends CallOptions {
@@ -12,7 +12,6 @@ export function pragmaParts(
   options: PragmaOptions,
 ): { sql: string; simple: boolean; limits: CallOptions } {
   if (typeof source !== "string") throw new TypeError(`the pragma must be a string, not ${typeof source}`);
-  requireObject(options);
-  const { simple, ...limits } = options;
+  const { simple, ...limits } = checkOptions(options, ["simple", "signal", "timeout", "integers"]);
   return { sql: `PRAGMA ${source}`, simple: boolean(simple, "simple"), limits };
 }

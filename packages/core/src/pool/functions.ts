@@ -129,7 +129,7 @@ export function poolFunction(
   given: SqlFunction | AggregateClass | URL | null,
   options: FunctionOptions,
 ): PoolFunction {
-  checkFunction(name, parameters, given, options);
+  checkFunction(kind, name, parameters, given, options);
   const fn = copied(given);
   const own = { ...options };
   return {

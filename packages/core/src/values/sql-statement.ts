@@ -56,8 +56,16 @@ function checkShape(given: SqlStatement): SqlStatement {
     const { sql, values } = given;
     if (typeof sql === "string" && Array.isArray(values)) return { sql, values };
   }
-  const what = given === null ? "null" : typeof given;
   throw new TypeError(
-    `the SQL text must be a string, or an object with the text as sql and an array as values, not ${what}`,
+    `the SQL text must be a string, or an object with the text as sql and an array as values, not ${shapeOf(given)}`,
   );
+}
+
+function shapeOf(given: unknown): string {
+  if (given === null) return "null";
+  if (Array.isArray(given)) return "an array";
+  if (typeof given !== "object") return typeof given;
+  const has = (name: string): string => (name in given ? `a wrong "${name}"` : `no "${name}"`);
+  const { sql } = given as Record<string, unknown>;
+  return `an object with ${typeof sql === "string" ? has("values") : has("sql")}`;
 }

@@ -232,7 +232,10 @@ export class Definer {
   }
 
   async #table({ name, source }: TableSpec, integers: IntegerMode): Promise<void> {
-    const definition = await anyExport(source as { module: string; export: string });
+    const from = source as { module: string; export: string };
+    const definition = await anyExport(from);
+    if (definition === undefined)
+      throw new TypeError(`the module ${from.module} has no export "${from.export}"`);
     const { table } = this.#db!;
     if (table === undefined) throw new UsageError("NOT_SUPPORTED", "the engine has no createTable()");
     table.call(this.#db, name, wrapTable(name, definition, integers, this.#called) as never);
