@@ -45,17 +45,16 @@ export class Cancellation {
 
   /**
    * Cancels a call. True if it will certainly never run. With the native companion a running statement is interrupted,
-   * and the call's own answer tells whether that was in time. Without it the statement goes on, and its caller is
-   * rejected at once.
+   * and the call's own answer tells whether that was in time. Without it a running statement goes on, and its caller is
+   * rejected at once; the answer of a write that has ended counts.
    */
   cancel(call: Call, reason: unknown): boolean {
     if (call.settled) return false;
     if (call.stage === Stage.SENT) {
       const never = this.#mark(call);
-      if (never || !(this.#interruptible || isCommitting(this.#control, call.sequence))) {
-        if (never) call.reject(reason);
-        else call.abandon(reason);
-      } else if (call.givenUp === null) {
+      if (never) call.reject(reason);
+      else if (!this.#interruptible && !this.#tells(call)) call.abandon(reason);
+      else if (call.givenUp === null) {
         call.giveUp(reason);
         this.#interrupt(call, performance.now());
       }
@@ -220,6 +219,12 @@ export class Cancellation {
       call.abandon(call.givenUp?.reason);
     }
     setTimeout(() => this.#interrupt(call, since), Math.min(20, 1 + waited / 4));
+  }
+
+  /** Whether the answer of a call that has begun is on its way or will be soon, and says if it has written. */
+  #tells(call: Call): boolean {
+    if (isCommitting(this.#control, call.sequence)) return true;
+    return !onlyReads(call) && !isInside(this.#control, call.sequence);
   }
 
   #mark(call: Call): boolean {

@@ -1,6 +1,7 @@
+import { setImmediate } from "node:timers/promises";
 import { capabilities } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
-import { rejection } from "../support/database.ts";
+import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { holds, openPool, outcomes, until } from "../support/pool-support.ts";
 
 /** Runs for as long as its parameter says, and writes one row. */
@@ -126,5 +127,27 @@ describe("a call that is given up while its group waits for the commit", () => {
     await held.release(0);
     expect((await other).changes).toBe(1);
     expect(await pool.get("SELECT count(*) AS n FROM t WHERE a = 'late'")).toEqual({ n: 0 });
+  });
+});
+
+describe("a call that is given up after it was done, before its answer is here", () => {
+  it("fulfils, because it is in the file", async () => {
+    const path = await temporaryPath();
+    const db = await open(path, { isolationLevel: null });
+    await db.executescript("PRAGMA journal_mode = wal; CREATE TABLE t (a)");
+    const engine = openEngine(path);
+    const there = engine.prepare("SELECT count(*) AS n FROM t");
+    for (let i = 0; i < 20; i++) {
+      const controller = new AbortController();
+      const done = db.execute("INSERT INTO t VALUES (1)", [], { signal: controller.signal });
+      const next = db.execute("INSERT INTO t VALUES (2)");
+      // Both are sent in this turn or the next ones. When the second one is in the file, the first one has ended, and
+      // in most rounds its answer has not been taken.
+      const written = (): boolean => (there.get() as { n: number }).n === 2 * (i + 1);
+      for (let looks = 1; !written(); looks++) if (looks % 500 === 1) await setImmediate();
+      controller.abort(new Error("too late"));
+      expect((await done).rowcount).toBe(1);
+      await next;
+    }
   });
 });
