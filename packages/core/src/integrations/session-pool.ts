@@ -20,6 +20,19 @@ export interface SessionPool extends SessionReader {
   close(): Promise<void>;
 }
 
+/** Whether it has a pool's calls. */
+export function isPool(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const calls = ["all", "run", "acquire", "close"];
+  return calls.every((call) => typeof Reflect.get(value, call) === "function");
+}
+
+/** What a program's function opened. Throws TypeError if that is no pool. */
+export function opened<P>(pool: P): P {
+  if (isPool(pool)) return pool;
+  throw new TypeError("the function that opens the pool must give one, as createPool() does");
+}
+
 /** The part of a leased connection, or of a transaction on it, that runs statements. */
 export interface SessionStatements {
   cursor(): Promise<SessionCursor>;

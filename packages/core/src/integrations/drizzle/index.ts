@@ -3,6 +3,7 @@
  *
  * @module @sqlite-aio/core/drizzle
  */
+import { isPool } from "../session-pool.js";
 import {
   createTableRelationsHelpers,
   DefaultLogger,
@@ -78,8 +79,7 @@ export function drizzle<
   TSchema extends Record<string, unknown> = Record<string, never>,
   TPool extends DrizzlePool = DrizzlePool,
 >(pool: TPool, config: DrizzleConfig<TSchema> = {}): SqliteAioDatabase<TSchema, TPool> {
-  if (typeof pool !== "object" || pool === null)
-    throw new TypeError("drizzle: the first argument must be a pool");
+  if (!isPool(pool)) throw new TypeError("drizzle: the first argument must be a pool");
   return new SqliteAioDatabase(pool, config);
 }
 

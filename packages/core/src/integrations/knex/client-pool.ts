@@ -1,4 +1,5 @@
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
+import { opened } from "../session-pool.js";
 
 /** The part of a pool's `stats()` that is used here. */
 export interface PoolCounts {
@@ -105,7 +106,7 @@ export class ClientPool<P extends CountedPool> {
 
   async #open(): Promise<P> {
     try {
-      this.#pool = await this.#make();
+      this.#pool = opened(await this.#make());
       return this.#pool;
     } finally {
       // The next query tries again.

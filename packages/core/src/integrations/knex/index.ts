@@ -3,6 +3,7 @@
  *
  * @module @sqlite-aio/core/knex
  */
+import { isPool } from "../session-pool.js";
 import { once } from "node:events";
 import type { Writable } from "node:stream";
 import { types } from "node:util";
@@ -87,7 +88,7 @@ class KnexConnection extends BuilderConnection {
  * const notes = await db("note").where("id", ">", 7);
  */
 export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof Knex.Client {
-  if (typeof pool !== "function" && (typeof pool !== "object" || pool === null)) {
+  if (typeof pool !== "function" && !isPool(pool)) {
     throw new TypeError("knexClient: the argument must be a pool or a function that opens one");
   }
   // Without a connection Knex loads no driver. Only the class of this instance is needed.

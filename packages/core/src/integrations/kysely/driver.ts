@@ -1,3 +1,4 @@
+import { opened } from "../session-pool.js";
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import {
   type AbortableOperationOptions,
@@ -24,7 +25,7 @@ export class SqliteAioDriver implements Driver {
   }
 
   async init(): Promise<void> {
-    this.#pool = typeof this.#source === "function" ? await this.#source() : this.#source;
+    this.#pool = typeof this.#source === "function" ? opened(await this.#source()) : this.#source;
   }
 
   /** Leases no connection yet: single statements are calls of the pool. */

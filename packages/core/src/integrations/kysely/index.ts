@@ -10,6 +10,8 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from "kysely";
+import { boolean, checkOptions } from "../../options/connect-options.js";
+import { isPool } from "../session-pool.js";
 import { SqliteAioAdapter } from "./adapter.js";
 import type { KyselyPool } from "./connection.js";
 import { SqliteAioDriver } from "./driver.js";
@@ -40,9 +42,11 @@ export class SqliteAioDialect implements Dialect {
 
   constructor(config: SqliteAioDialectConfig) {
     const pool: unknown = (config as SqliteAioDialectConfig | undefined)?.pool;
-    if (typeof pool !== "function" && (typeof pool !== "object" || pool === null)) {
+    if (typeof pool !== "function" && !isPool(pool)) {
       throw new TypeError('option "pool" must be a pool or a function that opens one');
     }
+    checkOptions(config, ["pool", "transactionalDdl", "migrationLockTimeout"]);
+    boolean(config.transactionalDdl, "transactionalDdl");
     this.#config = { ...config };
   }
 
