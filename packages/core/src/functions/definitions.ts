@@ -12,7 +12,7 @@ export type SqlFunction = (...args: never[]) => unknown;
 
 /** The export of a module to use. */
 export interface ExportOptions {
-  /** For a module: name of the export. Default `"default"`. */
+  /** For a module: name of the export. Default `"default"`. Refused beside a closure. */
   export?: string | undefined;
 }
 

@@ -20,10 +20,10 @@ export interface SessionPool extends SessionReader {
   close(): Promise<void>;
 }
 
-/** Whether it has a pool's calls. */
+/** Whether it has the calls that all builders need of a pool. */
 export function isPool(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  const calls = ["all", "run", "acquire", "close"];
+  const calls = ["all", "run", "acquire"];
   return calls.every((call) => typeof Reflect.get(value, call) === "function");
 }
 

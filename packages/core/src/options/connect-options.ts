@@ -17,6 +17,7 @@ import {
   type Resolved,
   resolveTable,
 } from "./option-table.js";
+import { resolveResources } from "./resource-limits.js";
 
 /** Which BEGIN comes before the first INSERT, UPDATE, DELETE or REPLACE; `null` is autocommit. */
 export type IsolationLevel = "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE" | null;
@@ -245,24 +246,6 @@ function resolveEngine(engine: unknown): string {
     }
   }
   return engine;
-}
-
-/** The names that `new Worker` knows; it ignores others. */
-const RESOURCES: ReadonlySet<string> = new Set([
-  "maxOldGenerationSizeMb",
-  "maxYoungGenerationSizeMb",
-  "codeRangeSizeMb",
-  "stackSizeMb",
-]);
-
-function resolveResources(limits: unknown): ResourceLimits {
-  if (!isRecord(limits)) throw new TypeError('option "resourceLimits" must be an object');
-  for (const [name, value] of Object.entries(limits)) {
-    if (!RESOURCES.has(name)) throw new TypeError(`option "resourceLimits": there is no limit "${name}"`);
-    if (value !== undefined && typeof value !== "number")
-      throw new TypeError(`option "resourceLimits": "${name}" must be a number`);
-  }
-  return limits;
 }
 
 const PRAGMA_NAME = /^(?:[A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*$/;

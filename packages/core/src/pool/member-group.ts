@@ -151,7 +151,6 @@ export class MemberGroup {
         request.place(member);
       }
     }
-    this.#dismissBeyondBounds();
     if (!this.#closed) this.#limit.look();
     if (this.waiting > 0) this.#grow();
     else if (this.#tooMany) this.#trimLater();
@@ -173,10 +172,15 @@ export class MemberGroup {
     this.advance();
   }
 
-  /** A member has finished a call that was given up. It was replaced meanwhile, so it may be surplus. */
+  /**
+   * A member has finished a call that was given up. It was replaced meanwhile, so it may be surplus, even if it got the
+   * next call at once.
+   */
   unstuck(member: Member): void {
     this.advance();
-    if (this.#tooMany && member.idle) this.#dismiss(member);
+    if (!this.#tooMany) return;
+    if (member.idle) this.#dismiss(member);
+    else if (this.#room < 0) this.#leaving.add(member);
   }
 
   /** Opens one more member, even if no request waits. */
@@ -387,16 +391,6 @@ export class MemberGroup {
     }, LINGER_MS).unref();
   }
 
-  /** A stuck reader that was replaced may have got a call as soon as it was done: now there may be one too many. */
-  #dismissBeyondBounds(): void {
-    const { calls, relief, leases } = this.#bounds;
-    if (this.members.length <= calls + relief + leases) return;
-    for (const member of [...this.members]) {
-      if (this.#room >= 0) return;
-      if (member.idle) this.#dismiss(member);
-    }
-  }
-
   #dismiss(member: Member): void {
     this.remove(member);
     this.#closing.add(member);
@@ -421,9 +415,7 @@ export class MemberGroup {
   }
 
   #refuseAll(reason: unknown): void {
-    for (const request of this.#lines.flatMap((line) => line.splice(0))) {
-      request.refuse(reason);
-    }
+    for (const request of this.#lines.flatMap((line) => line.splice(0))) request.refuse(reason);
   }
 
   /** Rejects calls that have waited in a thread for longer than `acquireTimeout`. */
