@@ -212,6 +212,12 @@ it("a long read holds up neither quick ones nor writes", async () => {
 it("a result that takes many packets is long, however quick each of them is", async () => {
   const many =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT i FROM n";
+  const held = await holds(pool);
+  const both = [0, 1].map((n) => pool.get("SELECT hold(?) AS done", [held.name(n)]));
+  await Promise.all([held.entered(0), held.entered(1)]);
+  for (const n of [0, 1]) await held.release(n);
+  await Promise.all(both);
+  // Both readers are open.
   for (let i = 0; i < 2; i++) await Promise.all([pool.all(many), pool.all(many)]);
   const big = Promise.all([pool.all(many), pool.all(many)]);
   // Both readers have one, so that a third waits; nothing joins one that is known to take long.
