@@ -1,8 +1,7 @@
 import { ErrorReason } from "../errors/rejection.js";
 import type { Call } from "../thread/call.js";
-import { PoolTimeoutError, ProgrammingError, QueueFullError, WorkerCrashedError } from "../errors/errors.js";
-import { isInstance } from "../errors/is-instance.js";
-import { type Member, poolClosed, type Role } from "./member.js";
+import { PoolTimeoutError, ProgrammingError, QueueFullError } from "../errors/errors.js";
+import { type Member, notOpened, poolClosed, type Role } from "./member.js";
 import type { ResolvedPoolOptions } from "./options.js";
 import { type Bounds, type Waiter, WaitLimit } from "./request.js";
 import type { Want } from "./statement-profile.js";
@@ -172,15 +171,10 @@ export class MemberGroup {
     this.advance();
   }
 
-  /**
-   * A member has finished a call that was given up. It was replaced meanwhile, so it may be surplus, even if it got the
-   * next call at once.
-   */
+  /** A member has finished a call that was given up. It was replaced meanwhile, so it may be surplus. */
   unstuck(member: Member): void {
-    this.advance();
-    if (!this.#tooMany) return;
-    if (member.idle) this.#dismiss(member);
-    else if (this.#room < 0) this.#leaving.add(member);
+    this.#seat(member);
+    if (this.#tooMany && member.idle && this.members.includes(member)) this.#dismiss(member);
   }
 
   /** Opens one more member, even if no request waits. */
@@ -206,7 +200,7 @@ export class MemberGroup {
     if (this.#closed || this.#opening.size >= this.#spare(this.#calls)) return;
     // If it cannot be opened now, the next request tries again.
     this.open().then(
-      () => this.advance(),
+      (other) => this.#seat(other),
       () => this.advance(),
     );
   }
@@ -391,6 +385,17 @@ export class MemberGroup {
     }, LINGER_MS).unref();
   }
 
+  /**
+   * A member can take calls, because it was opened or has come back. While one was opened in place of another, that one
+   * may have come back: then there is one too many, even if it gets a call at once.
+   */
+  #seat(member: Member): void {
+    this.advance();
+    if (this.#room >= 0) return;
+    if (member.idle) this.#dismiss(member);
+    else this.#leaving.add(member);
+  }
+
   #dismiss(member: Member): void {
     this.remove(member);
     this.#closing.add(member);
@@ -406,7 +411,7 @@ export class MemberGroup {
     // After a failure, waiting requests are refused as soon as nothing is being opened.
     if (this.#failure !== undefined && this.members.length === 0 && this.#opening.size > 0) return;
     this.open().then(
-      () => this.advance(),
+      (member) => this.#seat(member),
       (error: unknown) => {
         // If members are left, they will serve the waiting requests.
         if (this.members.length === 0 && this.#opening.size === 0) this.#refuseAll(error);
@@ -456,12 +461,4 @@ export class MemberGroup {
     if (this.#failure !== undefined) parts.push("the last attempt to open one failed (see cause)");
     return parts.join("; ");
   }
-}
-
-/** The error of a thread that died while it was opened. None of the waiting calls has begun. */
-function notOpened(error: unknown): unknown {
-  if (!isInstance(error, WorkerCrashedError)) return error;
-  return new WorkerCrashedError("a connection's thread died while it was opened", "not-started", {
-    cause: error.cause,
-  });
 }

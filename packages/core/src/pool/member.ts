@@ -3,7 +3,13 @@ import type { Call } from "../thread/call.js";
 import type { Progress } from "../thread/cancellation.js";
 import { WorkerThread } from "../thread/worker-thread.js";
 import { Connection } from "../connection/connection.js";
-import { ConnectionClosedError, NotSupportedError, ProgrammingError } from "../errors/errors.js";
+import {
+  ConnectionClosedError,
+  NotSupportedError,
+  ProgrammingError,
+  WorkerCrashedError,
+} from "../errors/errors.js";
+import { isInstance } from "../errors/is-instance.js";
 import type { PoolFunction, PoolFunctions } from "./functions.js";
 import type { ResolvedPoolOptions } from "./options.js";
 import { openOptions } from "./open-options.js";
@@ -404,4 +410,12 @@ export function poolClosed(): ConnectionClosedError {
 
 function leaseOver(): ProgrammingError {
   return new ProgrammingError("the lease is over", { code: "SQLITE_MISUSE" });
+}
+
+/** The error of a thread that died while it was opened. None of the waiting calls has begun. */
+export function notOpened(error: unknown): unknown {
+  if (!isInstance(error, WorkerCrashedError)) return error;
+  return new WorkerCrashedError("a connection's thread died while it was opened", "not-started", {
+    cause: error.cause,
+  });
 }

@@ -8,7 +8,7 @@ import {
 } from "@sqlite-aio/core";
 import { describe, expect, it, vi } from "vitest";
 import { rejection } from "../support/database.ts";
-import { heldPool, type Holds, outcomes, stopTheClock, until } from "../support/pool-support.ts";
+import { counted, heldPool, type Holds, outcomes, stopTheClock, until } from "../support/pool-support.ts";
 
 // A function of a module goes on whatever is interrupted, with the native companion as without it. With it the callers
 // are told a little later.
@@ -66,6 +66,34 @@ describe("a reader whose statement nobody waits for", () => {
     for (let n = 1; n <= 3; n++) await held.release(n);
     await Promise.all(calls);
     expect(pool.stats().readers).toBe(2);
+  });
+
+  it("is back before another one is open in its place: then that one leaves", async () => {
+    const { alive, createWorker } = counted();
+    let opened = Promise.resolve();
+    const { pool, held } = await filled({
+      readers: 2,
+      readLeases: 0,
+      createWorker,
+      onConnect: () => opened,
+    });
+    const call = (n: number): Promise<unknown> => pool.get("SELECT hold(?) AS one", [held.name(n)]);
+    await abandon(pool, held, 0);
+    const calls = [call(1)];
+    await held.entered(1);
+    let open!: () => void;
+    opened = new Promise((resolve) => (open = resolve));
+    calls.push(call(2));
+    await until(() => alive() === 4);
+    await held.release(0);
+    await held.entered(2);
+    // Surplus readers are closed by a timer otherwise.
+    stopTheClock();
+    open();
+    await until(() => alive() === 3);
+    expect(pool.stats()).toMatchObject({ readers: 2, busy: 2 });
+    for (let n = 1; n <= 2; n++) await held.release(n);
+    await Promise.all(calls);
   });
 
   it("is named to whoever finds no room behind those who have taken its place", async () => {

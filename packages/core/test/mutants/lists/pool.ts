@@ -10,6 +10,12 @@ export const POOL = mutantsOf("packages/core/src/pool", "packages/core/test/pool
     tests: ["bounds"],
   },
   {
+    what: "a reader that was opened for one that came back stays",
+    find: "      (member) => this.#seat(member),\n      (error: unknown) => {",
+    replace: "      () => this.advance(),\n      (error: unknown) => {",
+    tests: ["stuck"],
+  },
+  {
     what: "the line is served last in, first out",
     find: "    line.push(request);",
     replace: "    line.unshift(request);",
