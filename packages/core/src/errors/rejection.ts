@@ -33,8 +33,7 @@ export const interrupted = new ErrorReason(
 );
 
 /** Adds to a cancelled call's reason that its transaction was rolled back. */
-export function withRollback(reason: unknown, fault: Fault): unknown {
-  if (fault.rolledBack !== true) return reason;
+export function withRollback(reason: unknown): unknown {
   const mark = (error: Error): Error => Object.assign(error, { rolledBack: true });
   if (isInstance(reason, OperationalError)) return mark(reason);
   return isInstance(reason, ErrorReason) ? new ErrorReason(() => mark(reason.make())) : reason;

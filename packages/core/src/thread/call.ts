@@ -234,6 +234,12 @@ export class Call {
     return (this.#flags & Flag.GROUP) !== 0;
   }
 
+  /** It runs in a transaction, or opens one. */
+  get needsTransaction(): boolean {
+    const begins = (this.#flags & Flag.BEGIN) !== 0 && this.statement!.facts.begins;
+    return begins || (this.#flags & Flag.IN_TRANSACTION) !== 0;
+  }
+
   /** Each character of a text in its rows is a byte of the text's UTF-8. */
   get rawText(): boolean {
     return (this.#flags & Flag.RAW_TEXT) !== 0;

@@ -11,7 +11,7 @@ import {
   Op,
 } from "@sqlite-aio/worker/wire";
 import { native } from "@sqlite-aio/worker";
-import { interrupted } from "../errors/rejection.js";
+import { interrupted, withRollback } from "../errors/rejection.js";
 import { type Call, Stage } from "./call.js";
 import { after } from "./event-loop.js";
 import type { Pipeline } from "./pipeline.js";
@@ -44,16 +44,17 @@ export class Cancellation {
   }
 
   /**
-   * Cancels a call. True if it will certainly never run. With the native companion a running statement is interrupted,
-   * and the call's own answer tells whether that was in time. Without it a running statement goes on, and its caller is
-   * rejected at once; the answer of a write that has ended counts.
+   * Cancels a call. True if nothing of it will be kept. With the native companion a running statement is interrupted, and
+   * the call's own answer tells whether that was in time. Without it a running statement goes on and its caller is
+   * rejected at once: the thread undoes a write. The answer of a write that has ended counts.
    */
   cancel(call: Call, reason: unknown): boolean {
     if (call.settled) return false;
     if (call.stage === Stage.SENT) {
       const never = this.#mark(call);
-      if (never) call.reject(reason);
-      else if (!this.#interruptible && !this.#tells(call)) call.abandon(reason);
+      if (never && (this.#interruptible || !isInside(this.#control, call.sequence))) call.reject(reason);
+      else if (!this.#interruptible && (never || !this.#tells(call)))
+        call.abandon(this.#losesTransaction(call) ? withRollback(reason) : reason);
       else if (call.givenUp === null) {
         call.giveUp(reason);
         this.#interrupt(call, performance.now());
@@ -225,6 +226,11 @@ export class Cancellation {
   #tells(call: Call): boolean {
     if (isCommitting(this.#control, call.sequence)) return true;
     return !onlyReads(call) && !isInside(this.#control, call.sequence);
+  }
+
+  /** Whether the transaction of a write is rolled back if the write is given up while it runs. */
+  #losesTransaction(call: Call): boolean {
+    return call.statement?.facts.undoable === true && (call.needsTransaction || this.#pipeline.inTransaction);
   }
 
   #mark(call: Call): boolean {

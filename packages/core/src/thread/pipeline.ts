@@ -409,7 +409,8 @@ export class Pipeline {
 
   #fail(call: Call, fault: Fault): void {
     this.#sent.shift();
-    if (call.givenUp !== null) call.reject(withRollback(call.givenUp.reason, fault));
+    if (call.givenUp !== null)
+      call.reject(fault.rolledBack === true ? withRollback(call.givenUp.reason) : call.givenUp.reason);
     const thrown = this.#host.closures.takeThrown(fault.callback);
     call.reject(call.cancelled ? interrupted : new FaultReason(fault, thrown));
     this.#settled(call);

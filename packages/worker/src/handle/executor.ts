@@ -287,16 +287,17 @@ export class Executor {
     out.done(statement.dml ? info.changes : -1, info.lastInsertRowid);
   }
 
-  #open(cursor: ResultCursor, { statement, target, limit }: Operation): number {
-    const count = this.#answerWith(cursor, target, limit);
+  #open(cursor: ResultCursor, operation: Operation): number {
+    const { statement, target, limit } = operation;
+    const count = this.#answerWith(cursor, target, limit, this.#interruptedIn(operation));
     if (statement !== null) statement.lastRows = cursor.done ? count : Number.POSITIVE_INFINITY;
     return Step.DONE;
   }
 
   /** Answers with the first rows of a cursor, and keeps the cursor if it has more. */
-  #answerWith(cursor: ResultCursor, id: number, limit: number): number {
+  #answerWith(cursor: ResultCursor, id: number, limit: number, interrupted: () => boolean): number {
     try {
-      return cursor.answer(this.#parts.out, limit, MORE_WAITING, this.#interrupted);
+      return cursor.answer(this.#parts.out, limit, MORE_WAITING, interrupted);
     } catch (error) {
       cursor.close();
       throw error;
@@ -305,9 +306,14 @@ export class Executor {
     }
   }
 
+  /** The rows of a write are all sent: it is done, and its caller must not be told otherwise. */
+  #interruptedIn({ statement }: Operation): () => boolean {
+    return statement?.readonly === false ? () => false : this.#interrupted;
+  }
+
   #stream(operation: Operation): number {
     const cursor = operation.cursor!;
-    operation.at += cursor.answer(this.#parts.out, -1, MORE_COMING, this.#interrupted);
+    operation.at += cursor.answer(this.#parts.out, -1, MORE_COMING, this.#interruptedIn(operation));
     if (!cursor.done) return Step.MORE;
     operation.statement!.lastRows = operation.at;
     return Step.DONE;
@@ -338,7 +344,7 @@ export class Executor {
     if (method === "dump") {
       const [id, limit, filter] = args as [number, number, string | null];
       const cursor = new ThreadCursor(lineSource(dump(this.#parts.handle.db, filter)), 1, flags);
-      this.#answerWith(cursor, id, limit);
+      this.#answerWith(cursor, id, limit, this.#interrupted);
       return Step.DONE;
     }
     this.#methods.call(method, args);

@@ -1,4 +1,3 @@
-import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
 import { type Operation, runAlone, startOver, Step } from "../handle/operation.js";
 import type { Executor } from "../handle/executor.js";
 import type { SessionParts } from "../handle/session-parts.js";
@@ -6,26 +5,11 @@ import { sharedNow } from "../wire/clock.js";
 import { commitGroup, type Control, isMarked, openGroup } from "../wire/control-block.js";
 import { codeOf } from "../wire/fault.js";
 import { Flag, Op } from "../wire/protocol.js";
+import { type OwnTransaction, UNDOES_ITSELF } from "./own-transaction.js";
 import type { Points } from "./points.js";
 
 /** After this many milliseconds a group is committed. Its remaining members form another group. */
 const GROUP_MS = 20;
-
-/**
- * After a violation of these constraints SQLite leaves nothing of the statement behind: it checks them before it writes
- * a row, or undoes the whole statement, for which it keeps a statement journal. After any other error (STRICT types, a
- * text that is too long, a function that throws, triggers nested too deep) the rows that the statement has written so
- * far stay.
- */
-const UNDOES_ITSELF: ReadonlySet<string> = new Set([
-  "SQLITE_CONSTRAINT_CHECK",
-  "SQLITE_CONSTRAINT_FOREIGNKEY",
-  "SQLITE_CONSTRAINT_NOTNULL",
-  "SQLITE_CONSTRAINT_PRIMARYKEY",
-  "SQLITE_CONSTRAINT_ROWID",
-  "SQLITE_CONSTRAINT_TRIGGER",
-  "SQLITE_CONSTRAINT_UNIQUE",
-]);
 
 /** Why a group was rolled back. */
 const Undone = {
@@ -88,13 +72,14 @@ export class GroupCommit {
   readonly #session: GroupParts;
   readonly #control: Control;
   readonly #turns: Turns;
-  #own: OwnStatements | null = null;
+  readonly #own: OwnTransaction;
   #running: Operation | null = null;
 
-  constructor(session: GroupParts, control: Control, turns: Turns) {
+  constructor(session: GroupParts, control: Control, turns: Turns, own: OwnTransaction) {
     this.#session = session;
     this.#control = control;
     this.#turns = turns;
+    this.#own = own;
   }
 
   /** SQL is about to call a user function. */
@@ -137,7 +122,7 @@ export class GroupCommit {
     const session = this.#session;
     const { out } = session;
     try {
-      this.#exec("begin");
+      this.#own.exec("beginImmediate");
     } catch {
       // Another connection holds the lock. The first statement waits for it by itself.
       return Undone.ALONE;
@@ -184,17 +169,14 @@ export class GroupCommit {
       .slice(0, answered)
       .some(({ skipped, sequence }) => !skipped && isMarked(this.#control, sequence));
     if (cancelled) return this.#undo(Undone.STOPPED);
-    for (let first = true; ; first = false) {
-      session.lockWait.attempt(last.sequence, first, performance.now());
-      try {
-        this.#exec("commit");
-        // Each statement's time ends with the shared COMMIT.
-        for (const { place, begun } of timings) out.ran(place, sharedNow() - begun);
-        return { answered };
-      } catch (error) {
-        if (!session.lockWait.mayRetry(error)) return this.#undo(Undone.ALONE);
-      }
+    try {
+      this.#own.commit(last.sequence);
+    } catch {
+      return this.#undo(Undone.ALONE);
     }
+    // Each statement's time ends with the shared COMMIT.
+    for (const { place, begun } of timings) out.ran(place, sharedNow() - begun);
+    return { answered };
   }
 
   /** Runs and answers one member. Null if the group can go on, else why it must be rolled back. */
@@ -205,9 +187,9 @@ export class GroupCommit {
     const { mark } = session.out;
     this.#running = operation;
     try {
-      if (guard) this.#exec("savepoint");
+      if (guard) this.#own.exec("savepoint");
       while (session.executor.step(operation) !== Step.DONE);
-      if (guard) this.#exec("release");
+      if (guard) this.#own.exec("release");
       statement.proven = true;
       return null;
     } catch (error) {
@@ -279,9 +261,9 @@ export class GroupCommit {
     if (!UNDOES_ITSELF.has(code)) {
       operation.statement!.leavesRows = true;
       if (!guard) return Undone.UNGUARDED;
-      this.#exec("rollbackTo");
+      this.#own.exec("rollbackTo");
     }
-    if (guard) this.#exec("release");
+    if (guard) this.#own.exec("release");
     for (const sql of session.out.rewind(mark)) session.out.trace(sql);
     session.counts.wrote();
     session.counts.rowidMayHaveChanged();
@@ -291,44 +273,7 @@ export class GroupCommit {
   }
 
   #undo(why: number): number {
-    const session = this.#session;
-    if (session.handle.inTransaction) this.#exec("rollback");
-    session.counts.wrote();
-    session.counts.rowidMayHaveChanged();
+    this.#own.rollBack();
     return why;
   }
-
-  /** The group's own statements are not subject to an authorizer. */
-  #exec(which: Exclude<keyof OwnStatements, "db">): void {
-    const session = this.#session;
-    const { db } = session.handle;
-    session.handle.privately(() => {
-      if (this.#own?.db !== db) this.#own = ownStatements(db);
-      const statement = this.#own[which];
-      session.changes.mutate(null, () => statement.run());
-    });
-  }
-}
-
-/** Prepared statements of one handle. */
-interface OwnStatements {
-  readonly db: EngineDatabase;
-  readonly begin: EngineStatement;
-  readonly commit: EngineStatement;
-  readonly rollback: EngineStatement;
-  readonly savepoint: EngineStatement;
-  readonly release: EngineStatement;
-  readonly rollbackTo: EngineStatement;
-}
-
-function ownStatements(db: EngineDatabase): OwnStatements {
-  return {
-    db,
-    begin: db.prepare("BEGIN IMMEDIATE"),
-    commit: db.prepare("COMMIT"),
-    rollback: db.prepare("ROLLBACK"),
-    savepoint: db.prepare("SAVEPOINT sqlite_aio_member"),
-    release: db.prepare("RELEASE sqlite_aio_member"),
-    rollbackTo: db.prepare("ROLLBACK TO sqlite_aio_member"),
-  };
 }

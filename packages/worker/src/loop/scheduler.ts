@@ -1,6 +1,8 @@
-import { type Operation, Step } from "../handle/operation.js";
+import { type Operation, startOver, Step } from "../handle/operation.js";
 import { FrameReader } from "./frame-reader.js";
-import { GroupCommit, isGroupable } from "./group-commit.js";
+import { GroupCommit, isGroupable, type Turns } from "./group-commit.js";
+import { LoneWrite } from "./lone-write.js";
+import { OwnTransaction } from "./own-transaction.js";
 import { Points } from "./points.js";
 import { mayShare, SharedRead } from "./shared-read.js";
 import type { Session } from "../handle/session.js";
@@ -35,6 +37,7 @@ export class Scheduler {
   readonly #reader: FrameReader;
   readonly #sharedRead: SharedRead;
   readonly #groupCommit: GroupCommit;
+  readonly #loneWrite: LoneWrite;
   /** Created on first use: allocating its memory takes as long as opening a handle. */
   #points: Points | null = null;
   #current: Operation | null = null;
@@ -58,12 +61,15 @@ export class Scheduler {
     this.#control = control;
     this.#reader = new FrameReader(session.executor);
     this.#sharedRead = new SharedRead(session, session.executor);
-    this.#groupCommit = new GroupCommit(session, control, {
+    const own = new OwnTransaction(session);
+    const turns: Turns = {
       begin: (operation) => this.#begin(operation),
       end: () => this.#ended(),
       ran: ({ sequence }) => (this.#latest = sequence),
       points: () => this.#takePoints(),
-    });
+    };
+    this.#groupCommit = new GroupCommit(session, control, turns, own);
+    this.#loneWrite = new LoneWrite(session.handle, control, own);
   }
 
   get idle(): boolean {
@@ -190,15 +196,23 @@ export class Scheduler {
     const { mark } = session.out;
     if (operation.timed) this.#timing = session.out.timing(operation.begun);
     try {
-      return session.executor.step(operation) === Step.DONE;
+      this.#loneWrite.begin(operation);
+      const step = session.executor.step(operation);
+      this.#loneWrite.end(operation);
+      return step === Step.DONE;
     } catch (error) {
+      const again = this.#loneWrite.failed(operation, error);
       const traced = session.out.rewind(mark);
       this.#timing = -1;
+      if (again) {
+        startOver([operation]);
+        return false;
+      }
       if (this.#runAgain(this.#sharedRead.end())) return false;
-      const again = session.lockWait.mayRetry(error, operation.at);
+      const retries = session.lockWait.mayRetry(error, operation.at);
       // The last one is told of when it is tried again.
-      for (const sql of again ? traced.slice(0, -1) : traced) session.out.trace(sql);
-      if (again) return false;
+      for (const sql of retries ? traced.slice(0, -1) : traced) session.out.trace(sql);
+      if (retries) return false;
       if (operation.timed) this.#timing = session.out.timing(operation.begun);
       this.#failed(operation, error);
       return true;

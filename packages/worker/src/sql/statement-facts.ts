@@ -8,6 +8,7 @@ import { type TransactionStatement, transactionStatement } from "./transaction-s
 const READS = new Set(["SELECT", "VALUES", "EXPLAIN"]);
 const INSERTS = new Set(["INSERT", "REPLACE"]);
 const WRITES = new Set([...INSERTS, "UPDATE", "DELETE"]);
+const ALTERS = new Set(["CREATE", "DROP", "ALTER", "REINDEX", "ANALYZE"]);
 const CONTROLS = new Set(["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"]);
 
 /**
@@ -32,6 +33,8 @@ export class StatementFacts {
   readonly inserts: boolean;
   /** {@link writes}, but not after WITH: CPython opens a transaction only before these. */
   readonly begins: boolean;
+  /** It writes rows or alters the schema, and a rollback undoes all of it. */
+  readonly undoable: boolean;
   /** A query, any EXPLAIN, or a pragma that only reads. It may still call a function that writes. */
   readonly onlyReads: boolean;
   /** ATTACH or VACUUM, which may name a file. */
@@ -67,6 +70,7 @@ export class StatementFacts {
     this.writes = WRITES.has(verb);
     this.inserts = INSERTS.has(verb);
     this.begins = WRITES.has(keyword);
+    this.undoable = this.writes || ALTERS.has(keyword);
     this.onlyReads = READS.has(verb) || (keyword === "PRAGMA" && pragma!.asks);
     this.opensFile = keyword === "ATTACH" || keyword === "VACUUM";
     this.keepsSchema = KEEPS_SCHEMA.has(keyword);

@@ -108,6 +108,26 @@ export const WORKER_LOOP = mutantsOf("packages/worker/src", "packages/worker/tes
     tests: [`${CORE}/pool/group-slow`],
   },
   {
+    file: "loop/lone-write.ts",
+    what: "without the companion, a write that is given up while it runs is committed",
+    find: '    if (ends !== Ends.TELLS && isMarked(this.#control, sequence))\n      throw new UsageError("SQLITE_INTERRUPT", "interrupted");\n',
+    replace: "",
+    tests: [`${CORE}/pool/without-native`],
+  },
+  {
+    what: "the transaction of a write that is given up goes on with a part of it",
+    find: "(own || givenUp)",
+    replace: "own",
+    tests: [`${CORE}/pool/without-native`],
+  },
+  {
+    file: "handle/executor.ts",
+    what: "a write that is done is rejected while its rows are sent",
+    find: "    return statement?.readonly === false ? () => false : this.#interrupted;",
+    replace: "    return this.#interrupted;",
+    tests: [`${CORE}/pool/given-up-write`],
+  },
+  {
     file: "loop/shared-read.ts",
     what: "reads behind a function's call share its transaction",
     find: "    if (!shares || this.#past) {",
