@@ -1,3 +1,5 @@
+import type { Readable, Writable } from "node:stream";
+
 /** The calls that trials need from a driver, and no more. */
 
 export type Value = number | string | null;
@@ -26,7 +28,17 @@ export interface Session {
   insertMany?(sql: string, rows: Iterable<Parameters>): Eventually<void>;
   /** Inserts each row by a call of its own without waiting for it. Returns or resolves when the last one is done. */
   runAll?(sql: string, rows: readonly Parameters[]): Eventually<void>;
+  readonly blob?: BlobAccess;
   close(): Eventually<void>;
+}
+
+/** One large value, by Node streams. */
+export interface BlobAccess {
+  /** Makes it, of so many bytes. */
+  make(bytes: number): Promise<void>;
+  readInto(sink: Writable): Promise<void>;
+  /** Overwrites all of it, durably. */
+  writeFrom(source: Readable): Promise<void>;
 }
 
 /** Many databases; only a few are open at a time. */

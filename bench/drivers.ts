@@ -5,6 +5,7 @@ import { betterSqlite3Pool } from "./drivers/better-sqlite3-pool.ts";
 import { comlink } from "./drivers/comlink.ts";
 import { frames } from "./drivers/frames.ts";
 import { libsql } from "./drivers/libsql.ts";
+import { nodeFiles } from "./drivers/node-files.ts";
 import { nodeSqlite } from "./drivers/node-sqlite.ts";
 import { sqliteAioConnection, sqliteAioPool } from "./drivers/sqlite-aio.ts";
 import { prismaBetterSqlite3, sqliteAioPrisma } from "./drivers/prisma.ts";
@@ -28,6 +29,7 @@ export const DRIVERS: readonly Driver[] = [
   prismaBetterSqlite3,
   frames,
   bareWorker,
+  nodeFiles,
 ];
 
 export function driverNamed(name: string): Driver {

@@ -1,6 +1,7 @@
 import type { Trial } from "./trial.ts";
 import { aggregate } from "./trials/aggregate.ts";
 import { batches } from "./trials/batch.ts";
+import { blobStreams } from "./trials/blob.ts";
 import { csvFiles } from "./trials/csv.ts";
 import { fetch } from "./trials/fetch.ts";
 import { firstRow } from "./trials/first-row.ts";
@@ -27,6 +28,7 @@ export const TRIALS: readonly Trial[] = [
   ...uniqueInserts,
   transaction,
   ...csvFiles,
+  ...blobStreams,
   aggregate,
   mixed,
   firstRow,

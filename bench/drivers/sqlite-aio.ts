@@ -1,3 +1,5 @@
+import type { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import {
   ALL_CAPABILITIES,
   type Driver,
@@ -9,7 +11,13 @@ import {
 } from "../driver.ts";
 import { loadPackage } from "../packages.ts";
 
+interface Blob extends AsyncDisposable {
+  createReadStream(): Readable;
+  createWriteStream(options: { autoClose: boolean }): Writable;
+}
+
 interface Connection {
+  blobopen(table: string, column: string, row: number, options?: object): Promise<Blob>;
   execute(sql: string, parameters?: Parameters): Promise<unknown>;
   executeFetchall(sql: string, parameters?: Parameters): Promise<Row[]>;
   executemany(sql: string, rows: Iterable<Parameters>): Promise<unknown>;
@@ -50,7 +58,7 @@ export const sqliteAioConnection: Driver = {
   blocks: false,
   usage:
     "`connect()` with `isolationLevel: null` and rows as objects; `transaction()` with `executemany()` for bulk",
-  capabilities: ALL_CAPABILITIES,
+  capabilities: [...ALL_CAPABILITIES, "blob"],
   async open(file, settings) {
     const { connect, Row } = await loadPackage<Library>("@sqlite-aio/core");
     const database = await connect(file, { isolationLevel: null, pragmas: pragmaOptions(settings) });
@@ -63,6 +71,20 @@ export const sqliteAioConnection: Driver = {
         for await (const row of database.execute(sql) as unknown as CursorLike) visit(row);
       },
       insertMany: (sql, rows) => database.transaction((transaction) => transaction.executemany(sql, rows)),
+      blob: {
+        make: async (bytes) => {
+          await database.execute("create table blobs (bytes)");
+          await database.execute(`insert into blobs values (zeroblob(${bytes}))`);
+        },
+        readInto: async (sink) => {
+          await using blob = await database.blobopen("blobs", "bytes", 1, { readonly: true });
+          await pipeline(blob.createReadStream(), sink);
+        },
+        writeFrom: async (source) => {
+          const blob = await database.blobopen("blobs", "bytes", 1);
+          await pipeline(source, blob.createWriteStream({ autoClose: true }));
+        },
+      },
       close: () => database.close(),
     };
   },

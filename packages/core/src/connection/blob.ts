@@ -24,8 +24,13 @@ export interface BlobStreamOptions {
   autoClose?: boolean | undefined;
 }
 
-/** Bytes that a stream reads at a time. */
-const CHUNK = 64 * 1024;
+/**
+ * Bytes of a stream's chunks. The memory of chunks that were read is freed by the garbage collector, which counts objects
+ * rather than their buffers: with chunks of 64 KB, a process that reads much grows by 14 to 39 MB, with these by 6 MB.
+ */
+const CHUNK = 32 * 1024;
+/** Bytes that a stream reads by one message, and writes if it has them: half the processor time of 64 KB. */
+const MESSAGE = 8 * CHUNK;
 /** A buffer of at most this many bytes is kept for the next write. */
 const MOST_SPARE = 1024 * 1024;
 
@@ -74,10 +79,27 @@ export class Blob {
     const from = this.#position;
     const count = size < 0 ? this.#length - from : Math.min(size, this.#length - from);
     if (count === 0) return Buffer.alloc(0);
-    const method = this.#handle.method("blobRead", this.#number, from, count);
-    const bytes = await this.#moving(count, this.#handle.perform(method, options, this.read));
-    const { buffer, byteOffset, byteLength } = bytes.value as Uint8Array<ArrayBuffer>;
-    return Buffer.from(buffer, byteOffset, byteLength);
+    const [bytes] = await this.#read(count, count, options, this.read);
+    return bytes!;
+  }
+
+  /** Reads `count` bytes in pieces of `most` bytes, each in a buffer of its own. */
+  async #read(
+    count: number,
+    most: number,
+    options?: CallOptions,
+    caller: Caller | null = null,
+  ): Promise<Buffer[]> {
+    const method = this.#handle.method("blobRead", this.#number, this.#position, count, most);
+    const { value } = await this.#moving(count, this.#handle.perform(method, options, caller));
+    return (value as Uint8Array<ArrayBuffer>[]).map(({ buffer }) => Buffer.from(buffer));
+  }
+
+  /** The next chunks of a stream; none at the end. */
+  async #chunks(): Promise<Buffer[]> {
+    this.#check();
+    const count = Math.min(MESSAGE, this.#length - this.#position);
+    return count === 0 ? [] : await this.#read(count, CHUNK);
   }
 
   /**
@@ -86,23 +108,34 @@ export class Blob {
    */
   async write(bytes: Uint8Array | ArrayBuffer, options?: CallOptions): Promise<void> {
     this.#check();
-    const given = bytesOf(bytes);
-    const { length } = given;
+    await this.#write([bytesOf(bytes)], options, this.write);
+  }
+
+  async #write(
+    pieces: readonly Uint8Array[],
+    options?: CallOptions,
+    caller: Caller | null = null,
+  ): Promise<void> {
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
     if (length > this.#length - this.#position) throw new RangeError("data longer than blob length");
-    const copy = this.#copy(given);
+    const copy = this.#copy(pieces, length);
     const method = this.#handle.methodWith([copy.buffer], "blobWrite", this.#number, this.#position, copy);
-    const { value } = await this.#moving(length, this.#handle.perform(method, options, this.write));
+    const { value } = await this.#moving(length, this.#handle.perform(method, options, caller));
     const { buffer } = value as Uint8Array<ArrayBuffer>;
     if (buffer.byteLength <= MOST_SPARE) this.#spare = buffer;
   }
 
   /** Reuses the last buffer. The thread's garbage collector would let the buffers of many small writes pile up. */
-  #copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  #copy(pieces: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
     const spare = this.#spare;
     this.#spare = null;
-    if (spare === null || spare.byteLength < bytes.length) return new Uint8Array(bytes);
-    const copy = new Uint8Array(spare, 0, bytes.length);
-    copy.set(bytes);
+    const fits = spare !== null && spare.byteLength >= length;
+    const copy = fits ? new Uint8Array(spare, 0, length) : new Uint8Array(length);
+    let at = 0;
+    for (const piece of pieces) {
+      copy.set(piece, at);
+      at += piece.length;
+    }
     return copy;
   }
 
@@ -128,13 +161,17 @@ export class Blob {
     return this.#position;
   }
 
-  /** A Web stream of the bytes from the position on. It reads only when asked, and leaves the blob open. */
+  /**
+   * A Web stream of the bytes from the position on. It reads only when asked, up to 256 KB by one message, and leaves the
+   * blob open.
+   */
   readable(options: BlobStreamOptions = {}): ReadableStream<Uint8Array> {
     const closing = this.#closingWith(options);
     return new ReadableStream<Uint8Array>({
       pull: async (controller) => {
-        const chunk = await orElse(this.read(CHUNK), closing);
-        if (chunk.length > 0) return controller.enqueue(chunk);
+        const chunks = await orElse(this.#chunks(), closing);
+        for (const chunk of chunks) controller.enqueue(chunk);
+        if (chunks.length > 0) return;
         await closing();
         controller.close();
       },
@@ -155,12 +192,15 @@ export class Blob {
   /** Like {@link readable}, but as a stream of `node:stream`. */
   createReadStream(options: BlobStreamOptions = {}): Readable {
     const closing = this.#closingWith(options);
-    const read = (): Promise<Buffer> => this.read(CHUNK);
+    const next = (): Promise<Buffer[]> => this.#chunks();
     return new Readable({
       highWaterMark: CHUNK,
       read() {
-        read().then(
-          (chunk) => this.push(chunk.length === 0 ? null : chunk),
+        next().then(
+          (chunks) => {
+            for (const chunk of chunks) this.push(chunk);
+            if (chunks.length === 0) this.push(null);
+          },
           (error: Error) => this.destroy(error),
         );
       },
@@ -172,12 +212,19 @@ export class Blob {
   createWriteStream(options: BlobStreamOptions = {}): Writable {
     const closing = this.#closingWith(options);
     return new Writable({
-      highWaterMark: CHUNK,
+      highWaterMark: MESSAGE,
       write: (chunk: Uint8Array, _encoding, done) => void told(this.write(chunk), done),
+      // What has come during a write goes to the thread in one message.
+      writev: (chunks, done) => void told(this.#writeTogether(chunks), done),
       // A commit that fails is told before the stream is said to have finished.
       final: (done) => void told(closing(), done),
       destroy: (error, done) => void told(closing(), (failed) => done(error ?? failed)),
     });
+  }
+
+  async #writeTogether(chunks: readonly { readonly chunk: unknown }[]): Promise<void> {
+    this.#check();
+    await this.#write(chunks.map(({ chunk }) => chunk as Uint8Array));
   }
 
   /** What a stream does at its end. Throws TypeError for wrong options, and for a closed blob. */

@@ -47,10 +47,16 @@ export class Blobs {
     return bytes;
   }
 
-  read(number: number, offset: number, size: number): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(size);
-    native!.blobRead(this.#token, this.#blob(number).id, bytes, offset);
-    return bytes;
+  /** Reads `size` bytes in pieces of `most` bytes, each in a buffer of its own. */
+  read(number: number, offset: number, size: number, most: number): Uint8Array<ArrayBuffer>[] {
+    const { id } = this.#blob(number);
+    const pieces: Uint8Array<ArrayBuffer>[] = [];
+    for (let at = 0; at < size; at += most) {
+      const bytes = new Uint8Array(Math.min(most, size - at));
+      native!.blobRead(this.#token, id, bytes, offset + at);
+      pieces.push(bytes);
+    }
+    return pieces;
   }
 
   write(number: number, offset: number, bytes: Uint8Array): void {

@@ -55,9 +55,12 @@ export class Methods {
         return;
       }
       case "blobRead": {
-        const [number, offset, size] = args as [number, number, number];
-        const bytes = blobs.read(number, offset, size);
-        out.value(bytes, [bytes.buffer]);
+        const [number, offset, size, most] = args as [number, number, number, number];
+        const pieces = blobs.read(number, offset, size, most);
+        out.value(
+          pieces,
+          pieces.map(({ buffer }) => buffer),
+        );
         return;
       }
       case "blobWrite": {
