@@ -9,13 +9,8 @@ import { Worker } from "node:worker_threads";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { codeOf, type Database, native, open } from "./engine.ts";
 import { packet, readAll, rest } from "./reading.ts";
+import { compileExtension } from "../../core/test/support/compiled-extensions.ts";
 import { timeFactor } from "../../core/test/support/time-factor.ts";
-
-const compile = new URL("../scripts/compile.mjs", import.meta.url).href;
-const { hostCompiler, engineSource } = (await import(compile)) as {
-  hostCompiler(): string[] | undefined;
-  engineSource: string;
-};
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), "sqlite-aio-native-"));
@@ -266,22 +261,19 @@ describe.runIf(onLinux)("closing a handle with open statements", () => {
     }
   });
 
-  test.runIf(hostCompiler() !== undefined)(
-    "leaves no file open where an extension has taken the trace, after a finalize or with the thread",
-    async () => {
-      const path = folder();
-      const extension = traceExtension(path);
-      const handle = open(join(path, "test.db"));
-      handle.db.exec("create table t (a); insert into t values (1), (2)");
-      native.prepare(handle.token, "select a from t");
-      handle.db.loadExtension(extension);
-      native.finalize(handle.token);
-      handle.db.close();
-      expect(openFiles(join(path, "test.db"))).toBe(0);
-      await halfRead(path, extension);
-      expect(openFiles(join(path, "test.db"))).toBe(0);
-    },
-  );
+  test("leaves no file open where an extension has taken the trace, after a finalize or with the thread", async () => {
+    const path = folder();
+    const extension = traceExtension(path);
+    const handle = open(join(path, "test.db"));
+    handle.db.exec("create table t (a); insert into t values (1), (2)");
+    native.prepare(handle.token, "select a from t");
+    handle.db.loadExtension(extension);
+    native.finalize(handle.token);
+    handle.db.close();
+    expect(openFiles(join(path, "test.db"))).toBe(0);
+    await halfRead(path, extension);
+    expect(openFiles(join(path, "test.db"))).toBe(0);
+  });
 
   test("happens by itself when the database is collected", () => {
     const path = folder();
@@ -365,12 +357,6 @@ int sqlite3_trace_init(sqlite3 *db, char **message, const sqlite3_api_routines *
 }
 `,
   );
-  const [command = "cc", ...first] = hostCompiler()!;
-  const { status, stderr } = spawnSync(
-    command,
-    [...first, "-shared", "-fPIC", "-isystem", engineSource, "-o", binary, source],
-    { encoding: "utf8" },
-  );
-  expect([stderr, status]).toEqual(["", 0]);
+  compileExtension(source, binary);
   return binary;
 }

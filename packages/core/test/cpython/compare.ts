@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Area, Case } from "./cases/case.ts";
+import { compiledExtensions } from "../support/compiled-extensions.ts";
 import { AREAS, COMPARED } from "./cases/index.ts";
 import type { Outcome } from "./program.ts";
 
@@ -24,10 +25,11 @@ export function recorded(): (area: string, title: string) => readonly Outcome[] 
   return (area, title) => answers.get(`${area}: ${title}`) ?? [];
 }
 
-/** Runs the cases in the Python of this machine. */
-export function ask(cases: readonly Case[], python = "python3"): Answers {
+/** Runs the cases of an area in the Python of this machine. */
+export function ask({ cases, loads }: Area, python = "python3"): Answers {
   const input = JSON.stringify(cases.map(({ steps }) => ({ steps })));
-  const options = { input, encoding: "utf8", maxBuffer: 2 ** 26 } as const;
+  const env = loads === true ? { ...process.env, EXTENSIONS: compiledExtensions() } : process.env;
+  const options = { input, env, encoding: "utf8", maxBuffer: 2 ** 26 } as const;
   return JSON.parse(execFileSync(python, ["-W", "ignore", file("program.py")], options)) as Answers;
 }
 

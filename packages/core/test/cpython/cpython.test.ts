@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { capabilities } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../support/database.ts";
-import { skippedWithoutPython } from "../support/python.ts";
+import { neededLoadingPython, skippedWithoutPython } from "../support/python.ts";
 import { timeFactor } from "../support/time-factor.ts";
 import { COMPARED } from "./cases/index.ts";
 import { ask, documented, knows, recorded, same } from "./compare.ts";
@@ -10,7 +10,8 @@ import { perform } from "./program.ts";
 
 const answerOf = recorded();
 
-describe.each(COMPARED)("what CPython does, by $name", ({ name, cases }) => {
+describe.each(COMPARED)("what CPython does, by $name", (area) => {
+  const { name, cases } = area;
   const tried = cases.filter(({ native }) => native !== true || capabilities.functions);
 
   it.each(tried)("$title", async ({ title, steps, differs }) => {
@@ -23,7 +24,9 @@ describe.each(COMPARED)("what CPython does, by $name", ({ name, cases }) => {
   });
 
   it("is what the Python of this machine answers", { timeout: 20_000 * timeFactor() }, () => {
-    const { version, answers: given } = skippedWithoutPython(() => ask(cases));
+    const { version, answers: given } = skippedWithoutPython(() =>
+      ask(area, area.loads === true ? neededLoadingPython() : "python3"),
+    );
     const known = cases.flatMap((each, i) => (knows(version, each) ? [[each.title, given[i]] as const] : []));
     expect(known.length).toBeGreaterThan(0);
     for (const [title, given_] of known) expect([title, given_]).toEqual([title, answerOf(name, title)]);

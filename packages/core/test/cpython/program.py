@@ -203,6 +203,12 @@ WAYS = {
 }
 
 
+def extension(name):
+    """The path of a compiled extension; a file's suffix is the one of the system."""
+    suffix = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
+    return os.path.join(os.environ["EXTENSIONS"], name.replace(".so", suffix))
+
+
 class Run:
     def __init__(self, folder):
         self.folder = folder
@@ -430,6 +436,22 @@ class Run:
 
     def setlimit(self, category, limit):
         return self.db.setlimit(category, limit)
+
+    def enable_load_extension(self, enabled):
+        self.db.enable_load_extension(enabled)
+
+    def load_extension(self, name):
+        self.db.load_extension(extension(name))
+
+    def load_path(self, path):
+        self.db.load_extension(path)
+
+    def load_entry(self, name, entry):
+        # Python 3.12 has a keyword for it.
+        self.db.execute("SELECT load_extension(?, ?)", (extension(name), entry)).fetchall()
+
+    def load_by_sql(self, name):
+        self.db.execute("SELECT load_extension(?)", (extension(name),)).fetchall()
 
     def limit(self, category, limit):
         self.db.setlimit(category, limit)

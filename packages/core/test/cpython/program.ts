@@ -25,6 +25,7 @@ import {
   ROW_FACTORIES,
   TEXT_FACTORIES,
 } from "./callbacks.ts";
+import { compiledExtensions, SUFFIX } from "../support/compiled-extensions.ts";
 import { WAYS } from "./ways.ts";
 
 /** A method of `Run` here and in program.py, and its arguments as JSON has them; blobs, large and odd numbers as in `given()`. */
@@ -57,6 +58,10 @@ function shown(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(shown);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, shown(each)]));
+}
+
+function extension(name: string): string {
+  return join(compiledExtensions(), name.replace(".so", SUFFIX));
 }
 
 const camel = (name: string): string => name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase());
@@ -380,6 +385,26 @@ class Run {
 
   async setlimit(category: number, limit: number): Promise<number> {
     return await this.#db.setlimit(category, limit);
+  }
+
+  async enable_load_extension(enabled: boolean): Promise<void> {
+    await this.#db.enableLoadExtension(enabled);
+  }
+
+  async load_extension(name: string): Promise<void> {
+    await this.#db.loadExtension(extension(name));
+  }
+
+  async load_path(path: string): Promise<void> {
+    await this.#db.loadExtension(path);
+  }
+
+  async load_entry(name: string, entry: string): Promise<void> {
+    await this.#db.loadExtension(extension(name), entry);
+  }
+
+  async load_by_sql(name: string): Promise<void> {
+    await this.#db.executeFetchall("SELECT load_extension(?)", [extension(name)]);
   }
 
   async limit(category: number, limit: number): Promise<void> {

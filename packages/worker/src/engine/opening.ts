@@ -41,7 +41,10 @@ export async function configureHandle(db: EngineDatabase, options: OpenOptions):
   const pragmas: Pragma[] = [["foreign_keys", "ON"], ["synchronous", "FULL"], ...later];
   for (const pragma of pragmas) await patiently(options.timeout, () => setPragma(db, pragma));
   if (options.image !== null) checkImage(db);
-  for (const { path, entryPoint } of options.extensions) loadExtension(db, path, entryPoint);
+  for (const { path, entryPoint } of options.extensions) {
+    loadExtension(db, path, entryPoint);
+    requireNoTransaction(db, `the extension ${path}`);
+  }
 }
 
 /** Calls the setup module with the handle. */
@@ -52,6 +55,12 @@ export async function setUp(db: EngineDatabase, options: OpenOptions): Promise<v
     throw new TypeError(`the setup module ${options.setup} has no default export to call`);
   }
   await module.default(db);
+  requireNoTransaction(db, `the setup module ${options.setup}`);
+}
+
+/** What a pool writes in such a transaction would be acknowledged, and gone when it closes. */
+function requireNoTransaction(db: EngineDatabase, who: string): void {
+  if (db.inTransaction) throw new UsageError("SQLITE_ERROR", `${who} has left a transaction open`);
 }
 
 /** Encrypting engines find a file by its name, which they could not do behind another VFS. */

@@ -47,3 +47,39 @@ test("an error that is not SQLite's is thrown as it is", () => {
     message: "This database connection is busy",
   });
 });
+
+test("a path that SQLite has tried with two suffixes is tried without, which tells what is wrong with the file", () => {
+  const tried: [string, string | undefined][] = [];
+  const db = {
+    loadExtension(path: string, entryPoint?: string): never {
+      tried.push([path, entryPoint]);
+      const file = `${path}.so`;
+      const why = path.endsWith(".so") ? "No such file or directory" : "file too short";
+      throw Object.assign(new Error(`${file}: ${why}`), { code: "SQLITE_ERROR" });
+    },
+  };
+  expect(() => loadExtension(db, "/lib/vec0.so", null)).toThrow("/lib/vec0.so: file too short");
+  expect(() => loadExtension(db, "/lib/vec0", null)).toThrow("/lib/vec0.so: file too short");
+  expect(() => loadExtension(db, "/lib/vec0.so", "entry")).toThrow(
+    "the extension /lib/vec0.so, entry point entry does not load: /lib/vec0.so: file too short",
+  );
+  expect(tried).toEqual([
+    ["/lib/vec0.so", undefined],
+    ["/lib/vec0", undefined],
+    ["/lib/vec0", undefined],
+    ["/lib/vec0.so", "entry"],
+    ["/lib/vec0", "entry"],
+  ]);
+});
+
+test("an extension that has begun, and failed, is not tried again", () => {
+  const tried: string[] = [];
+  const db = {
+    loadExtension(path: string): never {
+      tried.push(path);
+      throw Object.assign(new Error("error during initialization: no licence"), { code: "SQLITE_ERROR" });
+    },
+  };
+  expect(() => loadExtension(db, "/lib/vec0.so", null)).toThrow("no licence");
+  expect(tried).toEqual(["/lib/vec0.so"]);
+});

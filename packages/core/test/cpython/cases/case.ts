@@ -25,6 +25,8 @@ export interface Area {
   readonly name: string;
   readonly cases: readonly Case[];
   readonly left: readonly Left[];
+  /** They load extensions, which need a C compiler, and a Python that can load them. */
+  readonly loads?: boolean;
 }
 
 export const NO_SUBCLASS = "connections, cursors and blobs are made by calls, and are not subclassed";

@@ -2,6 +2,7 @@ import type { Area } from "./case.ts";
 import { backup } from "./backup.ts";
 import { dbapi } from "./dbapi.ts";
 import { dump } from "./dump.ts";
+import { extensions } from "./extensions.ts";
 import { factory } from "./factory.ts";
 import { hooks } from "./hooks.ts";
 import { page } from "./page.ts";
@@ -24,4 +25,8 @@ export const AREAS: readonly Area[] = [
 ];
 
 /** With what docs/from-aiosqlite.md says besides. */
-export const COMPARED: readonly Area[] = [...AREAS, { name: "this page", cases: page, left: [] }];
+export const COMPARED: readonly Area[] = [
+  ...AREAS,
+  { name: "this page", cases: page, left: [] },
+  { name: "extensions", cases: extensions, left: [], loads: true },
+];
