@@ -4,7 +4,8 @@
  * @module @sqlite-aio/core
  */
 export type { Authorizer } from "@sqlite-aio/worker";
-export { PARSE_COLNAMES, PARSE_DECLTYPES, registerAdapter, registerConverter } from "./values/adapters.js";
+export { PARSE_COLNAMES, PARSE_DECLTYPES } from "./options/detect-types.js";
+export { registerAdapter, registerConverter } from "./values/adapters.js";
 export * from "./authorizer-codes.js";
 export * from "./dbconfig-codes.js";
 export * from "./limit-codes.js";

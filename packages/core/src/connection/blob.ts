@@ -3,6 +3,7 @@ import { inspect, type InspectOptionsStylized, types } from "node:util";
 import { capabilities, needsNative } from "../capabilities.js";
 import { ProgrammingError } from "../errors/errors.js";
 import { boolean, type CallOptions, checkOptions } from "../options/connect-options.js";
+import { Deadline } from "../options/deadline.js";
 import { inspected } from "../tracing/inspected.js";
 import type { Connection } from "./connection.js";
 import type { Caller, Handle } from "./handle.js";
@@ -312,13 +313,14 @@ export async function openBlob(
   options: BlobOptions & CallOptions,
   caller: Caller,
 ): Promise<Blob> {
-  if (!capabilities.blobs) throw needsNative("blobopen()");
   checkOptions(options, ["readonly", "name", "signal", "timeout"]);
   const { name = "main", signal, timeout } = options;
   const writable = !boolean(options.readonly, "readonly");
   const all = [name, ...names].map((text, i) => checkName(text, ["name", "table", "column"][i]!));
   const number = handle.nextNumber();
   const method = handle.method("blobOpen", number, all, rowid(row), writable);
+  Deadline.of({ signal, timeout });
+  if (!capabilities.blobs) throw needsNative("blobopen()");
   const { value } = await handle.perform(method, { signal, timeout }, caller);
   const blob = new Blob(connection, handle, number, value as number);
   // If the transaction has ended meanwhile, the thread has closed its blobs already.

@@ -3,6 +3,7 @@ import type { Definition } from "@sqlite-aio/worker/wire";
 import { capabilities, needsNative } from "../capabilities.js";
 import * as switches from "../dbconfig-codes.js";
 import { boolean, type CallOptions, integer, resolveExtension } from "../options/connect-options.js";
+import { Deadline } from "../options/deadline.js";
 import { type Caller, type Handle, placed } from "./handle.js";
 import type { HookKind, UpdateHook } from "../functions/hook-listeners.js";
 import type { AggregateClass, WindowFunction } from "../functions/aggregate-groups.js";
@@ -154,11 +155,12 @@ export abstract class HandleControls {
    * truthy, the statement stops with "interrupted". Null removes it. Needs `@sqlite-aio/native`.
    */
   async setProgressHandler(handler: (() => unknown) | null, n: number): Promise<void> {
-    if (!capabilities.progressHandler) throw needsNative("setProgressHandler()");
     if (handler !== null && typeof handler !== "function")
       throw new TypeError("the handler must be a function or null");
+    const progress = handler === null ? null : { handler, ms: integer(n, "n", 1, 1) };
+    if (!capabilities.progressHandler) throw needsNative("setProgressHandler()");
     this.handle.check();
-    this.handle.channel.setProgress(handler === null ? null : { handler, ms: integer(n, "n", 1, 1) });
+    this.handle.channel.setProgress(progress);
   }
 
   /**
@@ -170,7 +172,6 @@ export abstract class HandleControls {
    * await db.setAuthorizer((action) => (action === SQLITE_DROP_TABLE ? SQLITE_DENY : SQLITE_OK));
    */
   async setAuthorizer(authorizer: Authorizer | URL | null, options: { export?: string } = {}): Promise<void> {
-    if (!capabilities.authorizer) throw needsNative("setAuthorizer()");
     const { channel, settings } = this.handle;
     const source = authorizerSource(authorizer, options, channel.closures);
     try {
@@ -210,9 +211,9 @@ export abstract class HandleControls {
     options: CallOptions | undefined,
     caller: Caller,
   ): Promise<void> {
-    if (!capabilities.hooks) throw needsNative(`${caller.name}()`);
     if (hook !== null && typeof hook !== "function")
       throw new TypeError("the hook must be a function or null");
+    requireNative(capabilities.hooks, `${caller.name}()`, options);
     const { handle } = this;
     const { hooks } = handle.settings;
     const wanted = hooks.wantedWith(kind, hook !== null);
@@ -229,16 +230,16 @@ export abstract class HandleControls {
    * await db.setlimit(SQLITE_LIMIT_SQL_LENGTH, 1_000_000);
    */
   async setlimit(category: number, limit: number, options?: CallOptions): Promise<number> {
-    if (!capabilities.limits) throw needsNative("setlimit()");
     const args = [int32(category, "category"), int32(limit, "limit")];
+    requireNative(capabilities.limits, "setlimit()", options);
     const call = await this.handle.perform(this.handle.method("limit", ...args), options, this.setlimit);
     return call.value as number;
   }
 
   /** One of the limits of https://sqlite.org/c3ref/c_limit_attached.html. Needs `@sqlite-aio/native`. */
   async getlimit(category: number, options?: CallOptions): Promise<number> {
-    if (!capabilities.limits) throw needsNative("getlimit()");
     const args = [int32(category, "category"), -1];
+    requireNative(capabilities.limits, "getlimit()", options);
     const call = await this.handle.perform(this.handle.method("limit", ...args), options, this.getlimit);
     return call.value as number;
   }
@@ -251,17 +252,23 @@ export abstract class HandleControls {
    * await db.setconfig(SQLITE_DBCONFIG_ENABLE_TRIGGER, false);
    */
   async setconfig(op: number, enable = true, options?: CallOptions): Promise<void> {
-    if (!capabilities.limits) throw needsNative("setconfig()");
     const args = [switchCode(op), boolean(enable, "enable")];
+    requireNative(capabilities.limits, "setconfig()", options);
     await this.handle.perform(this.handle.method("setconfig", ...args), options, this.setconfig);
   }
 
   /** Whether a switch is on; see {@link setconfig}. */
   async getconfig(op: number, options?: CallOptions): Promise<boolean> {
-    if (!capabilities.limits) throw needsNative("getconfig()");
     const method = this.handle.method("getconfig", switchCode(op));
+    requireNative(capabilities.limits, "getconfig()", options);
     return (await this.handle.perform(method, options, this.getconfig)).value as boolean;
   }
+}
+
+/** Throws NotSupportedError without the companion. Wrong arguments are refused before, with it and without it. */
+function requireNative(there: boolean, what: string, options: CallOptions | undefined): void {
+  Deadline.of(options);
+  if (!there) throw needsNative(what);
 }
 
 function int32(value: number, name: string): number {

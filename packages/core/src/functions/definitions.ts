@@ -55,9 +55,9 @@ export function checkFunction(
   checkOptions(options, ["deterministic", "directOnly", "export", "innocuous"]);
   boolean(options.deterministic, "deterministic");
   boolean(options.directOnly, "directOnly");
-  if (boolean(options.innocuous, "innocuous") && !capabilities.functions)
-    throw needsNative('option "innocuous"');
+  const innocuous = boolean(options.innocuous, "innocuous");
   checkSource(fn, options, kind);
+  if (innocuous && !capabilities.functions) throw needsNative('option "innocuous"');
 }
 
 /** Checks a definition and registers its closure; null removes the function. */
@@ -79,10 +79,10 @@ export function functionSpec(
 
 /** Checks a collation. Throws TypeError, RangeError, or NotSupportedError. */
 export function checkCollation(name: string, fn: Collation | URL | null, options: ExportOptions): void {
-  if (!capabilities.collations) throw needsNative("createCollation()");
   checkName(name, "collation");
   checkOptions(options, ["export"]);
   checkSource(fn, options, "collation");
+  if (!capabilities.collations) throw needsNative("createCollation()");
 }
 
 /** Checks a collation and registers its closure; null removes it. */
@@ -108,16 +108,16 @@ export function tableSpec(name: string, module: URL, options: ExportOptions): Ta
   };
 }
 
-/** Checks an authorizer and registers its closure. */
+/** Checks an authorizer and registers its closure. Throws TypeError or NotSupportedError. */
 export function authorizerSource(
   authorizer: Authorizer | URL | null,
   options: ExportOptions,
   closures: Callbacks,
 ): Source | null {
   checkOptions(options, ["export"]);
-  if (authorizer === null) return null;
-  if (typeof authorizer === "function") return { closure: closures.add(authorizer) };
-  return { module: moduleUrl(authorizer, "the authorizer's module"), export: exportName(options.export) };
+  checkSource(authorizer, options, "authorizer");
+  if (!capabilities.authorizer) throw needsNative("setAuthorizer()");
+  return sourceOf(authorizer, options, closures, (given: Authorizer) => given);
 }
 
 function checkName(name: string, what: string): void {
@@ -130,7 +130,7 @@ function checkName(name: string, what: string): void {
   }
 }
 
-function checkSource(fn: unknown, options: ExportOptions, kind: Kind | "collation"): void {
+function checkSource(fn: unknown, options: ExportOptions, kind: Kind | "collation" | "authorizer"): void {
   const ofClass = kind === "aggregate" || kind === "window";
   const what = ofClass ? "class" : "function";
   if (fn === null || typeof fn === "function") {

@@ -7,7 +7,15 @@ import { type IntegerMode, isPrivate, isSharedMemory, type OpenOptions } from "@
 import { capabilities, needsNative } from "../capabilities.js";
 import { NotSupportedError } from "../errors/errors.js";
 import { type Autocommit, checkAutocommit, LEGACY_TRANSACTION_CONTROL } from "./autocommit.js";
-import { absolute, checkName, isUrl, type MemoryDatabase, resolveDatabase } from "./database-path.js";
+import {
+  absolute,
+  checkName,
+  isUrl,
+  type MemoryDatabase,
+  requireSharedMemory,
+  resolveDatabase,
+} from "./database-path.js";
+import { checkFlags } from "./detect-types.js";
 import { type Limits, resolveLimits } from "./limits.js";
 import {
   isRecord,
@@ -117,7 +125,7 @@ const DATABASE = {
   integers: wordOf<IntegerMode>("auto", ["auto", "bigint", "number"]),
   pragmas: { fallback: [], check: resolvePragmas },
   limits: { fallback: [], check: resolveLimits },
-  doubleQuotedStrings: { fallback: false, check: resolveDoubleQuotes },
+  doubleQuotedStrings: flag(false),
   extensions: { fallback: [], check: resolveExtensions },
   setup: { fallback: null, check: moduleUrl },
   engine: { fallback: DEFAULT_ENGINE, check: resolveEngine },
@@ -134,7 +142,10 @@ const THREAD = {
 /** Options of its calls. */
 const CALLS = {
   iterChunkSize: integerOf(64, 1),
-  detectTypes: integerOf(0, 0),
+  detectTypes: {
+    fallback: 0,
+    check: (given, name) => checkFlags(integer(given, name, 0, 0), name),
+  } as Option<number>,
   isolationLevel: { fallback: "DEFERRED", check: checkIsolationLevel } as Option<IsolationLevel>,
   autocommit: { fallback: LEGACY_TRANSACTION_CONTROL, check: checkAutocommit } as Option<Autocommit>,
   maxQueue: integerOf(Number.MAX_SAFE_INTEGER, 1),
@@ -142,6 +153,8 @@ const CALLS = {
   warnOnRollback: flag(true),
   signal: { fallback: undefined, check: checkSignal } as Option<AbortSignal | undefined>,
 } satisfies OptionTable;
+
+const TABLES = [DATABASE, THREAD, CALLS];
 
 /** The options of a thread, checked and complete. */
 export interface ThreadOptions extends Resolved<typeof THREAD> {
@@ -176,9 +189,11 @@ export function resolveOptions(
 ): ConnectionOptions {
   requireRuntime();
   requireObject(options);
-  refuseUnknown(options, [DATABASE, THREAD, CALLS]);
+  refuseUnknown(options, TABLES);
   const path = resolveDatabase(database);
   const { readonly, ...open } = resolveTable(DATABASE, options);
+  const thread = resolveTable(THREAD, options);
+  const calls = resolveTable(CALLS, options);
   const immutable = readonly === "immutable";
   if (open.image !== null && path !== ":memory:") {
     throw new TypeError('option "image" goes with the database ":memory:" only');
@@ -188,7 +203,7 @@ export function resolveOptions(
   }
   if (immutable) requireFile(path, 'option "readonly": "immutable"');
   if (open.fileMustExist && isSharedMemory(path)) requireFile(path, 'option "fileMustExist"');
-  if (immutable && !capabilities.immutable) throw needsNative('readonly: "immutable"');
+  requireNative(path, options);
   return {
     thread: {
       open: {
@@ -200,10 +215,26 @@ export function resolveOptions(
         queryOnly: false,
         pooled: false,
       },
-      ...resolveTable(THREAD, options),
+      ...thread,
     },
-    ...resolveTable(CALLS, options),
+    ...calls,
   };
+}
+
+/** Checks options before their database is known. Throws TypeError or RangeError. */
+export function checkConnectOptions(options: ConnectOptions): void {
+  requireObject(options);
+  refuseUnknown(options, TABLES);
+  for (const table of TABLES) resolveTable(table, options);
+}
+
+/** Throws NotSupportedError if something needs the native companion. What is wrong in itself was refused before. */
+function requireNative(path: string, options: ConnectOptions): void {
+  requireSharedMemory(path);
+  if (options.limits !== undefined && !capabilities.limits) throw needsNative('option "limits"');
+  if (options.doubleQuotedStrings === true && !capabilities.limits)
+    throw needsNative('option "doubleQuotedStrings"');
+  if (options.readonly === "immutable" && !capabilities.immutable) throw needsNative('readonly: "immutable"');
 }
 
 function requireFile(path: string, what: string): void {
@@ -263,12 +294,6 @@ function pragmaLiteral(name: string, value: unknown): string {
   if (typeof value === "number" && Number.isFinite(value)) return String(value);
   if (typeof value === "string" && !value.includes("\0")) return `'${value.replaceAll("'", "''")}'`;
   throw new TypeError(`the pragma "${name}" must be a string, a finite number or a boolean`);
-}
-
-function resolveDoubleQuotes(option: unknown, name: string): boolean {
-  const on = boolean(option, name);
-  if (on && !capabilities.limits) throw needsNative(`option "${name}"`);
-  return on;
 }
 
 function resolveExtensions(extensions: unknown): { path: string; entryPoint: string | null }[] {

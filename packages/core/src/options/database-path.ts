@@ -1,7 +1,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { types } from "node:util";
-import { memoryPath } from "@sqlite-aio/worker/wire";
+import { isSharedMemory, memoryName, memoryPath } from "@sqlite-aio/worker/wire";
 import { capabilities, needsNative } from "../capabilities.js";
 
 /**
@@ -16,10 +16,7 @@ export interface MemoryDatabase {
 /** A path may have 512 bytes, including what is added around the name. */
 const MAX_NAME = 400;
 
-/**
- * The path for the engine. Throws TypeError or RangeError, and NotSupportedError if shared in-memory databases are not
- * supported.
- */
+/** The path for the engine. Throws TypeError or RangeError. */
 export function resolveDatabase(
   database: string | URL | Uint8Array | MemoryDatabase,
   folder?: string,
@@ -35,8 +32,18 @@ export function resolveDatabase(
   checkName(name, what);
   if (encodeURIComponent(name).length > MAX_NAME)
     throw new RangeError(`${what} is longer than ${MAX_NAME} characters, as encodeURIComponent() writes it`);
-  if (!capabilities.sharedMemory) throw needsNative("a database in memory that connections share");
   return memoryPath(name);
+}
+
+/** Throws NotSupportedError for a shared in-memory database if there can be none. */
+export function requireSharedMemory(path: string): void {
+  if (isSharedMemory(path) && !capabilities.sharedMemory)
+    throw needsNative("a database in memory that connections share");
+}
+
+/** A database in messages, traces and `console.log()`: its path, or what the program has written in its place. */
+export function shownDatabase(path: string): string {
+  return isSharedMemory(path) ? `{ memory: ${JSON.stringify(memoryName(path))} }` : path;
 }
 
 function isMemoryDatabase(database: unknown): database is MemoryDatabase {

@@ -1,4 +1,3 @@
-import { capabilities, needsNative } from "../capabilities.js";
 import * as codes from "../limit-codes.js";
 import { isRecord } from "./option-table.js";
 
@@ -26,7 +25,6 @@ export type Limits = { readonly [name in keyof typeof CATEGORIES]?: number | und
 /** Checks the limits of a connection. Throws TypeError or RangeError. */
 export function resolveLimits(limits: unknown): [category: number, limit: number][] {
   if (!isRecord(limits)) throw new TypeError('option "limits" must be an object');
-  if (!capabilities.limits) throw needsNative('option "limits"');
   const given = Object.entries(limits).filter(([, limit]) => limit !== undefined);
   return given.map(([name, limit]) => [categoryOf(name), checkLimit(name, limit)]);
 }

@@ -1,7 +1,4 @@
-/** Flags of the `detectTypes` option, as in CPython's sqlite3. */
-export const PARSE_DECLTYPES = 1;
-/** See {@link PARSE_DECLTYPES}. */
-export const PARSE_COLNAMES = 2;
+import { PARSE_COLNAMES, PARSE_DECLTYPES } from "../options/detect-types.js";
 
 // biome-ignore lint: a class is known by its constructor, whatever its parameters.
 type Constructor<T> = abstract new (...args: never[]) => T;

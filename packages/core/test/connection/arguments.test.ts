@@ -1,5 +1,6 @@
 import {
   capabilities,
+  connect,
   type Connection,
   createPool,
   type Pool,
@@ -7,7 +8,7 @@ import {
   WorkerCrashedError,
 } from "@sqlite-aio/core";
 import { expect, it, onTestFinished } from "vitest";
-import { open, temporaryPath } from "../support/database.ts";
+import { open, rejection, temporaryPath } from "../support/database.ts";
 
 function revoked(): unknown {
   const { proxy, revoke } = Proxy.revocable({}, {});
@@ -162,3 +163,65 @@ it("a pool answers wrong arguments with a clear error, and nobody else's call is
   expect(await unclear(pool, ofPool, check)).toEqual([]);
   expect(pool.stats().respawned).toBe(0);
 });
+
+/** What needs the companion, with an argument that is wrong with it, too. */
+const WRONG: readonly Method[] = [
+  ["createCollation", 5, () => 0],
+  ["createCollation", "c", "no function"],
+  ["createCollation", "c", () => 0, { name: "x" }],
+  ["createFunction", "f", 0, "no function", { innocuous: true }],
+  ["setAuthorizer", "no function"],
+  ["setAuthorizer", () => 0, { name: "x" }],
+  ["setAuthorizer", () => 0, { export: "x" }],
+  ["setProgressHandler", "no function", 1],
+  ["setProgressHandler", () => false, 0],
+  ["setUpdateHook", "no function"],
+  ["setCommitHook", null, { timeout: "1" }],
+  ["setRollbackHook", null, { time: 1 }],
+  ["setlimit", "length", 1],
+  ["setlimit", 0, 2 ** 40],
+  ["getlimit", 0, { timeout: -1 }],
+  ["setconfig", 1, true],
+  ["setconfig", 1002, "on"],
+  ["getconfig", "trigger"],
+  ["blobopen", "t", "x", "first"],
+  ["blobopen", "t", "x", 1, { readonly: 1 }],
+  ["blobopen", "t", "x", 1, { signal: 1 }],
+];
+
+it.each(WRONG)("%s() tells wrong arguments before a missing companion: %o, %o, %o", async (name, ...args) => {
+  const db = await open();
+  const call = Reflect.get(db, name as string) as (...all: unknown[]) => unknown;
+  expect((await rejection(() => call.apply(db, args))) as object).toSatisfy(isWrongArgument);
+});
+
+it("options tell what is wrong before a missing companion", async () => {
+  for (const [database, options] of [
+    [{ memory: "a" }, { timeout: "1" }],
+    [{ memory: "a" }, { maxQueue: 0 }],
+    [":memory:", { limits: { length: "1" } }],
+    [":memory:", { limits: {}, timout: 1 }],
+    [":memory:", { doubleQuotedStrings: 1 }],
+    [":memory:", { doubleQuotedStrings: true, setup: "./setup.js" }],
+    [await temporaryPath(), { readonly: "immutable", isolationLevel: 5 }],
+  ] as const)
+    for (const opening of [connect, createPool])
+      expect((await rejection(() => opening(database, options as object))) as object).toSatisfy(
+        isWrongArgument,
+      );
+});
+
+it("a pool tells a wrong listener before a missing companion, and keeps nothing for it", async () => {
+  const pool: Pool = await createPool(":memory:");
+  onTestFinished(() => pool.close());
+  for (const listen of [pool.on, pool.once]) {
+    expect(() => listen.call(pool, "change", "no function" as never)).toThrow(
+      new TypeError('the listener of "change" must be a function'),
+    );
+    expect(() => listen.call(pool, "close" as never, () => {})).toThrow(TypeError);
+  }
+});
+
+function isWrongArgument(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof RangeError;
+}

@@ -108,6 +108,9 @@ describe("an option that makes no sense", () => {
     ["maxQueue", "all", TypeError],
     ["signal", {}, TypeError],
     ["image", "bytes", TypeError],
+    ["detectTypes", 4, RangeError],
+    ["detectTypes", 9, RangeError],
+    ["detectTypes", "1", TypeError],
     ["isolation_level", null, TypeError],
     ["tiemout", 5, TypeError],
   ])("is refused: %s %o", async (name, value, type) => {

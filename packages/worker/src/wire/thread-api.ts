@@ -45,6 +45,11 @@ export function memoryPath(name: string): string {
   return MEMORY_PREFIX + encodeURIComponent(name);
 }
 
+/** The name that {@link memoryPath} was given. */
+export function memoryName(path: string): string {
+  return decodeURIComponent(path.slice(MEMORY_PREFIX.length));
+}
+
 /** Whether it is a shared in-memory database. */
 export function isSharedMemory(path: string): boolean {
   return path.startsWith(MEMORY_PREFIX);

@@ -68,14 +68,14 @@ export class ChangeEvents implements ChangeSource {
 
   /** Keeps `owner` reachable as long as somebody listens. */
   on(event: "change", listener: ChangeListener, owner: object): void {
-    this.#check(event);
+    this.#check(event, listener);
     kept.set(this, owner);
     this.#emitter.on(event, listener);
     this.#adjust();
   }
 
   once(event: "change", listener: ChangeListener, owner: object): void {
-    this.#check(event);
+    this.#check(event, listener);
     kept.set(this, owner);
     this.#emitter.once(event, listener);
     this.#adjust();
@@ -88,7 +88,7 @@ export class ChangeEvents implements ChangeSource {
 
   /** Sends reports to `subscriber` until the returned function is called. Throws NotSupportedError. */
   subscribe(subscriber: ChangeSubscriber): () => void {
-    this.#check("change");
+    requireChanges();
     this.#subscribers.add(subscriber);
     this.#adjust();
     return () => {
@@ -132,9 +132,10 @@ export class ChangeEvents implements ChangeSource {
     for (const subscriber of this.#subscribers) subscriber.closed();
   }
 
-  #check(event: string): void {
+  #check(event: string, listener: unknown): void {
     if (event !== "change") throw new TypeError(`a pool has no event "${event}", only "change"`);
-    if (!capabilities.changes) throw needsNative('the event "change"');
+    if (typeof listener !== "function") throw new TypeError('the listener of "change" must be a function');
+    requireChanges();
   }
 
   /** Turns reports on only while somebody listens, so that they cost nothing otherwise. */
@@ -236,4 +237,8 @@ function merge(reports: readonly ChangeReport[], integers: IntegerMode): Omit<Ch
 
 function warn(error: Error): void {
   process.emitWarning(`there will be no change events: ${error.message}`);
+}
+
+function requireChanges(): void {
+  if (!capabilities.changes) throw needsNative('the event "change"');
 }
