@@ -233,6 +233,33 @@ describe("queries", () => {
   it("need a pool", () => {
     expect(() => drizzle(null as unknown as Pool)).toThrow(TypeError);
   });
+
+  it("refuse a config that could never work, and ignore names that Drizzle does not know", async () => {
+    const { pool } = await opened();
+    const made = (config: unknown) => () => drizzle(pool, config as object);
+    for (const config of [null, 5, "snake_case", []])
+      expect(made(config)).toThrow(/^the options must be an object/);
+    expect(made({ casing: "snake" })).toThrow(RangeError);
+    expect(made({ schema: "schema" })).toThrow(new TypeError('option "schema" must be an object'));
+    for (const logger of [1, "all", {}])
+      expect(made({ logger })).toThrow(new TypeError('option "logger" must be a boolean or a logger'));
+    expect(made({ cache: {} })).toThrow(TypeError);
+    // As in Drizzle's own drivers.
+    const nothing = { casing: null, schema: null, logger: null, cache: null, mode: "default" };
+    const db = drizzle(pool, nothing as object);
+    expect(await db.all(sql`SELECT 1 AS x`)).toEqual([{ x: 1 }]);
+  });
+
+  it("begin no transaction for what is no function", async () => {
+    const { db, pool } = await opened();
+    const begun = vi.spyOn(pool, "transaction");
+    for (const fn of [undefined, 5])
+      expect(await rejection(db.transaction(fn as never))).toMatchObject({
+        name: "TypeError",
+        message: "transaction: the first argument must be a function",
+      });
+    expect(begun).not.toHaveBeenCalled();
+  });
 });
 
 describe("values", () => {
@@ -463,6 +490,31 @@ describe("a batch", () => {
     );
     expect((error as Error).cause).toMatchObject({ code: "SQLITE_CONSTRAINT_UNIQUE" });
     expect(await names(db)).toEqual(["Ada"]);
+  });
+});
+
+describe("a batch of something else", () => {
+  it("is refused before a transaction begins", async () => {
+    const { db, pool } = await opened();
+    const begun = vi.spyOn(pool, "transaction");
+    const insert = db.insert(person).values({ name: "Grace" });
+    for (const [queries, message] of [
+      [undefined, "batch: the queries must be an array"],
+      [insert, "batch: the queries must be an array"],
+      [[1], "batch: item 0 is no query of Drizzle's"],
+      [[insert, null], "batch: item 1 is no query of Drizzle's"],
+      [[insert, {}], "batch: item 1 is no query of Drizzle's"],
+    ])
+      expect(await rejection(db.batch(queries as never))).toMatchObject({ name: "TypeError", message });
+    expect(begun).not.toHaveBeenCalled();
+  });
+
+  it("holds what was in the array when it was called", async () => {
+    const { db } = await opened();
+    const queries = [db.insert(person).values({ name: "Grace" })];
+    const done = db.batch(queries as never);
+    queries.length = 0;
+    expect(await done).toHaveLength(1);
   });
 });
 
@@ -785,6 +837,36 @@ describe("migrations", () => {
     expect(await Promise.all(outcomes)).toEqual([null, null, null]);
     expect(countOf(engine, "run")).toBe(30);
     expect(countOf(engine, "__drizzle_migrations")).toBe(3);
+  });
+
+  it("need a database and a folder, and say so before they lease a connection", async () => {
+    const { db, pool } = await opened();
+    const leased = vi.spyOn(pool, "acquire");
+    const migrationsFolder = await folderOf(toy);
+    const config = { migrationsFolder };
+    for (const [given, options, error, message] of [
+      [undefined, config, "TypeError", "migrate: the first argument must be a database of drizzle()"],
+      [{}, config, "TypeError", "migrate: the first argument must be a database of drizzle()"],
+      [db, undefined, "TypeError", "the options must be an object, not undefined"],
+      [db, migrationsFolder, "TypeError", "the options must be an object, not a string"],
+      [db, {}, "TypeError", 'option "migrationsFolder" must be a string that is not empty'],
+      [
+        db,
+        { ...config, migrationsTable: 5 },
+        "TypeError",
+        'option "migrationsTable" must be a string that is not empty',
+      ],
+      [db, { ...config, lockTimeout: "5" }, "TypeError", 'option "lockTimeout" must be an integer'],
+      [db, { ...config, lockTimeout: -1 }, "RangeError", 'option "lockTimeout" must be at least 0'],
+    ] as const)
+      expect(await rejection(migrate(given as never, options as never))).toMatchObject({
+        name: error,
+        message,
+      });
+    expect(leased).not.toHaveBeenCalled();
+    // Drizzle's own migrators ignore other names.
+    await migrate(db, { ...config, out: "drizzle" } as never);
+    expect(await tablesOf(pool)).toContain("toy");
   });
 
   it("wait for the lock of another process as long as they are told", async () => {

@@ -1120,6 +1120,18 @@ describe("the pool", () => {
   it("must be one", () => {
     expect(() => new SqliteAioDialect({} as SqliteAioDialectConfig)).toThrow(TypeError);
   });
+
+  it("has options of their types only", async () => {
+    const { pool } = await opened();
+    const made = (config: object) => () => new SqliteAioDialect({ pool, ...config });
+    expect(made({ migrationLockTimeout: "20" })).toThrow(
+      new TypeError('option "migrationLockTimeout" must be an integer'),
+    );
+    expect(made({ migrationLockTimeout: -1 })).toThrow(RangeError);
+    expect(made({ transactionalDdl: 1 })).toThrow(TypeError);
+    expect(made({ migrationTimeout: 20 })).toThrow('unknown option "migrationTimeout"');
+    expect(made({ migrationLockTimeout: 0, transactionalDdl: undefined })).not.toThrow();
+  });
 });
 
 describe("introspection", () => {

@@ -291,6 +291,13 @@ describe("errors", () => {
     expect(made({ autocommit: true })).toThrow('option "autocommit" is not for');
     expect(made({ prepareDatabase: 1 })).toThrow('option "prepareDatabase" must be a function');
     expect(() => createDriver(null as never)).toThrow(TypeError);
+    expect(made({ timout: 1 })).toThrow('unknown option "timout"');
+    expect(made({ timeout: "1" })).toThrow('option "timeout" must be an integer');
+    expect(made({ readonly: 3 })).toThrow('option "readonly" must be a boolean or "immutable"');
+    expect(made({ detectTypes: 9 })).toThrow(RangeError);
+    expect(made({ extensions: "x" })).toThrow(TypeError);
+    // Whether it fits the database is known when that is opened.
+    expect(made({ readonly: true, fileMustExist: true })).not.toThrow();
   });
 });
 

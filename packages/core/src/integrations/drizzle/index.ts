@@ -18,6 +18,7 @@ import {
 import type { BatchItem, BatchResponse } from "drizzle-orm/batch";
 import { NoopCache } from "drizzle-orm/cache/core";
 import { BaseSQLiteDatabase, SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
+import { oneOf, requireObject } from "../../options/connect-options.js";
 import { DatabaseCache } from "./cache.js";
 import type { DrizzlePool } from "./migrator.js";
 import { SqliteAioSession } from "./session.js";
@@ -39,10 +40,12 @@ export class SqliteAioDatabase<
 
   /** @internal Use {@link drizzle}. */
   constructor(pool: TPool, config: DrizzleConfig<TSchema>) {
-    const dialect = new SQLiteAsyncDialect(config.casing === undefined ? {} : { casing: config.casing });
-    const schema = schemaOf(config.schema);
-    const cache =
-      config.cache === undefined || is(config.cache, NoopCache) ? null : new DatabaseCache(config.cache);
+    checkConfig(config);
+    const casing = config.casing ?? undefined;
+    const dialect = new SQLiteAsyncDialect(casing === undefined ? {} : { casing });
+    const schema = schemaOf(config.schema ?? undefined);
+    const given = config.cache ?? undefined;
+    const cache = given === undefined || is(given, NoopCache) ? null : new DatabaseCache(given);
     const session = new SqliteAioSession<TSchema, ExtractTablesWithRelations<TSchema>>(dialect, schema, {
       executor: pool,
       logger: loggerOf(config.logger),
@@ -83,6 +86,28 @@ export function drizzle<
   return new SqliteAioDatabase(pool, config);
 }
 
+/**
+ * Refuses what could never work. Names that Drizzle does not know are ignored, and null stands for nothing, as in its
+ * own drivers.
+ */
+function checkConfig(config: DrizzleConfig<Record<string, unknown>>): void {
+  requireObject(config);
+  const { casing, schema, logger, cache } = config;
+  oneOf(casing ?? undefined, "casing", "snake_case", ["snake_case", "camelCase"]);
+  if (typeof (schema ?? {}) !== "object") throw new TypeError('option "schema" must be an object');
+  if (typeof (logger ?? false) !== "boolean" && !has(logger, ["logQuery"]))
+    throw new TypeError('option "logger" must be a boolean or a logger');
+  if (!has(cache ?? NOTHING_KEPT, ["strategy", "get", "put", "onMutate"]))
+    throw new TypeError('option "cache" must be a cache of drizzle-orm/cache/core');
+}
+
+const NOTHING_KEPT = new NoopCache();
+
+function has(value: unknown, methods: readonly string[]): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return methods.every((method) => typeof Reflect.get(value, method) === "function");
+}
+
 function schemaOf<TSchema extends Record<string, unknown>>(
   fullSchema: TSchema | undefined,
 ): RelationalSchemaConfig<ExtractTablesWithRelations<TSchema>> | undefined {
@@ -96,5 +121,5 @@ function schemaOf<TSchema extends Record<string, unknown>>(
 
 function loggerOf(logger: DrizzleConfig["logger"]) {
   if (logger === true) return new DefaultLogger();
-  return logger === undefined || logger === false ? new NoopLogger() : logger;
+  return logger || new NoopLogger();
 }

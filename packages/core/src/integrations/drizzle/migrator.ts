@@ -5,7 +5,8 @@ import type { Parameters } from "../../values/bind.js";
 import type { DrizzleExecutor } from "./session.js";
 import { IntegrityError } from "../../errors/errors.js";
 import { isBusy } from "../../errors/is-busy.js";
-import { integer } from "../../options/connect-options.js";
+import { integer, requireObject } from "../../options/connect-options.js";
+import { isPool } from "../session-pool.js";
 
 /** The part of a pool that the driver uses. */
 export interface DrizzlePool extends DrizzleExecutor {
@@ -46,9 +47,13 @@ const RETRY_MS = 50;
  * await migrate(db, { migrationsFolder: "./drizzle" });
  */
 export async function migrate(db: { readonly $client: DrizzlePool }, config: MigrateConfig): Promise<void> {
-  const migrations = readMigrationFiles(config);
-  const table = quoteName(config.migrationsTable ?? "__drizzle_migrations");
+  if (!isPool((db as { $client?: unknown } | null | undefined)?.$client))
+    throw new TypeError("migrate: the first argument must be a database of drizzle()");
+  requireObject(config);
+  const table = quoteName(filled(config.migrationsTable ?? "__drizzle_migrations", "migrationsTable"));
   const deadline = performance.now() + integer(config.lockTimeout, "lockTimeout", 3_600_000, 0);
+  filled(config.migrationsFolder, "migrationsFolder");
+  const migrations = readMigrationFiles(config);
   for (;;) {
     const lease = await db.$client.acquire({ mode: "write" });
     try {
@@ -63,6 +68,12 @@ export async function migrate(db: { readonly $client: DrizzlePool }, config: Mig
     }
     await sleep(RETRY_MS);
   }
+}
+
+function filled(value: unknown, name: string): string {
+  if (typeof value !== "string" || value === "")
+    throw new TypeError(`option "${name}" must be a string that is not empty`);
+  return value;
 }
 
 async function migrateOn(lease: DrizzleLease, table: string, migrations: MigrationMeta[]): Promise<void> {

@@ -235,11 +235,12 @@ export class SqliteAioSession<
   }
 
   /** A transaction of the pool. Inside a transaction, a savepoint. */
-  transaction<T>(
+  async transaction<T>(
     fn: (tx: SQLiteTransaction<"async", RunResult, TFullSchema, TSchema>) => Promise<T>,
     config?: SQLiteTransactionConfig,
   ): Promise<T> {
-    return this.#within(async (session) => {
+    if (typeof fn !== "function") throw new TypeError("transaction: the first argument must be a function");
+    return await this.#within(async (session) => {
       const tx = new SqliteAioTransaction("async", this.#dialect, session, this.#schema);
       const { cache } = session.#surroundings;
       tx.$cache = { invalidate: async (change) => cache?.onMutate(change) };
@@ -248,10 +249,14 @@ export class SqliteAioSession<
   }
 
   /** Runs queries in order in one transaction. If one fails, all are rolled back. */
-  batch(queries: readonly BatchItem<"sqlite">[]): Promise<unknown[]> {
-    return this.#within(async (session) => {
+  async batch(queries: readonly BatchItem<"sqlite">[]): Promise<unknown[]> {
+    if (!Array.isArray(queries)) throw new TypeError("batch: the queries must be an array");
+    const items: readonly BatchItem<"sqlite">[] = [...queries];
+    const wrong = items.findIndex((item) => !isQuery(item));
+    if (wrong !== -1) throw new TypeError(`batch: item ${wrong} is no query of Drizzle's`);
+    return await this.#within(async (session) => {
       const results: unknown[] = [];
-      for (const query of queries) results.push(await session.#runItem(query));
+      for (const query of items) results.push(await session.#runItem(query));
       return results;
     });
   }
@@ -291,6 +296,10 @@ export class SqliteAioSession<
       if (worked) await cache?.committed();
     }
   }
+}
+
+function isQuery(item: unknown): boolean {
+  return typeof (item as Partial<Preparable> | null | undefined)?.["_prepare"] === "function";
 }
 
 class SqliteAioTransaction<

@@ -10,7 +10,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from "kysely";
-import { boolean, checkOptions } from "../../options/connect-options.js";
+import { boolean, checkOptions, integer } from "../../options/connect-options.js";
 import { isPool } from "../session-pool.js";
 import { SqliteAioAdapter } from "./adapter.js";
 import type { KyselyPool } from "./connection.js";
@@ -47,6 +47,7 @@ export class SqliteAioDialect implements Dialect {
     }
     checkOptions(config, ["pool", "transactionalDdl", "migrationLockTimeout"]);
     boolean(config.transactionalDdl, "transactionalDdl");
+    integer(config.migrationLockTimeout, "migrationLockTimeout", 0, 0);
     this.#config = { ...config };
   }
 

@@ -4,7 +4,8 @@
  * @module @sqlite-aio/core/prisma
  */
 import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from "@prisma/driver-adapter-utils";
-import type { PoolOptions } from "../../pool/options.js";
+import { isCluster } from "../../pool/cluster/settings.js";
+import { type PoolOptions, resolvePoolOptions } from "../../pool/options.js";
 import { createPool } from "../../pool/create-pool.js";
 import { checkOptions, oneOf } from "../../options/connect-options.js";
 import { PrismaAdapter } from "./adapter.js";
@@ -39,7 +40,7 @@ export interface PrismaSqliteAioOptions {
 
 /**
  * Prisma over a pool: reads run in parallel, writes run on the writer, and reads do not wait for another caller's
- * transaction. Throws TypeError for invalid options.
+ * transaction. Throws TypeError or RangeError for invalid options.
  *
  * @example
  * const prisma = new PrismaClient({ adapter: new PrismaSqliteAio({ url: "file:./app.db" }) });
@@ -73,6 +74,7 @@ export class PrismaSqliteAio implements SqlMigrationAwareDriverAdapterFactory {
     } else {
       const { url, ...poolOptions } = source;
       const database = databaseOf(url, "url");
+      if (!isCluster(database, poolOptions)) resolvePoolOptions(database, poolOptions);
       this.#open = () => createPool(database, poolOptions);
       this.#openShadow = () => createPool(shadow, poolOptions);
     }

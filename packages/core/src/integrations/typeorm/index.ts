@@ -7,7 +7,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { connect } from "../../connection/connect.js";
 import type { Connection } from "../../connection/connection.js";
-import { type ConnectOptions, requireObject } from "../../options/connect-options.js";
+import { checkConnectOptions, type ConnectOptions, requireObject } from "../../options/connect-options.js";
 import { resolvePath } from "../../options/database-path.js";
 import { Row } from "../../values/row.js";
 import { TypeormDatabase } from "./database.js";
@@ -37,7 +37,7 @@ export interface TypeormDriver {
 const NOT_TAKEN = ["autocommit", "isolationLevel", "signal"] as const;
 
 /**
- * Makes a driver that opens its connections with these options. Throws TypeError.
+ * Makes a driver that opens its connections with these options. Throws TypeError or RangeError.
  *
  * @example
  * const driver = createDriver({ pragmas: { journal_mode: "wal" } });
@@ -51,6 +51,7 @@ export function createDriver(options: TypeormDriverOptions = {}): TypeormDriver 
   const { prepareDatabase, ...connecting } = options;
   if (prepareDatabase !== undefined && typeof prepareDatabase !== "function")
     throw new TypeError('option "prepareDatabase" must be a function');
+  checkConnectOptions(connecting);
   return { openDatabaseAsync: (database) => openDatabase(database, connecting, prepareDatabase) };
 }
 
