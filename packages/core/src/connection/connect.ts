@@ -31,7 +31,7 @@ export async function connect(
     const handle = new Handle(channel, root, root, settingsFor(resolved, "connection"));
     if (resolved.autocommit === false) await handle.perform(handle.control(Verb.ENSURE));
     const connection = new Connection(handle, resolved.thread.open.path);
-    const what = `the connection to ${resolved.thread.open.path || "a temporary database"}`;
+    const what = `the connection to ${handle.settings.database || "a temporary database"}`;
     whenForgotten(connection, channel, { what, origin, ...endOf(channel) });
     return connection;
   } catch (error) {

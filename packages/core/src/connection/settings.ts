@@ -1,5 +1,6 @@
 import { HookListeners } from "../functions/hook-listeners.js";
 import type { ConnectionOptions } from "../options/connect-options.js";
+import { shownDatabase } from "../options/database-path.js";
 import { Row } from "../values/row.js";
 import type { RowSettings } from "../values/row-maker.js";
 import type { Settings } from "./handle.js";
@@ -26,7 +27,7 @@ export function settingsFor(
     integers,
     iterChunkSize: options.iterChunkSize,
     maxQueue: options.maxQueue,
-    database: path,
+    database: shownDatabase(path),
     slowQueryMs: options.slowQueryMs,
     callTimeout: 0,
     // The transaction of a refused write holds nothing that could be lost.

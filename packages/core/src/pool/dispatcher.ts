@@ -3,6 +3,7 @@ import type { Call } from "../thread/call.js";
 import { ProgrammingError, QueueFullError, WorkerCrashedError } from "../errors/errors.js";
 import { isInstance } from "../errors/is-instance.js";
 import type { CallSite } from "../errors/call-site.js";
+import { shownDatabase } from "../options/database-path.js";
 import type { Deadline } from "../options/deadline.js";
 import type { MemberGroup } from "./member-group.js";
 import { Request } from "./request.js";
@@ -141,7 +142,7 @@ export class Dispatcher {
     deadline: Deadline | undefined,
   ): Promise<Lease> {
     if (!acquireChannel.hasSubscribers) return this.#lease(group, `${method}()`, place, deadline);
-    const database = this.#options.connection.thread.open.path;
+    const database = shownDatabase(this.#options.connection.thread.open.path);
     return traceAcquire(
       { method, role: group.role, database },
       () => this.#lease(group, `${method}()`, place, deadline),

@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto";
+import { tracingChannel } from "node:diagnostics_channel";
 import { inspect } from "node:util";
-import { capabilities, createPools } from "@sqlite-aio/core";
-import { expect, it } from "vitest";
+import { capabilities, createPool, createPools } from "@sqlite-aio/core";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { open, temporaryPath } from "../support/database.ts";
 import { holds, openPool, until } from "../support/pool-support.ts";
 
@@ -154,3 +156,38 @@ it.runIf(capabilities.blobs)("console.log() of a blob shows its length and its p
   await blob.close();
   expect(shown(blob)).toBe("Blob { state: 'closed', length: 6, position: 2 }");
 });
+
+it.runIf(capabilities.sharedMemory)(
+  "a database in memory is shown by the name that it was given",
+  async () => {
+    const memory = `a "b" é ${randomUUID()}`;
+    const database = `{ memory: ${JSON.stringify(memory)} }`;
+    const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    onTestFinished(() => warned.mockRestore());
+    const traced: unknown[] = [];
+    const trace = (message: unknown): void => void traced.push((message as { database: string }).database);
+    for (const channel of ["query", "transaction", "acquire"].map((name) =>
+      tracingChannel(`sqlite-aio:${name}`),
+    )) {
+      channel.start.subscribe(trace);
+      onTestFinished(() => {
+        channel.start.unsubscribe(trace);
+      });
+    }
+    const pool = await createPool({ memory });
+    onTestFinished(() => pool.close());
+    const db = await open({ memory });
+    await pool.transaction(async (tx) => {
+      await tx.run("CREATE TABLE t (a)");
+    });
+    await using lease = await pool.acquire();
+    for (const each of [pool, db, lease]) expect(shown(each)).toContain(`path: ${inspect(database)}`);
+    await lease.close();
+    await db.execute("INSERT INTO t VALUES (1)");
+    await db.close();
+    expect(warned.mock.calls.map(([warning]) => String(warning))).toEqual([
+      expect.stringContaining(`close() rolls back a transaction of ${database} that`),
+    ]);
+    expect(new Set(traced)).toEqual(new Set([database]));
+  },
+);
