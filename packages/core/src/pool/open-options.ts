@@ -16,3 +16,11 @@ export function openOptions(role: "reader" | "writer", options: ResolvedPoolOpti
   const pooled = { ...open, pooled: true, pragmas };
   return role === "reader" ? { ...pooled, readonly: true, queryOnly: true } : pooled;
 }
+
+/** The journal mode that the pool's connections open with; null if that is not the pool's to say. */
+export function journalMode(options: ResolvedPoolOptions): string | null {
+  if (!options.wal) return null;
+  const { pragmas } = openOptions("writer", options);
+  const modes = pragmas.filter(([name]) => /^(?:main\.)?journal_mode$/i.test(name));
+  return modes.at(-1)![1].replaceAll("'", "").toLowerCase();
+}

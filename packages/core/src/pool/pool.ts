@@ -8,7 +8,7 @@ import { type CallOptions, checkOptions, integer, refuseSurplus } from "../optio
 import type { Caller } from "../connection/handle.js";
 import { type ManyResult, type RunResult, runResult } from "../connection/run-result.js";
 import { rowsAsObjects } from "../connection/settings.js";
-import type { MemoryDatabase } from "../options/database-path.js";
+import { type MemoryDatabase, shownDatabase } from "../options/database-path.js";
 import { Deadline } from "../options/deadline.js";
 import { type PragmaOptions, pragmaParts } from "../options/pragma-options.js";
 import { type ChangeListener, ChangeEvents } from "./changes/change-events.js";
@@ -112,7 +112,7 @@ export class Pool extends PoolDefinitions {
     if (resolved.readers > 0) startSoon(resolved.connection.thread);
     try {
       await deadline.race(opening);
-      const what = `the pool on ${resolved.connection.thread.open.path || "a temporary database"}`;
+      const what = `the pool on ${pool.#path || "a temporary database"}`;
       whenForgotten(pool, pool.#maintenance, { what, origin, close: closer(pool.#parts) });
       return pool;
     } catch (error) {
@@ -213,8 +213,8 @@ export class Pool extends PoolDefinitions {
 
   /**
    * The rows of a PRAGMA; with `{ simple: true }` the first value of the first row, as in better-sqlite3. Pragmas that
-   * are stored in the file can be set. Pragmas of one connection are refused with a ProgrammingError: use the option
-   * `pragmas`.
+   * are stored in the file can be set. Pragmas of one connection are refused with a ProgrammingError, and so is another
+   * journal mode, which SQLite cannot set beside open readers: use the option `pragmas`.
    *
    * @example
    * const version = await pool.pragma("user_version", { simple: true });
@@ -457,7 +457,7 @@ export class Pool extends PoolDefinitions {
   }
 
   get #path(): string {
-    return this.#options.connection.thread.open.path;
+    return shownDatabase(this.#options.connection.thread.open.path);
   }
 
   /** The writers first. */

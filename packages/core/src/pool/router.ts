@@ -12,6 +12,8 @@ import { Deadline } from "../options/deadline.js";
 import type { Dispatcher, Make } from "./dispatcher.js";
 import type { MemberGroup } from "./member-group.js";
 import type { Lease } from "./leases.js";
+import { shownDatabase } from "../options/database-path.js";
+import { journalMode } from "./open-options.js";
 import type { ResolvedPoolOptions } from "./options.js";
 
 import type { Maintenance } from "./maintenance.js";
@@ -25,6 +27,9 @@ import { partsOf, type SqlStatement, statementParts, textWithoutValues } from ".
 import { checkSql } from "../thread/statement-cache.js";
 import { ANY, type Profile, StatementProfiles } from "./statement-profile.js";
 
+/** Without `off`, which the engine ignores. */
+const JOURNAL_MODES = new Set(["delete", "truncate", "persist", "memory", "wal"]);
+
 /** Sends each statement to a reader or the writer. It learns from SQLite which statements write. */
 export class Router {
   readonly #options: ResolvedPoolOptions;
@@ -33,6 +38,7 @@ export class Router {
   readonly #readers: MemberGroup;
   readonly #maintenance: Maintenance;
   readonly #watched: Watched;
+  readonly #journal: string | null;
   readonly #profiles = new StatementProfiles(2000);
 
   constructor(
@@ -47,8 +53,9 @@ export class Router {
     this.#writers = writers;
     this.#readers = readers;
     this.#maintenance = maintenance;
+    this.#journal = journalMode(options);
     const { slowQueryMs, thread } = options.connection;
-    this.#watched = { database: thread.open.path, slowQueryMs };
+    this.#watched = { database: shownDatabase(thread.open.path), slowQueryMs };
   }
 
   /** Runs a statement to its end. */
@@ -267,7 +274,7 @@ export class Router {
   ): Promise<void> {
     this.#dispatcher.check();
     checkSql(sql);
-    refuseInVain(sql);
+    this.#refuseInVain(sql);
     const place = callSiteOf(caller);
     const deadline = Deadline.of(options, this.#options.callTimeout);
     await this.#dispatcher.alone(this.#writers, "exec()", place, deadline, (handle) => {
@@ -292,7 +299,11 @@ export class Router {
 
   #profile(sql: string): Profile {
     const profile = this.#profiles.get(sql);
-    if (profile.kind === "plain" || profile.kind === "alone") return profile;
+    if (profile.kind === "plain") return profile;
+    if (profile.kind === "alone") {
+      if (this.#changesJournal(sql)) throw setInVain("PRAGMA", sql, "a connection of acquire()");
+      return profile;
+    }
     if (profile.kind !== "control") throw setInVain(profile.kind, sql, "a connection of acquire()");
     throw new ProgrammingError(
       "a call of the pool is a transaction of its own: use transaction(), or acquire() for a connection of one's own",
@@ -300,20 +311,30 @@ export class Router {
     );
   }
 
+  /** Throws for a script that sets something and then does nothing with it. */
+  #refuseInVain(script: string): void {
+    let kind: Setting | null = null;
+    for (const piece of splitScript(script)) {
+      kind = factsOf(piece).setting ?? (this.#changesJournal(piece) ? "PRAGMA" : null);
+      if (kind === null) return;
+    }
+    if (kind !== null) throw setInVain(kind, script, "a connection of acquire()");
+  }
+
+  /**
+   * Whether it sets another journal mode than the pool opens its connections with. It would be set back with the next
+   * one, and could not be set beside others: SQLite waits until they are closed.
+   */
+  #changesJournal(sql: string): boolean {
+    const { pragma } = factsOf(sql);
+    if (this.#journal === null || pragma?.name !== "journal_mode" || pragma.schema === "temp") return false;
+    return pragma.value !== this.#journal && JOURNAL_MODES.has(pragma.value ?? "");
+  }
+
   #alone(group: MemberGroup, deadline: Deadline | undefined, make: Make, caller: Caller): Promise<Call> {
     const place = callSiteOf(caller);
     return this.#dispatcher.alone(group, `${caller.name}()`, place, deadline, make);
   }
-}
-
-/** Throws for a script that sets something and then does nothing with it. */
-function refuseInVain(script: string): void {
-  let kind: Setting | null = null;
-  for (const piece of splitScript(script)) {
-    kind = factsOf(piece).setting;
-    if (kind === null) return;
-  }
-  if (kind !== null) throw setInVain(kind, script, "a connection of acquire()");
 }
 
 async function openCursor(

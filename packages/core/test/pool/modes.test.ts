@@ -77,6 +77,57 @@ describe("the split pool", () => {
   });
 });
 
+describe("another journal mode than the pool's", () => {
+  const refused = {
+    name: "ProgrammingError",
+    code: "SQLITE_MISUSE",
+    message: expect.stringContaining("by the option pragmas for every connection"),
+  };
+  const mode = (pool: Pool): Promise<unknown> => pool.pragma("journal_mode", { simple: true });
+
+  it.each([
+    ["beside readers", { readers: 1 }],
+    ["on one connection, where the next one would set it back", { readers: 0 }],
+  ])("is refused at once %s", async (_, options) => {
+    const pool = await openPool({ ...options, timeout: 600_000 });
+    await pool.exec("CREATE TABLE t (a)");
+    expect(await pool.all("SELECT a FROM t")).toEqual([]);
+    for (const source of [
+      "journal_mode = DELETE",
+      "main.journal_mode(truncate)",
+      "JOURNAL_MODE = 'memory'",
+    ]) {
+      expect(await rejection(pool.pragma(source)), source).toMatchObject(refused);
+      expect(await rejection(pool.run(`PRAGMA ${source}`)), source).toMatchObject(refused);
+      expect(await rejection(pool.exec(`PRAGMA ${source};`)), source).toMatchObject(refused);
+    }
+    expect(await pool.pragma("journal_mode = WAL", { simple: true })).toBe("wal");
+    expect(await pool.pragma("journal_mode = OFF", { simple: true })).toBe("wal");
+    expect(await mode(pool)).toBe("wal");
+  });
+
+  it("is WAL where the pragmas say another", async () => {
+    const pool = await openPool({ readers: 1, pragmas: { journal_mode: "Truncate" } });
+    expect(await rejection(pool.pragma("journal_mode = wal"))).toMatchObject(refused);
+    expect(await pool.pragma("journal_mode = truncate", { simple: true })).toBe("truncate");
+    expect(await mode(pool)).toBe("truncate");
+  });
+
+  it("may be set by a script that uses it, and is set back behind it", async () => {
+    const path = await temporaryPath();
+    const pool = await openPool({ readers: 0 }, path);
+    await pool.exec("CREATE TABLE t (a)");
+    await pool.exec("PRAGMA journal_mode = DELETE; PRAGMA page_size = 8192; VACUUM");
+    expect(await pool.pragma("page_size", { simple: true })).toBe(8192);
+    expect(await mode(pool)).toBe("wal");
+  });
+
+  it("is no business of a pool in memory", async () => {
+    const pool = await openPool({}, ":memory:");
+    expect(await pool.pragma("journal_mode = DELETE", { simple: true })).toBe("memory");
+  });
+});
+
 describe("the plain pool", () => {
   it("of N has N equal connections, each of which reads and writes", async () => {
     const pool = await openPool({ readers: 0, writers: 3 });
