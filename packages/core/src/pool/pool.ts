@@ -1,6 +1,6 @@
 import { inspect, type InspectOptionsStylized } from "node:util";
 import { Mode, Verb } from "@sqlite-aio/worker/wire";
-import type { AnyParameters, ParametersOf } from "../values/bind.js";
+import { type AnyParameters, keepParameters, type ParametersOf } from "../values/bind.js";
 import type { BackupOptions } from "../connection/backup.js";
 import type { Connection } from "../connection/connection.js";
 import { dumpFilter, type DumpOptions } from "../connection/dump-lines.js";
@@ -39,7 +39,7 @@ import {
   runBy,
 } from "./transaction.js";
 import { Maintenance } from "./maintenance.js";
-import { keepParameters, type LiveQuery, Watch } from "./changes/live-query.js";
+import { type LiveQuery, Watch } from "./changes/live-query.js";
 import type { ObjectRow } from "../values/row.js";
 import type { RowSettings } from "../values/row-maker.js";
 import { partsOf, type SqlStatement } from "../values/sql-statement.js";

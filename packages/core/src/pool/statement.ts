@@ -1,9 +1,8 @@
-import { factsOf } from "@sqlite-aio/worker/sql";
 import { ProgrammingError } from "../errors/errors.js";
 import type { RunResult } from "../connection/run-result.js";
 import type { Caller } from "../connection/handle.js";
 import { type CallOptions, refuseSurplus } from "../options/connect-options.js";
-import { type AnyParameters, bindParameters, type ParametersOf } from "../values/bind.js";
+import { type AnyParameters, keepParameters, type ParametersOf } from "../values/bind.js";
 import type { ObjectRow } from "../values/row.js";
 import type { ColumnInfo } from "../values/shape.js";
 
@@ -35,7 +34,7 @@ export class PoolStatement {
   constructor(source: string, values: object | undefined, handle: StatementRunner) {
     this.source = source;
     this.#handle = handle;
-    this.#values = values && bindParameters(factsOf(source).parameters, values);
+    this.#values = values && keepParameters(source, values)();
   }
 
   /** Runs it on the writer and gives its counts. */

@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import type { ParameterList } from "@sqlite-aio/worker/sql";
+import { factsOf, type ParameterList } from "@sqlite-aio/worker/sql";
 import type { SqlValue } from "@sqlite-aio/worker/wire";
 import { adapt, adaptsPrimitives } from "./adapters.js";
 import { DataError, ProgrammingError } from "../errors/errors.js";
@@ -84,10 +84,29 @@ export function bindParameters(list: ParameterList, given: object | null | undef
 
 const MISUSE = { code: "SQLITE_MISUSE" } as const;
 
+/** Values that were bound once, for calls to come. No adapter sees them again; their memory is copied for each call. */
+class KeptParameters extends Array<SqlValue> {}
+
+/** Copies the parameters now. The returned function gives them, or throws if they were wrong. */
+export function keepParameters(sql: string, given: object | null | undefined): () => Parameters {
+  try {
+    const values = KeptParameters.from(bindParameters(factsOf(sql).parameters, given));
+    return () => values;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
 function bindArray(list: ParameterList, given: readonly Bindable[]): SqlValue[] {
   if (given.length !== list.count) throw countError(list.count, given.length);
   const values: SqlValue[] = new Array(given.length);
-  for (let i = 0; i < given.length; i++) values[i] = bindValue(given[i], i + 1);
+  if (given instanceof KeptParameters) {
+    for (let i = 0; i < given.length; i++) values[i] = bindPlain(given[i], i + 1, given[i]);
+  } else {
+    for (let i = 0; i < given.length; i++) values[i] = bindValue(given[i], i + 1);
+  }
   if (list.names !== null) refuseHomonyms(list, values);
   return values;
 }

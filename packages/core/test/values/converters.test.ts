@@ -1,4 +1,5 @@
 import {
+  capabilities,
   type Connection,
   DataError,
   PARSE_COLNAMES,
@@ -10,6 +11,7 @@ import {
 } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { open, openEngine, rejection } from "../support/database.ts";
+import { openPool } from "../support/pool-support.ts";
 
 declare module "@sqlite-aio/core" {
   interface AdaptedTypes {
@@ -345,5 +347,16 @@ describe("registerAdapter", () => {
     expect(await db.executeFetchall("SELECT ?, ?, ?, ?, ?", [true, false, 1, "x", null])).toEqual([
       ["yes", "no", 1, "x", null],
     ]);
+  });
+
+  it("is called once for a value that is kept for several calls", async () => {
+    const pool = await openPool();
+    registerAdapter(Boolean, (value) => (value.valueOf() ? "yes" : "no"));
+    registerAdapter(String, (text) => text.concat("!"));
+    const prepared = pool.prepare({ sql: "SELECT ? AS x", values: [true] });
+    for (let i = 0; i < 2; i++) expect(await prepared.all()).toEqual([{ x: "yes" }]);
+    if (!capabilities.changes) return;
+    await using watch = pool.watch("SELECT ? AS x", ["a"]);
+    expect((await watch.next()).value).toEqual([{ x: "a!" }]);
   });
 });

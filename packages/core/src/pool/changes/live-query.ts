@@ -1,7 +1,5 @@
 import { inspect, type InspectOptionsStylized } from "node:util";
-import { factsOf } from "@sqlite-aio/worker/sql";
 import type { ChangeReport, TableAccess } from "@sqlite-aio/worker/wire";
-import { bindParameters, type Parameters } from "../../values/bind.js";
 import { ProgrammingError } from "../../errors/errors.js";
 import { type CallOptions, checkOptions, checkSignal } from "../../options/connect-options.js";
 import { inspected } from "../../tracing/inspected.js";
@@ -192,17 +190,5 @@ export class Watch<R> implements LiveQuery<R>, ChangeSubscriber {
     this.#unsubscribe?.();
     this.#over.abort();
     this.#wake();
-  }
-}
-
-/** Copies the parameters now. The returned function gives them, or throws if they were wrong. */
-export function keepParameters(sql: string, given: object | undefined): () => Parameters {
-  try {
-    const values = bindParameters(factsOf(sql).parameters, given);
-    return () => values;
-  } catch (error) {
-    return () => {
-      throw error;
-    };
   }
 }

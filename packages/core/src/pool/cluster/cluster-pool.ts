@@ -11,11 +11,10 @@ import {
 } from "../../options/connect-options.js";
 import { Deadline } from "../../options/deadline.js";
 import { traceTransaction } from "../../tracing/transaction-trace.js";
-import type { AnyParameters, ParametersOf } from "../../values/bind.js";
+import { type AnyParameters, keepParameters, type ParametersOf } from "../../values/bind.js";
 import type { ObjectRow } from "../../values/row.js";
 import type { RowSettings } from "../../values/row-maker.js";
 import { partsOf, type SqlStatement, textWithoutValues } from "../../values/sql-statement.js";
-import { keepParameters } from "../changes/live-query.js";
 import type { AcquireOptions, PoolTransactionOptions } from "../exclusive.js";
 import { notForgotten, whenForgotten } from "../../connection/forgotten.js";
 import type { Connection } from "../../connection/connection.js";

@@ -3,13 +3,12 @@ import { PrimaryError, ProgrammingError, readOnly, SqliteError } from "../../err
 import { isInstance } from "../../errors/is-instance.js";
 import type { CallOptions } from "../../options/connect-options.js";
 import { Deadline } from "../../options/deadline.js";
-import type { AnyParameters, ParametersOf } from "../../values/bind.js";
+import { type AnyParameters, keepParameters, type ParametersOf } from "../../values/bind.js";
 import type { ObjectRow } from "../../values/row.js";
 import type { RowSettings } from "../../values/row-maker.js";
 import { partsOf, type SqlStatement, textWithoutValues } from "../../values/sql-statement.js";
 import type { ExecuteOptions, ExecuteResult } from "../transaction.js";
 import type { ManyResult, RunResult } from "../../connection/run-result.js";
-import { keepParameters } from "../changes/live-query.js";
 import type { Primary } from "./primary.js";
 import type { PrimaryStream } from "./primary-stream.js";
 import { notAtPrimary } from "./remote-errors.js";
