@@ -1,6 +1,6 @@
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import { factsOf } from "@sqlite-aio/worker/sql";
-import type { Parameters } from "../values/bind.js";
+import { keepParameters, type Parameters } from "../values/bind.js";
 import type { ProgrammingError } from "../errors/errors.js";
 import type { CallOptions } from "../options/connect-options.js";
 import { Deadline } from "../options/deadline.js";
@@ -13,7 +13,7 @@ import type { SessionLease, SessionPool, TransactionMode } from "./session-pool.
 import { enterHolding, refuseInside } from "../connection/reentrancy.js";
 import type { RunResult } from "../connection/run-result.js";
 import { Row } from "../values/row.js";
-import { statementKind } from "./statement-kind.js";
+import { type StatementKind, statementKind } from "./statement-kind.js";
 
 /** The result of a statement: rows, or counts. `inserted` is true for an INSERT. */
 export type SessionResult<R> =
@@ -105,9 +105,10 @@ export class BuilderConnection {
     const kind = statementKind(sql);
     const loss = this.#losses.noted(sql, kind);
     const before = this.#before();
+    const values = this.#kept(sql, parameters, kind, before);
     if (before !== null) await before;
     if (this.#lease === null && kind !== "session") {
-      yield* chunks(this.#pool.iterate<R>(sql, parameters, options), chunkSize);
+      yield* chunks(this.#pool.iterate<R>(sql, values(), options), chunkSize);
       return;
     }
     const target = this.#transaction ?? (await this.#hold(options.signal));
@@ -115,7 +116,7 @@ export class BuilderConnection {
     const cursor = await target.cursor();
     cursor.iterChunkSize = chunkSize;
     try {
-      await cursor.execute(sql, parameters, options);
+      await cursor.execute(sql, values(), options);
       this.#losses.ran(loss);
       for (;;) {
         const rows = await cursor.fetchmany<R>(chunkSize, options);
@@ -198,23 +199,36 @@ export class BuilderConnection {
       this.#losses.ran(loss);
       return NOTHING;
     }
+    const values = this.#kept(sql, parameters, kind, before);
     if (before !== null) await before;
     const counted = kind === "insert" || kind === "change";
     if (this.#lease === null && kind !== "session") {
-      if (kind === "rows") return { rows: await this.#pool.all<R>(sql, parameters, options) };
-      const result = await this.#pool.run(sql, parameters, options);
+      if (kind === "rows") return { rows: await this.#pool.all<R>(sql, values(), options) };
+      const result = await this.#pool.run(sql, values(), options);
       return { rows: null, ...result, counted, inserted: kind === "insert" };
     }
     // With an open transaction this is sent synchronously, so that a later COMMIT cannot overtake it.
     const target = this.#transaction ?? (await this.#hold(options.signal));
     this.#losses.used();
-    if (kind === "rows") return { rows: await target.executeFetchall<R>(sql, parameters, options) };
-    const cursor = await target.execute(sql, parameters, options);
+    if (kind === "rows") return { rows: await target.executeFetchall<R>(sql, values(), options) };
+    const cursor = await target.execute(sql, values(), options);
     this.#losses.ran(loss);
     if (cursor.description !== null) return { rows: await cursor.fetchall<R>(options) };
     const changes = Math.max(0, cursor.rowcount);
     const lastInsertRowid = cursor.lastrowid!;
     return { rows: null, changes, lastInsertRowid, counted, inserted: kind === "insert" };
+  }
+
+  /** The parameters of a statement. If it has to wait they are copied now: the caller may go on using their memory. */
+  #kept(
+    sql: string,
+    parameters: Parameters,
+    kind: StatementKind,
+    before: Promise<void> | null,
+  ): () => Parameters {
+    const alone = this.#lease === null && kind !== "session";
+    const waits = before !== null || (this.#transaction === null && !alone);
+    return waits ? keepParameters(sql, parameters) : () => parameters;
   }
 
   /** How to run a statement that begins or ends a transaction, or must be outside one; null for others. */

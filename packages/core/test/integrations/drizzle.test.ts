@@ -15,11 +15,13 @@ import {
 } from "@sqlite-aio/core";
 import { drizzle, migrate, type SqliteAioDatabase } from "@sqlite-aio/core/drizzle";
 import { avg, count, DrizzleQueryError, eq, gt, relations, sql, TransactionRollbackError } from "drizzle-orm";
+import type { BatchItem } from "drizzle-orm/batch";
 import { Cache, type MutationOption } from "drizzle-orm/cache/core";
 import { blob, integer, numeric, real, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
 import { endsWithTest } from "../support/child.ts";
 import { type Engine, openEngine, rejection, temporaryFolder, temporaryPath } from "../support/database.ts";
+import { gate } from "../support/gate.ts";
 
 const person = sqliteTable("person", {
   id: integer().primaryKey(),
@@ -491,6 +493,33 @@ describe("a batch", () => {
     expect((error as Error).cause).toMatchObject({ code: "SQLITE_CONSTRAINT_UNIQUE" });
     expect(await names(db)).toEqual(["Ada"]);
   });
+
+  it("is what it was at the call, whatever becomes of the list and of the memory of values", async () => {
+    const { db, pool } = await opened();
+    await pool.exec("CREATE TABLE file (name TEXT, bytes BLOB)");
+    const file = sqliteTable("file", { name: text(), bytes: blob({ mode: "buffer" }) });
+    const bytes = Buffer.from("good");
+    const release = gate();
+    const holding = pool.transaction(() => release.opened);
+    const insert = db.insert(file).values({ name: "one", bytes });
+    const list: [typeof insert, ...BatchItem<"sqlite">[]] = [
+      insert,
+      db.run(sql`INSERT INTO file VALUES ('two', ${bytes})`),
+      db.select().from(file).where(eq(file.bytes, bytes)),
+    ];
+    const results = db.batch(list);
+    list.pop();
+    list.push(db.run(sql`DELETE FROM file`));
+    bytes.fill(0);
+    release.open();
+    await holding;
+    const stored = [
+      { name: "one", bytes: Buffer.from("good") },
+      { name: "two", bytes: Buffer.from("good") },
+    ];
+    expect((await results)[2]).toEqual(stored);
+    expect(await db.select().from(file)).toEqual(stored);
+  });
 });
 
 describe("a batch of something else", () => {
@@ -538,6 +567,25 @@ describe("a cache", () => {
       this.entries.clear();
     }
   }
+
+  it("has the rows under the values that the query had at the call", async () => {
+    const { pool } = await opened();
+    await pool.exec(
+      "CREATE TABLE file (name TEXT, bytes BLOB); INSERT INTO file VALUES ('a', 'x'), ('b', 'y')",
+    );
+    const file = sqliteTable("file", { name: text(), bytes: blob({ mode: "buffer" }) });
+    await pool.run("UPDATE file SET bytes = CAST(bytes AS BLOB)");
+    const cache = new TestCache();
+    const db = drizzle(pool, { cache });
+    const named = (bytes: Buffer) => db.select({ name: file.name }).from(file).where(eq(file.bytes, bytes));
+    const bytes = Buffer.from("x");
+    const asked = named(bytes).then((rows) => rows);
+    bytes.write("y");
+    expect(await asked).toEqual([{ name: "a" }]);
+    expect(await named(Buffer.from("y"))).toEqual([{ name: "b" }]);
+    expect(await named(Buffer.from("x"))).toEqual([{ name: "a" }]);
+    expect(cache.entries.size).toBe(2);
+  });
 
   it("answers a second time, and is told of changes when their transaction is committed", async () => {
     const { pool } = await opened();

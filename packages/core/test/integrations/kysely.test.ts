@@ -878,6 +878,24 @@ describe("one connection for several statements", () => {
   });
 });
 
+describe("a statement that waits for its connection", () => {
+  it("keeps the values that it came with", async () => {
+    const { db, pool } = await opened();
+    const release = gate();
+    const holding = pool.transaction(() => release.opened);
+    const bytes = Buffer.from("good");
+    const rows = db.connection().execute(async (one) => {
+      await sql`CREATE TEMP TABLE given AS SELECT ${bytes} AS bytes`.execute(one);
+      return (await sql`SELECT * FROM given`.execute(one)).rows;
+    });
+    await until(() => pool.stats().waiting === 1);
+    bytes.fill(0);
+    release.open();
+    await holding;
+    expect(await rows).toEqual([{ bytes: Buffer.from("good") }]);
+  });
+});
+
 describe("streams", () => {
   const many = 1000;
 

@@ -20,7 +20,7 @@ import {
   type SQLiteTransactionConfig,
 } from "drizzle-orm/sqlite-core";
 import * as drizzleUtils from "drizzle-orm/utils";
-import type { Parameters } from "../../values/bind.js";
+import { keepParameters, type Parameters } from "../../values/bind.js";
 import { type SessionCache, TransactionCache } from "./cache.js";
 import type { RunResult } from "../../connection/run-result.js";
 
@@ -120,10 +120,10 @@ export class SqliteAioPreparedQuery<T extends PreparedQueryConfig = AsyncConfig>
   }
 
   /** The same query for another session, such as a transaction. */
-  within(surroundings: Surroundings): SqliteAioPreparedQuery<T> {
+  within(surroundings: Surroundings, query: Query = this.query): SqliteAioPreparedQuery<T> {
     const moved = new SqliteAioPreparedQuery<T>(
       surroundings,
-      this.query,
+      query,
       this.#fields,
       this.#method,
       this.#mapper,
@@ -171,9 +171,11 @@ export class SqliteAioPreparedQuery<T extends PreparedQueryConfig = AsyncConfig>
     placeholderValues: Record<string, unknown> | undefined,
     work: (executor: DrizzleExecutor, sql: string, parameters: Parameters) => Promise<R>,
   ): Promise<R> {
-    const { executor, logger } = this.#surroundings;
+    const { executor, logger, cache } = this.#surroundings;
     const { sql, params } = this.query;
-    const values = fillPlaceholders(params, placeholderValues ?? {});
+    const filled = fillPlaceholders(params, placeholderValues ?? {});
+    // A cache is asked first, and given the rows under the same values afterwards.
+    const values = cache === null ? filled : kept(sql, filled);
     logger.logQuery(sql, values);
     const perform = (): Promise<R> => work(executor, sql, values as Parameters);
     return this.#cached(sql, values, perform);
@@ -251,22 +253,20 @@ export class SqliteAioSession<
   /** Runs queries in order in one transaction. If one fails, all are rolled back. */
   async batch(queries: readonly BatchItem<"sqlite">[]): Promise<unknown[]> {
     if (!Array.isArray(queries)) throw new TypeError("batch: the queries must be an array");
-    const items: readonly BatchItem<"sqlite">[] = [...queries];
-    const wrong = items.findIndex((item) => !isQuery(item));
+    const wrong = queries.findIndex((item) => !isQuery(item));
     if (wrong !== -1) throw new TypeError(`batch: item ${wrong} is no query of Drizzle's`);
+    // Made now, before the wait for the transaction: the caller may go on using the list, and the memory of values.
+    const items = queries.map(batchItem);
     return await this.#within(async (session) => {
       const results: unknown[] = [];
-      for (const query of items) results.push(await session.#runItem(query));
+      for (const item of items) results.push(await session.#runItem(item));
       return results;
     });
   }
 
-  #runItem(item: BatchItem<"sqlite">): Promise<unknown> {
-    const prepared = (item as unknown as Preparable)["_prepare"]();
-    if (prepared instanceof SqliteAioPreparedQuery) {
-      return prepared.within(this.#surroundings).execute() as Promise<unknown>;
-    }
-    const { method, ...query } = prepared.getQuery() as Query & { method: SQLiteExecuteMethod | "values" };
+  #runItem({ prepared, query, method }: PreparedItem): Promise<unknown> {
+    if (prepared instanceof SqliteAioPreparedQuery)
+      return prepared.within(this.#surroundings, query).execute() as Promise<unknown>;
     return this.prepareQuery(query, undefined, "run", false)[method]();
   }
 
@@ -300,6 +300,28 @@ export class SqliteAioSession<
 
 function isQuery(item: unknown): boolean {
   return typeof (item as Partial<Preparable> | null | undefined)?.["_prepare"] === "function";
+}
+
+/** A query of a batch, with its text and its values. */
+interface PreparedItem {
+  readonly prepared: PreparedQuery;
+  readonly query: Query;
+  readonly method: SQLiteExecuteMethod | "values";
+}
+
+function batchItem(item: BatchItem<"sqlite">): PreparedItem {
+  const prepared = (item as unknown as Preparable)["_prepare"]();
+  const { method, ...query } = prepared.getQuery() as Query & Pick<PreparedItem, "method">;
+  return { prepared, query: { ...query, params: kept(query.sql, query.params) }, method };
+}
+
+/** The values as they are now. Wrong ones stay: the call reports them. */
+function kept(sql: string, values: unknown[]): unknown[] {
+  try {
+    return keepParameters(sql, values)() as unknown[];
+  } catch {
+    return values;
+  }
 }
 
 class SqliteAioTransaction<
