@@ -18,6 +18,7 @@ import knex, { type Knex } from "knex";
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
 import { openEngine, rejection, temporaryFolder, temporaryPath } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
+import { gate } from "../support/gate.ts";
 
 interface Person {
   id: number;
@@ -459,6 +460,36 @@ describe("streams", () => {
     });
     expect(error).toMatchObject({ message: "no such table: nowhere" });
     await pool.close();
+  });
+
+  it("end if their handler throws, and give the reader back", async () => {
+    const { db, pool } = await filled();
+    const mine = new Error("mine");
+    const broken = (): never => {
+      throw mine;
+    };
+    expect(await rejection(async () => db("person").stream(broken))).toBe(mine);
+    expect(await rejection(db.transaction(async (trx) => trx("person").stream(broken)))).toBe(mine);
+    await eventually(() => expect(pool.stats()).toMatchObject({ busy: 0, waiting: 0 }));
+    await pool.close();
+  });
+
+  it("that were destroyed before there was a connection run nothing", async () => {
+    const { pool } = await filled();
+    const iterate = vi.spyOn(pool, "iterate");
+    const open = gate();
+    const db = knex({
+      client: knexClient(async () => {
+        await open.opened;
+        return pool;
+      }),
+      log: quiet,
+    });
+    const stream = db("person").select("age").stream();
+    stream.destroy();
+    open.open();
+    await db.destroy();
+    expect(iterate).not.toHaveBeenCalled();
   });
 
   it("read what their transaction wrote", async () => {

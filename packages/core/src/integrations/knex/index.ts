@@ -19,7 +19,7 @@ import {
 import type { SessionPool } from "../session-pool.js";
 import { ClientPool, type CountedPool } from "./client-pool.js";
 import { insideTransaction, switchForeignKeys, type TableRebuild } from "./rebuild.js";
-import { refusingInVain, type Runner } from "./refusing-runner.js";
+import { endingStreams, refusingInVain, type Runner } from "./runner.js";
 
 export type { CountedPool, PoolCounts } from "./client-pool.js";
 
@@ -134,7 +134,7 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
     }
 
     override runner(builder: unknown): Runner {
-      const runner = super.runner(builder) as Runner;
+      const runner = endingStreams(super.runner(builder) as Runner);
       return this.transacting === true ? runner : refusingInVain(runner);
     }
 
@@ -153,6 +153,8 @@ export function knexClient(pool: KnexPool | (() => Promise<KnexPool>)): typeof K
     }
 
     async ["_stream"](connection: KnexConnection, query: KnexQuery, stream: Writable): Promise<void> {
+      // It was destroyed while the connection was awaited.
+      if (stream.destroyed) return;
       // Destroying the stream stops the statement, even before the first row.
       const over = new AbortController();
       stream.once("close", () => over.abort());

@@ -1,3 +1,4 @@
+import type { Writable } from "node:stream";
 import type { BuilderConnection } from "../builder-connection.js";
 
 /** Knex's object that gets a connection for a builder's statements and runs them. */
@@ -5,7 +6,10 @@ export interface Runner {
   readonly connection?: BuilderConnection | undefined;
   readonly builder: object;
   ensureConnection(work: RunnerWork, ...rest: unknown[]): Promise<unknown>;
+  /** Takes options, or a function that is given the stream. */
+  stream(given: unknown): unknown;
 }
+type StreamHandler = (stream: Writable) => unknown;
 type RunnerWork = (runner: Runner, ...rest: unknown[]) => Promise<unknown>;
 
 /**
@@ -26,5 +30,21 @@ export function refusingInVain(runner: Runner): Runner {
       const shared = Boolean(Reflect.get(runner.builder, "_connection") ?? runner.connection);
       return await ensure(shared ? work : (_, ...rest) => refusing(work, rest), ...given);
     },
+  });
+}
+
+/** Destroys the stream of a handler that throws: nobody would read it, and its statement would keep a connection. */
+export function endingStreams(runner: Runner): Runner {
+  const begin = runner.stream.bind(runner);
+  const ending = (handler: StreamHandler) => (stream: Writable) => {
+    try {
+      return handler(stream);
+    } catch (error) {
+      stream.destroy();
+      throw error;
+    }
+  };
+  return Object.assign(runner, {
+    stream: (given: unknown) => begin(typeof given === "function" ? ending(given as StreamHandler) : given),
   });
 }
