@@ -7,7 +7,7 @@ import { Hooks } from "./changes/hooks.js";
 import { SchemaWatch } from "./changes/schema-watch.js";
 import { ConnectionState } from "./connection-state.js";
 import { DatabaseHandle } from "./database-handle.js";
-import type { EngineDatabase } from "../engine/engine-api.js";
+import { type EngineDatabase, prepareOwn } from "../engine/engine-api.js";
 import { versionOf } from "../engine/load-engine.js";
 import { Executor } from "./executor.js";
 import type { Callbacks } from "../functions/callbacks.js";
@@ -172,13 +172,18 @@ export class Session implements SessionParts {
     // An in-memory database is copied to the new handle.
     const { db } = this.handle;
     const image = isPrivate(options.path) && db.memory ? new Uint8Array(db.serialize()) : null;
-    // A shared in-memory database exists only while a connection to it is open.
-    const keeper = isSharedMemory(options.path) ? await openHandle(options) : null;
+    // A shared in-memory database exists only while a connection to it is open. Otherwise it is open to see whether
+    // others commit meanwhile.
+    const watches = this.changes.tracking && image === null;
+    const keeper = watches || isSharedMemory(options.path) ? await openHandle(options) : null;
     try {
+      const before = watches ? dataVersion(keeper!) : null;
       this.close();
       this.hooks.forget();
       this.limits.forget();
-      return await this.open({ ...options, image });
+      const opened = await this.open({ ...options, image });
+      if (watches && (before === null || dataVersion(keeper!) !== before)) this.changes.missed();
+      return opened;
     } finally {
       keeper?.close();
     }
@@ -281,5 +286,14 @@ export class Session implements SessionParts {
     const state =
       (this.handle.inTransaction ? State.IN_TRANSACTION : 0) | (this.state.tainted ? State.TAINTED : 0);
     return out.take(state, counts.knownTotal, schema.epoch);
+  }
+}
+
+/** Changes with each commit of another connection. Null if that cannot be read: behind a lock, or without a key. */
+function dataVersion(db: EngineDatabase): unknown {
+  try {
+    return prepareOwn(db, "PRAGMA data_version").pluck().get();
+  } catch {
+    return null;
   }
 }

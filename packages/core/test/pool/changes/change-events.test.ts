@@ -582,6 +582,43 @@ describe.runIf(capabilities.changes)("commits of others", () => {
     expect(changes).toEqual([{ ...change({}), external: true, any: true }]);
   });
 
+  it("are noticed although they came while the handle was opened afresh", async () => {
+    const { look } = looksByHand();
+    const setup = new URL("../../fixtures/setup-commits.mjs", import.meta.url);
+    const pool = await openPool({ changePollInterval: EVERY, setup });
+    const changes = listen(pool);
+    {
+      await using db = await pool.acquire();
+      await db.execute("PRAGMA cache_size = 100");
+    }
+    await quiet(pool);
+    expect(changes).toEqual([]);
+    for (let i = 0; i < 2; i++) await look(pool);
+    expect(changes).toEqual([{ ...change({}), external: true, any: true }]);
+  });
+
+  it("are noticed in a database that was attached to a fresh handle again", async () => {
+    const { look } = looksByHand();
+    const extra = await temporaryPath();
+    const other = openEngine(extra);
+    other.exec("PRAGMA journal_mode = WAL; CREATE TABLE note (x)");
+    const pool = await openPool({
+      changePollInterval: EVERY,
+      onConnect: async (db) => {
+        await db.execute("ATTACH ? AS extra", [extra]);
+      },
+    });
+    const changes = listen(pool);
+    {
+      await using db = await pool.acquire();
+      await db.execute("PRAGMA cache_size = 100");
+    }
+    await quiet(pool);
+    other.exec("INSERT INTO note VALUES (1)");
+    for (let i = 0; i < 2; i++) await look(pool);
+    expect(changes).toEqual([{ ...change({}), external: true, any: true }]);
+  });
+
   it("are looked for by the replacement of a thread that died before it had looked", async () => {
     const workers: Worker[] = [];
     const { look } = looksByHand();

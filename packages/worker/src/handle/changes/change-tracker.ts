@@ -72,8 +72,10 @@ export class ChangeTracker {
   #anything = false;
   /** `data_version` of each database at the last check; null before the first one. */
   #dataVersions: DatabaseVersions | null = null;
-  /** A handle that is closed now had seen a commit of another connection. */
+  /** Another connection has committed, as far as a handle shows that is closed now, or may have while none was open. */
   #outside = false;
+  /** There was no check since the handle was opened: databases may be attached to it that were attached before. */
+  #fresh = false;
   #schemaVersions: DatabaseVersions | null = null;
   /** The schema that {@link #untrackedTables} belongs to. */
   #schema = "";
@@ -87,12 +89,19 @@ export class ChangeTracker {
   /** Call it when a handle was opened. */
   attached(token: number): void {
     this.#token = token;
-    if (this.#wanted && token !== 0) this.#start();
+    if (!this.#wanted || token === 0) return;
+    this.#start();
+    this.#fresh = true;
+  }
+
+  /** Call it if another connection may have committed while no handle was open. */
+  missed(): void {
+    if (this.tracking) this.#outside = true;
   }
 
   /** Call it before the handle closes. Another one may follow. */
   detached(): void {
-    if (this.#probes !== null && this.externally() === true) this.#outside = true;
+    if (this.#probes !== null && this.externally() !== false) this.#outside = true;
     this.#probes = null;
     this.#token = 0;
     this.#dataVersions = null;
@@ -280,8 +289,13 @@ export class ChangeTracker {
     if (this.#probes === null || this.#handle.inTransaction) return null;
     const versions = this.#look((probes) => probes.versions.ofData());
     if (versions === null) return null;
-    const changed = this.#outside || this.#dataVersions === null || differ(this.#dataVersions, versions);
-    this.#outside = false;
+    const before = this.#dataVersions;
+    const changed =
+      this.#outside ||
+      before === null ||
+      differ(before, versions) ||
+      (this.#fresh && [...versions.keys()].some((database) => !before.has(database)));
+    this.#outside = this.#fresh = false;
     this.#dataVersions = versions;
     return changed;
   }
