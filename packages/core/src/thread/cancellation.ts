@@ -225,7 +225,7 @@ export class Cancellation {
   /** Whether the answer of a call that has begun is on its way or will be soon, and says if it has written. */
   #tells(call: Call): boolean {
     if (isCommitting(this.#control, call.sequence)) return true;
-    return !onlyReads(call) && !isInside(this.#control, call.sequence);
+    return !onlyReads(call) && (controls(call) || !isInside(this.#control, call.sequence));
   }
 
   /** Whether the transaction of a write is rolled back if the write is given up while it runs. */
@@ -237,6 +237,11 @@ export class Cancellation {
     call.markCancelled();
     return cancel(this.#control, call.sequence);
   }
+}
+
+/** It begins or ends a transaction, which nothing undoes. */
+function controls(call: Call): boolean {
+  return call.code === Op.CONTROL || (call.statement !== null && call.statement.facts.transaction !== null);
 }
 
 function onlyReads(call: Call): boolean {

@@ -5,11 +5,27 @@ import { sharedNow } from "../wire/clock.js";
 import { commitGroup, type Control, isMarked, openGroup } from "../wire/control-block.js";
 import { codeOf } from "../wire/fault.js";
 import { Flag, Op } from "../wire/protocol.js";
-import { type OwnTransaction, UNDOES_ITSELF } from "./own-transaction.js";
+import type { OwnTransaction } from "./own-transaction.js";
 import type { Points } from "./points.js";
 
 /** After this many milliseconds a group is committed. Its remaining members form another group. */
 const GROUP_MS = 20;
+
+/**
+ * After a violation of these constraints SQLite leaves nothing of the statement behind: it checks them before it writes
+ * a row, or undoes the whole statement, for which it keeps a statement journal. After any other error (STRICT types, a
+ * text that is too long, a function that throws, triggers nested too deep) the rows that the statement has written so
+ * far stay.
+ */
+const UNDOES_ITSELF: ReadonlySet<string> = new Set([
+  "SQLITE_CONSTRAINT_CHECK",
+  "SQLITE_CONSTRAINT_FOREIGNKEY",
+  "SQLITE_CONSTRAINT_NOTNULL",
+  "SQLITE_CONSTRAINT_PRIMARYKEY",
+  "SQLITE_CONSTRAINT_ROWID",
+  "SQLITE_CONSTRAINT_TRIGGER",
+  "SQLITE_CONSTRAINT_UNIQUE",
+]);
 
 /** Why a group was rolled back. */
 const Undone = {
@@ -170,7 +186,7 @@ export class GroupCommit {
       .some(({ skipped, sequence }) => !skipped && isMarked(this.#control, sequence));
     if (cancelled) return this.#undo(Undone.STOPPED);
     try {
-      this.#own.commit(last.sequence);
+      this.#own.commit(last.sequence, true);
     } catch {
       return this.#undo(Undone.ALONE);
     }

@@ -1,9 +1,9 @@
-import type { DatabaseHandle } from "../handle/database-handle.js";
 import type { Operation } from "../handle/operation.js";
-import { commitGroup, type Control, isMarked, openGroup } from "../wire/control-block.js";
+import type { SessionParts } from "../handle/session-parts.js";
+import { answerTells, type Control, isMarked, openGroup } from "../wire/control-block.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import { Flag, Mode, Op } from "../wire/protocol.js";
-import { type OwnTransaction, UNDOES_ITSELF } from "./own-transaction.js";
+import type { OwnTransaction } from "./own-transaction.js";
 
 /** What has to be done at the end of a write. */
 const Ends = {
@@ -17,74 +17,100 @@ const Ends = {
   OWN: 3,
 } as const;
 
+type LoneWriteParts = Pick<SessionParts, "handle" | "cursors" | "counts">;
+
 /**
  * A write that runs by itself and whose caller may give it up meanwhile. Without the native companion nothing can stop
  * the statement, so it is undone at its end: in a transaction with all of that transaction, as SQLite does when it
  * interrupts a write. From its commit on, only its answer tells its caller what happened.
  */
 export class LoneWrite {
-  readonly #handle: DatabaseHandle;
+  readonly #session: LoneWriteParts;
   readonly #control: Control;
   readonly #own: OwnTransaction;
   #ends: number = Ends.NOTHING;
+  /** Rows that were changed before the step. */
+  #total = 0;
   /** The step has succeeded, and its transaction is being committed. */
   #committing = false;
   /** It runs again without a transaction of the driver's. */
   #bare: Operation | null = null;
 
-  constructor(handle: DatabaseHandle, control: Control, own: OwnTransaction) {
-    this.#handle = handle;
+  constructor(session: LoneWriteParts, control: Control, own: OwnTransaction) {
+    this.#session = session;
     this.#control = control;
     this.#own = own;
   }
 
-  /** Call it before a step of the operation. */
+  /** Call it before a step of the operation. Throws if the caller has given the write up since an attempt before. */
   begin(operation: Operation): void {
     this.#committing = false;
     this.#ends = this.#endsOf(operation);
     if (this.#ends < Ends.CALLERS) return;
     openGroup(this.#control, operation.sequence);
+    this.#total = this.#session.counts.total();
+    this.#refuseGivenUp(operation);
     if (this.#ends === Ends.OWN) this.#own.exec("begin");
   }
 
   /** Call it when the step has succeeded. Throws if the caller has given the write up, or if it cannot be committed. */
-  end({ sequence }: Operation): void {
+  end(operation: Operation): void {
     const ends = this.#ends;
     if (ends === Ends.NOTHING) return;
-    if (ends === Ends.TELLS) openGroup(this.#control, sequence);
-    commitGroup(this.#control);
-    if (ends !== Ends.TELLS && isMarked(this.#control, sequence))
-      throw new UsageError("SQLITE_INTERRUPT", "interrupted");
+    answerTells(this.#control, operation.sequence);
+    if (ends !== Ends.TELLS) this.#refuseGivenUp(operation);
     this.#committing = true;
-    if (ends === Ends.OWN) this.#own.commit(sequence);
+    if (ends === Ends.OWN) this.#own.commit(operation.sequence, false);
     this.#ends = Ends.NOTHING;
   }
 
+  #refuseGivenUp({ sequence }: Operation): void {
+    if (isMarked(this.#control, sequence)) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
+  }
+
   /**
-   * Call it when the step, or {@link end}, has thrown `error`. True if the operation has to run again: its deferred
-   * constraints do not hold at its end, and SQLite then counts no changes for a statement that commits itself.
+   * Call it when the step, or {@link end}, has thrown `error`. True if the operation has to run again, by itself, as
+   * SQLite alone knows what is left of it: the rows before the failure, with OR FAIL; nothing, and no changes, if its
+   * deferred constraints do not hold at its end.
    */
   failed(operation: Operation, error: unknown): boolean {
     const ends = this.#ends;
     this.#ends = Ends.NOTHING;
     if (ends < Ends.CALLERS) return false;
+    answerTells(this.#control, operation.sequence);
     const givenUp = isMarked(this.#control, operation.sequence);
     const own = ends === Ends.OWN;
-    const again = own && !givenUp && this.#committing && codeOf(error).startsWith("SQLITE_CONSTRAINT");
+    const again =
+      own &&
+      !givenUp &&
+      codeOf(error).startsWith("SQLITE_CONSTRAINT") &&
+      (this.#committing || this.#mayLeaveRows());
     if (again) this.#bare = operation;
-    else if (own && !givenUp && !this.#committing && UNDOES_ITSELF.has(codeOf(error)))
-      this.#keep(operation.sequence);
-    if (this.#handle.inTransaction && (own || givenUp)) this.#own.rollBack();
+    if (own && !givenUp && !this.#committing && !operation.statement!.facts.writes) this.#endBesideCursors();
+    if (this.#session.handle.inTransaction && (own || givenUp)) this.#own.rollBack();
+    if (own && (again || givenUp || this.#committing)) this.#session.counts.undone(this.#total);
     return again;
   }
 
-  /** Commits what a failed statement leaves: with OR FAIL the rows before the failure, else nothing. */
-  #keep(sequence: number): void {
+  /**
+   * SQLite undoes a statement that was to alter the schema, also in a transaction. But a ROLLBACK behind it would end the
+   * half-read cursors.
+   */
+  #endBesideCursors(): void {
+    const { handle, cursors } = this.#session;
+    if (!handle.inTransaction || cursors.size === 0) return;
     try {
-      if (this.#handle.inTransaction) this.#own.commit(sequence);
+      this.#own.exec("commit");
     } catch {
-      // Rolled back then.
+      // Another connection reads. It is rolled back then.
     }
+  }
+
+  /** Rows of a failed step may be in its transaction, which is not rolled back. */
+  #mayLeaveRows(): boolean {
+    const { handle, counts } = this.#session;
+    counts.wrote();
+    return handle.inTransaction && counts.total() !== this.#total;
   }
 
   #endsOf(operation: Operation): number {
@@ -94,7 +120,7 @@ export class LoneWrite {
     // A cursor sends the rows of a write that is done.
     if (code !== Op.QUERY || cursor !== null || mode === Mode.DESCRIBE || !statement!.facts.undoable)
       return Ends.NOTHING;
-    const { token, inTransaction } = this.#handle;
+    const { token, inTransaction } = this.#session.handle;
     if (token !== 0) return statement!.facts.returns && !inTransaction ? Ends.TELLS : Ends.NOTHING;
     if (inTransaction || (statement!.facts.begins && (flags & Flag.BEGIN) !== 0)) return Ends.CALLERS;
     return (flags & (Flag.IN_TRANSACTION | Flag.READ_ONLY)) === 0 ? Ends.OWN : Ends.NOTHING;

@@ -1,22 +1,6 @@
 import type { EngineDatabase, EngineStatement } from "../engine/engine-api.js";
 import type { SessionParts } from "../handle/session-parts.js";
 
-/**
- * After a violation of these constraints SQLite leaves nothing of the statement behind: it checks them before it writes
- * a row, or undoes the whole statement, for which it keeps a statement journal. After any other error (STRICT types, a
- * text that is too long, a function that throws, triggers nested too deep) the rows that the statement has written so
- * far stay.
- */
-export const UNDOES_ITSELF: ReadonlySet<string> = new Set([
-  "SQLITE_CONSTRAINT_CHECK",
-  "SQLITE_CONSTRAINT_FOREIGNKEY",
-  "SQLITE_CONSTRAINT_NOTNULL",
-  "SQLITE_CONSTRAINT_PRIMARYKEY",
-  "SQLITE_CONSTRAINT_ROWID",
-  "SQLITE_CONSTRAINT_TRIGGER",
-  "SQLITE_CONSTRAINT_UNIQUE",
-]);
-
 type OwnParts = Pick<SessionParts, "handle" | "lockWait" | "counts" | "changes">;
 
 /**
@@ -41,10 +25,13 @@ export class OwnTransaction {
     });
   }
 
-  /** Commits, and waits for locks as operation `sequence` may. If that fails, the transaction stays open. */
-  commit(sequence: number): void {
+  /**
+   * Commits, and waits for locks as operation `sequence` may. If that fails, the transaction stays open. `afresh`: it may
+   * wait for the whole timeout, whatever the operation has waited for before.
+   */
+  commit(sequence: number, afresh: boolean): void {
     const { lockWait } = this.#session;
-    for (let first = true; ; first = false) {
+    for (let first = afresh; ; first = false) {
       lockWait.attempt(sequence, first, performance.now());
       try {
         this.exec("commit");

@@ -69,7 +69,7 @@ export class Scheduler {
       points: () => this.#takePoints(),
     };
     this.#groupCommit = new GroupCommit(session, control, turns, own);
-    this.#loneWrite = new LoneWrite(session.handle, control, own);
+    this.#loneWrite = new LoneWrite(session, control, own);
   }
 
   get idle(): boolean {

@@ -105,6 +105,14 @@ export function commitGroup(control: Control): void {
   Atomics.store(control.group, GROUP, -Atomics.load(control.group, GROUP));
 }
 
+/**
+ * Thread: operation `sequence`, which runs by itself, is about to be kept or has failed. As after {@link commitGroup},
+ * cancellations before this are seen by the thread.
+ */
+export function answerTells(control: Control, sequence: number): void {
+  Atomics.store(control.group, GROUP, -sequence);
+}
+
 /** Thread: the operations that run now belong to no group. */
 export function closeGroup(control: Control): void {
   Atomics.store(control.group, GROUP, 0);

@@ -180,6 +180,12 @@ export const THREAD = mutantsOf("packages/core/src/thread", "packages/core/test/
   },
   {
     file: "cancellation.ts",
+    what: "without the companion, a COMMIT that is given up while it runs is rejected although it is done",
+    find: "(controls(call) || !isInside(this.#control, call.sequence))",
+    replace: "!isInside(this.#control, call.sequence)",
+    tests: ["/packages/core/test/pool/without-native"],
+  },
+  {
     what: "the ticker of a progress handler is not cleared when it is replaced",
     find: "    clearInterval(this.#ticker);\n    this.#ticker = undefined;",
     replace: "    this.#ticker = undefined;",

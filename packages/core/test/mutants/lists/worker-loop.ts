@@ -110,7 +110,7 @@ export const WORKER_LOOP = mutantsOf("packages/worker/src", "packages/worker/tes
   {
     file: "loop/lone-write.ts",
     what: "without the companion, a write that is given up while it runs is committed",
-    find: '    if (ends !== Ends.TELLS && isMarked(this.#control, sequence))\n      throw new UsageError("SQLITE_INTERRUPT", "interrupted");\n',
+    find: "    if (ends !== Ends.TELLS) this.#refuseGivenUp(operation);\n",
     replace: "",
     tests: [`${CORE}/pool/without-native`],
   },
@@ -118,6 +118,30 @@ export const WORKER_LOOP = mutantsOf("packages/worker/src", "packages/worker/tes
     what: "the transaction of a write that is given up goes on with a part of it",
     find: "(own || givenUp)",
     replace: "own",
+    tests: [`${CORE}/pool/without-native`],
+  },
+  {
+    what: "rows before a failure are lost where OR FAIL keeps them",
+    find: "(this.#committing || this.#mayLeaveRows())",
+    replace: "this.#committing",
+    tests: [`${CORE}/pool/without-native`],
+  },
+  {
+    what: "a write counts rows that are undone",
+    find: "    if (own && (again || givenUp || this.#committing)) this.#session.counts.undone(this.#total);\n",
+    replace: "",
+    tests: [`${CORE}/pool/without-native`],
+  },
+  {
+    what: "a change of the schema that fails ends half-read cursors",
+    find: "    if (own && !givenUp && !this.#committing && !operation.statement!.facts.writes) this.#endBesideCursors();\n",
+    replace: "",
+    tests: [`${CORE}/pool/without-native`],
+  },
+  {
+    what: "a write waits for each of its locks for the whole timeout",
+    find: "this.#own.commit(operation.sequence, false)",
+    replace: "this.#own.commit(operation.sequence, true)",
     tests: [`${CORE}/pool/without-native`],
   },
   {

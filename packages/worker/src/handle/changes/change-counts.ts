@@ -12,6 +12,8 @@ export class ChangeCounts {
   readonly #handle: DatabaseHandle;
   #probes: Probes | null = null;
   #total = 0;
+  /** What `total_changes()` counts too much. */
+  #undone = 0;
   #wrote = false;
   #lastInsertRowid: number | bigint = 0;
   /** The rowid may have changed since. */
@@ -27,6 +29,7 @@ export class ChangeCounts {
       last: prepareOwn(db, "SELECT changes(), last_insert_rowid()").raw().safeIntegers(),
     };
     this.#wrote = true;
+    this.#undone = 0;
   }
 
   close(): void {
@@ -39,11 +42,18 @@ export class ChangeCounts {
     this.#wrote = true;
   }
 
-  /** `total_changes()`, which is read only after a write. */
+  /** `total_changes()` without the rows of {@link undone}. It is read only after a write. */
   total(): number {
-    if (this.#wrote && this.#probes !== null) this.#total = Number(this.#ask("total"));
+    if (this.#wrote && this.#probes !== null) this.#total = Number(this.#ask("total")) - this.#undone;
     this.#wrote = false;
     return this.#total;
+  }
+
+  /** Notes that what was changed since {@link total} was `total` is undone, by the driver and not by its caller. */
+  undone(total: number): void {
+    this.wrote();
+    this.#undone += this.total() - total;
+    this.#total = total;
   }
 
   /** The last value of {@link total}. */
