@@ -2,6 +2,8 @@ import type { ChangeEvents } from "./changes/change-events.js";
 import type { Dispatcher } from "./dispatcher.js";
 import type { MemberGroup } from "./member-group.js";
 import type { Maintenance } from "./maintenance.js";
+import { ConnectionClosedError } from "../errors/errors.js";
+import { ErrorReason } from "../errors/rejection.js";
 
 /** The parts of a pool that closing has to end. */
 export interface PoolParts {
@@ -11,6 +13,9 @@ export interface PoolParts {
   readonly readers: MemberGroup;
   readonly writers: MemberGroup;
 }
+
+/** Milliseconds to wait for the answers of calls that may be done, such as a COMMIT. */
+const ANSWER_MS = 100;
 
 /** Milliseconds to wait for threads that were ended by force. A thread ends only when its native call returns. */
 const GRACE_MS = 200;
@@ -25,12 +30,25 @@ export async function closePool(parts: PoolParts, timeout: number): Promise<void
   } finally {
     clearTimeout(handle);
   }
-  const ended = Promise.all([parts.readers.terminate(), parts.writers.terminate()]);
+  await within(ANSWER_MS, Promise.all([giveUp(parts.readers), giveUp(parts.writers)]));
   // A native call that does not return keeps its thread alive. close() does not wait for it.
-  const grace = Promise.withResolvers<void>();
-  const patience = setTimeout(grace.resolve, GRACE_MS).unref();
-  await Promise.race([ended, grace.promise]);
-  clearTimeout(patience);
+  await within(GRACE_MS, Promise.all([parts.readers.terminate(), parts.writers.terminate()]));
+}
+
+/** Takes no further calls, and gives up those under way. Resolves when they are answered. */
+async function giveUp(group: MemberGroup): Promise<void> {
+  group.close();
+  const closed = new ErrorReason(() => new ConnectionClosedError());
+  for (const { channel } of group.members) channel.cancelAll(closed);
+  await Promise.all(group.members.map(({ channel }) => channel.answered()));
+}
+
+/** Waits for `work`, at most `ms` milliseconds. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const patience = Promise.withResolvers<void>();
+  const timer = setTimeout(patience.resolve, ms).unref();
+  await Promise.race([work, patience.promise]);
+  clearTimeout(timer);
 }
 
 async function closeInOrder({

@@ -258,6 +258,11 @@ export class WorkerThread {
     this.#cancellation.cancelAll(reason);
   }
 
+  /** Resolves when all calls that wait or run now have their answers. */
+  async answered(): Promise<void> {
+    await Promise.allSettled(this.#pipeline.underWay.map(({ promise }) => promise));
+  }
+
   /** See {@link Cancellation.recall}. */
   recall(reason: unknown): void {
     this.#cancellation.recall(reason);

@@ -276,6 +276,26 @@ describe("at the deadline of close()", () => {
     await until(() => alive() === 0);
   });
 
+  it("a write that is done is answered, although the time is up", async () => {
+    const path = await temporaryPath();
+    const engine = openEngine(path);
+    engine.exec("PRAGMA journal_mode = wal; CREATE TABLE t (id)");
+    const there = engine.prepare("SELECT count(*) FROM t WHERE id = ?").pluck();
+    // Without the wait for answers, every second of these is rejected though it is written.
+    for (let id = 0; id < 40; id++) {
+      const pool = await createPool(path, { readers: 0 });
+      const answer = pool.run("INSERT INTO t VALUES (?)", [id]).then(
+        () => 1,
+        () => 0,
+      );
+      await new Promise(setImmediate);
+      // The loop is busy for up to 2 ms, in which the thread writes.
+      for (const since = performance.now(); performance.now() - since < id * 0.05; );
+      await pool.close({ timeout: 0 });
+      expect([id, there.get(id)]).toEqual([id, await answer]);
+    }
+  });
+
   it("of 0 ms nothing is waited for", async () => {
     const pool = await filled();
     // Only the close ends these: a lease, and a call that waits for it.
