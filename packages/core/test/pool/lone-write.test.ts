@@ -42,6 +42,15 @@ it.each([
     1,
   ],
   [
+    "a trigger of a view, whose rows total_changes() leaves out",
+    `CREATE TABLE t (a); CREATE VIEW v AS SELECT a FROM t;
+     CREATE TRIGGER u AFTER INSERT ON t BEGIN SELECT RAISE(FAIL, 'no'); END;
+     CREATE TRIGGER w INSTEAD OF INSERT ON v BEGIN INSERT INTO t VALUES (1); END`,
+    "INSERT INTO v VALUES (1)",
+    "SQLITE_CONSTRAINT_TRIGGER",
+    1,
+  ],
+  [
     "deferred keys, which undo them",
     `CREATE TABLE p (a PRIMARY KEY);
      CREATE TABLE t (a UNIQUE, p REFERENCES p DEFERRABLE INITIALLY DEFERRED)`,

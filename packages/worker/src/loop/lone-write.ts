@@ -70,8 +70,9 @@ export class LoneWrite {
 
   /**
    * Call it when the step, or {@link end}, has thrown `error`. True if the operation has to run again, by itself, as
-   * SQLite alone knows what is left of it: the rows before the failure, with OR FAIL; nothing, and no changes, if its
-   * deferred constraints do not hold at its end.
+   * SQLite alone knows what a violated constraint leaves: with FAIL, in the text, a table or a trigger, the rows before
+   * the failure; nothing, and no changes, if it was deferred to the end. `total_changes()` does not tell: it leaves out
+   * what a trigger did before it failed.
    */
   failed(operation: Operation, error: unknown): boolean {
     const ends = this.#ends;
@@ -80,11 +81,7 @@ export class LoneWrite {
     answerTells(this.#control, operation.sequence);
     const givenUp = isMarked(this.#control, operation.sequence);
     const own = ends === Ends.OWN;
-    const again =
-      own &&
-      !givenUp &&
-      codeOf(error).startsWith("SQLITE_CONSTRAINT") &&
-      (this.#committing || this.#mayLeaveRows());
+    const again = own && !givenUp && codeOf(error).startsWith("SQLITE_CONSTRAINT");
     if (again) this.#bare = operation;
     if (own && !givenUp && !this.#committing && !operation.statement!.facts.writes) this.#endBesideCursors();
     if (this.#session.handle.inTransaction && (own || givenUp)) this.#own.rollBack();
@@ -104,13 +101,6 @@ export class LoneWrite {
     } catch {
       // Another connection reads. It is rolled back then.
     }
-  }
-
-  /** Rows of a failed step may be in its transaction, which is not rolled back. */
-  #mayLeaveRows(): boolean {
-    const { handle, counts } = this.#session;
-    counts.wrote();
-    return handle.inTransaction && counts.total() !== this.#total;
   }
 
   #endsOf(operation: Operation): number {

@@ -122,8 +122,8 @@ export const WORKER_LOOP = mutantsOf("packages/worker/src", "packages/worker/tes
   },
   {
     what: "rows before a failure are lost where OR FAIL keeps them",
-    find: "(this.#committing || this.#mayLeaveRows())",
-    replace: "this.#committing",
+    find: 'own && !givenUp && codeOf(error).startsWith("SQLITE_CONSTRAINT")',
+    replace: "own && !givenUp && this.#committing",
     tests: [`${CORE}/pool/without-native`],
   },
   {
