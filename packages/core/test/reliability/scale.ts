@@ -35,5 +35,6 @@ export function figure(promise: string, text: string): void {
   process.stdout.write(`${promise}: ${text} (seed ${seed})\n`);
   if (!soak) return;
   mkdirSync(results, { recursive: true });
-  appendFileSync(new URL("figures.jsonl", results), `${JSON.stringify({ promise, text, seed })}\n`);
+  const day = new Date().toISOString().slice(0, "2000-01-01".length);
+  appendFileSync(new URL("figures.jsonl", results), `${JSON.stringify({ promise, text, seed, day })}\n`);
 }
