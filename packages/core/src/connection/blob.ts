@@ -214,7 +214,6 @@ export class Blob {
     const closing = this.#closingWith(options);
     return new Writable({
       highWaterMark: MESSAGE,
-      write: (chunk: Uint8Array, _encoding, done) => void told(this.write(chunk), done),
       // What has come during a write goes to the thread in one message.
       writev: (chunks, done) => void told(this.#writeTogether(chunks), done),
       // A commit that fails is told before the stream is said to have finished.

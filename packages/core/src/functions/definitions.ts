@@ -133,18 +133,18 @@ function checkName(name: string, what: string): void {
 function checkSource(fn: unknown, options: ExportOptions, kind: Kind | "collation" | "authorizer"): void {
   const ofClass = kind === "aggregate" || kind === "window";
   const what = ofClass ? "class" : "function";
+  const defined = kind === "window" ? "window function" : kind;
   if (fn === null || typeof fn === "function") {
     if (options.export !== undefined)
       throw new TypeError(
         `option "export" goes with the URL of a module, not with ${fn === null ? "null" : `a ${what}`}`,
       );
-    if (ofClass && fn !== null && !isClass(fn))
-      throw new TypeError(`the ${kind === "window" ? "window function" : kind} must be a class`);
+    if (ofClass && fn !== null && !isClass(fn)) throw new TypeError(`the ${defined} must be a class`);
     return;
   }
   if (!isUrl(fn))
     throw new TypeError(
-      `the ${kind === "window" ? "window function" : kind} must be a ${what}, null, or the URL of a module: new URL("./file.js", import.meta.url)`,
+      `the ${defined} must be a ${what}, null, or the URL of a module: new URL("./file.js", import.meta.url)`,
     );
   exportName(options.export);
 }

@@ -22,9 +22,12 @@ export interface SessionPool extends SessionReader {
 
 /** Whether it has the calls that all builders need of a pool. */
 export function isPool(value: unknown): boolean {
+  return hasMethods(value, ["all", "run", "acquire"]);
+}
+
+export function hasMethods(value: unknown, names: readonly string[]): boolean {
   if (typeof value !== "object" || value === null) return false;
-  const calls = ["all", "run", "acquire"];
-  return calls.every((call) => typeof Reflect.get(value, call) === "function");
+  return names.every((name) => typeof Reflect.get(value, name) === "function");
 }
 
 /** What a program's function opened. Throws TypeError if that is no pool. */

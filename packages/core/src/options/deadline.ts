@@ -119,3 +119,18 @@ export function timeoutError(timeout: number, sql: string | undefined): Operatio
     sql,
   });
 }
+
+/**
+ * Whether `work` resolves within `ms` milliseconds; rejects as it does. With `ref` false the wait does not keep the process
+ * alive.
+ */
+export async function within(ms: number, work: Promise<unknown>, { ref = true } = {}): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(late.resolve, ms, false);
+  if (!ref) timer.unref();
+  try {
+    return await Promise.race([work.then(() => true), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

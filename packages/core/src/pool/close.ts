@@ -4,6 +4,7 @@ import type { MemberGroup } from "./member-group.js";
 import type { Maintenance } from "./maintenance.js";
 import { ConnectionClosedError } from "../errors/errors.js";
 import { ErrorReason } from "../errors/rejection.js";
+import { within } from "../options/deadline.js";
 
 /** The parts of a pool that closing has to end. */
 export interface PoolParts {
@@ -22,17 +23,10 @@ const GRACE_MS = 200;
 
 /** Closes in order, within `timeout` ms; then by force. */
 export async function closePool(parts: PoolParts, timeout: number): Promise<void> {
-  const timer = Promise.withResolvers<"late">();
-  const handle = setTimeout(() => timer.resolve("late"), timeout);
-  const orderly = closeInOrder(parts);
-  try {
-    if ((await Promise.race([orderly, timer.promise])) !== "late") return;
-  } finally {
-    clearTimeout(handle);
-  }
-  await within(ANSWER_MS, Promise.all([giveUp(parts.readers), giveUp(parts.writers)]));
+  if (await within(timeout, closeInOrder(parts))) return;
+  await within(ANSWER_MS, Promise.all([giveUp(parts.readers), giveUp(parts.writers)]), { ref: false });
   // A native call that does not return keeps its thread alive. close() does not wait for it.
-  await within(GRACE_MS, Promise.all([parts.readers.terminate(), parts.writers.terminate()]));
+  await within(GRACE_MS, Promise.all([parts.readers.terminate(), parts.writers.terminate()]), { ref: false });
 }
 
 /** Takes no further calls, and gives up those under way. Resolves when they are answered. */
@@ -41,14 +35,6 @@ async function giveUp(group: MemberGroup): Promise<void> {
   const closed = new ErrorReason(() => new ConnectionClosedError());
   for (const { channel } of group.members) channel.cancelAll(closed);
   await Promise.all(group.members.map(({ channel }) => channel.answered()));
-}
-
-/** Waits for `work`, at most `ms` milliseconds. */
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  const patience = Promise.withResolvers<void>();
-  const timer = setTimeout(patience.resolve, ms).unref();
-  await Promise.race([work, patience.promise]);
-  clearTimeout(timer);
 }
 
 async function closeInOrder({

@@ -3,7 +3,6 @@
  *
  * @module @sqlite-aio/core/drizzle
  */
-import { isPool } from "../session-pool.js";
 import {
   createTableRelationsHelpers,
   DefaultLogger,
@@ -19,6 +18,7 @@ import type { BatchItem, BatchResponse } from "drizzle-orm/batch";
 import { NoopCache } from "drizzle-orm/cache/core";
 import { BaseSQLiteDatabase, SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
 import { oneOf, requireObject } from "../../options/connect-options.js";
+import { hasMethods, isPool } from "../session-pool.js";
 import { DatabaseCache } from "./cache.js";
 import type { DrizzlePool } from "./migrator.js";
 import { SqliteAioSession } from "./session.js";
@@ -95,18 +95,13 @@ function checkConfig(config: DrizzleConfig<Record<string, unknown>>): void {
   const { casing, schema, logger, cache } = config;
   oneOf(casing ?? undefined, "casing", "snake_case", ["snake_case", "camelCase"]);
   if (typeof (schema ?? {}) !== "object") throw new TypeError('option "schema" must be an object');
-  if (typeof (logger ?? false) !== "boolean" && !has(logger, ["logQuery"]))
+  if (typeof (logger ?? false) !== "boolean" && !hasMethods(logger, ["logQuery"]))
     throw new TypeError('option "logger" must be a boolean or a logger');
-  if (!has(cache ?? NOTHING_KEPT, ["strategy", "get", "put", "onMutate"]))
+  if (!hasMethods(cache ?? NOTHING_KEPT, ["strategy", "get", "put", "onMutate"]))
     throw new TypeError('option "cache" must be a cache of drizzle-orm/cache/core');
 }
 
 const NOTHING_KEPT = new NoopCache();
-
-function has(value: unknown, methods: readonly string[]): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return methods.every((method) => typeof Reflect.get(value, method) === "function");
-}
 
 function schemaOf<TSchema extends Record<string, unknown>>(
   fullSchema: TSchema | undefined,

@@ -3,7 +3,6 @@
  *
  * @module @sqlite-aio/core/knex
  */
-import { isPool } from "../session-pool.js";
 import { once } from "node:events";
 import type { Writable } from "node:stream";
 import { types } from "node:util";
@@ -16,7 +15,7 @@ import {
   type LeaseLimit,
   refuseInsideTransaction,
 } from "../builder-connection.js";
-import type { SessionPool } from "../session-pool.js";
+import { isPool, type SessionPool } from "../session-pool.js";
 import { ClientPool, type CountedPool } from "./client-pool.js";
 import { insideTransaction, switchForeignKeys, type TableRebuild } from "./rebuild.js";
 import { endingStreams, refusingInVain, type Runner } from "./runner.js";

@@ -8,6 +8,7 @@ import { isCluster } from "../../pool/cluster/settings.js";
 import { type PoolOptions, resolvePoolOptions } from "../../pool/options.js";
 import { createPool } from "../../pool/create-pool.js";
 import { checkOptions, oneOf } from "../../options/connect-options.js";
+import { hasMethods } from "../session-pool.js";
 import { PrismaAdapter } from "./adapter.js";
 import { ADAPTER } from "./adapter-name.js";
 import type { TimestampFormat } from "./arguments.js";
@@ -103,9 +104,7 @@ export class PrismaSqliteAio implements SqlMigrationAwareDriverAdapterFactory {
 }
 
 function checkPool(pool: unknown): asserts pool is PrismaPool {
-  const calls = ["execute", "run", "exec", "transaction", "acquire", "close"] as const;
-  const given = pool as Partial<PrismaPool> | null | undefined;
-  if (given === null || given === undefined || !calls.every((call) => typeof given[call] === "function")) {
+  if (!hasMethods(pool, ["execute", "run", "exec", "transaction", "acquire", "close"])) {
     throw new TypeError('PrismaSqliteAio: "pool" must be a pool of createPool()');
   }
 }

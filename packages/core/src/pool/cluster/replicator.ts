@@ -3,7 +3,7 @@ import type { ReplicaSpec } from "@sqlite-aio/worker/wire";
 import { ConnectionClosedError, PrimaryError } from "../../errors/errors.js";
 import { isInstance } from "../../errors/is-instance.js";
 import type { ThreadOptions } from "../../options/connect-options.js";
-import type { Deadline } from "../../options/deadline.js";
+import { type Deadline, within } from "../../options/deadline.js";
 import { ReplicaThread } from "./replica-thread.js";
 
 /** The result of a `sync()`. */
@@ -302,17 +302,4 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms);
   });
-}
-
-/** Whether `work` ends within `ms`. */
-async function within(ms: number, work: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -260,6 +260,12 @@ export const CONNECTION = mutantsOf("packages/core/src", "packages/core/test/con
     tests: ["executemany-given-up", "/packages/core/test/options/deadline"],
   },
   {
+    what: "the timer of close() is not cleared",
+    find: "  } finally {\n    clearTimeout(timer);\n  }\n",
+    replace: "  } finally {\n  }\n",
+    tests: ["/packages/core/test/pool/left-behind"],
+  },
+  {
     what: "the timer of a timeout is not cleared",
     find: "      clearTimeout(timer);\n",
     replace: "",
