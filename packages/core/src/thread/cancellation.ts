@@ -142,10 +142,7 @@ export class Cancellation {
 
   /** Cancels everything that waits or runs, except essential calls. */
   cancelAll(reason: unknown): void {
-    for (const call of this.#pipeline.underWay) {
-      if (!call.essential) this.cancel(call, reason);
-      else if (call.begins) this.discourage(call);
-    }
+    for (const call of this.#pipeline.underWay) this.#cancelUnlessEssential(call, reason);
   }
 
   /**
@@ -172,9 +169,7 @@ export class Cancellation {
     const inside = ({ stage, sequence }: Call): boolean =>
       stage === Stage.SENT && isInside(this.#control, sequence);
     const call = this.#pipeline.underWay.find(inside);
-    if (call === undefined) return;
-    if (!call.essential) this.cancel(call, reason);
-    else if (call.begins) this.discourage(call);
+    if (call !== undefined) this.#cancelUnlessEssential(call, reason);
   }
 
   /** Interrupts the thread's statements repeatedly, until the returned function is called. */
@@ -196,6 +191,16 @@ export class Cancellation {
   /** Call it when the thread has ended. */
   stop(): void {
     clearInterval(this.#ticker);
+  }
+
+  /** An essential call goes on. One that begins a transaction stops waiting for its lock: then it has this reason. */
+  #cancelUnlessEssential(call: Call, reason: unknown): void {
+    if (call.essential && !call.begins) return;
+    if (!call.essential || call.stage !== Stage.SENT) this.cancel(call, reason);
+    else {
+      call.giveUp(reason);
+      this.#mark(call);
+    }
   }
 
   get #interruptible(): boolean {

@@ -296,6 +296,22 @@ describe("at the deadline of close()", () => {
     }
   });
 
+  it("a BEGIN that waits for another's lock, and one behind it, are told that the pool is closed", async () => {
+    const path = await temporaryPath();
+    const pool = await filled({}, path);
+    const other = openEngine(path);
+    other.exec("BEGIN IMMEDIATE");
+    const begun = outcomes([
+      pool.transaction(() => 1),
+      pool.transaction(() => 2),
+      pool.transaction(() => 3, { mode: "exclusive", retries: 5 }),
+    ]);
+    await until(() => pool.stats().threads[0]?.heldBy === "transaction()");
+    await pool.close({ timeout: 0 });
+    expect(await begun).toMatchObject([closed, closed, closed]);
+    other.exec("ROLLBACK");
+  });
+
   it("of 0 ms nothing is waited for", async () => {
     const pool = await filled();
     // Only the close ends these: a lease, and a call that waits for it.

@@ -223,9 +223,15 @@ export const THREAD = mutantsOf("packages/core/src/thread", "packages/core/test/
   },
   {
     what: "essential calls are cancelled by interrupt()",
-    find: "      if (!call.essential) this.cancel(call, reason);\n      else if (call.begins) this.discourage(call);\n    }\n  }",
-    replace: "      this.cancel(call, reason);\n    }\n  }",
+    find: "    if (call.essential && !call.begins) return;\n",
+    replace: "",
     tests: ["/packages/core/test/connection/cancel"],
+  },
+  {
+    what: "a BEGIN that waits for its lock does not know why it was given up",
+    find: "      call.giveUp(reason);\n      this.#mark(call);\n    }\n  }",
+    replace: "      this.#mark(call);\n    }\n  }",
+    tests: ["/packages/core/test/pool/close"],
   },
   {
     what: "calls that wait in the thread for too long are given up though they have begun",
