@@ -263,6 +263,14 @@ export function guard(
   token: Token,
   on: boolean,
 ): void;
+
+/**
+ * Makes the commit of a single statement fail if its caller has given it up: its number stands in word 1,035 of the
+ * control block of `@sqlite-aio/worker`, and it is marked there as cancelled. SQLite then rolls it back. Undefined ends
+ * that. Errors as {@link setAuthorizer}.
+ */
+export function guardCommits(token: Token, control: Int32Array | undefined): void;
+
 /** Changed rows, commits and rollbacks in the order in which they happened; see {@link recordEvents}. */
 export interface EventLog {
   readonly tables: [database: string, table: string][];

@@ -54,19 +54,22 @@ static void forget_environment(napi_env env, void *data, void *hint) {
   (void)hint;
   forget_functions(env);
   for (;;) {
-    napi_ref authorizer = NULL, guard = NULL;
+    napi_ref authorizer = NULL, guard = NULL, block = NULL;
     lock();
     Handle *h = handle_of(env);
     if (h) {
       authorizer = h->authorizer;
       guard = h->guard;
-      h->authorizer = h->guard = NULL;
+      block = h->block;
+      h->authorizer = h->guard = h->block = NULL;
+      h->control = (Control){NULL, NULL};
       h->env = NULL;
     }
     unlock();
     if (!h) return;
     if (authorizer) N(napi_delete_reference)(env, authorizer);
     if (guard) N(napi_delete_reference)(env, guard);
+    if (block) N(napi_delete_reference)(env, block);
   }
 }
 
@@ -96,6 +99,7 @@ EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   export_function(env, exports, "takeChanges", take_changes);
   export_function(env, exports, "markChanged", mark_changed);
   export_function(env, exports, "analyze", analyze);
+  export_function(env, exports, "guardCommits", guard_commits);
   export_function(env, exports, "recordEvents", record_events);
   export_function(env, exports, "takeEvents", take_events);
   export_function(env, exports, "limit", limit);

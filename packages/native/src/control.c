@@ -8,7 +8,7 @@ int read_control(napi_env env, napi_value block, Control *control) {
   *control = (Control){NULL, NULL};
   if (is_type(env, block, napi_undefined)) return 1;
   int32_t *words = typed_array(env, block, napi_int32_array, &length);
-  if (!words || length * sizeof *words < CONTROL_MARKS + CONTROL_RING) {
+  if (!words || length < CONTROL_WORDS) {
     wrong_type(env, "The control block must be an Int32Array over the whole of it");
     return 0;
   }
@@ -20,10 +20,30 @@ int read_sequence(napi_env env, napi_value value, double *sequence) {
   return read_count(env, value, INT32_MAX, "sequence must be a number", sequence);
 }
 
+static int is_marked(const Control *control, uint32_t sequence) {
+  return __atomic_load_n(&control->marks[sequence & (CONTROL_RING - 1)], __ATOMIC_SEQ_CST) != 0;
+}
+
 int is_cancelled(const Control *control, uint32_t sequence) {
   if (!control->words) return 0;
-  if (__atomic_load_n(&control->marks[sequence & (CONTROL_RING - 1)], __ATOMIC_SEQ_CST)) return 1;
-  return load(&control->words[CONTROL_STOPPED]) != 0;
+  return is_marked(control, sequence) || load(&control->words[CONTROL_STOPPED]) != 0;
+}
+
+int is_given_up(const Control *control, uint32_t sequence) {
+  if (!control->words || load(&control->words[CONTROL_GROUP]) > 0) return 0;
+  /* The main side stores the mark before it loads this word. */
+  __atomic_store_n(&control->words[CONTROL_GROUP], -(int32_t)sequence, __ATOMIC_SEQ_CST);
+  return is_marked(control, sequence);
+}
+
+void no_answer_tells(const Control *control) {
+  if (control->words && load(&control->words[CONTROL_GROUP]) < 0)
+    __atomic_store_n(&control->words[CONTROL_GROUP], 0, __ATOMIC_SEQ_CST);
+}
+
+int is_given_up_alone(const Control *control) {
+  uint32_t sequence = control->words ? (uint32_t)load(&control->words[CONTROL_ALONE]) : 0;
+  return sequence != 0 && is_given_up(control, sequence);
 }
 
 int begin_operation(const Control *control, uint32_t sequence) {

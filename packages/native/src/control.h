@@ -2,7 +2,7 @@
    and a test of that package compares the two. */
 #ifndef SQLITE_AIO_CONTROL_H
 #define SQLITE_AIO_CONTROL_H
-#include "handles.h"
+#include "platform.h"
 
 enum {
   CONTROL_RUNNING = 0,      /* the latest operation that began */
@@ -11,7 +11,10 @@ enum {
   CONTROL_ENDED = 4,        /* the latest operation that ended */
   CONTROL_INTERRUPTS = 5,   /* number of interrupts sent */
   CONTROL_MARKS = 40,       /* offset of the marks of cancelled operations, in bytes */
-  CONTROL_RING = 4096       /* number of marks */
+  CONTROL_RING = 4096,      /* number of marks */
+  CONTROL_GROUP = 1034,     /* above zero: a group that can be rolled back; below zero: from here on an answer tells */
+  CONTROL_ALONE = 1035,     /* the operation that commits by itself, 0 for none */
+  CONTROL_WORDS = 1036
 };
 
 typedef struct {
@@ -29,6 +32,13 @@ int is_cancelled(const Control *control, uint32_t sequence);
 int begin_operation(const Control *control, uint32_t sequence);
 /* Marks the operation as ended. */
 void end_operation(const Control *control, uint32_t sequence);
+/* Call it when the operation has written, before it ends. Whether its caller has given it up; from here on only its
+   answer tells what has become of it. The members of a group are looked at before the group's COMMIT. */
+int is_given_up(const Control *control, uint32_t sequence);
+/* The same for the operation that commits by itself. 0 if there is none. */
+int is_given_up_alone(const Control *control);
+/* Call it before the next operation begins. */
+void no_answer_tells(const Control *control);
 /* False if an interrupt was sent since `before` was read, or is on its way. */
 int undisturbed(const Control *control, int32_t before);
 int32_t interrupts_sent(const Control *control);

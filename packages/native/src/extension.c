@@ -15,10 +15,12 @@ static void drop_handle(void *pointer) {
   forget_end(h);
   remove_handle(h);
   free_events(h);
+  h->control = (Control){NULL, NULL};
   stop_tracking(h);
   sqlite3_set_authorizer(h->db, NULL, NULL);
   replace_reference(h, NULL, &h->authorizer, NULL);
   replace_reference(h, NULL, &h->guard, NULL);
+  replace_reference(h, NULL, &h->block, NULL);
   free_scratch(h);
   free(h);
 }

@@ -96,6 +96,6 @@ void replace_reference(Handle *h, napi_env env, napi_ref *field, napi_ref refere
   if (before && same_thread(h->owner, this_thread())) N(napi_delete_reference)(h->env, before);
   lock();
   *field = reference;
-  h->env = reference ? env : h->authorizer || h->guard ? h->env : NULL;
+  h->env = reference ? env : h->authorizer || h->guard || h->block ? h->env : NULL;
   unlock();
 }

@@ -1,6 +1,7 @@
 /* The open handles. JavaScript names them by tokens, and a token never names another handle later. */
 #ifndef SQLITE_AIO_HANDLES_H
 #define SQLITE_AIO_HANDLES_H
+#include "control.h"
 #include "tables.h"
 
 typedef struct Statement Statement;
@@ -25,8 +26,9 @@ typedef struct {
   double stops_with;    /* number of the environment that ends its statements, 0 for none; protected by the mutex */
   uint64_t loaded;      /* position of the latest load of the extension into it, among all loads */
 
-  napi_env env;         /* the environment of `authorizer` and `guard` */
+  napi_env env;         /* the environment of the references */
   napi_ref authorizer;  /* NULL while `authorizing` after its environment has ended: then everything is denied */
+  napi_ref block;       /* keeps the memory of `control` */
   napi_ref guard;       /* a function that calls the engine's addon, which calls run_guarded() */
   int authorizing, asking, dropping;
 
@@ -37,6 +39,7 @@ typedef struct {
   uint32_t limit;
   Table *pending, *committed;
   EventLog *events;         /* NULL unless events are recorded */
+  Control control;          /* tells the commit hook what its caller has given up */
 
   Statement **statements;
   uint32_t statement_count; /* number of places */

@@ -99,6 +99,8 @@ static void on_update(void *pointer, int action, const char *database, const cha
 
 static int on_commit(void *pointer) {
   Handle *h = pointer;
+  /* SQLite rolls back then, and the statement fails. */
+  if (is_given_up_alone(&h->control)) return 1;
   if (h->tracking) track_commit(h);
   if (h->events) {
     end_commit(h, h->events);
@@ -122,7 +124,7 @@ void install_hooks(Handle *h) {
   ENGINE_OF(h);
   int wanted = h->tracking || h->events;
   sqlite3_update_hook(h->db, wanted ? on_update : NULL, h);
-  sqlite3_commit_hook(h->db, wanted ? on_commit : NULL, h);
+  sqlite3_commit_hook(h->db, wanted || h->control.words ? on_commit : NULL, h);
   sqlite3_rollback_hook(h->db, wanted ? on_rollback : NULL, h);
 }
 
@@ -134,6 +136,23 @@ void free_events(Handle *h) {
   free(log->events);
   free(log->versions);
   free(log);
+}
+
+/* (token, control block or undefined): the commit of a statement whose caller has given it up fails. */
+napi_value guard_commits(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  double token;
+  Control control;
+  napi_ref block = NULL;
+  if (!read_arguments(env, info, 2, arguments, &token)) return NULL;
+  if (!read_control(env, arguments[1], &control)) return NULL;
+  Handle *h = own_handle(env, token);
+  if (!h) return NULL;
+  if (control.words && N(napi_create_reference)(env, arguments[1], 1, &block) != napi_ok) return out_of_memory(env);
+  h->control = control;
+  replace_reference(h, env, &h->block, block);
+  install_hooks(h);
+  return NULL;
 }
 
 napi_value record_events(napi_env env, napi_callback_info info) {

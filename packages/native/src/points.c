@@ -136,6 +136,11 @@ static void run_write(Handle *h, Points *p, Statement *s, int mode, int *code) {
     note_failure(h, &p->work.failure, *code);
     return;
   }
+  if (is_given_up(&p->control, p->sequence)) {
+    *code = SQLITE_INTERRUPT;
+    note_own_failure(&p->work.failure, *code, "interrupted");
+    return;
+  }
   p->stepped = 0;
   head(p, p->cell, POINT_WROTE, sqlite3_total_changes64(h->db) == before ? 0 : (double)sqlite3_changes64(h->db));
   put_integer(p, p->cell + POINT_SECOND, sqlite3_last_insert_rowid(h->db), mode);
@@ -210,6 +215,7 @@ static void run_all(Handle *h, Work *work) {
   p->now = milliseconds();
   p->until += p->now;
   while (p->done < p->count && p->room - p->cell >= POINT_CELLS) {
+    no_answer_tells(&p->control);
     if (!begin_operation(&p->control, p->sequence)) return;
     const size_t at = p->at, byte_at = p->byte_at;
     int well = run_point(h, p);

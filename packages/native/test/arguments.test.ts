@@ -61,6 +61,11 @@ it.each<[string, (token: number) => unknown, string]>([
     "The control block must be an Int32Array",
   ],
   [
+    "a control block for commits that is none",
+    (token) => native.guardCommits(token, new Int32Array(1035)),
+    "The control block must be an Int32Array",
+  ],
+  [
     "memory for rows that is none",
     (token) => native.rows(token, 1, 1, 1, 0, false, undefined, undefined, new Int32Array(8) as never),
     "into must be a Uint8Array at a multiple of 8",

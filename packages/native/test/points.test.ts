@@ -327,14 +327,37 @@ test("the control block says what is running, and a cancelled operation is not b
 test("the companion and the worker agree on where what is in the control block", () => {
   const header = readFileSync(new URL("../src/control.h", import.meta.url), "utf8");
   const constant = (name: string): number => Number(new RegExp(`${name} = (\\d+)`).exec(header)![1]);
-  const { cancelled } = wire.openControl(wire.createControl());
+  const { cancelled, group, block } = wire.openControl(wire.createControl());
   expect(constant("CONTROL_MARKS")).toBe(cancelled.byteOffset);
   expect(constant("CONTROL_RING")).toBe(cancelled.length);
+  expect(constant("CONTROL_GROUP")).toBe(group.byteOffset / 4);
+  expect(constant("CONTROL_ALONE")).toBe(group.byteOffset / 4 + 1);
+  expect(constant("CONTROL_WORDS")).toBe(block.length);
   const worker = readFileSync(new URL("../../worker/src/wire/control-block.ts", import.meta.url), "utf8");
   for (const name of ["RUNNING", "INTERRUPTING", "STOPPED", "ENDED", "INTERRUPTS"]) {
     const place = Number(new RegExp(`^const ${name} = (\\d+);`, "m").exec(worker)![1]);
     expect(constant(`CONTROL_${name}`), name).toBe(place);
   }
+});
+
+test("a write that was given up before its end stops the others, unless a group looks later", () => {
+  using handle = open();
+  handle.db.exec("create table t (a); begin");
+  const { block, cancelled, group } = wire.openControl(wire.createControl());
+  handle.db.function("mark", {}, (value: number) => {
+    if (value === 2) cancelled[6] = 1;
+    return value;
+  });
+  native.guard(handle.db, handle.token, true);
+  const { id } = native.prepare(handle.token, "insert into t values (mark(?))")!;
+  const points = [1, 2, 3].map((value) => ({ id, limit: 0, values: [value] }));
+  const stopped = new Run(handle.token, points, block, 5);
+  expect([stopped.done, stopped.code, stopped.stepped]).toEqual([1, "SQLITE_INTERRUPT", true]);
+  expect(group[0]).toBe(-6);
+  cancelled[6] = 0;
+  group[0] = 5;
+  expect(new Run(handle.token, points, block, 5).done).toBe(3);
+  expect(group[0]).toBe(5);
 });
 
 test("what is no input is refused", () => {

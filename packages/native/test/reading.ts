@@ -7,7 +7,11 @@ interface Wire {
   blockFlags(block: ArrayBuffer): number;
   blockRows(block: ArrayBuffer): number;
   createControl(): SharedArrayBuffer;
-  openControl(control: SharedArrayBuffer): { readonly block: Int32Array; readonly cancelled: Uint8Array };
+  openControl(control: SharedArrayBuffer): {
+    readonly block: Int32Array;
+    readonly cancelled: Uint8Array;
+    readonly group: Int32Array;
+  };
   encodePacket(rows: unknown[][], columns: number, mode: string, transfer: ArrayBuffer[]): unknown[];
 }
 

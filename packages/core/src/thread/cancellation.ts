@@ -18,7 +18,7 @@ import type { Pipeline } from "./pipeline.js";
 
 /** If an interrupt has not stopped a statement after this many ms, its caller is rejected and the statement goes on. */
 const STUBBORN_MS = 100;
-/** The same for a statement that may write: longer, because its caller would not learn whether it did. */
+/** The same for a call that may keep what it does: longer, because its caller would not learn whether it did. */
 const STUBBORN_WRITE_MS = 2000;
 
 /** A statement that delays the others in its group for one to two times this many ms is interrupted. */
@@ -53,8 +53,7 @@ export class Cancellation {
     if (call.stage === Stage.SENT) {
       const never = this.#mark(call);
       if (never && (this.#interruptible || !isInside(this.#control, call.sequence))) call.reject(reason);
-      else if (!this.#interruptible && (never || !this.#tells(call)))
-        call.abandon(this.#losesTransaction(call) ? withRollback(reason) : reason);
+      else if (!this.#interruptible && (never || !this.#tells(call))) this.#abandon(call, reason);
       else if (call.givenUp === null) {
         call.giveUp(reason);
         this.#interrupt(call, performance.now());
@@ -219,12 +218,16 @@ export class Cancellation {
     if (call.finished) return;
     interruptInside(this.#control, call.sequence, () => native?.interrupt(this.#token));
     const waited = performance.now() - since;
-    const stubborn = waited > (onlyReads(call) ? STUBBORN_MS : STUBBORN_WRITE_MS);
-    if (stubborn && !call.settled && !isCommitting(this.#control, call.sequence)) {
-      // The thread is not in SQLite, but in a user function, or in a call that ignores interrupts.
-      call.abandon(call.givenUp?.reason);
-    }
+    const stubborn = waited > (keepsNothing(call) ? STUBBORN_MS : STUBBORN_WRITE_MS);
+    // If it is running, the thread is not in SQLite, but in a user function, or in a call that ignores interrupts.
+    if (stubborn && !call.settled && (onlyReads(call) || !this.#tells(call)))
+      this.#abandon(call, call.givenUp?.reason);
     setTimeout(() => this.#interrupt(call, since), Math.min(20, 1 + waited / 4));
+  }
+
+  /** Rejects a call that the thread goes on running: nothing that it does is kept, if it can be undone. */
+  #abandon(call: Call, reason: unknown): void {
+    call.abandon(this.#losesTransaction(call) ? withRollback(reason) : reason);
   }
 
   /** Whether the answer of a call that has begun is on its way or will be soon, and says if it has written. */
@@ -247,6 +250,11 @@ export class Cancellation {
 /** It begins or ends a transaction, which nothing undoes. */
 function controls(call: Call): boolean {
   return call.code === Op.CONTROL || (call.statement !== null && call.statement.facts.transaction !== null);
+}
+
+/** The thread undoes what a call writes that was given up. */
+function keepsNothing(call: Call): boolean {
+  return onlyReads(call) || (call.code === Op.QUERY && call.statement?.facts.undoable === true);
 }
 
 function onlyReads(call: Call): boolean {

@@ -51,9 +51,10 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
   });
 
   it.each([
-    ["a read", 100, "SELECT hold(?)"],
-    ["a write", 2000, "INSERT INTO t SELECT hold(?)"],
-  ])("%s that cannot be stopped keeps its caller for %i ms", async (_, limit, sql) => {
+    ["a read", 100, "execute", "SELECT hold(?)"],
+    ["a write, which is undone,", 100, "execute", "INSERT INTO t SELECT hold(?)"],
+    ["a script, which keeps what is done,", 2000, "executescript", "INSERT INTO t SELECT hold(?)"],
+  ] as const)("%s that cannot be stopped keeps its caller for %i ms", async (_, limit, call, sql) => {
     const db = await open(":memory:", { isolationLevel: null });
     await db.execute("CREATE TABLE t (a)");
     const held = await holds(db);
@@ -61,7 +62,10 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
     const controller = new AbortController();
     let told: unknown = null;
     const { signal } = controller;
-    const outcome = rejection(db.execute(sql, [held.name(0)], { signal })).then((error) => (told = error));
+    const text = sql.replace("?", `'${held.name(0)}'`);
+    const running =
+      call === "execute" ? db.execute(text, [], { signal }) : db.executescript(text, { signal });
+    const outcome = rejection(running).then((error) => (told = error));
     await held.entered(0);
     controller.abort(reason);
     vi.advanceTimersByTime(limit);

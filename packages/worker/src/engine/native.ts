@@ -16,6 +16,7 @@ export interface Native {
   trackChanges(token: number, on: boolean, rowidLimit?: number): void;
   takeChanges(token: number): { database: string; table: string; rowids: bigint[] | null }[] | null;
   markChanged(token: number, database: string, table: string): void;
+  guardCommits(token: number, control: Int32Array | undefined): void;
   recordEvents(token: number, what: number): void;
   takeEvents(
     token: number,

@@ -113,6 +113,7 @@ export class Session implements SessionParts {
     await configureHandle(db, options);
     const token = attachNative(db);
     this.handle.attached(token);
+    if (token !== 0) native!.guardCommits(token, this.#control.block);
     this.#control.token[0] = token;
     this.#definitions.attached(db, token, options.setup !== null);
     for (const definition of options.functions) await this.define(definition);

@@ -1,6 +1,7 @@
 import type { Operation } from "../handle/operation.js";
 import type { SessionParts } from "../handle/session-parts.js";
-import { answerTells, type Control, isMarked, openGroup } from "../wire/control-block.js";
+import { LOCK_CODES } from "../engine/lock-codes.js";
+import { answerTells, commitsAlone, type Control, isMarked, openGroup } from "../wire/control-block.js";
 import { codeOf, UsageError } from "../wire/fault.js";
 import { Flag, Mode, Op } from "../wire/protocol.js";
 import type { OwnTransaction } from "./own-transaction.js";
@@ -9,20 +10,24 @@ import type { OwnTransaction } from "./own-transaction.js";
 const Ends = {
   /** It is no write, or cannot be undone. */
   NOTHING: 0,
-  /** It is committed at once, and its caller learns that. */
-  TELLS: 1,
+  /** SQLite commits it, and asks the native companion before. */
+  GUARDED: 1,
   /** It runs in the caller's transaction. */
   CALLERS: 2,
   /** It runs in a transaction of the driver's. */
   OWN: 3,
 } as const;
 
+/** It has ended, but its caller had given it up before. */
+class GivenUp extends UsageError {}
+
 type LoneWriteParts = Pick<SessionParts, "handle" | "cursors" | "counts">;
 
 /**
- * A write that runs by itself and whose caller may give it up meanwhile. Without the native companion nothing can stop
- * the statement, so it is undone at its end: in a transaction with all of that transaction, as SQLite does when it
- * interrupts a write. From its commit on, only its answer tells its caller what happened.
+ * A write that runs by itself and whose caller may give it up meanwhile. It may end nevertheless: without the native
+ * companion nothing can stop it, and with it nothing can while a function of the caller's runs. So it is undone at its
+ * end: in a transaction with all of that transaction, as SQLite does when it interrupts a write. From its commit on, only
+ * its answer tells its caller what happened.
  */
 export class LoneWrite {
   readonly #session: LoneWriteParts;
@@ -46,7 +51,9 @@ export class LoneWrite {
   begin(operation: Operation): void {
     this.#committing = false;
     this.#ends = this.#endsOf(operation);
-    if (this.#ends < Ends.CALLERS) return;
+    if (this.#ends === Ends.GUARDED) commitsAlone(this.#control, operation.sequence);
+    if (this.#ends < Ends.CALLERS || this.#session.handle.token !== 0) return;
+    // The main side need not wait to learn that nothing will be kept.
     openGroup(this.#control, operation.sequence);
     this.#total = this.#session.counts.total();
     this.#refuseGivenUp(operation);
@@ -57,15 +64,32 @@ export class LoneWrite {
   end(operation: Operation): void {
     const ends = this.#ends;
     if (ends === Ends.NOTHING) return;
+    if (ends === Ends.GUARDED) commitsAlone(this.#control, 0);
     answerTells(this.#control, operation.sequence);
-    if (ends !== Ends.TELLS) this.#refuseGivenUp(operation);
+    if (ends !== Ends.GUARDED) this.#refuseGivenUp(operation);
     this.#committing = true;
     if (ends === Ends.OWN) this.#own.commit(operation.sequence, false);
     this.#ends = Ends.NOTHING;
   }
 
+  /** Call it when the companion has stopped at a write in the caller's transaction, which may have ended all the same. */
+  stoppedInTransaction({ sequence, statement }: Operation): void {
+    if (!statement!.readonly && isMarked(this.#control, sequence)) this.#own.rollBack();
+  }
+
   #refuseGivenUp({ sequence }: Operation): void {
-    if (isMarked(this.#control, sequence)) throw new UsageError("SQLITE_INTERRUPT", "interrupted");
+    if (isMarked(this.#control, sequence)) throw new GivenUp("SQLITE_INTERRUPT", "interrupted");
+  }
+
+  /**
+   * Whether the operation was given up, and all that its transaction did is undone. With the companion SQLite has done
+   * that, unless the operation has ended, or waited for a lock.
+   */
+  #isUndone({ sequence }: Operation, error: unknown): boolean {
+    if (!isMarked(this.#control, sequence)) return false;
+    if (this.#session.handle.token === 0 || error instanceof GivenUp) return true;
+    const code = codeOf(error);
+    return code !== "SQLITE_INTERRUPT" && !LOCK_CODES.has(code);
   }
 
   /**
@@ -77,9 +101,10 @@ export class LoneWrite {
   failed(operation: Operation, error: unknown): boolean {
     const ends = this.#ends;
     this.#ends = Ends.NOTHING;
+    if (ends === Ends.GUARDED) commitsAlone(this.#control, 0);
     if (ends < Ends.CALLERS) return false;
-    answerTells(this.#control, operation.sequence);
-    const givenUp = isMarked(this.#control, operation.sequence);
+    if (this.#session.handle.token === 0) answerTells(this.#control, operation.sequence);
+    const givenUp = this.#isUndone(operation, error);
     const own = ends === Ends.OWN;
     const again = own && !givenUp && codeOf(error).startsWith("SQLITE_CONSTRAINT");
     if (again) this.#bare = operation;
@@ -111,8 +136,8 @@ export class LoneWrite {
     if (code !== Op.QUERY || cursor !== null || mode === Mode.DESCRIBE || !statement!.facts.undoable)
       return Ends.NOTHING;
     const { token, inTransaction } = this.#session.handle;
-    if (token !== 0) return statement!.facts.returns && !inTransaction ? Ends.TELLS : Ends.NOTHING;
     if (inTransaction || (statement!.facts.begins && (flags & Flag.BEGIN) !== 0)) return Ends.CALLERS;
-    return (flags & (Flag.IN_TRANSACTION | Flag.READ_ONLY)) === 0 ? Ends.OWN : Ends.NOTHING;
+    if ((flags & (Flag.IN_TRANSACTION | Flag.READ_ONLY)) !== 0) return Ends.NOTHING;
+    return token === 0 ? Ends.OWN : Ends.GUARDED;
   }
 }

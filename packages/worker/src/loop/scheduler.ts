@@ -302,6 +302,7 @@ export class Scheduler {
     // The operation waits for the lock when it runs by itself.
     const locked = failed !== null && LOCK_CODES.has(codeOf(error));
     if (failed !== null && !locked) {
+      if (open) this.#loneWrite.stoppedInTransaction(failed);
       this.#failed(failed, error);
       answered++;
     }

@@ -25,6 +25,11 @@ const INTERRUPTS = 5;
  * the companion relies on the positions before it.
  */
 const GROUP = 0;
+/**
+ * Number of the operation that runs now and commits by itself; zero if there is none. The companion looks in SQLite's
+ * commit hook whether it was marked meanwhile.
+ */
+const ALONE = 1;
 
 /** The sides of a connection, each by the word that counts its posted messages. */
 export const Side = { MAIN: 6, THREAD: 7 } as const;
@@ -41,7 +46,7 @@ export interface Control {
 }
 
 export function createControl(): SharedArrayBuffer {
-  return new SharedArrayBuffer(WORDS * 4 + TOKEN_BYTES + RING + 4);
+  return new SharedArrayBuffer(WORDS * 4 + TOKEN_BYTES + RING + 8);
 }
 
 export function openControl(block: SharedArrayBuffer): Control {
@@ -50,7 +55,7 @@ export function openControl(block: SharedArrayBuffer): Control {
     block: new Int32Array(block),
     token: new Float64Array(block, WORDS * 4, 1),
     cancelled: new Uint8Array(block, WORDS * 4 + TOKEN_BYTES, RING),
-    group: new Int32Array(block, WORDS * 4 + TOKEN_BYTES + RING, 1),
+    group: new Int32Array(block, WORDS * 4 + TOKEN_BYTES + RING, 2),
   };
 }
 
@@ -111,6 +116,14 @@ export function commitGroup(control: Control): void {
  */
 export function answerTells(control: Control, sequence: number): void {
   Atomics.store(control.group, GROUP, -sequence);
+}
+
+/**
+ * Thread: operation `sequence` commits by itself, with the companion; 0: it has ended. Before the commit the companion
+ * does what {@link answerTells} does, and refuses the commit if the operation is marked.
+ */
+export function commitsAlone(control: Control, sequence: number): void {
+  Atomics.store(control.group, ALONE, sequence);
 }
 
 /** Thread: the operations that run now belong to no group. */

@@ -119,13 +119,13 @@ export const PROMISES = mutantsOf("packages", "packages/core/test", [
   },
   {
     file: "core/src/thread/cancellation.ts",
-    what: "the caller of a read that cannot be stopped waits for as long as that of a write",
+    what: "the caller of a statement that cannot be stopped waits for as long as that of a script",
     find: "const STUBBORN_MS = 100;",
     replace: "const STUBBORN_MS = 2000;",
     tests: ["connection/native-interrupt", "connection/cancel"],
   },
   {
-    what: "the caller of a write that cannot be stopped waits no longer than that of a read",
+    what: "the caller of a script that cannot be stopped waits no longer than that of a read",
     find: "const STUBBORN_WRITE_MS = 2000;",
     replace: "const STUBBORN_WRITE_MS = 100;",
     tests: ["connection/native-interrupt", "connection/cancel"],

@@ -217,8 +217,8 @@ export const THREAD = mutantsOf("packages/core/src/thread", "packages/core/test/
   },
   {
     what: "a statement that cannot be stopped keeps its caller",
-    find: "      call.abandon(call.givenUp?.reason);\n    }\n    setTimeout",
-    replace: "    }\n    setTimeout",
+    find: "    if (stubborn && !call.settled && (onlyReads(call) || !this.#tells(call)))\n      this.#abandon(call, call.givenUp?.reason);\n",
+    replace: "",
     tests: ["/packages/core/test/pool/stuck", "/packages/core/test/connection/cancel"],
   },
   {

@@ -110,9 +110,21 @@ export const WORKER_LOOP = mutantsOf("packages/worker/src", "packages/worker/tes
   {
     file: "loop/lone-write.ts",
     what: "without the companion, a write that is given up while it runs is committed",
-    find: "    if (ends !== Ends.TELLS) this.#refuseGivenUp(operation);\n",
+    find: "    if (ends !== Ends.GUARDED) this.#refuseGivenUp(operation);\n",
     replace: "",
     tests: [`${CORE}/pool/without-native`],
+  },
+  {
+    what: "with the companion, a write that ends after it was given up is committed",
+    find: "    if (this.#ends === Ends.GUARDED) commitsAlone(this.#control, operation.sequence);\n",
+    replace: "",
+    tests: [`${CORE}/pool/given-up-write`],
+  },
+  {
+    what: "a quick write that ends after it was given up stays in its transaction",
+    find: "    if (!statement!.readonly && isMarked(this.#control, sequence)) this.#own.rollBack();\n",
+    replace: "",
+    tests: [`${CORE}/pool/given-up-write`],
   },
   {
     what: "the transaction of a write that is given up goes on with a part of it",
