@@ -296,7 +296,7 @@ export class MemberGroup {
 
   /** It has run its call longer than quick calls take, and other members exist. */
   #isSlow(member: Member): boolean {
-    return !this.#single && member.channel.busyMs > SLOW_MS;
+    return !this.#single && member.busyFor(SLOW_MS);
   }
 
   /**

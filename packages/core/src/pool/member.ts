@@ -9,6 +9,7 @@ import {
   ProgrammingError,
   WorkerCrashedError,
 } from "../errors/errors.js";
+import { now } from "../thread/event-loop.js";
 import { isInstance } from "../errors/is-instance.js";
 import type { PoolFunction, PoolFunctions } from "./functions.js";
 import type { ResolvedPoolOptions } from "./options.js";
@@ -58,6 +59,8 @@ export class Member {
   #progress: Progress | null = null;
   /** Called when a lease is ended by force. */
   onRevoke: ((reason: Error) => void) | null = null;
+  /** See {@link busyFor}. */
+  #notBusyUntil = 0;
   /** Above zero while it is prepared for the next caller. */
   #resting = 0;
   /** The thread's number counter when the present lease began. */
@@ -123,6 +126,18 @@ export class Member {
     if (holder === null) return `runs ${this.load} calls`;
     const { place, since, what } = holder;
     return `is held by ${what}${place === undefined ? "" : ` at ${place}`} for ${Math.round(performance.now() - since)} ms`;
+  }
+
+  /**
+   * Whether it has run its present call for more than `ms` milliseconds. The thread is asked only when that may have come
+   * true: the words that it stores for each call are in the cache of its core.
+   */
+  busyFor(ms: number): boolean {
+    const at = now();
+    if (at < this.#notBusyUntil) return false;
+    const { busyMs } = this.channel;
+    this.#notBusyUntil = at + ms - busyMs;
+    return busyMs > ms;
   }
 
   /** Counts a call until the thread has finished it. */

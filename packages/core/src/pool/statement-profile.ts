@@ -34,6 +34,10 @@ export class Profile implements Want {
   /** A reader refused it because it writes. */
   writes = false;
   #cost = Number.POSITIVE_INFINITY;
+  #longest = 0;
+  #latest = Number.NaN;
+  /** What {@link cost} has to be at least after the latest run. */
+  #lasting = 0;
 
   /** Throws if `sql` cannot be a statement. */
   constructor(sql: string) {
@@ -43,7 +47,10 @@ export class Profile implements Want {
     this.parameters = facts.parameters;
   }
 
-  /** The longest recent run in milliseconds; infinite before the first run. */
+  /**
+   * The longest recent run in milliseconds, or the longest but one if it is quick; infinite before the first run. A
+   * single quick run that took longer has lost its core for a moment.
+   */
   get cost(): number {
     return this.#cost;
   }
@@ -57,9 +64,13 @@ export class Profile implements Want {
     return isQuick(this.#cost) ? "quick" : "idle";
   }
 
-  /** Notes how long a call took. */
+  /** Notes how long a call took. Calls that were answered together have one average, which counts once. */
   spent(ms: number): void {
-    this.#cost = this.#cost === Number.POSITIVE_INFINITY ? ms : Math.max(ms, this.#cost * 0.8);
+    const first = this.#cost === Number.POSITIVE_INFINITY;
+    if (ms !== this.#latest) this.#lasting = first || !isQuick(ms) ? ms : Math.min(ms, this.#longest);
+    this.#latest = ms;
+    this.#cost = first ? ms : Math.max(this.#lasting, this.#cost * 0.8);
+    this.#longest = Math.max(ms, this.#longest * 0.8);
   }
 }
 

@@ -296,7 +296,9 @@ export class Pipeline {
       this.#host.broken(error as Error);
       return;
     }
-    this.#flush();
+    // The callers that have their answers now may ask again. A frame of the few that wait would keep them apart for good.
+    if (this.#calls > 0 && !this.#streaming && this.#queue.length > 0) this.#schedule();
+    else this.#flush();
   }
 
   #read(reply: Reply): void {

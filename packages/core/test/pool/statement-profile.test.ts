@@ -35,6 +35,22 @@ describe("what a pool knows of a text", () => {
     expect(profile.cost).toBe(0.1);
   });
 
+  it("is as quick as before after one run that took longer, and not after two", () => {
+    const profile = new StatementProfiles(10).get("SELECT 1");
+    for (const ms of [0.002, 0.003, 0.002, 0.003]) profile.spent(ms);
+    expect(profile.cost).toBeLessThan(0.0031);
+    // Calls that were answered together have one average.
+    for (let i = 0; i < 32; i++) profile.spent(0.9);
+    expect(profile.cost).toBeLessThan(0.0031);
+    for (const ms of [0.002, 0.8]) profile.spent(ms);
+    expect(profile.cost).toBeGreaterThan(0.5);
+    for (let i = 0; i < 40; i++) profile.spent(i % 2 === 0 ? 0.002 : 0.003);
+    expect(profile.cost).toBeLessThan(0.0031);
+    // It is slow at once if it is too slow to be joined.
+    profile.spent(2);
+    expect(profile.need).toBe("idle");
+  });
+
   it("is remembered for as many texts as there may be, those used of late the longest", () => {
     const profiles = new StatementProfiles(3);
     profiles.get("SELECT 0").writes = true;

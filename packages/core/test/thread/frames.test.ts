@@ -1,26 +1,30 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { AdaptiveSpin, Answer, createControl, Op, openControl } from "@sqlite-aio/worker/wire";
 import type { Reply } from "@sqlite-aio/worker/wire";
 import { expect, it } from "vitest";
 import { Call } from "../../dist/thread/call.js";
 import { Pipeline } from "../../dist/thread/pipeline.js";
 
-/** A pipeline whose frames are cloned as they would be posted, and collected. */
-function pipeline(): {
+/** A pipeline whose frames are cloned as they would be posted, and collected. `answer` answers the oldest. */
+function pipeline(answers: "at once" | "when told" = "at once"): {
   pipe: Pipeline;
   frames: unknown[][];
   broken: Error[];
   held: () => number;
+  answer: () => Promise<void>;
 } {
   const frames: unknown[][] = [];
   const broken: Error[] = [];
+  const waiting: (() => void)[] = [];
   let held = 0;
   const host = {
     control: openControl(createControl()),
     closures: null as never,
     run: (frame: unknown[]) => {
       frames.push(structuredClone(frame));
-      const answers = frame.filter(Array.isArray).flatMap(() => [Answer.VALUE, null]);
-      return Promise.resolve([0, 0, 0, ...answers] as Reply);
+      const reply = [0, 0, 0, ...frame.filter(Array.isArray).flatMap(() => [Answer.VALUE, null])] as Reply;
+      if (answers === "at once") return Promise.resolve(reply);
+      return new Promise<Reply>((resolve) => waiting.push(() => resolve(reply)));
     },
     mailbox: { look: () => false, looking: false },
     spin: new AdaptiveSpin(),
@@ -28,7 +32,11 @@ function pipeline(): {
     unhold: () => void held--,
     broken: (error: Error) => void broken.push(error),
   };
-  return { pipe: new Pipeline(host, 10), frames, broken, held: () => held };
+  const answer = async (): Promise<void> => {
+    waiting.shift()!();
+    await nextTurn();
+  };
+  return { pipe: new Pipeline(host, 10), frames, broken, held: () => held, answer };
 }
 
 const method = (...args: unknown[]): Call => new Call(Op.CALL, null, ["x", args, 0]);
@@ -85,4 +93,33 @@ it("a call that is withdrawn before it is sent is not sent, and keeps nothing al
   // It has been sent, and is nothing to withdraw any more.
   pipe.withdraw(other);
   expect(held()).toBe(0);
+});
+
+it("callers that were answered share a frame with those that wait, as long as the thread has another", async () => {
+  const { pipe, frames, answer } = pipeline("when told");
+  const args = (): unknown[] =>
+    frames.map((frame) => frame.filter(Array.isArray).map(([arg]) => arg as unknown));
+  const caller = async (name: string): Promise<void> => {
+    for (let i = 1; i <= 2; i++) {
+      const call = method(`${name}${i}`);
+      pipe.send(call);
+      await call.promise;
+    }
+  };
+  const callers: Promise<void>[] = [];
+  for (const name of ["a", "b", "c"]) {
+    callers.push(caller(name));
+    await nextTurn();
+  }
+  // Two frames are under way, and the third caller waits.
+  expect(args()).toEqual([["a1"], ["b1"]]);
+  await answer();
+  expect(args()).toEqual([["a1"], ["b1"], ["c1", "a2"]]);
+  await answer();
+  expect(args().at(-1)).toEqual(["b2"]);
+  await answer();
+  await answer();
+  expect(args().at(-1)).toEqual(["c2"]);
+  await answer();
+  await Promise.all(callers);
 });

@@ -192,7 +192,26 @@ export const POOL = mutantsOf("packages/core/src/pool", "packages/core/test/pool
     tests: ["crash"],
   },
   {
+    file: "statement-profile.ts",
+    what: "one run that took longer makes a quick text slow",
+    find: "first || !isQuick(ms) ? ms : Math.min(ms, this.#longest)",
+    replace: "ms",
+    tests: ["statement-profile"],
+  },
+  {
+    what: "calls that were answered together count as several runs",
+    find: "    if (ms !== this.#latest) this.#lasting =",
+    replace: "    this.#lasting =",
+    tests: ["statement-profile"],
+  },
+  {
     file: "member.ts",
+    what: "a member that was not busy once is never looked at again",
+    find: "    this.#notBusyUntil = at + ms - busyMs;\n",
+    replace: "    this.#notBusyUntil = Number.POSITIVE_INFINITY;\n",
+    tests: ["readers"],
+  },
+  {
     what: "a call that is over still counts",
     find: "      this.load--;\n",
     replace: "",

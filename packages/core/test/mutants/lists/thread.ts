@@ -59,6 +59,12 @@ export const THREAD = mutantsOf("packages/core/src/thread", "packages/core/test/
   },
   {
     file: "pipeline.ts",
+    what: "calls that wait are sent without those of the callers that were just answered",
+    find: "    if (this.#calls > 0 && !this.#streaming && this.#queue.length > 0) this.#schedule();\n    else this.#flush();",
+    replace: "    this.#flush();",
+    tests: ["frames"],
+  },
+  {
     what: "no bound on the operations under way",
     find: "    return Math.max(0, Math.min(MAX_FRAME_OPS, MAX_UNDER_WAY - this.#sent.length));",
     replace: "    return MAX_FRAME_OPS;",
