@@ -363,7 +363,7 @@ describe.runIf(capabilities.blobs)("the streams of a blob", () => {
       await use(blob);
       expect(() => blob.tell()).toThrow("Cannot operate on a closed blob.");
       // It was the only thing that kept the transaction open.
-      const other = await open(path, { timeout: 0 });
+      const other = await open(path);
       await other.executescript("BEGIN IMMEDIATE; COMMIT");
       await other.close();
     };

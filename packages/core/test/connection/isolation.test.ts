@@ -28,7 +28,7 @@ async function pair(isolationLevel?: IsolationLevel): Promise<{ db: Connection; 
   const path = await temporaryPath();
   const db = await open(path, isolationLevel === undefined ? {} : { isolationLevel });
   await db.executescript("CREATE TABLE t (a UNIQUE)");
-  return { db, other: openEngine(path) };
+  return { db, other: openEngine(path, 0) };
 }
 
 describe("isolationLevel", () => {

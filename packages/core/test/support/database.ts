@@ -75,8 +75,11 @@ export async function open(
   return db;
 }
 
-/** better-sqlite3 on this thread, closed when the test is over. */
-export function openEngine(path: string | Buffer = ":memory:", timeout = 0): Engine {
+/**
+ * better-sqlite3 on this thread, closed when the test is over. It waits a moment for a lock: a thread that looks whether
+ * it can have one holds another for that long, which is a while where it has lost its core.
+ */
+export function openEngine(path: string | Buffer = ":memory:", timeout = 500): Engine {
   const db = new Database(path, { timeout });
   onTestFinished(() => void db.close());
   return db;
