@@ -94,6 +94,7 @@ const addon = load(path);
 const {
   lastToken,
   interrupt,
+  undoInterrupted,
   environment,
   stopWith,
   setAuthorizer,
@@ -156,6 +157,7 @@ module.exports = {
   guard,
   lastToken,
   interrupt,
+  undoInterrupted,
   environment,
   stopWith,
   setAuthorizer,

@@ -85,6 +85,13 @@ export function lastToken(): Token | null;
 export function interrupt(token: Token): boolean;
 
 /**
+ * Rolls back the transaction of a handle whose next statements would all be interrupted, too: SQLite keeps an interrupt
+ * while a statement is under way, and an R-tree has one from a write to the end of the transaction. Call it when your own
+ * statements are reset. True if it has rolled back. Errors as {@link setAuthorizer}.
+ */
+export function undoInterrupted(token: Token): boolean;
+
+/**
  * The number of this thread's environment; 0 if the program does not let its event loop be watched. After the first
  * call: when a Worker's environment is ended (`terminate()`, `process.exit()`, the end of its parent), the running
  * statements of the handles that {@link stopWith} named are interrupted until the Worker's nested threads have ended.

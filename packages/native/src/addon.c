@@ -48,6 +48,35 @@ static napi_value interrupt(napi_env env, napi_callback_info info) {
   return js_boolean(env, h != NULL);
 }
 
+static int is_interrupted(const Handle *h) {
+  ENGINE_OF(h);
+  if (!sqlite3_is_interrupted(h->db)) return 0;
+  for (sqlite3_stmt *s = sqlite3_next_stmt(h->db, NULL); s; s = sqlite3_next_stmt(h->db, s))
+    if (sqlite3_stmt_busy(s)) return 1;
+  /* SQLite forgets it before the next statement. */
+  return 0;
+}
+
+/* An interrupt stays while a statement is under way, and a virtual table may have one until its transaction ends: an
+   R-tree after a write. A ROLLBACK is interrupted then, too. But any statement that writes ends at once, and SQLite rolls
+   back; the table's own is such a one. */
+static napi_value undo_interrupted(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  double token;
+  if (!read_arguments(env, info, 1, arguments, &token)) return NULL;
+  Handle *h = own_handle(env, token);
+  if (!h) return NULL;
+  ENGINE_OF(h);
+  int open = !sqlite3_get_autocommit(h->db);
+  for (sqlite3_stmt *s = sqlite3_next_stmt(h->db, NULL); s && !sqlite3_get_autocommit(h->db) && is_interrupted(h);
+       s = sqlite3_next_stmt(h->db, s)) {
+    if (sqlite3_stmt_readonly(s) || sqlite3_stmt_busy(s)) continue;
+    sqlite3_step(s);
+    sqlite3_reset(s);
+  }
+  return js_boolean(env, open && sqlite3_get_autocommit(h->db));
+}
+
 /* Called when the environment of a thread ends: before or after its handles are closed. */
 static void forget_environment(napi_env env, void *data, void *hint) {
   (void)data;
@@ -92,6 +121,7 @@ EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   if (N(napi_set_instance_data)(env, (void *)table_of_handles(), forget_environment, NULL) != napi_ok) return NULL;
   export_function(env, exports, "lastToken", last_token);
   export_function(env, exports, "interrupt", interrupt);
+  export_function(env, exports, "undoInterrupted", undo_interrupted);
   export_function(env, exports, "environment", environment);
   export_function(env, exports, "stopWith", stop_with);
   export_function(env, exports, "setAuthorizer", set_authorizer);

@@ -129,3 +129,20 @@ test("what is no token is refused or means no handle", () => {
     expect(codeOf(() => native.interrupt(token as number))).toBe("ERR_INVALID_ARG_TYPE");
   }
 });
+
+test("a transaction that an interrupt would not leave is rolled back, and no other", () => {
+  using handle = open();
+  const { db, token } = handle;
+  db.exec("create table t (a); create virtual table r using rtree (id, low, high)");
+  const rows = db.prepare("select (select count(*) from t) + (select count(*) from r)").pluck();
+  db.exec("begin; insert into t values (1)");
+  native.interrupt(token);
+  expect([native.undoInterrupted(token), db.inTransaction, rows.get()]).toEqual([false, true, 1]);
+  // The R-tree has a statement under way from here on.
+  db.exec("insert into r values (1, 2, 3)");
+  expect([native.undoInterrupted(token), db.inTransaction]).toEqual([false, true]);
+  native.interrupt(token);
+  expect(codeOf(() => db.exec("rollback"))).toBe("SQLITE_INTERRUPT");
+  expect([native.undoInterrupted(token), db.inTransaction, rows.get()]).toEqual([true, false, 0]);
+  expect(native.undoInterrupted(token)).toBe(false);
+});

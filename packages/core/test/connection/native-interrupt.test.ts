@@ -192,6 +192,32 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
     expect(openEngine(path).prepare("SELECT count(*) FROM t").pluck().get()).toBe(0);
   });
 
+  // SQLite keeps an interrupt while a statement is under way, and an R-tree's own is until its transaction ends.
+  it.each([
+    ["a read", `${endless} WHERE i = (SELECT count(*) FROM r)`],
+    ["a read inside a function", "SELECT hold(?)"],
+    ["a write inside a function", "INSERT INTO t VALUES (hold(?))"],
+  ])("a transaction that wrote to an R-tree is rolled back when %s in it is stopped", async (_, sql) => {
+    const db = await open(":memory:", { isolationLevel: null });
+    await db.executescript("CREATE TABLE t (a); CREATE VIRTUAL TABLE r USING rtree (id, low, high)");
+    const held = await holds(db);
+    const text = sql.replace("?", `'${held.name(0)}'`);
+    const outcome = await rejection(
+      db.transaction(async (tx) => {
+        await tx.execute("INSERT INTO r VALUES (1, 2, 3)");
+        const late = await rejection(tx.execute(text, [], { timeout: 50 }));
+        expect(late).toMatchObject(INTERRUPTED);
+        // Of one that goes on inside its function nobody knows what becomes of a transaction that it only reads in.
+        if (!sql.startsWith("SELECT hold")) expect(late).toMatchObject({ rolledBack: true });
+        await held.release(0);
+        await tx.execute("INSERT INTO t VALUES (1)");
+      }),
+    );
+    expect(outcome).toMatchObject({ code: "SQLITE_ABORT_ROLLBACK" });
+    await db.execute("INSERT INTO r VALUES (4, 5, 6)");
+    expect(await db.executeFetchall("SELECT id FROM r UNION ALL SELECT a FROM t")).toEqual([[4]]);
+  });
+
   it("a signal's reason that is an OperationalError tells of the rollback, too", async () => {
     const db = await open();
     await db.executescript("CREATE TABLE t (x)");

@@ -10,6 +10,7 @@ export interface Native {
   readonly capabilities?: { readonly statements?: boolean };
   attach(database: { loadExtension(path: string): unknown }): number;
   interrupt(token: number): boolean;
+  undoInterrupted(token: number): boolean;
   environment(): number;
   stopWith(token: number, environment: number): void;
   setAuthorizer(token: number, authorizer: Authorizer | null): void;

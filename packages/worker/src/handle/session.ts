@@ -144,11 +144,14 @@ export class Session implements SessionParts {
   /**
    * Call it after a sqlite3_interrupt(). It stops every statement that is under way, half-read cursors included, and
    * SQLite keeps it for all further statements until none is under way; an open blob counts as one, too. So half-read
-   * cursors end with an error, and blobs are opened again.
+   * cursors end with an error, and blobs are opened again. A transaction that has written to an R-tree cannot go on,
+   * nor end: it is rolled back, and the result is true.
    */
-  clearInterrupt(): void {
+  clearInterrupt(): boolean {
     this.cursors.interrupt();
     this.blobs.reopen();
+    const { inTransaction, token } = this.handle;
+    return inTransaction && token !== 0 && native!.undoInterrupted(token);
   }
 
   /** Closes the handle. With `emptiesLog`, empties the write-ahead log before. */

@@ -95,7 +95,10 @@ export class TransactionControl {
 
   /** An authorizer must not be able to deny this ROLLBACK. */
   #undo(): void {
-    this.#parts.handle.privately(() => this.exec("ROLLBACK"));
+    const { handle } = this.#parts;
+    handle.privately(() => {
+      if (handle.inTransaction) this.exec("ROLLBACK");
+    });
   }
 
   exec(sql: string): void {

@@ -19,6 +19,8 @@ export class OwnTransaction {
     const { handle, changes } = this.#session;
     const { db } = handle;
     handle.privately(() => {
+      // SQLite may have done so at an attempt before.
+      if (which === "rollback" && !handle.inTransaction) return;
       if (this.#statements?.db !== db) this.#statements = ownStatements(db);
       const statement = this.#statements[which];
       changes.mutate(null, () => statement.run());
@@ -44,8 +46,8 @@ export class OwnTransaction {
 
   /** Undoes the open transaction, unless SQLite has done so. */
   rollBack(): void {
-    const { handle, counts } = this.#session;
-    if (handle.inTransaction) this.exec("rollback");
+    const { counts } = this.#session;
+    this.exec("rollback");
     counts.wrote();
     counts.rowidMayHaveChanged();
   }

@@ -156,11 +156,12 @@ export class Scheduler {
     }
   }
 
-  #ended(): void {
+  /** True if an interrupt has cost the connection its transaction. */
+  #ended(): boolean {
     const interrupts = end(this.#control, this.#latest);
-    if (interrupts === this.#interrupts) return;
+    if (interrupts === this.#interrupts) return false;
     this.#interrupts = interrupts;
-    this.#session.clearInterrupt();
+    return this.#session.clearInterrupt();
   }
 
   #ran(operation: Operation, ms: number): void {
@@ -221,16 +222,17 @@ export class Scheduler {
 
   #failed(operation: Operation, error: unknown): void {
     const session = this.#session;
+    session.executor.failed(operation);
+    const undone = this.#ended();
     session.counts.wrote();
     session.counts.rowidMayHaveChanged();
     session.out.fault(session.behind(error), {
       // Only for executemany: an error of compiling the statement comes before there is a batch, and belongs to no set.
       ...(operation.batch !== null ? { set: operation.at } : {}),
-      ...(operation.statement?.readonly !== true && session.handle.lostTransaction
+      ...(undone || (operation.statement?.readonly !== true && session.handle.lostTransaction)
         ? { rolledBack: true }
         : {}),
     });
-    session.executor.failed(operation);
   }
 
   /** Runs the operation and similar ones behind it in one transaction. False if the operation has to run alone. */

@@ -91,6 +91,12 @@ export const WORKER_HANDLE = mutantsOf("packages/worker/src", "packages/worker/t
     tests: [`${CORE}/connection/blob`],
   },
   {
+    what: "an interrupt stays with a transaction that wrote to an R-tree",
+    find: "return inTransaction && token !== 0 && native!.undoInterrupted(token);",
+    replace: "return inTransaction && token < 0;",
+    tests: [`${CORE}/connection/native-interrupt`],
+  },
+  {
     file: "handle/native-statements.ts",
     what: "a statement that is forgotten stays compiled",
     find: "    this.#compiled.delete(statement);\n",
