@@ -3,7 +3,7 @@ import { capabilities, connect, createPool, OperationalError } from "@sqlite-aio
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { endless, endlessInsert, entrance } from "../support/endless.ts";
-import { abortedWithin, holds, stopTheClock, until } from "../support/pool-support.ts";
+import { abortedWithin, holds, poolFunctions, stopTheClock, until } from "../support/pool-support.ts";
 import { random } from "../support/random.ts";
 import { timeFactor } from "../support/time-factor.ts";
 
@@ -190,6 +190,25 @@ describe.runIf(capabilities.interrupt)("with the native companion", () => {
       expect(await db.executeFetchall("SELECT x FROM t")).toEqual([]);
     }
     expect(openEngine(path).prepare("SELECT count(*) FROM t").pluck().get()).toBe(0);
+  });
+
+  it("a transaction in which a write is stopped while it is compiled is rolled back, as its caller was told", async () => {
+    const db = await open(":memory:", { isolationLevel: null });
+    await db.execute("CREATE TABLE t (a)");
+    const held = await holds(db);
+    await db.setAuthorizer(poolFunctions, { export: "holdTable" });
+    const outcome = await rejection(
+      db.transaction(async (tx) => {
+        await tx.execute("INSERT INTO t VALUES (1)");
+        const late = await rejection(tx.execute(`CREATE TABLE "${held.name(0)}" (a)`, [], { timeout: 50 }));
+        await held.release(0);
+        expect(late).toMatchObject({ ...INTERRUPTED, rolledBack: true });
+        await tx.execute("INSERT INTO t VALUES (2)");
+      }),
+    );
+    expect(outcome).toMatchObject({ code: "SQLITE_ABORT_ROLLBACK" });
+    await db.execute("INSERT INTO t VALUES (3)");
+    expect(await db.executeFetchall("SELECT a FROM t")).toEqual([[3]]);
   });
 
   // SQLite keeps an interrupt while a statement is under way, and an R-tree's own is until its transaction ends.

@@ -82,14 +82,13 @@ export class LoneWrite {
   }
 
   /**
-   * Whether the operation was given up, and all that its transaction did is undone. With the companion SQLite has done
-   * that, unless the operation has ended, or waited for a lock.
+   * Whether the operation was given up, and all that its transaction did is to be undone: not with the companion, if it
+   * waited for a lock. SQLite has done that if it interrupted the operation, unless that was while it compiled it.
    */
   #isUndone({ sequence }: Operation, error: unknown): boolean {
     if (!isMarked(this.#control, sequence)) return false;
     if (this.#session.handle.token === 0 || error instanceof GivenUp) return true;
-    const code = codeOf(error);
-    return code !== "SQLITE_INTERRUPT" && !LOCK_CODES.has(code);
+    return !LOCK_CODES.has(codeOf(error));
   }
 
   /**

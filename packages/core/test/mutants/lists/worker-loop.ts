@@ -115,6 +115,12 @@ export const WORKER_LOOP = mutantsOf("packages/worker/src", "packages/worker/tes
     tests: [`${CORE}/pool/without-native`],
   },
   {
+    what: "a write that is stopped while it is compiled leaves its transaction open",
+    find: "    return !LOCK_CODES.has(codeOf(error));\n",
+    replace: '    return codeOf(error) !== "SQLITE_INTERRUPT" && !LOCK_CODES.has(codeOf(error));\n',
+    tests: [`${CORE}/connection/native-interrupt`],
+  },
+  {
     what: "with the companion, a write that ends after it was given up is committed",
     find: "    if (this.#ends === Ends.GUARDED) commitsAlone(this.#control, operation.sequence);\n",
     replace: "",
