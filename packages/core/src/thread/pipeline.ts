@@ -246,6 +246,7 @@ export class Pipeline {
         frame.push(Op.TIME, this.#timing ? 1 : 0);
       }
       this.#sequence = nextSequence(this.#sequence);
+      uncancel(this.#host.control, this.#sequence);
       call.sent(this.#sequence);
       call.write(frame, list);
       this.#sent.push(call);

@@ -1,4 +1,6 @@
-import type { CallOptions, Connection, Pool } from "@sqlite-aio/core";
+import { existsSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type CallOptions, capabilities, type Connection, type Pool } from "@sqlite-aio/core";
 import { describe, expect, it } from "vitest";
 import { open, openEngine, rejection, temporaryPath } from "../support/database.ts";
 import { type Holds, holds, openPool } from "../support/pool-support.ts";
@@ -184,5 +186,34 @@ describe("a write whose rows are sent when it is given up", () => {
     controller.abort(reason);
     expect(await rows).toHaveLength(ROWS);
     expect(there.get()).toEqual({ n: ROWS });
+  });
+});
+
+describe.runIf(capabilities.interrupt)("a write that is committed before an earlier one of its group", () => {
+  it("fulfils if it is given up before its answer has arrived", async () => {
+    const path = await temporaryPath();
+    const { pool, held } = await poolAt(path);
+    const controller = new AbortController();
+    // The two that follow wait for it, and come together.
+    const before = pool.run("DELETE FROM t");
+    const late = pool.run("INSERT INTO t SELECT 'late' WHERE hold(iif((SELECT count(*) FROM t) = 0, ?, ?))", [
+      held.name(0),
+      held.name(1),
+    ]);
+    const first = pool.run("INSERT INTO t VALUES ('first')", [], { signal: controller.signal });
+    await held.entered(0);
+    // The others wait for it. So it is interrupted, and runs again after them.
+    await sleep(150);
+    writeFileSync(held.name(0), "");
+    // No answer is taken meanwhile.
+    const limit = performance.now() + 5000;
+    while (!existsSync(`${held.name(1)}.entered`) && performance.now() < limit);
+    controller.abort(reason);
+    const outcome = await first.catch((error: unknown) => error);
+    await held.release(1);
+    expect(outcome).toMatchObject({ changes: 1 });
+    expect(await before).toMatchObject({ changes: 0 });
+    expect(await late).toMatchObject({ changes: 1 });
+    expect(await left(path, pool)).toEqual(["first", "late"]);
   });
 });

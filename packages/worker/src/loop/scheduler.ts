@@ -10,7 +10,7 @@ import type { Statement } from "../handle/statement.js";
 import { LOCK_CODES } from "../engine/lock-codes.js";
 import { sharedNow } from "../wire/clock.js";
 import { codeOf } from "../wire/fault.js";
-import { begin, closeGroup, type Control, end } from "../wire/control-block.js";
+import { begin, beginsLate, closeGroup, type Control, end, isAhead } from "../wire/control-block.js";
 import { type Frame, MAX_SPENT, Op, SPENT_SHIFT, Verb } from "../wire/protocol.js";
 
 /** After this many milliseconds finished answers are sent, and the remaining operations run afterwards. */
@@ -176,6 +176,12 @@ export class Scheduler {
     return begin(this.#control, operation.sequence);
   }
 
+  #beginsLate({ sequence }: Operation): void {
+    if (!isAhead(sequence, this.#latest)) return;
+    const waiting = new Set(this.#singles.map((operation) => operation.sequence));
+    beginsLate(this.#control, sequence, this.#latest, (other) => waiting.has(other));
+  }
+
   /** Runs one step of the operation. True if the operation is finished. */
   #attempt(operation: Operation, now: number, from: number): boolean {
     const session = this.#session;
@@ -183,6 +189,7 @@ export class Scheduler {
     if (first) {
       operation.begun = from;
       closeGroup(this.#control);
+      this.#beginsLate(operation);
       if (operation.skipped || !this.#begin(operation)) {
         // The next batch of the same executemany may begin before the main side can cancel it.
         session.executor.failed(operation);

@@ -31,6 +31,11 @@ const GROUP = 0;
  */
 const ALONE = 1;
 
+/** The marks of operations. */
+const CANCELLED = 1;
+/** It was answered before one of a lower number has begun, and the answer may be on its way. */
+const ANSWERED = 2;
+
 /** The sides of a connection, each by the word that counts its posted messages. */
 export const Side = { MAIN: 6, THREAD: 7 } as const;
 export type Side = (typeof Side)[keyof typeof Side];
@@ -75,6 +80,25 @@ export function begin(control: Control, sequence: number): boolean {
   if (Atomics.load(control.cancelled, slot) === 0) return Atomics.load(control.words, STOPPED) === 0;
   Atomics.store(control.cancelled, slot, 0);
   return false;
+}
+
+/**
+ * Thread: operation `sequence` begins next, although `latest` has begun before. Of those between them, all that do not
+ * wait are answered. Without a mark the main side would take them for such that have not begun.
+ */
+export function beginsLate(
+  control: Control,
+  sequence: number,
+  latest: number,
+  waits: (sequence: number) => boolean,
+): void {
+  for (let other = latest; other !== sequence; other = other === 1 ? 0x7fffffff : other - 1)
+    if (!waits(other)) Atomics.store(control.cancelled, other & (RING - 1), ANSWERED);
+}
+
+/** Whether operation `latest` comes behind operation `sequence`. */
+export function isAhead(sequence: number, latest: number): boolean {
+  return sequence !== latest && follows(sequence, latest);
 }
 
 /**
@@ -167,8 +191,11 @@ export function insideGroup(control: Control): number {
  * there. A mark left behind would cancel the next operation that uses the slot.
  */
 export function cancel(control: Control, sequence: number): boolean {
-  Atomics.store(control.cancelled, sequence & (RING - 1), 1);
-  return !hasBegun(control, sequence) || canBeUndone(control, sequence);
+  const slot = sequence & (RING - 1);
+  Atomics.compareExchange(control.cancelled, slot, 0, CANCELLED);
+  const never = !hasBegun(control, sequence) || canBeUndone(control, sequence);
+  // Loaded last: the thread stores it before it begins the other one.
+  return never && Atomics.load(control.cancelled, slot) !== ANSWERED;
 }
 
 /** Main: whether the thread has begun operation `sequence`, or a later one. */
@@ -177,6 +204,7 @@ export function hasBegun(control: Control, sequence: number): boolean {
   return !(ahead > 0 && ahead < RING);
 }
 
+/** Main: removes the mark of operation `sequence`, which is answered, or of the one that used its slot before. */
 export function uncancel(control: Control, sequence: number): void {
   Atomics.store(control.cancelled, sequence & (RING - 1), 0);
 }
