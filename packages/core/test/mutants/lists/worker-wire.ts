@@ -12,6 +12,12 @@ export const WORKER_WIRE = mutantsOf("packages/worker/src", "packages/worker/tes
     tests: ["wire/control-block"],
   },
   {
+    what: "an operation that is answered before an earlier one counts as waiting",
+    find: "  return never && Atomics.load(control.cancelled, slot) !== ANSWERED;",
+    replace: "  return never;",
+    tests: [`${CORE}/pool/given-up-write`],
+  },
+  {
     what: "the mark of a cancelled operation stays",
     find: "  Atomics.store(control.cancelled, slot, 0);\n  return false;",
     replace: "  return false;",
