@@ -206,7 +206,9 @@ export function hasBegun(control: Control, sequence: number): boolean {
 
 /** Main: removes the mark of operation `sequence`, which is answered, or of the one that used its slot before. */
 export function uncancel(control: Control, sequence: number): void {
-  Atomics.store(control.cancelled, sequence & (RING - 1), 0);
+  const slot = sequence & (RING - 1);
+  // Nearly always there is none. A store would take the memory from the thread's core for each call.
+  if (Atomics.load(control.cancelled, slot) !== 0) Atomics.store(control.cancelled, slot, 0);
 }
 
 /** Main: whether the thread is running an operation now. */
