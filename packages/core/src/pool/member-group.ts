@@ -353,7 +353,7 @@ export class MemberGroup {
 
   /** Every member runs one long statement or is held, so waiting would take long. */
   get #allLong(): boolean {
-    return this.members.every(({ holder, channel }) => holder !== null || channel.busyMs > LONG_MS);
+    return this.members.every((member) => member.holder !== null || member.busyFor(LONG_MS));
   }
 
   /** Checks later for calls that wait behind a slow one without need. */

@@ -59,8 +59,8 @@ export class Member {
   #progress: Progress | null = null;
   /** Called when a lease is ended by force. */
   onRevoke: ((reason: Error) => void) | null = null;
-  /** See {@link busyFor}. */
-  #notBusyUntil = 0;
+  /** Its present call began no earlier: see {@link busyFor}. */
+  #callSince = Number.NEGATIVE_INFINITY;
   /** Above zero while it is prepared for the next caller. */
   #resting = 0;
   /** The thread's number counter when the present lease began. */
@@ -134,9 +134,9 @@ export class Member {
    */
   busyFor(ms: number): boolean {
     const at = now();
-    if (at < this.#notBusyUntil) return false;
+    if (at - this.#callSince < ms) return false;
     const { busyMs } = this.channel;
-    this.#notBusyUntil = at + ms - busyMs;
+    this.#callSince = at - busyMs;
     return busyMs > ms;
   }
 

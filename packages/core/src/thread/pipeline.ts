@@ -423,7 +423,6 @@ export class Pipeline {
     this.#headSince = this.#since;
     if (call.housekeeping) this.housekeeping++;
     else this.executed++;
-    if (call.cancelled) uncancel(this.#host.control, call.sequence);
     this.#forget(call);
   }
 }

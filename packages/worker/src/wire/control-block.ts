@@ -187,8 +187,8 @@ export function insideGroup(control: Control): number {
 
 /**
  * Main: marks operation `sequence` as cancelled. True if none of its changes will be kept: the thread has not begun it,
- * or its group is not committed yet. Otherwise the caller must remove the mark with {@link uncancel} when the answer is
- * there. A mark left behind would cancel the next operation that uses the slot.
+ * or its group is not committed yet. The mark stays until {@link uncancel}: otherwise it would cancel the next operation
+ * that uses the slot.
  */
 export function cancel(control: Control, sequence: number): boolean {
   const slot = sequence & (RING - 1);
@@ -204,7 +204,7 @@ export function hasBegun(control: Control, sequence: number): boolean {
   return !(ahead > 0 && ahead < RING);
 }
 
-/** Main: removes the mark of operation `sequence`, which is answered, or of the one that used its slot before. */
+/** Main: removes the mark that an earlier operation has left for `sequence`, which is about to be sent. */
 export function uncancel(control: Control, sequence: number): void {
   const slot = sequence & (RING - 1);
   // Nearly always there is none. A store would take the memory from the thread's core for each call.

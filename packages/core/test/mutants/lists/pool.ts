@@ -207,8 +207,8 @@ export const POOL = mutantsOf("packages/core/src/pool", "packages/core/test/pool
   {
     file: "member.ts",
     what: "a member that was not busy once is never looked at again",
-    find: "    this.#notBusyUntil = at + ms - busyMs;\n",
-    replace: "    this.#notBusyUntil = Number.POSITIVE_INFINITY;\n",
+    find: "    this.#callSince = at - busyMs;\n",
+    replace: "    this.#callSince = Number.POSITIVE_INFINITY;\n",
     tests: ["readers"],
   },
   {

@@ -80,7 +80,7 @@ export const THREAD = mutantsOf("packages/core/src/thread", "packages/core/test/
   },
   {
     what: "a mark of a cancelled call stays for the one that uses its place next",
-    find: "    if (call.cancelled) uncancel(this.#host.control, call.sequence);",
+    find: "      uncancel(this.#host.control, this.#sequence);\n",
     replace: "",
     tests: ["/packages/core/test/connection/cancel"],
   },
